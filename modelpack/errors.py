@@ -1,0 +1,34 @@
+"""Every error that modelpack raises on purpose.
+
+One base class: a caller that catches `ModelpackError` catches all of them. A message says what was
+found, what was expected, and the command or statement that mends it.
+"""
+
+from __future__ import annotations
+
+
+class ModelpackError(Exception):
+    """Something that modelpack refuses, in words."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class DeclarationError(ModelpackError):
+    """The declaration does not fit itself or the tables that it names."""
+
+
+class PackagingError(ModelpackError):
+    """The model cannot be turned into a version that is worth storing."""
+
+
+class ParityError(PackagingError):
+    """The ONNX model does not give the estimator's own result."""
+
+
+class RegistryError(ModelpackError):
+    """The registry refuses the request."""
+
+
+class InstallError(ModelpackError):
+    """The server or the installed schema is not what this package needs."""
