@@ -57,6 +57,7 @@ def normalise(
     index: int | None = None,
     sign: float = 1.0,
     closed: Mapping[str, Sequence[Cell]] | None = None,
+    by_position: bool = False,
 ) -> NormalForm:
     """Rewrite a model of any origin into normal form.
 
@@ -68,6 +69,8 @@ def normalise(
         index: which column of that output is the score, where it has several.
         sign: -1 turns the score round.
         closed: inputs in which only the given values are scored; any other gives NaN.
+        by_position: where the model has one input a column, they are the columns in their order, whatever
+            their names (skl2onnx calls a column "a.b c" "a_b_c").
 
     Raises:
         PackagingError: inputs that do not fit the columns, no usable output, or an invalid model.
@@ -82,12 +85,18 @@ def normalise(
         )
     model = onnx.compose.add_prefix(_newer(model), _OWN)
     graph = model.graph
+    initializers = {i.name for i in graph.initializer}
+    inputs = [i.name for i in graph.input if i.name not in initializers]
+    if by_position and len(inputs) == len(columns):
+        meant = dict(zip(inputs, columns, strict=True))
+    else:
+        meant = {_OWN + c.name: c for c in columns}
     _drop_zipmap(graph)
     chosen = _choose_output(graph, None if output is None else _OWN + output)
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
-    sources = _sources(graph, columns)
+    sources = _sources(graph, columns, meant)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
     score = _guard(graph, score, ordered, closed or {})
@@ -212,9 +221,9 @@ def _prune(graph: Any, score: str) -> None:
             graph.input.remove(value)
 
 
-def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
-    by_name = {_OWN + c.name: c for c in columns}
-    free = [c for c in columns if _OWN + c.name not in {i.name for i in graph.input}]
+def _sources(graph: Any, columns: Sequence[Column], by_name: Mapping[str, Column]) -> list[_Source]:
+    named = {by_name[i.name].name for i in graph.input if i.name in by_name}
+    free = [c for c in columns if c.name not in named]
     sources = []
     for value in graph.input:
         tensor = value.type.tensor_type

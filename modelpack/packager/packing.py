@@ -171,7 +171,9 @@ def _convert(
             break
         try:
             raw = convert_in_child(Job(settled, columns, target.method, route), max(left, 0.001))
-            form = normalise(raw, columns, index=_column(target), sign=target.sign, closed=closed)
+            form = normalise(
+                raw, columns, index=_column(target), sign=target.sign, closed=closed, by_position=True
+            )
             scores = run_rows(form, columns, expected.rows)
         except PackagingError as error:
             errors[route] = str(error)

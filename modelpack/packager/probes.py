@@ -23,7 +23,7 @@ from modelpack.packager.signature import Cell
 from modelpack.packager.trees import Trees, links, matrix, tree_groups, value_range
 
 UNSEEN = ("a category never seen", "Ünseen ✓", " ")
-LARGE = (2.0**24, 2.0**24 + 2, -(2.0**24) - 2, 2.0**31, 2.0**53)
+LARGE = (2.0**24, 2.0**24 + 2, -(2.0**24) - 2, 2.0**31, 2.0**41)
 
 
 @dataclass(frozen=True)
