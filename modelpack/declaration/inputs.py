@@ -63,10 +63,8 @@ def expression(sql: str) -> Input:
 
 def _one_column(text: str, what: str) -> Expression:
     parsed = Expression(text, what=what)
-    if (
-        len(parsed.columns) != 1
-        or (parsed.text.strip('"') != parsed.columns[0]
-        and parsed.text.lower() != parsed.columns[0])
+    if len(parsed.columns) != 1 or (
+        parsed.text.strip('"') != parsed.columns[0] and parsed.text.lower() != parsed.columns[0]
     ):
         raise DeclarationError(f"{what} takes the name of a profile column, found {text!r}")
     return parsed

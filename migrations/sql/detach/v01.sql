@@ -1,0 +1,47 @@
+create or replace function modelpack.detach(relation text) returns void
+language plpgsql security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- Takes back what attaching did: triggers, functions, and the columns and indexes that it added.
+declare
+  v_profile modelpack.profile;
+  v_item record;
+begin
+  select * into v_profile from modelpack.profile as p where p.relation = to_regclass(detach.relation) for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('%s has no declaration', detach.relation),
+      hint = 'select name from modelpack.profile lists those that have one.';
+  end if;
+  for v_item in
+    select t.tgrelid::regclass as on_table, t.tgname, t.tgparentid
+      from pg_trigger as t
+      join pg_proc as f on f.oid = t.tgfoid
+     where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
+       and (f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+            or (f.proname = 'guard' and t.tgrelid = v_profile.relation))
+     order by t.tgrelid <> v_profile.relation desc, t.tgrelid, t.tgname
+  loop
+    execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
+  end loop;
+  for v_item in
+    select f.oid::regprocedure as name from pg_proc as f
+     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+  loop
+    execute format('drop function %s', v_item.name);
+  end loop;
+  for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
+    execute format('drop index if exists %s', v_item.name);
+  end loop;
+  for v_item in
+    select c.name from unnest(v_profile.added_columns) as c (name)
+      join pg_attribute as a on a.attrelid = v_profile.relation and a.attname = c.name and not a.attisdropped
+  loop
+    execute format('alter table %s drop column %I', v_profile.relation, v_item.name);
+  end loop;
+  delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
+end
+$modelpack$;
+comment on function modelpack.detach(text) is
+  'Takes a declaration off its tables: triggers, generated functions, and the columns and indexes that attaching added. Events and the user''s own columns stay.';
