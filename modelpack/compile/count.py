@@ -88,6 +88,17 @@ class CountSql:
             f"select {listed(columns, 7)}\n  from {source} as e\n where {self.event.conditions(self.present)}"
         )
 
+    def _keys(self, source: str) -> str:
+        """The keys that the rows of a transition table name."""
+        return (
+            f"select distinct {', '.join(self.event.keys('e'))}\n  from {source} as e\n"
+            f" where {self.event.conditions(self.present)}"
+        )
+
+    def _changed_keys(self) -> str:
+        keys = ", ".join(f"c.{column}" for column in self.columns)
+        return f"select distinct {keys}\n  from (\n         {nest(self._changes(), 9)}\n       ) as c"
+
     def _watched(self) -> list[tuple[str, str]]:
         """What decides about features that are read again: a change here touches the profile row."""
         found: list[str] = []
@@ -168,38 +179,40 @@ class CountSql:
             f"  from {source}\n where {self._match('p')};"
         )
 
-    def _lock(self, rows: str) -> str:
-        keys = ", ".join(f"c.{column}" for column in self.columns)
+    def _lock(self, keys: str) -> str:
         return (
-            f"{_LOCKED}\nperform\n   from (\n         select distinct {keys}\n           from (\n"
-            f"                  {nest(rows, 18)}\n                ) as c\n        ) as d\n"
+            f"{_LOCKED}\nperform\n   from (\n          {nest(keys, 10)}\n        ) as d\n"
             f"   join {self.plan.table} as p on {self._match('p')}\n"
             f"  order by {', '.join(self.plan.keys('p'))}\n    for no key update of p;"
         )
 
-    def _missing(self, rows: str, *, signed: bool) -> str:
-        """What an event of an unknown customer does."""
-        keys = [f"c.{column}" for column in self.columns]
-        unknown = (
-            f"select distinct {', '.join(keys)}\n  from (\n         {nest(rows, 9)}\n       ) as c\n"
-            f" where {'c.sign = 1 and ' if signed else ''}"
-            f"not exists (select from {self.plan.table} as q where {same(self.plan.keys('q'), keys)})"
+    def _unknown(self, keys: str) -> str:
+        """The keys of customers without a profile."""
+        columns = [f"d.{column}" for column in self.columns]
+        return (
+            f"select {', '.join(columns)}\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
+            f" where not exists (select from {self.plan.table} as q where {same(self.plan.keys('q'), columns)})"
         )
-        if self.event.event.missing == "refuse":
-            message = f"an event of {self.event.table} names a customer that {self.plan.table} does not have"
-            return (
-                f"if exists (\n     {nest(unknown, 5)}\n   ) then\n"
-                f"  raise exception using\n    errcode = 'foreign_key_violation',\n    message = {literal(message)},\n"
-                "    hint = 'Insert the profile row first, or declare the event with missing=\"create\".';\nend if;"
-            )
+
+    def _refuse(self, keys: str) -> str:
+        message = f"an event of {self.event.table} names a customer that {self.plan.table} does not have"
+        return (
+            f"if exists (\n     {nest(self._unknown(keys), 5)}\n   ) then\n"
+            f"  raise exception using\n    errcode = 'foreign_key_violation',\n    message = {literal(message)},\n"
+            "    hint = 'Insert the profile row first, or declare the event with missing=\"create\".';\nend if;"
+        )
+
+    def _create(self, keys: str, sums: str, *, signed: bool) -> str:
+        """Profiles for unknown customers, in the order of their keys."""
         pairs = list(self._set(signed=signed, reread=False))
         merged = (
             f"select {listed((sql for _, sql in pairs), 7)}\n"
-            f"  from (\n         {nest(self._sums(rows, signed=signed), 9)}\n       ) as d\n where {self._match('p')}"
+            f"  from (\n         {nest(sums, 9)}\n       ) as d\n where {self._match('p')}"
         )
         key = ", ".join(self.plan.key)
         insert = (
-            f"insert into {self.plan.table} as p ({key})\n{unknown}\n order by {', '.join(keys)}\n"
+            f"insert into {self.plan.table} as p ({key})\n{self._unknown(keys)}\n"
+            f" order by {', '.join(f'd.{column}' for column in self.columns)}\n"
             f"on conflict ({key}) do update\n   set ({', '.join(ident(name) for name, _ in pairs)}) = (\n"
             f"         {nest(merged, 9)}\n       )"
         )
@@ -213,47 +226,70 @@ class CountSql:
             f"  perform modelpack.{ident(self.plan.name('rebuild'))}(0, null, v_met);\nend if;"
         )
 
+    def _create_or_rebuild(self, keys: str) -> str:
+        """The same for an UPDATE that moves events to unknown customers: rare, so short."""
+        key = ", ".join(self.plan.key)
+        unknown = self._unknown(keys)
+        columns = [f"u.{column}" for column in self.columns]
+        text = (
+            f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
+        )
+        return (
+            "-- events that moved to unknown customers: each gets a profile, with its features from the events.\n"
+            "-- where another session was quicker, its row is counted again\n"
+            f"select array_agg({text}) into v_unknown\n  from (\n         {nest(unknown, 9)}\n       ) as u;\n"
+            "if v_unknown is not null then\n"
+            f"  insert into {self.plan.table} ({key})\n  {nest(unknown, 2)}\n"
+            f"   order by {', '.join(f'd.{column}' for column in self.columns)}\n"
+            f"  on conflict ({key}) do nothing;\n"
+            "  get diagnostics v_made = row_count;\n  if v_made < cardinality(v_unknown) then\n"
+            f"    perform modelpack.{ident(self.plan.name('rebuild'))}(0, null, v_unknown);\n  end if;\nend if;"
+        )
+
     # --- the bodies: what each function declares, and what it does ----------------------------------------
 
     def _insert(self) -> tuple[str, str]:
-        rows = self._rows("new_rows")
+        rows, keys = self._rows("new_rows"), self._keys("new_rows")
+        sums = self._sums(rows, signed=False)
         again = bool(self._again(signed=False))
         missing = self.event.event.missing
         declare = "v_moment constant timestamptz := clock_timestamp();\nv_rows bigint;"
         if again and missing == "create":
             declare += "\nv_met text[];"
-        one = (
-            f"{self._lock(rows)}\n{self._write(rows, signed=False)}"
-            if again
-            else self._write(rows, signed=False)
-        )
-        many = f"{self._lock(rows)}\n{self._write(self._sums(rows, signed=False), signed=False)}"
-        known = "found"
+        one, many = self._write(rows, signed=False), f"{self._lock(keys)}\n{self._write(sums, signed=False)}"
+        if again:  # what is read from the events is read after the lock
+            one = f"{self._lock(keys)}\n{one}"
         if missing != "ignore":
-            many += "\nget diagnostics v_rows = row_count;"
-            keys = f"select distinct {', '.join(self.event.keys('e'))} from new_rows as e where {self.event.conditions(self.present)}"
-            known = f"v_rows = (select count(*) from ({keys}) as d)"
             one += "\nif found then\n  return null;\nend if;"
-            many += f"\nif {known} then\n  return null;\nend if;"
+            many += (
+                "\nget diagnostics v_rows = row_count;\n"
+                f"if v_rows = (\n     select count(*) from (\n       {nest(keys, 7)}\n     ) as d\n   ) then\n"
+                "  return null;\nend if;"
+            )
         body = (
             "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\n"
             f"elsif v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;"
         )
-        if missing != "ignore":
-            body += f"\n{self._missing(rows, signed=False)}"
+        if missing == "refuse":
+            body += f"\n{self._refuse(keys)}"
+        elif missing == "create":
+            body += f"\n{self._create(keys, sums, signed=False)}"
         return declare, body
 
     def _update(self) -> tuple[str, str]:
-        rows = self._changes()
+        keys = self._changed_keys()
+        sums = self._sums(self._changes(), signed=True)
         declare = "v_moment constant timestamptz := clock_timestamp();"
-        missing = self.event.event.missing
-        if self._again(signed=True) and missing == "create":
-            declare += "\nv_met text[];"
         body = "if not exists (select from new_rows) then\n  return null;\nend if;\n"
-        body += self._refuse_forgetting()
-        body += f"{self._lock(rows)}\n{self._write(self._sums(rows, signed=True), signed=True)}"
-        if missing != "ignore":
-            body += f"\n{self._missing(rows, signed=True)}"
+        body += f"{self._refuse_forgetting()}{self._lock(keys)}\n{self._write(sums, signed=True)}"
+        came = self._keys("new_rows")
+        if self.event.event.missing == "refuse":
+            body += f"\n{self._refuse(came)}"
+        elif self.event.event.missing == "create" and self.keep:
+            body += f"\n{self._create(came, sums, signed=True)}"
+        elif self.event.event.missing == "create":
+            declare += "\nv_unknown text[];\nv_made bigint;"
+            body += f"\n{self._create_or_rebuild(came)}"
         return declare, body
 
     def _refuse_forgetting(self) -> str:
@@ -277,21 +313,20 @@ class CountSql:
         )
 
     def _delete(self) -> tuple[str, str]:
-        rows = self._gone()
+        sums = self._sums(self._gone(), signed=True)
         body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
-        body += f"{self._lock(rows)}\n{self._write(self._sums(rows, signed=True), signed=True)}"
+        body += f"{self._lock(self._keys('old_rows'))}\n{self._write(sums, signed=True)}"
         return "v_moment constant timestamptz := clock_timestamp();", body
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""
         recent = f"e.{self.event.at} > v_moment - {self.event.longest_window()}"
-        rows = f"select {', '.join(self.event.keys('e'))} from old_rows as e where {self.event.conditions(recent)}"
-        keys = ", ".join(f"c.{column}" for column in self.columns)
+        keys = f"{self._keys('old_rows')} and {recent}"
         pairs = [*self.plan.ageing(), ("features_at", "v_moment")]
         body = (
-            f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._lock(rows)}\n"
+            f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._lock(keys)}\n"
             f"update {self.plan.table} as p\n   set {assignments(pairs, 7)}\n"
-            f"  from (select distinct {keys} from ({rows}) as c) as d\n where {self._match('p')};"
+            f"  from (\n         {nest(keys, 9)}\n       ) as d\n where {self._match('p')};"
         )
         return "v_moment constant timestamptz := clock_timestamp();", body
 

@@ -55,25 +55,38 @@ def _lock(plan: Plan, *conditions: str) -> str:
     )
 
 
-def _update(plan: Plan, source: str, columns: Sequence[str], sets: Sequence[str], *conditions: str) -> str:
+def _places(plan: Plan) -> dict[str, str]:
+    """Where `_expected` has each feature column."""
+    return {
+        name: f"r{number}.{ident(name)}"
+        for number, event in enumerate(plan.events)
+        for f in event.features
+        for name in f.recompute
+    }
+
+
+def _update(
+    plan: Plan, rows: str, joins: str, columns: Sequence[str], sets: Sequence[str], different: str
+) -> str:
+    """Write the profile rows among `rows` (as `p`) that are `different` from their expected features `x`."""
     selected = ", ".join([*plan.keys("p"), *columns])
-    where = "\n   and ".join((same(plan.keys("p"), plan.keys("x")), _IN_RANGE, *conditions))
+    source = f"select {selected}\n  from {nest(rows, 7)}\n {nest(joins, 1)}"
     return (
-        f"update {plan.table} as p\n   set {listed(sets, 7)}\n"
-        f"  from (\n         select {selected}\n           from {nest(source, 11)}\n       ) as x\n"
-        f" where {where};\nget diagnostics v_written = row_count;"
+        f"update {plan.table} as p\n   set {listed(sets, 7)}\n  from (\n         {nest(source, 9)}\n       ) as x\n"
+        f" where {same(plan.keys('p'), plan.keys('x'))}\n   and {nest(different, 3)};\n"
+        "get diagnostics v_written = row_count;"
     )
 
 
 def _rebuild(plan: Plan) -> list[str]:
     """Rows without a `features_at` have never been counted: there, kept features are counted too."""
     chosen = f"(only_keys is null or {plan.key_text('p')} = any (only_keys))"
-    kept = _kept(plan)
+    kept, places = _kept(plan), _places(plan)
     columns, sets, tests = [], [], ["p.features_at is null"]
     for f in plan.features:
         for name in f.recompute:
             column = ident(name)
-            columns.append(column)
+            columns.append(places[name])
             if f.name in kept:
                 sets.append(f"{column} = case when p.features_at is null then x.{column} else p.{column} end")
             else:
@@ -81,13 +94,13 @@ def _rebuild(plan: Plan) -> list[str]:
                 tests.append(_differs(f"p.{column}", f"x.{column}", approximate=name in f.approximate))
     body = "declare\n  v_written bigint := 0;\nbegin\n"
     if columns:
-        source = (
-            f"(select q.*, coalesce(q.features_at, clock_timestamp()) as v_moment from {plan.table} as q) as p\n"
-            + _expected(plan, "p.v_moment")
+        rows = (
+            "(\nselect p.*, coalesce(p.features_at, clock_timestamp()) as v_moment\n"
+            f"  from {plan.table} as p\n where {_IN_RANGE}\n   and {chosen}\n) as p"
         )
-        different = "(\n     " + "\n     or ".join(tests) + "\n   )"
+        different = "(" + "\n  or ".join(tests) + ")"
         sets.append("features_at = coalesce(p.features_at, clock_timestamp())")
-        write = _update(plan, source, columns, sets, chosen, different)
+        write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
         body += f"  {nest(_lock(plan, chosen), 2)}\n  {nest(write, 2)}\n"
     body += "  return v_written;\nend\n"
     comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
@@ -102,15 +115,15 @@ def _refresh(plan: Plan) -> list[str]:
     for f in plan.features:
         if f.window:
             column = ident(f.name)
-            columns.append(column)
+            columns.append(_places(plan)[f.name])
             tests.append(_differs(f"p.{column}", f"x.{column}", approximate=False))
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
-    moved = "(\n     " + "\n     or ".join(tests) + "\n   )"
-    source = f"{plan.table} as p\n{_expected(plan, 'v_moment', windows_only=True)}"
+    rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_IN_RANGE}\n) as p"
+    joins = _expected(plan, "v_moment", windows_only=True)
+    write = _update(plan, rows, joins, columns, sets, "(" + "\n  or ".join(tests) + ")")
     body = (
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_written bigint := 0;\nbegin\n"
-        f"  {nest(_lock(plan), 2)}\n  {nest(_update(plan, source, columns, sets, moved), 2)}\n"
-        "  return v_written;\nend\n"
+        f"  {nest(_lock(plan), 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
     )
     comment = (
         f"Brings the rows of {plan.table} whose windows have moved on up to the moment, and scores them."
