@@ -51,6 +51,10 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 SUPERUSER = "postgres"
 
+# Seconds for the children of a crashed postmaster to notice by themselves, and then for each signal. Only one
+# that is stopped or deep in foreign code needs more than a moment.
+ORPHANS_GRACE = 2.0
+
 # For a laptop or a CI machine with few cores; everything else is PostgreSQL's default, so that a test or a
 # benchmark sees what a user would see. Durability stays on for the same reason.
 DEFAULT_SETTINGS: Mapping[str, str] = {
@@ -266,7 +270,7 @@ class Cluster:
         """
         if not self._pid_file():
             return
-        if not wait_until(lambda: not self.processes(), 5):
+        if not wait_until(lambda: not self.processes(), ORPHANS_GRACE):
             self._end_orphans()
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         if self._owned_socket_dir():
@@ -278,7 +282,7 @@ class Cluster:
             for pid in self.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-            if wait_until(lambda: not self.processes(), 5):
+            if wait_until(lambda: not self.processes(), ORPHANS_GRACE):
                 return
         raise ClusterError(f"processes of a crashed server do not end: {self.processes()}")
 
