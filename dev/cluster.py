@@ -2,7 +2,7 @@
 
 As a command it keeps the server of this checkout, in `.modelpack/cluster`::
 
-    python -m dev.cluster start | stop | dsn | status | destroy
+    python -m dev.cluster start | stop | dsn | status | destroy | check
 
 `start` and `dsn` print the DSN, alone, on stdout. Tests make throw-away servers of their own::
 
@@ -189,8 +189,8 @@ class Cluster:
         or when the server does not come up within `timeout` seconds.
         """
         with self._locked():
+            self._refuse_foreign_data()
             if not self.is_running():
-                self._refuse_foreign_data()
                 self._clear_after_crash()
                 self._make_data_dir()
                 self._make_socket_dir()
@@ -470,7 +470,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m dev.cluster", description="The private PostgreSQL server."
     )
-    parser.add_argument("command", choices=["start", "stop", "dsn", "status", "destroy"])
+    parser.add_argument("command", choices=["start", "stop", "dsn", "status", "destroy", "check"])
     parser.add_argument("--folder", type=Path, help="another folder than .modelpack/cluster of this checkout")
     parser.add_argument(
         "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="a setting for start"
@@ -491,6 +491,8 @@ def _obey(cluster: Cluster, command: str) -> int:
         print(cluster.start())
     elif command == "stop":
         cluster.stop()
+    elif command == "check":
+        require_reachable(cluster.folder, cluster.user)
     elif command == "destroy":
         cluster.destroy()
     elif not cluster.is_running():

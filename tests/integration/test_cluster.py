@@ -294,6 +294,7 @@ def test_a_closed_folder_above_the_checkout_is_reported_in_words(folder: Path) -
     assert f"cannot enter {closed} (mode 0700)" in message
     assert f"user {cluster.user.name}" in message
     assert f"chmod o+x {closed}" in message
+    assert main(["--folder", str(cluster.folder), "check"]) == 2
     assert not cluster.data_dir.exists()
 
 
@@ -303,9 +304,12 @@ def test_data_of_another_user_are_refused(folder: Path) -> None:
     try:
         dsn = cluster.start()
         assert ask(dsn, "select 1") == 1
+        other = Cluster(folder / "cluster", user=ServerUser.named("daemon"))
+        with pytest.raises(ClusterError, match="belongs to user id"):
+            other.start()
         cluster.stop()
         with pytest.raises(ClusterError, match="belongs to user id"):
-            Cluster(folder / "cluster", user=ServerUser.named("daemon")).start()
+            other.start()
     finally:
         cluster.destroy()
 

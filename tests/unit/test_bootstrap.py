@@ -64,6 +64,7 @@ INTERPRETER = """
     "-V ") echo "Python $(basename "$(readlink -f "$0")" | sed s/python//).2" ;;
     "-c "*) [[ ! -e $MACHINE/unusable ]] || exit 1
         [[ $2 != *print* ]] || basename "$(readlink -f "$0")" | sed s/python// ;;
+    "-m dev.cluster") [[ ! -e $MACHINE/closed ]] || { echo "cannot enter" >&2; exit 2; } ;;
     "-m venv")
         echo "venv ${*:3}" >>"$MACHINE/calls"
         mkdir -p .venv/bin && ln -sf "$(readlink -f "$0")" .venv/bin/python
@@ -128,6 +129,10 @@ class Machine:
             "MODELPACK_SYSROOT": str(self.sysroot),
             "CI": "true",
         }
+
+    @property
+    def python(self) -> str:
+        return str(self.sysroot / "usr/bin/python3.11")
 
     def has(self, *packages: str) -> None:
         for package in packages:
@@ -357,6 +362,15 @@ def test_a_plpython_whose_libpython_is_unknown_is_refused(complete: Machine) -> 
     (complete.sysroot / "usr/lib/postgresql/15/lib/plpython3.so").write_text("")
     (complete.checkout / "dev/apt-packages.txt").write_text("postgresql-{major}\n")
     assert "ldd finds no libpython3" in refused(complete.run())
+
+
+def test_a_checkout_that_the_server_cannot_reach_is_refused_before_anything_is_built(
+    complete: Machine,
+) -> None:
+    complete.mark("closed")
+    assert "cannot enter" in refused(complete.run())
+    assert complete.calls() == []
+    succeeded(complete.run(MODELPACK_DSN="postgresql://there", MODELPACK_PYTHON=complete.python))
 
 
 @pytest.mark.parametrize(
