@@ -19,15 +19,19 @@ from modelpack.declaration import (
     total,
 )
 from modelpack.errors import ModelpackError
+from modelpack.operations import CreateScoring, DropScoring, apply, remove
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CreateScoring",
+    "DropScoring",
     "Event",
     "ModelpackError",
     "Profile",
     "Score",
     "age",
+    "apply",
     "count",
     "decayed",
     "deviation",
@@ -39,5 +43,6 @@ __all__ = [
     "mean",
     "minimum",
     "ratio",
+    "remove",
     "total",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import typing
 
 SQL = """\
 create or replace function modelpack.load(version_id integer) returns void
@@ -18,7 +18,7 @@ revoke all on function modelpack.load(integer) from public;
 """
 
 
-def load(plpy: Any, GD: dict[str, Any], version_id: int) -> None:
+def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
     """Put a callable `(numbers, texts) -> score or None` for the version into `GD["modelpack"]`.
 
     The cache survives ROLLBACK and is shared by all functions of the session. It holds at most
@@ -32,6 +32,7 @@ def load(plpy: Any, GD: dict[str, Any], version_id: int) -> None:
     import signal
     import sys
     import time
+    from typing import Any
 
     limit = 16
     key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from modelpack.compile.count import CountSql
 from modelpack.compile.plan import Plan, make_plan
 from modelpack.compile.score import log_function, log_source, owned_functions, score_function, triggers
-from modelpack.compile.sql import ident, listed, literal, qualified, same
+from modelpack.compile.sql import ident, literal, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 
@@ -84,7 +84,8 @@ def _register(plan: Plan) -> str:
         ("log_update", _template(log_function(plan, "update") if plan.profile.scores else "")),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
-    return f"select modelpack.attach(\n  {listed((f'{n} => {v}' for n, v in arguments), 2)})"
+    listed_arguments = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
+    return f"select modelpack.attach(\n  {listed_arguments})"
 
 
 def _array(values: Iterable[str]) -> str:

@@ -99,7 +99,8 @@ def _rebuild(plan: Plan) -> list[str]:
             f"  from {plan.table} as p\n where {_IN_RANGE}\n   and {chosen}\n) as p"
         )
         different = "(" + "\n  or ".join(tests) + ")"
-        sets.append("features_at = coalesce(p.features_at, clock_timestamp())")
+        columns.append("p.v_moment")
+        sets.append("features_at = x.v_moment")
         write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
         body += f"  {nest(_lock(plan, chosen), 2)}\n  {nest(write, 2)}\n"
     body += "  return v_written;\nend\n"

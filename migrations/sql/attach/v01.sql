@@ -8,6 +8,9 @@ as $modelpack$
 declare
   v_profile integer;
 begin
+  -- what a dropped table left behind
+  delete from modelpack.profile as p
+   where p.name = attach.relation and not exists (select from pg_class as c where c.oid = p.relation);
   if exists (select from modelpack.profile as p where p.relation = attach.relation::regclass) then
     raise exception using
       errcode = 'duplicate_object',

@@ -90,10 +90,10 @@ select n.@score@_scored_at, @profile@, @key@, @quoted@, '@model@', n.@score@_ver
     from (select distinct u.name from unnest(v_columns) as u (name)
            where u.name <> all (v_profile.maintained)) as c;
   execute modelpack.fill(v_profile.score_function,
-            'unchanged', coalesce(v_unchanged, ''), 'scores', replace(v_blocks, E'\n', E'\n  '));
+            'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
   if v_profile.log_insert <> '' then
-    execute modelpack.fill(v_profile.log_insert, 'logs', replace(v_log_insert, E'\n', E'\n  '));
-    execute modelpack.fill(v_profile.log_update, 'logs', replace(v_log_update, E'\n', E'\n  '));
+    execute modelpack.fill(v_profile.log_insert, 'logs', ltrim(replace(v_log_insert, E'\n', E'\n  '), E'\n '));
+    execute modelpack.fill(v_profile.log_update, 'logs', ltrim(replace(v_log_update, E'\n', E'\n  '), E'\n '));
   end if;
 end
 $modelpack$;

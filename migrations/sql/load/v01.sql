@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 limit = 16
 key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
