@@ -16,7 +16,10 @@ from modelpack.declaration.expressions import Expression
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
 # for one row and for a hundred thousand.
-_HEADER = HEADER + "\nset enable_seqscan = off\nset enable_hashjoin = off\nset enable_mergejoin = off"
+_HEADER = (
+    HEADER
+    + "\nset enable_seqscan = off\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
+)
 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 _REFERENCING = {

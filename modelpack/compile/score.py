@@ -80,7 +80,8 @@ def log_function(plan: Plan, verb: str) -> str:
     """The statement-level trigger that writes the prediction log."""
     body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\nbegin\n  @logs@\n  return null;\nend\n"
     # Transition tables have no statistics: a nested loop planned for one row would meet 100,000 x 100,000.
-    return _replace(plan.name("log", verb), body, "set enable_nestloop = off\nset enable_mergejoin = off")
+    hashed = "set enable_hashjoin = on\nset enable_nestloop = off\nset enable_mergejoin = off\nset jit = off"
+    return _replace(plan.name("log", verb), body, hashed if verb == "update" else "set jit = off")
 
 
 def log_source(plan: Plan, verb: str, score: str) -> str:

@@ -1,5 +1,5 @@
 create or replace function modelpack.amount(value numeric) returns numeric
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when abs(value) > 1e100 then null       -- also NaN, which sorts above everything, and infinity
   when abs(value) < 1e-100 then 0

@@ -1,6 +1,6 @@
 create or replace function modelpack.decay(value double precision, elapsed double precision, half_life double precision)
 returns double precision
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when elapsed / half_life > 200 or abs(value) < 1e-100 then 0
   when elapsed / half_life < -200 then value * power(2::double precision, 200)

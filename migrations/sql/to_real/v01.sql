@@ -1,5 +1,5 @@
 create or replace function modelpack.to_real(value double precision) returns real
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when value = 'NaN' then null
   when value >= 3.4028235677973366e38 then 'Infinity'
@@ -8,7 +8,7 @@ return case
   else value
 end;
 create or replace function modelpack.to_real(value numeric) returns real
-language sql immutable strict parallel safe
+language sql immutable parallel safe
 return case
   when value = 'NaN' then null
   when value >= 3.4028235677973366e38 then 'Infinity'
