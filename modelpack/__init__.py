@@ -20,6 +20,7 @@ from modelpack.declaration import (
 )
 from modelpack.errors import ModelpackError
 from modelpack.operations import CreateScoring, DropScoring, apply, remove
+from modelpack.registry import Registry, Version
 
 __version__ = "0.1.0"
 
@@ -29,7 +30,9 @@ __all__ = [
     "Event",
     "ModelpackError",
     "Profile",
+    "Registry",
     "Score",
+    "Version",
     "age",
     "apply",
     "count",

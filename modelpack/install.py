@@ -37,7 +37,7 @@ def normal_dsn(dsn: str | None) -> str:
             parts = psycopg.conninfo.conninfo_to_dict(dsn)
         except psycopg.Error as error:
             raise InstallError(
-                f"{dsn!r} is no DSN: {error}; expected e.g. postgresql://user@host:5432/database"
+                f"{dsn!r} is no DSN: {str(error).strip()}; expected e.g. postgresql://user@host:5432/database"
             ) from error
         return (
             make_url("postgresql+psycopg://")

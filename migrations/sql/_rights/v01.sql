@@ -18,3 +18,5 @@ end
 $rights$;
 grant execute on function modelpack.server_wheels() to modelpack_owner;
 grant execute on function modelpack.chunks(regclass, bigint), modelpack.find_profile(regclass) to modelpack_publisher;
+-- whoever uses the package asks first whether it fits the schema
+grant select on modelpack.alembic_version to modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
