@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 SQL = """\
-create or replace function modelpack.score(version_id integer, numbers real[], texts text[]) returns double precision
+create or replace function modelpack.score(version_id integer, numbers double precision[], texts text[]) returns double precision
 language plpython3u volatile security invoker
 as $modelpack$
 {body}
 $modelpack$;
-comment on function modelpack.score(integer, real[], text[]) is
+comment on function modelpack.score(integer, double precision[], text[]) is
   'Scores one row with a version: packed inputs in, score out. NULL where there is no score; modelpack.failure() says why. Called once a row by the score triggers, which have pinned the search_path: it names nothing itself.';
-alter function modelpack.score(integer, real[], text[]) owner to modelpack_owner;
-revoke all on function modelpack.score(integer, real[], text[]) from public;
+alter function modelpack.score(integer, double precision[], text[]) owner to modelpack_owner;
+revoke all on function modelpack.score(integer, double precision[], text[]) from public;
 """
 
 

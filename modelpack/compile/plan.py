@@ -125,6 +125,11 @@ class Plan:
         """The columns that scores write, with their types."""
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
 
+    @property
+    def kept(self) -> set[str]:
+        """Every column of the profile that modelpack writes."""
+        return {c.name for c in self.columns} | set(self.outputs) | {"features_at"}
+
     def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
         """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
         mine = {f.name for f in own.features} if own else set()

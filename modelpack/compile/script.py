@@ -11,7 +11,14 @@ from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.plan import Plan, make_plan
-from modelpack.compile.score import log_function, log_source, owned_functions, score_function, triggers
+from modelpack.compile.score import (
+    guard_function,
+    log_function,
+    log_source,
+    owned_functions,
+    score_function,
+    triggers,
+)
 from modelpack.compile.sql import ident, literal, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
@@ -27,6 +34,7 @@ def attach_script(profile: Profile) -> list[str]:
         *_indexes(plan),
         *_rights(plan),
         *upkeep_functions(plan),
+        *guard_function(plan),
         *(s for e in plan.events for made in CountSql(plan, e).functions().values() for s in made),
         # binding fills the score and log functions in with the live version
         f"select modelpack.bind({literal(plan.table)})",

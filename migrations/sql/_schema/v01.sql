@@ -194,7 +194,7 @@ create table modelpack.prediction (
   model text not null,
   version integer not null,
   prediction double precision not null,
-  inputs real[] not null,
+  inputs double precision[] not null,
   text_inputs text[],
   microseconds integer
 ) partition by range (scored_at);
@@ -209,7 +209,7 @@ comment on column modelpack.prediction.score is 'name of the score';
 comment on column modelpack.prediction.model is 'name of the model';
 comment on column modelpack.prediction.version is 'version that gave the score';
 comment on column modelpack.prediction.prediction is 'the score';
-comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit those that the model received, in the order of the signature; NULL is missing';
+comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit those that the model was given (it works in float32), in the order of the signature; NULL is missing';
 comment on column modelpack.prediction.text_inputs is 'text inputs in the order of the signature; NULL where the model takes none';
 comment on column modelpack.prediction.microseconds is 'how long the model took';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';

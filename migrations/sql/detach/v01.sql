@@ -19,8 +19,7 @@ begin
       from pg_trigger as t
       join pg_proc as f on f.oid = t.tgfoid
      where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
-       and (f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-            or (f.proname = 'guard' and t.tgrelid = v_profile.relation))
+       and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
      order by t.tgrelid <> v_profile.relation desc, t.tgrelid, t.tgname
   loop
     execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);

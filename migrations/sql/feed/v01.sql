@@ -7,6 +7,7 @@ as $modelpack$
 -- How a version's inputs are packed from a profile row: SQL over $row$ and $moment$.
 declare
   v_relation regclass;
+  v_maintained text[];
   v_score modelpack.score;
   v_version modelpack.version;
   v_input record;
@@ -17,7 +18,7 @@ declare
   v_bad text[] := '{}';
 begin
   columns := '{}';
-  select p.relation into v_relation from modelpack.profile as p where p.profile_id = feed.profile;
+  select p.relation, p.maintained into v_relation, v_maintained from modelpack.profile as p where p.profile_id = feed.profile;
   select * into v_score from modelpack.score as s where s.profile_id = feed.profile and s.score = feed.score;
   select * into v_version from modelpack.version as v where v.model = v_score.model and v.version = feed.version;
   for v_input in
@@ -33,8 +34,8 @@ begin
       v_sql := format('$row$.%I', v_input.name);
       select case
                when a.attgenerated <> '' then 'generated'
-               when t.typname in ('int2', 'int4', 'int8', 'float4') then 'plain'
-               when t.typname in ('float8', 'numeric') then 'wide'
+               when t.typname in ('int2', 'int4', 'int8', 'float4', 'float8') or a.attname = any (v_maintained) and t.typname = 'numeric' then 'plain'
+               when t.typname = 'numeric' then 'wide'
                when t.typname = 'bool' then 'bool'
                when t.typcategory = 'S' or t.typtype = 'e' then 'text'
                else format_type(a.atttypid, a.atttypmod)
@@ -53,13 +54,13 @@ begin
       v_texts := v_texts || case when v_input.token is null then format('(%s)::text', v_sql)
                                  else format('coalesce((%s)::text, %L)', v_sql, v_input.token) end;
     elsif v_type = 'plain' then
-      v_numbers := v_numbers || (v_sql || '::real');
+      v_numbers := v_numbers || (v_sql || '::double precision');
     elsif v_type = 'wide' then
-      v_numbers := v_numbers || ('modelpack.to_real(' || v_sql || ')');
+      v_numbers := v_numbers || ('modelpack.to_double(' || v_sql || ')');
     elsif v_type = 'bool' then
-      v_numbers := v_numbers || (v_sql || '::integer::real');
+      v_numbers := v_numbers || (v_sql || '::integer::double precision');
     elsif v_type = 'expression' then
-      v_numbers := v_numbers || ('modelpack.to_real((' || v_sql || ')::double precision)');
+      v_numbers := v_numbers || ('(' || v_sql || ')::double precision');
     else
       v_bad := v_bad || format('%s (number): the column is %s', v_input.name, v_type);
     end if;
@@ -76,7 +77,7 @@ begin
                     from pg_attribute as a where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped)),
       hint = format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score);
   end if;
-  numbers := case when cardinality(v_numbers) = 0 then $$'{}'::real[]$$ else 'array[' || array_to_string(v_numbers, ', ') || ']' end;
+  numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else 'array[' || array_to_string(v_numbers, ', ') || ']' end;
   texts := case when cardinality(v_texts) = 0 then 'null' else 'array[' || array_to_string(v_texts, ', ') || ']' end;
 end
 $modelpack$;

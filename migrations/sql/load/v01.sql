@@ -30,28 +30,33 @@ def runner(session: Any, numpy: Any, inputs: list[dict[str, Any]]) -> Any:
     """Close over all that one call needs."""
     names = [i["name"] for i in inputs if i["type"] == "number"]
     words = [i["name"] for i in inputs if i["type"] == "text"]
-    strict = [n for n, i in enumerate(j for j in inputs if j["type"] == "number") if not i["missing"]]
+    needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
     raw = session._sess  # the binding below onnxruntime's Python: saves 0.6 of 3.3 microseconds
-    width, outputs, infinity = len(names), ["score"], float("inf")
+    width, outputs = len(names), ["score"]
+    largest = 3.4028235677973366e38  # from here on float32 is infinite
     float32, array = numpy.float32, numpy.array
+
+    def unfit(numbers: list[float | None]) -> str | None:
+        """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
+        for name, value in zip(names, numbers, strict=True):
+            if value is None or value != value:
+                if name in needed:
+                    return f"input {name} is NULL, which the model does not take"
+            elif not -largest < value < largest:
+                return f"input {name} is {value}, beyond what float32 holds"
+        return None
 
     def run(numbers: list[float | None], texts: list[str | None] | None) -> float | None:
         try:
             feed = {}
             if width:
-                if strict and None in numbers:
-                    for n in strict:
-                        if numbers[n] is None:
-                            GD["modelpack_failure"] = (
-                                f"input {names[n]} is NULL, which the model does not take"
-                            )
+                for value in numbers:
+                    if value is None or not -largest < value < largest:
+                        reason = unfit(numbers)
+                        if reason is not None:
+                            GD["modelpack_failure"] = reason
                             return None
-                if infinity in numbers or -infinity in numbers:
-                    worst = next(
-                        n for n, v in zip(names, numbers, strict=True) if v in (infinity, -infinity)
-                    )
-                    GD["modelpack_failure"] = f"input {worst} is infinite"
-                    return None
+                        break
                 feed["number"] = array((numbers,), dtype=float32)
             if words:
                 if texts is None or None in texts:

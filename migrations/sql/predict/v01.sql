@@ -7,7 +7,7 @@ declare
   v_version modelpack.version;
   v_input record;
   v_value jsonb;
-  v_numbers real[] := '{}';
+  v_numbers double precision[] := '{}';
   v_texts text[];
   v_score double precision;
   v_taken constant text := 'the model takes: ';
@@ -68,8 +68,8 @@ begin
           message = format('the input "%s" of %s is %s, expected a number', v_input.name, predict.model, v_value);
       end if;
       v_numbers := v_numbers || array[case jsonb_typeof(v_value)
-                                        when 'boolean' then (v_value::boolean)::integer::real
-                                        when 'number' then modelpack.to_real(v_value::numeric) end];
+                                        when 'boolean' then (v_value::boolean)::integer::double precision
+                                        when 'number' then modelpack.to_double(v_value::numeric) end];
     end if;
   end loop;
   v_score := modelpack.score(v_version.version_id, v_numbers, v_texts);

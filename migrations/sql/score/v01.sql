@@ -1,4 +1,4 @@
-create or replace function modelpack.score(version_id integer, numbers real[], texts text[]) returns double precision
+create or replace function modelpack.score(version_id integer, numbers double precision[], texts text[]) returns double precision
 language plpython3u volatile security invoker
 as $modelpack$
 run: Any = GD.get("modelpack", {}).get(version_id)
@@ -8,7 +8,7 @@ if run is None:
 score: float | None = run(numbers, texts)
 return score
 $modelpack$;
-comment on function modelpack.score(integer, real[], text[]) is
+comment on function modelpack.score(integer, double precision[], text[]) is
   'Scores one row with a version: packed inputs in, score out. NULL where there is no score; modelpack.failure() says why. Called once a row by the score triggers, which have pinned the search_path: it names nothing itself.';
-alter function modelpack.score(integer, real[], text[]) owner to modelpack_owner;
-revoke all on function modelpack.score(integer, real[], text[]) from public;
+alter function modelpack.score(integer, double precision[], text[]) owner to modelpack_owner;
+revoke all on function modelpack.score(integer, double precision[], text[]) from public;

@@ -1,0 +1,20 @@
+"""From a fitted estimator to a version that can be stored: ONNX bytes in normal form, signature, golden rows,
+parity."""
+
+from modelpack.packager.files import load_model, read_sample
+from modelpack.packager.golden import Golden
+from modelpack.packager.packing import Package, package
+from modelpack.packager.parity import Parity
+from modelpack.packager.signature import Input, Output, Signature
+
+__all__ = [
+    "Golden",
+    "Input",
+    "Output",
+    "Package",
+    "Parity",
+    "Signature",
+    "load_model",
+    "package",
+    "read_sample",
+]

@@ -1,0 +1,71 @@
+"""Walk over an estimator and everything it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from modelpack.packager.columns import is_missing
+
+
+def parts(estimator: Any) -> Iterator[Any]:
+    """The estimator and all scikit-learn estimators that it holds, each once."""
+    seen: set[int] = set()
+    pending: list[Any] = [estimator]
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, BaseEstimator):
+            yield thing
+        if isinstance(thing, list | tuple | set):
+            pending.extend(thing)
+        elif isinstance(thing, dict):
+            pending.extend(thing.values())
+        elif isinstance(thing, np.ndarray) and thing.dtype == object:
+            pending.extend(v for v in thing.ravel().tolist() if hasattr(v, "__dict__"))
+        elif type(thing).__module__.partition(".")[0] == "sklearn" and hasattr(thing, "__dict__"):
+            pending.extend(vars(thing).values())
+
+
+def has_trees(estimator: Any) -> bool:
+    """Whether any part decides by thresholds, where the last bit of an input matters."""
+    return any(
+        hasattr(p, "tree_") or hasattr(p, "_predictors") or hasattr(p, "bin_edges_") for p in parts(estimator)
+    )
+
+
+def missing_category(estimator: Any) -> Any:
+    """How the fitted encoders and imputers know a missing text: None, or NaN (the default)."""
+    for part in parts(estimator):
+        if getattr(part, "missing_values", np.nan) is None:
+            return None
+        for categories in getattr(part, "categories_", None) or ():
+            if any(c is None for c in np.asarray(categories, dtype=object)):
+                return None
+    return np.nan
+
+
+def text_categories(estimator: Any) -> list[str]:
+    """Every text that a fitted encoder knows, sorted."""
+    known: set[str] = set()
+    for part in parts(estimator):
+        for categories in getattr(part, "categories_", None) or ():
+            values = np.asarray(categories, dtype=object)
+            known.update(c for c in values if isinstance(c, str) and not is_missing(c))
+    return sorted(known)
+
+
+def number_categories(estimator: Any) -> list[float]:
+    """Every number that a fitted encoder knows, sorted."""
+    known: set[float] = set()
+    for part in parts(estimator):
+        for categories in getattr(part, "categories_", None) or ():
+            for value in np.asarray(categories, dtype=object):
+                if not isinstance(value, str) and not is_missing(value):
+                    known.add(float(value))
+    return sorted(known)

@@ -1,0 +1,105 @@
+"""What skl2onnx gets wrong or refuses, put right in the converting process.
+
+- Trees: skl2onnx never says which way a missing value goes; scikit-learn's trees all know it
+  (`missing_go_to_left`). Trees fitted with missing values have thresholds at infinity, on which its
+  `sklearn_threshold` loops for ever.
+- Histogram trees: categorical splits are dropped; refused instead. Their float64 thresholds become the
+  *nearest* float32, as skl2onnx does: a threshold often is a value of the training data, and `x <= t` implies
+  `float32(x) <= float32(t)` only so.
+- Text imputers know only texts as missing: they get the missing token. Encoders that know None or NaN as a
+  category get the token in its place.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from modelpack.packager.columns import is_missing
+from modelpack.packager.estimators import parts
+from modelpack.packager.signature import MISSING_TOKEN
+
+_applied = False
+
+
+def apply() -> None:
+    """Patch skl2onnx, once a process."""
+    global _applied
+    if _applied:
+        return
+    import skl2onnx  # registers the converters
+    from skl2onnx.common import tree_ensemble
+
+    assert skl2onnx
+    _replace(tree_ensemble.add_tree_to_attribute_pairs, _add_tree)
+    _replace(tree_ensemble.add_tree_to_attribute_pairs_hist_gradient_boosting, _add_histogram_tree)
+    _replace(tree_ensemble.sklearn_threshold, _threshold)
+    _applied = True
+
+
+def _replace(original: Any, wrapper: Any) -> None:
+    """Put `wrapper(original, …)` wherever a module of skl2onnx imported `original`."""
+    name = original.__name__
+
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith("skl2onnx") and getattr(module, name, None) is original:
+            setattr(module, name, patched)
+
+
+def _threshold(original: Any, value: float, dtype: Any, mode: str) -> Any:
+    return original(value, dtype, mode) if np.isfinite(value) else value
+
+
+def _add_tree(
+    original: Any, attributes: dict[str, Any], is_classifier: bool, tree: Any, *args: Any, **kwargs: Any
+) -> None:
+    missing = attributes["nodes_missing_value_tracks_true"]
+    start = len(missing)
+    original(attributes, is_classifier, tree, *args, **kwargs)
+    missing[start:] = [int(left) for left in tree.missing_go_to_left]
+
+
+def _add_histogram_tree(
+    original: Any, attributes: dict[str, Any], is_classifier: bool, tree: Any, *args: Any, **kwargs: Any
+) -> None:
+    if any(node["is_categorical"] for node in tree.nodes):
+        raise NotImplementedError(
+            "this histogram gradient boosting model has categorical splits, which the converter would drop; "
+            "encode categories with an OrdinalEncoder or OneHotEncoder and fit without categorical_features"
+        )
+    missing = attributes["nodes_missing_value_tracks_true"]
+    start = len(missing)
+    original(attributes, is_classifier, tree, *args, **kwargs)
+    missing[start:] = [int(left) for left in missing[start:]]
+
+
+def prepare(estimator: Any) -> Any:
+    """The estimator with missing texts as tokens, changed in place: it is the converting process's own."""
+    for part in parts(estimator):
+        statistics = getattr(part, "statistics_", None)
+        if (
+            isinstance(statistics, np.ndarray)
+            and statistics.dtype.kind in "OUS"
+            and is_missing(part.missing_values)
+        ):
+            part.missing_values = MISSING_TOKEN
+        categories = getattr(part, "categories_", None)
+        if isinstance(categories, list):
+            part.categories_ = [_with_token(c) for c in categories]
+    return estimator
+
+
+def _with_token(categories: Any) -> Any:
+    values = np.asarray(categories)
+    if values.dtype != object or not any(isinstance(c, str) for c in values):
+        return categories
+    result = values.copy()
+    for n in range(len(values)):
+        if is_missing(values[n]):
+            result[n] = MISSING_TOKEN
+    return result

@@ -1,0 +1,222 @@
+"""A fitted estimator and some rows make a package: all that a version in the registry consists of."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modelpack.errors import PackagingError, ParityError
+from modelpack.packager.child import convert_in_child
+from modelpack.packager.columns import Column, model_columns
+from modelpack.packager.convert import Job, Route, routes_for
+from modelpack.packager.estimators import missing_category, number_categories, text_categories
+from modelpack.packager.golden import Golden, choose_golden
+from modelpack.packager.normal_form import NormalForm, normalise
+from modelpack.packager.oracle import Oracle, Row, rows_of
+from modelpack.packager.output import Target, choose_target
+from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
+from modelpack.packager.probes import plain_probes, threshold_probes
+from modelpack.packager.runtime import Runner
+from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
+from modelpack.packager.trials import accepted_missing, closed_categories
+
+_SEED = 20240229
+
+
+@dataclass(frozen=True)
+class Package:
+    """A version before it is stored."""
+
+    onnx: bytes
+    sha256: str
+    """Hex digest of `onnx`."""
+    signature: Signature
+    golden: Golden
+    parity: Parity
+    libraries: dict[str, str]
+    """Every installed distribution of the packaging environment, name to version."""
+    metrics: dict[str, float]
+    unused: tuple[str, ...] = ()
+    """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One route's outcome."""
+
+    form: NormalForm
+    scores: Floats
+    parity: Parity
+
+
+def package(
+    estimator: Any,
+    sample: pd.DataFrame,
+    *,
+    positive_class: Any = None,
+    tolerance: float = 1e-5,
+    timeout: float = 120.0,
+    accept: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Package:
+    """Convert a fitted estimator to ONNX and prove that it gives the estimator's own results.
+
+    Not for models without a scikit-learn estimator: see `normal_form.normalise` for `.onnx` files.
+
+    Args:
+        estimator: a fitted scikit-learn classifier or regressor, alone or at the end of a `Pipeline`.
+        sample: rows that look like those to be scored, with the model's columns; others are ignored.
+        positive_class: the class whose probability is the score; default for two classes: the second.
+        tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
+        timeout: seconds for all conversions together.
+        accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
+        metrics: figures to keep with the version.
+
+    Raises:
+        ParityError: the ONNX model's results are not the estimator's; the message has the worst row.
+        PackagingError: anything else that stands in the way.
+    """
+    columns = model_columns(estimator, sample)
+    target = choose_target(estimator, positive_class)
+    oracle = Oracle(estimator, columns, sample, target)
+    if missing_category(estimator) is None:
+        for column in columns:
+            if column.type == "text":
+                oracle.set_marker(column.name, None)
+    expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
+    attempt = _convert(estimator, oracle, target, expected, closed, tolerance, timeout, accept)
+    position = {c.name: n for n, c in enumerate(columns)}
+    order = tuple(position[c.name] for c in attempt.form.columns)
+    signature = _signature(attempt.form.columns, [missing[n] for n in order], target)
+    onnx_bytes = attempt.form.onnx
+    return Package(
+        onnx=onnx_bytes,
+        sha256=hashlib.sha256(onnx_bytes).hexdigest(),
+        signature=signature,
+        golden=choose_golden(expected, attempt.scores, order),
+        parity=attempt.parity,
+        libraries=installed_libraries(),
+        metrics={str(k): float(v) for k, v in (metrics or {}).items()},
+        unused=tuple(c.name for c in columns if c not in attempt.form.columns),
+    )
+
+
+def installed_libraries() -> dict[str, str]:
+    """Name and version of every installed distribution, sorted by name."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _ask(
+    estimator: Any, oracle: Oracle, columns: Sequence[Column], rows: Sequence[Row]
+) -> tuple[Expected, tuple[bool, ...], dict[str, tuple[Any, ...]]]:
+    """All that the estimator has to say: its results on sample and probes, and what it accepts."""
+    rng = np.random.default_rng(_SEED)
+    scores, reasons = oracle.scores(rows)
+    accepted = [row for row, score in zip(rows, scores, strict=True) if np.isfinite(score)]
+    if not accepted:
+        raise PackagingError(
+            f"The estimator scores no row of the sample. Its reason for the first one: {reasons[0]}. "
+            "Give a sample like the data that it was fitted on."
+        )
+    missing = accepted_missing(oracle, columns, accepted)
+    texts = text_categories(estimator)
+    closed = closed_categories(oracle, columns, accepted, texts, number_categories(estimator))
+    probes = plain_probes(columns, accepted, texts, rng)
+    probes += threshold_probes(estimator, oracle, columns, accepted, rng)
+    more, more_reasons = oracle.scores([p.row for p in probes])
+    reasons |= {n + len(rows): reason for n, reason in more_reasons.items()}
+    every = (*rows, *(p.row for p in probes))
+    scored = [all(v is not None or fine for v, fine in zip(row, missing, strict=True)) for row in every]
+    expected = Expected(
+        tuple(columns),
+        every,
+        np.concatenate([scores, more]),
+        reasons,
+        tuple(probes),
+        np.array(scored, dtype=np.bool_),
+    )
+    return expected, missing, closed
+
+
+def _convert(
+    estimator: Any,
+    oracle: Oracle,
+    target: Target,
+    expected: Expected,
+    closed: Mapping[str, tuple[Any, ...]],
+    tolerance: float,
+    timeout: float,
+    accept: str | None,
+) -> _Attempt:
+    """The first route that passes; else the best one where it is accepted, else an error."""
+    columns = expected.columns
+    probability = target.output.kind == "probability"
+    deadline = time.monotonic() + timeout
+    attempts: list[_Attempt] = []
+    errors: dict[Route, str] = {}
+    for route in routes_for(estimator):
+        left = deadline - time.monotonic()
+        if errors and left <= 0:
+            break
+        try:
+            raw = convert_in_child(Job(estimator, columns, target.method, route), max(left, 0.001))
+            form = normalise(raw, columns, index=target.index, sign=target.sign, closed=closed)
+            scores = run_rows(form, columns, expected.rows)
+        except PackagingError as error:
+            errors[route] = str(error)
+            continue
+        parity = compare(expected, scores, oracle, tolerance, probability=probability, route=route)
+        attempts.append(_Attempt(form, scores, parity))
+        if parity.passed:
+            return attempts[-1]
+    if not attempts:
+        listed = "; ".join(f"{route}: {text}" for route, text in errors.items())
+        raise PackagingError(
+            f"{type(estimator).__name__} cannot be converted to ONNX. {listed}. "
+            "docs/estimators.md lists the estimators that can."
+        )
+    best = min(attempts, key=lambda a: (a.parity.failures, a.parity.max_difference))
+    if accept:
+        return replace(best, parity=replace(best.parity, accepted=accept))
+    raise ParityError(_parity_message(best.parity))
+
+
+def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
+    """The ONNX model's scores [N] for rows in the order of the estimator's columns."""
+    position = {c.name: n for n, c in enumerate(columns)}
+    feed_signature = _signature(form.columns, [True] * len(form.columns), None)
+    order = [position[c.name] for c in form.columns]
+    return Runner(form.onnx).scores(feed_signature.pack([[row[n] for n in order] for row in rows]))
+
+
+def _signature(columns: Sequence[Column], missing: Sequence[bool], target: Target | None) -> Signature:
+    inputs = tuple(
+        Input(c.name, c.type, m, MISSING_TOKEN if c.type == "text" else None)
+        for c, m in zip(columns, missing, strict=True)
+    )
+    return Signature(inputs, target.output if target else Output("value"))
+
+
+def _parity_message(parity: Parity) -> str:
+    if parity.failures:
+        total = parity.rows + sum(parity.probes.values())
+        return (
+            f"The ONNX model does not give the estimator's result: {parity.failures} of {total} rows differ "
+            f"by more than {parity.tolerance:g}, at most by {parity.max_difference:.3g}. {parity.where}. "
+            "Use another estimator or preprocessing (docs/estimators.md), raise the tolerance, or accept the "
+            "difference with a reason (--accept)."
+        )
+    return (
+        f"Rounding the inputs to float32 changes the score of {parity.rounded_rows} of {parity.rows} sample "
+        f"rows (limit {ROUNDED_LIMIT:.0%}), at most by {parity.rounded_difference:.3g}: some input needs "
+        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a scaler "
+        "before histogram trees, or accept it with a reason (--accept)."
+    )
