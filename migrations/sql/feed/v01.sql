@@ -80,7 +80,7 @@ begin
       hint = format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score);
   end if;
   numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else 'array[' || array_to_string(v_numbers, ', ') || ']' end;
-  texts := case when cardinality(v_texts) = 0 then 'null' else 'array[' || array_to_string(v_texts, ', ') || ']' end;
+  texts := case when cardinality(v_texts) = 0 then 'null::text[]' else 'array[' || array_to_string(v_texts, ', ') || ']' end;
 end
 $modelpack$;
 comment on function modelpack.feed(integer, text, integer) is
