@@ -59,7 +59,7 @@ def read(path: Path) -> pd.DataFrame:
             f"{path} cannot be read as the CDNOW log: {error}; expected a CSV file with the columns "
             f"{', '.join(sorted(_COLUMNS))}"
         ) from error
-    if not _COLUMNS <= set(rows.columns):
+    if not set(rows.columns) >= _COLUMNS:
         raise ModelpackError(
             f"{path} has the columns {', '.join(map(str, rows.columns))}, expected {', '.join(sorted(_COLUMNS))}"
         )
