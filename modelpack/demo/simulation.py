@@ -143,9 +143,7 @@ def simulated(today: datetime, *, customers: int = 3000, seed: int = 1997) -> Sc
 def _columns(events: pd.DataFrame, name: str, at: Callable[[pd.Series], pd.Series]) -> pd.DataFrame:
     """The table's own columns: the key, the time, and the value."""
     value = events.columns[-1]
-    return pd.DataFrame(
-        {"customer_id": events["customer_id"], name: at(events["day"]), value: events[value]}
-    )
+    return pd.DataFrame({"customer_id": events["customer_id"], name: at(events["day"]), value: events[value]})
 
 
 def _trees() -> Pipeline:

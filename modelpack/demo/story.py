@@ -167,7 +167,9 @@ class Story:
         self.stage.step(f"The last {days} days arrive, one INSERT an event")
         for log in self.scenario.logs:
             self.stage.sql(_with_names(log))
-        self.stage.say("Each INSERT returns with the customer's counters and score right, in its transaction.")
+        self.stage.say(
+            "Each INSERT returns with the customer's counters and score right, in its transaction."
+        )
         # An event is scored when it arrives, which is now: windows on the way are those of a late arrival. Only
         # the scores that stand at the end are held against the truth.
         seconds = 0.0

@@ -53,6 +53,8 @@ def training_set(connection: Connection, profile: Profile, moment: datetime) -> 
     frame = pd.DataFrame(result.all(), columns=list(result.keys()))
     for event in plan.events:
         for feature in event.features:
-            if any(c.name == feature.name and c.type in ("numeric", "double precision") for c in feature.columns):
+            if any(
+                c.name == feature.name and c.type in ("numeric", "double precision") for c in feature.columns
+            ):
                 frame[feature.name] = frame[feature.name].astype(float)
     return frame.set_index(list(plan.profile.key))
