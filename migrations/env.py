@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, pool
+from alembic.util import CommandError
+from sqlalchemy import Connection
 
-from modelpack.install import create_schema, normal_dsn
+from modelpack.errors import InstallError, ModelpackError
+from modelpack.install import check_server, create_schema
+from modelpack.server import in_words, make_engine
+from modelpack.wheels import server_wheels_sql
 
 SETTINGS = {
     "version_table": "alembic_version",
@@ -16,22 +21,38 @@ SETTINGS = {
 }
 
 
+def server_wheels() -> Path | None:
+    """From whoever calls, `-x server_wheels=…`, or MODELPACK_SERVER_WHEELS."""
+    if "server_wheels" in context.config.attributes:
+        given = context.config.attributes["server_wheels"]
+        return Path(given) if given else None
+    arguments = context.get_x_argument(as_dictionary=True)
+    folder = arguments.get("server_wheels") or os.environ.get("MODELPACK_SERVER_WHEELS")
+    return Path(folder) if folder else None
+
+
 def offline() -> None:
     """Print the script."""
     context.configure(
         dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"}, **SETTINGS
     )
+    wheels = server_wheels()
     with context.begin_transaction():
         context.get_context().impl.static_output(f"{create_schema()};")
         context.run_migrations()
+        if wheels is not None:
+            context.get_context().impl.static_output(f"{server_wheels_sql(wheels)};")
 
 
 def online(connection: Connection) -> None:
     """Run in one transaction: all of it happens or nothing."""
     context.configure(connection=connection, **SETTINGS)
+    wheels = server_wheels()
     with context.begin_transaction():
         connection.exec_driver_sql(create_schema())
         context.run_migrations()
+        if wheels is not None:
+            connection.exec_driver_sql(server_wheels_sql(wheels), execution_options={"no_parameters": True})
 
 
 def main() -> None:
@@ -43,10 +64,12 @@ def main() -> None:
     if isinstance(given, Connection):
         online(given)
         return
-    engine = create_engine(normal_dsn(os.environ.get("MODELPACK_DSN")), poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        online(connection)
-        connection.commit()
+    try:
+        with in_words(InstallError), make_engine().begin() as connection:
+            check_server(connection)
+            online(connection)
+    except ModelpackError as error:  # the command alembic prints it in one line
+        raise CommandError(str(error)) from error
 
 
 main()

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from modelpack.compile.plan import EventPlan, Plan, make_plan
-from modelpack.compile.sql import qualified
+from modelpack.compile.sql import ident, qualified
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Mean, Total
+from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.install import require
@@ -90,6 +91,7 @@ def check(connection: Connection, profile: Profile) -> Plan:
     plan = make_plan(profile)
     table = read_table(connection, profile.table)
     _columns_exist(table, profile.key, "the key")
+    _check_key_types(connection, table, profile.key)
     if frozenset(profile.key) not in table.unique:
         raise DeclarationError(
             f"{table.name} has no primary key or unique constraint on ({', '.join(profile.key)}), expected one, so that "
@@ -109,8 +111,27 @@ def check(connection: Connection, profile: Profile) -> Plan:
                             f"the input {name} of the score {score.name} reads {column}, which {table.name} does not "
                             f"have; it has {', '.join(sorted(known))}"
                         )
+                if value.may_fail:
+                    _check_expression(connection, table, plan, events, name, value)
     _check_rights(connection, [table, *events.values()])
     return plan
+
+
+def _check_key_types(connection: Connection, table: Table, key: Sequence[str]) -> None:
+    for column in key:
+        foreign = connection.execute(
+            text(
+                "select n.nspname from pg_attribute as a join pg_type as t on t.oid = a.atttypid "
+                "join pg_namespace as n on n.oid = t.typnamespace where a.attrelid = to_regclass(:table) "
+                "and a.attname = :column and t.typtype = 'b' and n.nspname <> 'pg_catalog'"
+            ),
+            {"table": table.name, "column": column},
+        ).scalar()
+        if foreign is not None:
+            raise DeclarationError(
+                f"the key {table.name}.{column} is {table.columns[column]}, a type of the schema {foreign}, whose "
+                "equality the triggers cannot see; expected a key of a built-in type such as bigint, uuid or text"
+            )
 
 
 def _columns_exist(table: Table, columns: Sequence[str], what: str) -> None:
@@ -174,15 +195,8 @@ def _comparable(connection: Connection, left: str, right: str) -> bool:
 
 def _check_immutable(connection: Connection, table: Table, where: str) -> None:
     """The server itself says whether an expression depends on its row alone: a generated column must."""
-    nested = connection.begin_nested()
-    try:
-        connection.exec_driver_sql(f"create temporary table modelpack_check (like {table.name})")
-        connection.exec_driver_sql(
-            f"alter table pg_temp.modelpack_check add column modelpack_result boolean "
-            f"generated always as ({where.replace('%', '%%')}) stored"
-        )
-    except DBAPIError as error:
-        found = str(error.orig).splitlines()[0]
+    found = _generated_column(connection, table.name, {}, where)
+    if found is not None:
         hint = (
             " (compare a timestamptz column in a fixed time zone: created_at at time zone 'UTC')"
             if "immutable" in found
@@ -190,10 +204,40 @@ def _check_immutable(connection: Connection, table: Table, where: str) -> None:
         )
         raise DeclarationError(
             f"where={where!r} does not work on {table.name}: {found}; expected a condition that depends on the row "
-            f"alone{hint}"
-        ) from error
+            f"alone{hint}, with functions and operators of other schemas than pg_catalog qualified"
+        )
+
+
+def _check_expression(
+    connection: Connection, table: Table, plan: Plan, events: dict[str, Table], name: str, value: Input
+) -> None:
+    """The same for an input: the log computes it again from the stored row."""
+    missing = {n: t for n, t in _wanted(plan, events).items() if n not in table.columns}
+    found = _generated_column(connection, table.name, missing, f"{value.sql.replace(f'{ROW}.', '')} is null")
+    if found is not None:
+        raise DeclarationError(
+            f"the input {name} does not work on {table.name}: {found}; expected an expression that depends on the row "
+            "alone, with functions and operators of other schemas than pg_catalog qualified"
+        )
+
+
+def _generated_column(connection: Connection, table: str, more: dict[str, str], condition: str) -> str | None:
+    """What the server says against a generated column with this condition, under the triggers' search_path."""
+    columns = "".join(f", {ident(n)} {kind}" for n, kind in more.items())
+    nested = connection.begin_nested()
+    try:
+        for sql in (
+            "set local search_path = pg_catalog, pg_temp",
+            f"create temporary table modelpack_check (like {table}{columns})",
+            "alter table pg_temp.modelpack_check add column modelpack_result boolean "
+            f"generated always as ({condition}) stored",
+        ):
+            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        return str(error.orig).splitlines()[0]
     finally:
         nested.rollback()
+    return None
 
 
 def _references(connection: Connection, event: Table, profile: Table) -> bool:
@@ -208,14 +252,19 @@ def _references(connection: Connection, event: Table, profile: Table) -> bool:
     )
 
 
-def _check_clashes(plan: Plan, table: Table, events: dict[str, Table]) -> None:
-    wanted: dict[str, str] = {"features_at": "timestamp with time zone", **plan.outputs}
+def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
+    """The columns that modelpack keeps on the profile, with their types."""
+    wanted: dict[str, str] = {"features_at": "timestamptz", **plan.outputs}
     for event in plan.events:
         for feature in event.features:
             for c in feature.columns:
                 wanted[c.name] = c.type or events[event.event.table].columns[c.like or ""]
+    return wanted
+
+
+def _check_clashes(plan: Plan, table: Table, events: dict[str, Table]) -> None:
     names = {"timestamptz": "timestamp with time zone"}
-    for column, wished in wanted.items():
+    for column, wished in _wanted(plan, events).items():
         kind = names.get(wished, wished)
         there = table.columns.get(column)
         if there is not None and there != kind:

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from modelpack.compile.sql import literal
 from modelpack.errors import InstallError
 from modelpack.snapshots import MIGRATIONS, SNAPSHOTS
+from modelpack.wheels import check_wheels, set_server_wheels
 
 MIN_SERVER = 140000
 
@@ -75,8 +75,9 @@ def run_sql(sql: str) -> None:
 
 
 def alembic_config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
-    """Alembic's configuration for the migrations of this package."""
+    """Alembic's configuration for the migrations of this package; nothing in it comes from the environment."""
     config = Config(output_buffer=output)
+    config.attributes["server_wheels"] = None
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
@@ -105,8 +106,7 @@ def require(connection: Connection) -> None:
         raise InstallError(
             f"the database has no modelpack schema, expected version {needed}; run `modelpack install`"
         )
-    known = {r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
-    if found in known:
+    if found in revisions():
         raise InstallError(
             f"the schema has version {found}, this modelpack needs {needed}; run `modelpack install`"
         )
@@ -143,31 +143,22 @@ def check_server(connection: Connection) -> None:
 def install(connection: Connection, server_wheels: Path | None = None, revision: str = "head") -> str:
     """Bring the schema to a revision (`head` by default), within the caller's transaction.
 
-    `server_wheels` fixes the folder that the server's Python imports numpy and onnxruntime from.
-    Returns the schema version. Raises InstallError where the server is not fit.
+    `server_wheels` fixes the folder that the server's Python imports numpy and onnxruntime from, after a check
+    that it can. Returns the schema version. Raises InstallError where the server is not fit.
     """
     check_server(connection)
     found = installed(connection)
-    if found is not None and found not in {
-        r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()
-    }:
+    if found is not None and found not in revisions():
         require(connection)
     command.upgrade(alembic_config(connection), revision)
-    if server_wheels is not None:
-        set_server_wheels(connection, server_wheels)
+    if server_wheels is not None and set_server_wheels(connection, server_wheels):
+        check_wheels(connection)
     return installed(connection) or ""
 
 
-def set_server_wheels(connection: Connection, folder: Path) -> None:
-    """Fix the folder of the server-side wheels in the body of `modelpack.server_wheels()`."""
-    if not folder.is_absolute():
-        raise InstallError(f"{folder} is relative; the server needs the absolute path of its wheels")
-    connection.exec_driver_sql(
-        "create or replace function modelpack.server_wheels() returns text\n"
-        "language sql immutable security invoker parallel safe\nset search_path = pg_catalog, pg_temp\n"
-        f"as $modelpack$ select {literal(str(folder))}::text $modelpack$",
-        execution_options={"no_parameters": True},
-    )
+def revisions() -> list[str]:
+    """The schema versions that this package knows, oldest first."""
+    return [r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
 
 
 def uninstall(connection: Connection) -> None:
@@ -178,8 +169,10 @@ def uninstall(connection: Connection) -> None:
     connection.exec_driver_sql("drop schema if exists modelpack")
 
 
-def script(revision: str = "head") -> str:
+def script(server_wheels: Path | None = None, revision: str = "head") -> str:
     """The SQL script that `install` would run on a database without modelpack."""
     output = io.StringIO()
-    command.upgrade(alembic_config(output=output), revision, sql=True)
+    config = alembic_config(output=output)
+    config.attributes["server_wheels"] = server_wheels
+    command.upgrade(config, revision, sql=True)
     return output.getvalue()

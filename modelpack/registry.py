@@ -74,6 +74,23 @@ class Version:
         return {**asdict(self), "aliases": list(self.aliases), "created_at": self.created_at.isoformat()}
 
 
+@dataclass(frozen=True)
+class Promotion:
+    """One step of a model's history: which version became the champion, by whom, when and why."""
+
+    action: str
+    """`promote` or `rollback`."""
+    version: int
+    previous: int | None
+    reason: str
+    at: datetime
+    by: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON; times in ISO 8601."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
 def _version(row: Row[Any]) -> Version:
     values = row._mapping
     return Version(**{**values, "aliases": tuple(values["aliases"] or ())})
@@ -205,6 +222,20 @@ class Registry:
                     text("select modelpack.rollback(:name, :reason)"), {"name": name, "reason": reason}
                 ).scalar_one()
             )
+
+    def promotions(self, name: str) -> list[Promotion]:
+        """The history of a model's champion, oldest first."""
+        with self._transaction() as connection:
+            return [
+                Promotion(**row._mapping)
+                for row in connection.execute(
+                    text(
+                        "select action, version, previous, reason, at, by::text from modelpack.promotion "
+                        "where model = :name order by promotion_id"
+                    ),
+                    {"name": name},
+                )
+            ]
 
     def predict(self, name: str, inputs: Mapping[str, Any], version: int | None = None) -> float:
         """Score named inputs ad hoc on the server (None = missing), with the champion or a version.

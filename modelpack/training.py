@@ -59,7 +59,7 @@ def training_set(
             "and at the moment"
         ) from error
     for column in frame.columns:
-        if frame[column].dtype == object and frame[column].map(_is_decimal).all():
+        if frame[column].dtype == object and frame[column].map(_is_decimal).any():
             frame[column] = frame[column].astype(float)
     return frame
 
@@ -67,7 +67,7 @@ def training_set(
 def _is_decimal(value: object) -> bool:
     from decimal import Decimal
 
-    return value is None or isinstance(value, Decimal)
+    return isinstance(value, Decimal)
 
 
 def _moment(value: str | date | datetime) -> str:

@@ -112,7 +112,7 @@ def _rebuild(plan: Plan) -> list[str]:
 
 def _refresh(plan: Plan) -> list[str]:
     """Rows whose windows have moved on; with `older_than` also those that only aged."""
-    tests, columns = ["p.features_at < v_moment - older_than"], []
+    tests, columns = ["p.features_at < older_than"], []
     for f in plan.features:
         if f.window:
             column = ident(f.name)
@@ -131,7 +131,7 @@ def _refresh(plan: Plan) -> list[str]:
     )
     return function(
         plan.name("refresh"),
-        f"{_RANGE}, older_than interval",
+        f"{_RANGE}, older_than timestamptz",
         "bigint",
         body,
         comment=comment,
@@ -153,7 +153,7 @@ def _rescore(plan: Plan) -> list[str]:
             tests.append(f"(not only_stale and p.{version} is distinct from {live})")
         # an UPDATE of …_stale makes the score trigger score the row
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
-        chosen = "(everything or " + "\n     or ".join(tests) + ")"
+        chosen = "(p.features_at < older_than\n     or " + "\n     or ".join(tests) + ")"
         write = (
             f"update {plan.table} as p\n   set {touch}\n where {_IN_RANGE}\n   and {chosen};\n"
             "get diagnostics v_written = row_count;"
@@ -161,7 +161,7 @@ def _rescore(plan: Plan) -> list[str]:
         body += f"  {nest(_lock(plan, chosen), 2)}\n  {nest(write, 2)}\n"
     body += "  return v_written;\nend\n"
     comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
-    arguments = f"{_RANGE}, only_stale boolean, everything boolean"
+    arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
     return function(plan.name("rescore"), arguments, "bigint", body, comment=comment, stem=plan.slug)
 
 

@@ -19,15 +19,17 @@ class Input:
     """An input as SQL over the profile row. Use `age`, `ratio` or `expression` to make one.
 
     `sql` reads columns as `$row$.column` and the moment of scoring as `$moment$`; `columns` are the
-    profile columns that it reads.
+    profile columns that it reads. `may_fail`: some rows may make it an error (a division by zero), which
+    then makes the score of that row stale.
     """
 
     sql: str
     columns: tuple[str, ...]
+    may_fail: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The input as JSON."""
-        return {"sql": self.sql, "columns": list(self.columns)}
+        return {"sql": self.sql, "columns": list(self.columns), "may_fail": self.may_fail}
 
 
 def age(column: str) -> Input:
@@ -58,7 +60,7 @@ def expression(sql: str) -> Input:
     It must be immutable: the log computes it again from the stored row.
     """
     parsed = Expression(sql, what="expression()")
-    return Input(f"({parsed.over(ROW)})", tuple(parsed.columns))
+    return Input(f"({parsed.over(ROW)})", tuple(parsed.columns), may_fail=True)
 
 
 def _one_column(text: str, what: str) -> Expression:

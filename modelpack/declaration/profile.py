@@ -237,7 +237,9 @@ class Profile:
             Score(
                 s["name"],
                 model=s["model"],
-                inputs={n: Input(i["sql"], tuple(i["columns"])) for n, i in s["inputs"].items()},
+                inputs={
+                    n: Input(i["sql"], tuple(i["columns"]), i["may_fail"]) for n, i in s["inputs"].items()
+                },
             )
             for s in data["scores"]
         ]

@@ -33,7 +33,7 @@ def auc(text: str) -> float:
     return float(found[1])
 
 
-def test_simulated_customers_from_an_empty_database(
+def test_simulated_customers_from_an_empty_database_and_told_again(
     empty_database: str, server_wheels: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if server_wheels:
@@ -55,23 +55,22 @@ def test_simulated_customers_from_an_empty_database(
     assert 'count(window="30 days")' in text
     assert re.search(r"[\d,]+ events in [\d.]+ s: [\d,]+ events a second", text)
     assert 0.7 < auc(text) < 1
-    with psycopg.connect(empty_database) as database:
+    a_complaint_is_shown_before_after_and_rolled_back(text)
+    with psycopg.connect(empty_database, autocommit=True) as database:
+        the_first_version_stands(database)
+        # told again: anew, and whatever else is in the database stays
+        database.execute("create table mine (id integer)")
+        database.execute("create table demo.leftover (id integer)")
+        again = told(empty_database, customers=100, seed=2)
+        assert "the schema modelpack is there already" in again
+        assert "Version 1" in again
+        assert "Version 3" not in again
+        found = database.execute("select to_regclass('mine'), to_regclass('demo.leftover')").fetchone()
+        assert found == ("mine", None)
         the_first_version_stands(database)
 
 
-def the_first_version_stands(database: Database) -> None:
-    assert database.execute("select distinct churn_version, churn_stale from demo.customer").fetchall() == [
-        (1, None)
-    ]
-    assert database.execute("select * from modelpack.verify('demo.customer')").fetchall() == []
-    assert [
-        row[0]
-        for row in database.execute("select action from modelpack.promotion order by promotion_id").fetchall()
-    ] == ["promote", "promote", "rollback"]
-
-
-def test_a_complaint_is_shown_before_after_and_rolled_back(database: str) -> None:
-    text = told(database, customers=400)
+def a_complaint_is_shown_before_after_and_rolled_back(text: str) -> None:
     rows = {
         name: (int(complaints), float(churn))
         for name, complaints, churn in re.findall(
@@ -84,20 +83,15 @@ def test_a_complaint_is_shown_before_after_and_rolled_back(database: str) -> Non
     assert rows["rolled back"] == rows["before"]
 
 
-def test_a_second_run_starts_anew_and_leaves_everything_else(database: str, psql: Database) -> None:
-    psql.execute("create table mine (id integer)")
-    told(database, customers=200)
-    psql.execute("create table demo.leftover (id integer)")
-    text = told(database, customers=200)
-    assert "Version 1" in text
-    assert "Version 3" not in text
-    assert psql.execute("select to_regclass('mine'), to_regclass('demo.leftover')").fetchone() == (
-        "mine",
-        None,
-    )
-    assert psql.execute("select array_agg(version order by version) from modelpack.versions").fetchone() == (
-        [1, 2],
-    )
+def the_first_version_stands(database: Database) -> None:
+    assert database.execute("select distinct churn_version, churn_stale from demo.customer").fetchall() == [
+        (1, None)
+    ]
+    assert database.execute("select * from modelpack.verify('demo.customer')").fetchall() == []
+    assert [
+        row[0]
+        for row in database.execute("select action from modelpack.promotion order by promotion_id").fetchall()
+    ] == ["promote", "promote", "rollback"]
 
 
 def test_a_schema_of_somebody_else_is_never_dropped(database: str, psql: Database) -> None:

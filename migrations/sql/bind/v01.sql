@@ -39,9 +39,10 @@ new.@score@_stale := 'no version of the model @model@ has been promoted';$block$
     v_blocks := v_blocks || modelpack.fill($block$
 -- score @score@: model @model@, version @version@
 v_started := clock_timestamp();
-v_score := modelpack.score(@version_id@, @numbers@, @texts@);
+v_failure := null;
+@call@
 if v_score is null then
-  new.@score@_stale := modelpack.failure();  -- the last score stands, with its version and time
+  new.@score@_stale := coalesce(v_failure, modelpack.failure());  -- the last score stands, with its version and time
 else
   new.@score@ := v_score;
   new.@score@_version := @version@;
@@ -49,6 +50,16 @@ else
   new.@score@_stale := null;
   new.@score@_microseconds := least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647);
 end if;$block$,
+      'call', case when v_feed.may_fail then $call$v_score := null;
+begin  -- an input that a row makes impossible (a division by zero) costs that row its score, not the event
+  v_numbers := @numbers@;
+  v_texts := @texts@;
+exception when data_exception then
+  v_failure := 'an input cannot be computed: ' || sqlerrm;
+end;
+if v_failure is null then
+  v_score := modelpack.score(@version_id@, v_numbers, v_texts);
+end if;$call$ else 'v_score := modelpack.score(@version_id@, @numbers@, @texts@);' end,
       'numbers', v_feed.numbers, 'texts', v_feed.texts,
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
     v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');

@@ -1,6 +1,6 @@
 create or replace function modelpack.chunk(
   task text, profile regclass, first_block bigint, last_block bigint,
-  only_stale boolean default false, everything boolean default false, older_than interval default null, keys text[] default null
+  only_stale boolean default false, older_than timestamptz default null, keys text[] default null
 ) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ begin
   case task
     when 'rescore' then
       execute format('select modelpack.%I($1, $2, $3, $4)', v_profile.stem || '_rescore')
-         into v_rows using first_block, last_block, only_stale, everything;
+         into v_rows using first_block, last_block, only_stale, older_than;
     when 'refresh' then
       execute format('select modelpack.%I($1, $2, $3)', v_profile.stem || '_refresh')
          into v_rows using first_block, last_block, older_than;
@@ -23,7 +23,7 @@ begin
   return v_rows;
 end
 $modelpack$;
-comment on function modelpack.chunk(text, regclass, bigint, bigint, boolean, boolean, interval, text[]) is
+comment on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) is
   'One chunk of rescore, refresh or rebuild, as the owner; the procedures of these names call it and commit after each.';
-revoke all on function modelpack.chunk(text, regclass, bigint, bigint, boolean, boolean, interval, text[]) from public;
-grant execute on function modelpack.chunk(text, regclass, bigint, bigint, boolean, boolean, interval, text[]) to modelpack_publisher;
+revoke all on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) from public;
+grant execute on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) to modelpack_publisher;

@@ -1,5 +1,5 @@
 create or replace function modelpack.feed(
-  profile integer, score text, version integer, out numbers text, out texts text, out columns text[]
+  profile integer, score text, version integer, out numbers text, out texts text, out columns text[], out may_fail boolean
 )
 language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
@@ -18,6 +18,7 @@ declare
   v_bad text[] := '{}';
 begin
   columns := '{}';
+  may_fail := false;
   select p.relation, p.maintained into v_relation, v_maintained from modelpack.profile as p where p.profile_id = feed.profile;
   select * into v_score from modelpack.score as s where s.profile_id = feed.profile and s.score = feed.score;
   select * into v_version from modelpack.version as v where v.model = v_score.model and v.version = feed.version;
@@ -29,6 +30,7 @@ begin
     if v_score.inputs ? v_input.name then
       v_sql := v_score.inputs -> v_input.name ->> 'sql';
       v_type := 'expression';
+      may_fail := may_fail or (v_score.inputs -> v_input.name -> 'may_fail')::boolean;
       columns := columns || array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
     else
       v_sql := format('$row$.%I', v_input.name);

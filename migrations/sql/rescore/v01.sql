@@ -4,10 +4,12 @@ as $modelpack$
 -- A procedure that commits can neither pin its search_path nor run as its owner: every name is qualified.
 declare
   v_chunk record;
+  v_started constant timestamptz := pg_catalog.clock_timestamp();
   v_total bigint := 0;
 begin
   for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
-    v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, everything => everything);
+    v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, 
+      older_than => case when everything then v_started end);
     commit;
   end loop;
   raise notice 'rescore of %: % rows written', profile, v_total;
