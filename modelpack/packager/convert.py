@@ -139,12 +139,30 @@ def _initial_types(estimator: Any, columns: Sequence[Column], *, double: bool) -
 
 
 def _options(estimator: Any, method: str) -> dict[Any, Any]:
+    """A plain tensor of probabilities instead of a sequence of maps; raw scores where those are the result."""
+    from skl2onnx._supported_operators import _get_sklearn_operator_name
+    from skl2onnx.common._registration import _converter_pool
+
+    if method not in ("predict_proba", "decision_function"):
+        return {}
     options: dict[Any, Any] = {}
-    if method in ("predict_proba", "decision_function"):
-        options[id(estimator)] = {"zipmap": False}
-        if method == "decision_function":
-            options[id(estimator)]["raw_scores"] = True
-    return options
+    while True:
+        last = isinstance(estimator, Pipeline)
+        allowed = (
+            {} if last else _converter_pool[_get_sklearn_operator_name(type(estimator))].get_allowed_options()
+        )
+        wanted = {"zipmap": False} if last or "zipmap" in (allowed or {}) else {}
+        if method == "decision_function" and not last:
+            if "raw_scores" not in (allowed or {}):
+                raise NotImplementedError(
+                    f"the decision function of {type(estimator).__name__} has no converter"
+                )
+            wanted["raw_scores"] = True
+        if wanted:
+            options[id(estimator)] = wanted
+        if not last:
+            return options
+        estimator = estimator.steps[-1][1]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,14 +8,18 @@
   `float32(x) <= float32(t)` only so.
 - Text imputers know only texts as missing: they get the missing token. Encoders that know None or NaN as a
   category get the token in its place.
+- Trees in float64: skl2onnx rounds their thresholds to float32; they are written as float64 tensors.
+- A voting classifier is refused for `flatten_transform`, which does not touch its probabilities.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from modelpack.packager.columns import is_missing
 from modelpack.packager.estimators import parts
@@ -30,12 +34,19 @@ def apply() -> None:
     if _applied:
         return
     import skl2onnx  # registers the converters
-    from skl2onnx.common import tree_ensemble
+    from skl2onnx.common import _container, _registration, tree_ensemble
+
+    from modelpack.packager import converters
 
     assert skl2onnx
+    converters.register()
     _replace(tree_ensemble.add_tree_to_attribute_pairs, _add_tree)
     _replace(tree_ensemble.add_tree_to_attribute_pairs_hist_gradient_boosting, _add_histogram_tree)
     _replace(tree_ensemble.sklearn_threshold, _threshold)
+    _replace(_container.make_node, _make_node)
+    for name in ("SklearnHistGradientBoostingClassifier",):
+        registered = _registration._converter_pool[name]
+        registered._fct = functools.partial(registered._fct, op_version=3)
     _applied = True
 
 
@@ -49,6 +60,16 @@ def _replace(original: Any, wrapper: Any) -> None:
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("skl2onnx") and getattr(module, name, None) is original:
             setattr(module, name, patched)
+
+
+def _make_node(original: Any, kind: str, *args: Any, **attributes: Any) -> Any:
+    """A tree node with float64 attributes gets them as tensors: lists are float32."""
+    if kind.startswith("TreeEnsemble"):
+        for key in ("nodes_values", "nodes_hitrates", "class_weights", "target_weights", "base_values"):
+            values = attributes.get(key)
+            if isinstance(values, np.ndarray) and values.dtype == np.float64:
+                attributes[f"{key}_as_tensor"] = numpy_helper.from_array(attributes.pop(key))
+    return original(kind, *args, **attributes)
 
 
 def _threshold(original: Any, value: float, dtype: Any, mode: str) -> Any:
@@ -88,6 +109,8 @@ def prepare(estimator: Any) -> Any:
             and is_missing(part.missing_values)
         ):
             part.missing_values = MISSING_TOKEN
+        if hasattr(part, "flatten_transform"):
+            part.flatten_transform = False
         categories = getattr(part, "categories_", None)
         if isinstance(categories, list):
             part.categories_ = [_with_token(c) for c in categories]

@@ -28,6 +28,9 @@ IR_VERSION = 8
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 """Old enough for any onnxruntime since 1.14, new enough for float64 trees (ai.onnx.ml 3)."""
 
+_OWN = "m_"
+"""Prefix of the model's own names, so that none of them meets those that are added here."""
+
 
 @dataclass(frozen=True)
 class NormalForm:
@@ -73,17 +76,17 @@ def normalise(
         model = onnx.load_from_string(onnx_bytes)
     except Exception as error:  # protobuf's errors share no public base class
         raise PackagingError(f"The file is no ONNX model: {error}") from error
-    graph = model.graph
     if model.functions:
         raise PackagingError(
             "The model has local functions, which the server does not run: export it without them."
         )
-    model = _newer(model)
+    model = onnx.compose.add_prefix(_newer(model), _OWN)
     graph = model.graph
     _drop_zipmap(graph)
-    chosen = _choose_output(graph, output)
+    chosen = _choose_output(graph, None if output is None else _OWN + output)
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
+    _drop_identities(graph, score)
     sources = _sources(graph, columns)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
@@ -117,6 +120,13 @@ def _newer(model: Any) -> Any:
     return model
 
 
+def _drop_identities(graph: Any, score: str) -> None:
+    """Remove nodes that do nothing: each costs as much as a real one."""
+    for node in [n for n in graph.node if n.op_type == "Identity" and n.output[0] != score]:
+        graph.node.remove(node)
+        _rename_input(graph, node.output[0], node.input[0])
+
+
 def _drop_zipmap(graph: Any) -> None:
     for node in [n for n in graph.node if n.op_type == "ZipMap"]:
         for value in list(graph.output):
@@ -128,10 +138,12 @@ def _drop_zipmap(graph: Any) -> None:
 
 def _choose_output(graph: Any, name: str | None) -> Any:
     outputs = {o.name: o for o in graph.output}
-    listed = ", ".join(outputs) or "none"
+    listed = ", ".join(o.removeprefix(_OWN) for o in outputs) or "none"
     if name is not None:
         if name not in outputs:
-            raise PackagingError(f"The model has no output {name!r}. Its outputs: {listed}.")
+            raise PackagingError(
+                f"The model has no output {name.removeprefix(_OWN)!r}. Its outputs: {listed}."
+            )
         return outputs[name]
     floats = [
         o for o in graph.output if o.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.DOUBLE)
@@ -146,12 +158,14 @@ def _select(graph: Any, chosen: Any, index: int | None, sign: float) -> str:
     name = str(chosen.name)
     shape = chosen.type.tensor_type.shape.dim if chosen.type.tensor_type.HasField("shape") else None
     width = shape[1].dim_value if shape is not None and len(shape) == 2 else None
-    if index is not None and width != 1:
+    if index is not None and width != 1 and (shape is None or len(shape) != 1):
         graph.initializer.append(numpy_helper.from_array(np.array([index], np.int64), "score_index"))
         graph.node.append(helper.make_node("Gather", [name, "score_index"], ["score_column"], axis=1))
         name = "score_column"
     elif width is not None and width > 1:
-        raise PackagingError(f"The output {name!r} has {width} columns: say which one is the score (index).")
+        raise PackagingError(
+            f"The output {name.removeprefix(_OWN)!r} has {width} columns: say which one is the score (index)."
+        )
     if sign != 1.0:
         graph.node.append(helper.make_node("Neg", [name], ["score_turned"]))
         name = "score_turned"
@@ -198,8 +212,8 @@ def _prune(graph: Any, score: str) -> None:
 
 
 def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
-    by_name = {c.name: c for c in columns}
-    free = [c for c in columns if c.name not in {i.name for i in graph.input}]
+    by_name = {_OWN + c.name: c for c in columns}
+    free = [c for c in columns if _OWN + c.name not in {i.name for i in graph.input}]
     sources = []
     for value in graph.input:
         tensor = value.type.tensor_type
@@ -207,13 +221,14 @@ def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
         dims = tensor.shape.dim
         if len(dims) != 2:
             raise PackagingError(
-                f"Input {value.name!r} has rank {len(dims)}, a [rows, columns] tensor is expected."
+                f"Input {value.name.removeprefix(_OWN)!r} has rank {len(dims)}, "
+                "a [rows, columns] tensor is expected."
             )
         if value.name in by_name and dims[1].dim_value in (0, 1):
-            names: tuple[str, ...] = (value.name,)
+            names: tuple[str, ...] = (by_name[value.name].name,)
             if by_name[value.name].type != kind:
                 raise PackagingError(
-                    f"Input {value.name!r} of the model is {kind}, "
+                    f"Input {names[0]!r} of the model is {kind}, "
                     f"the sample's column is {by_name[value.name].type}."
                 )
         else:
@@ -221,7 +236,7 @@ def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
             names = tuple(c.name for c in free if c.type == kind)[:width]
             if len(names) != width:
                 raise PackagingError(
-                    f"Input {value.name!r} of the model takes {width} {kind} column(s), "
+                    f"Input {value.name.removeprefix(_OWN)!r} of the model takes {width} {kind} column(s), "
                     f"{len(names)} are left: {', '.join(names) or 'none'}."
                 )
             free = [c for c in free if c.name not in names]
@@ -383,11 +398,6 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
 def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
-    taken = {"score", "number", "text"} & {o for n in graph.node for o in n.output if o != score}
-    if taken:
-        raise PackagingError(
-            f"The model uses the name(s) {', '.join(sorted(taken))} for values inside: rename them."
-        )
     elem_type, rank = _type_of(graph, score)
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))

@@ -168,7 +168,7 @@ def _convert(
             break
         try:
             raw = convert_in_child(Job(estimator, columns, target.method, route), max(left, 0.001))
-            form = normalise(raw, columns, index=target.index, sign=target.sign, closed=closed)
+            form = normalise(raw, columns, index=_column(target), sign=target.sign, closed=closed)
             scores = run_rows(form, columns, expected.rows)
         except PackagingError as error:
             errors[route] = str(error)
@@ -187,6 +187,16 @@ def _convert(
     if accept:
         return replace(best, parity=replace(best.parity, accepted=accept))
     raise ParityError(_parity_message(best.parity))
+
+
+def _column(target: Target) -> int:
+    """Which column of the converted output is the score, where there are several.
+
+    Converted decision functions of two classes have two columns, the second being the estimator's own.
+    """
+    if target.index is not None:
+        return target.index
+    return 1 if target.method == "decision_function" else 0
 
 
 def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
@@ -217,6 +227,6 @@ def _parity_message(parity: Parity) -> str:
     return (
         f"Rounding the inputs to float32 changes the score of {parity.rounded_rows} of {parity.rows} sample "
         f"rows (limit {ROUNDED_LIMIT:.0%}), at most by {parity.rounded_difference:.3g}: some input needs "
-        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a scaler "
-        "before histogram trees, or accept it with a reason (--accept)."
+        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a "
+        "scaler before histogram trees, or accept it with a reason (--accept)."
     )
