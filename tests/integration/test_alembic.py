@@ -12,12 +12,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
-from support import DECLARATION, TABLES, dump, packaged, run_script
 
 from modelpack import Registry
 from modelpack.install import head, install, installed
 from modelpack.server import make_engine
 from modelpack.wheels import server_wheels as wheels_in
+from tests.support import DECLARATION, TABLES, dump, packaged, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, text
-from support import model, packaged, sample
 
 from modelpack import InstallError, PackagingError, Registry, RegistryError, Version
 from modelpack.packager import Golden, Signature
+from tests.support import model, packaged, sample
 
 
 @pytest.fixture
