@@ -92,7 +92,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_block_runs_in_order(database: str, folder: Path, roles: None) -> None:
+@pytest.mark.usefixtures("roles")
+def test_every_block_runs_in_order(database: str, folder: Path) -> None:
     script = ["set -euo pipefail"]
     for page in PAGES:
         if (ROOT / page).is_file():
@@ -138,7 +139,7 @@ def test_the_first_block_is_two_commands_of_make() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md")) + ["README.md"]
+    "page", ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md"))]
 )
 def test_targets_files_and_links_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text()
