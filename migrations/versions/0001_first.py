@@ -9,7 +9,7 @@ depends_on = None
 
 # in the order in which they need each other
 FUNCTIONS = (
-    "amount", "decay", "to_double", "fill", "immutable",
+    "amount", "decay", "to_double", "fill", "qualified", "immutable",
     "server_wheels", "failure", "load", "score", "prove",
     "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
     "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
