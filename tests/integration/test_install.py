@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
-from support import CUSTOMER, TABLES, dump, packaged, run_script
 
 from modelpack import InstallError, Registry, apply
 from modelpack import install as schema
@@ -18,6 +17,7 @@ from modelpack.install import install, installed, require, script, uninstall
 from modelpack.server import make_engine
 from modelpack.snapshots import body, functions
 from modelpack.wheels import check_wheels, server_wheels
+from tests.support import CUSTOMER, TABLES, dump, packaged, run_script
 
 
 @pytest.fixture
