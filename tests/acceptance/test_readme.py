@@ -67,7 +67,7 @@ def roles(server: str) -> Iterator[None]:
 def _drop_roles(server: str) -> None:
     with psycopg.connect(server, autocommit=True) as admin:
         for role in ROLES:
-            if admin.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+            if admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
                 databases = admin.execute(
                     "select distinct datname from pg_shdepend as d join pg_database as b on b.oid = d.dbid "
                     "join pg_roles as r on r.oid = d.refobjid where r.rolname = %s",
