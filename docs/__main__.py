@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from docs.cli import page as cli_page
+from docs.sql import page as sql_page
 
 FOLDER = Path(__file__).parent
-PAGES = {"cli.md": cli_page}
+PAGES = {"cli.md": cli_page, "sql.md": sql_page}
 
 
 def outdated() -> list[str]:
