@@ -1,0 +1,64 @@
+# Two commands on a fresh machine: `make demo` and `make test`. `make` alone lists the rest.
+#
+# MODELPACK_DSN=…           an existing server instead of the private one
+# MODELPACK_SERVER_WHEELS=… the folder of the server's wheels, as that server sees it
+# EVENTS=…                  make demo: a CSV of real events instead of simulated customers
+# PYTEST_ARGS=…             make test: passed to pytest
+# BENCH_ARGS=…              make bench: passed to the benchmarks
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# Two targets at once would start, stop and remove the same server.
+.NOTPARALLEL:
+.PHONY: help bootstrap demo test up down psql check format bench docs clean
+
+export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
+
+# The DSN of the server that is meant, started first where it is ours. A failure ends the recipe.
+start = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m dev.cluster start)
+# What stops and removes things must work without .venv too, and on a machine where nothing was made yet.
+cluster = [[ ! -d .modelpack/cluster ]] || $$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3) -m dev.cluster
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+bootstrap: ## install what is missing: OS packages, .venv, the server's wheels
+	@dev/bootstrap
+
+demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.csv replays a real log)
+	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/modelpack demo $(if $(EVENTS),--events '$(EVENTS)')
+
+test: bootstrap ## all tests, against a real server (PYTEST_ARGS=…)
+	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
+
+up: bootstrap ## start the server with modelpack installed; the last line is its DSN
+	@$(start); \
+	.venv/bin/modelpack install --dsn "$$dsn" --server-wheels "$$MODELPACK_SERVER_WHEELS"; \
+	echo "$$dsn"
+
+down: ## stop the private server; its data stay
+	@$(cluster) stop
+
+psql: bootstrap ## open psql on the server
+	@$(start); psql "$$dsn"
+
+check: bootstrap ## ruff, formatting, mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --strict
+	.venv/bin/mypy --strict -p dev
+
+format: bootstrap ## let ruff mend what it can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: bootstrap ## the benchmarks and their budgets (BENCH_ARGS=…)
+	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks $(BENCH_ARGS)
+
+docs: bootstrap ## write the generated parts of docs/
+	.venv/bin/python -m docs
+
+clean: ## stop the private server; remove it, its data and .venv
+	@$(cluster) destroy
+	rm -rf .venv .modelpack

@@ -1,0 +1,1 @@
+"""What make runs: `bootstrap` prepares the checkout, `cluster` keeps its private PostgreSQL server."""

@@ -1,0 +1,33 @@
+-- The way back: users' tables as they were, then everything of ours. Roles stay where another database uses them.
+
+do $drop$
+declare
+  v_item record;
+begin
+  for v_item in select p.name from modelpack.profile as p loop
+    perform modelpack.detach(v_item.name);
+  end loop;
+  drop view modelpack.versions;
+  drop table modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+             modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
+  for v_item in
+    select p.oid::regprocedure as name from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
+  loop
+    execute format('drop routine if exists %s cascade', v_item.name);
+  end loop;
+  -- the owner first: a right revoked from the owner would be missing for the next one too
+  alter schema modelpack owner to current_user;
+  revoke all on schema modelpack from modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
+  for v_item in
+    select r.rolname as name from pg_catalog.pg_roles as r
+     where r.rolname in ('modelpack_owner', 'modelpack_publisher', 'modelpack_approver', 'modelpack_reader', 'modelpack_monitor')
+  loop
+    execute format('drop owned by %I', v_item.name);
+    begin
+      execute format('drop role %I', v_item.name);
+    exception when dependent_objects_still_exist then
+      raise notice 'the role % stays: another database uses it', v_item.name;
+    end;
+  end loop;
+end
+$drop$;

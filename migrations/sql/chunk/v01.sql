@@ -1,0 +1,29 @@
+create or replace function modelpack.chunk(
+  task text, profile regclass, first_block bigint, last_block bigint,
+  only_stale boolean default false, older_than timestamptz default null, keys text[] default null
+) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+declare
+  v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_rows bigint;
+begin
+  case task
+    when 'rescore' then
+      execute format('select modelpack.%I($1, $2, $3, $4)', v_profile.stem || '_rescore')
+         into v_rows using first_block, last_block, only_stale, older_than;
+    when 'refresh' then
+      execute format('select modelpack.%I($1, $2, $3)', v_profile.stem || '_refresh')
+         into v_rows using first_block, last_block, older_than;
+    when 'rebuild' then
+      execute format('select modelpack.%I($1, $2, $3)', v_profile.stem || '_rebuild')
+         into v_rows using first_block, last_block, keys;
+  end case;
+  return v_rows;
+end
+$modelpack$;
+comment on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) is
+  'One chunk of rescore, refresh or rebuild, as the owner; the procedures of these names call it and commit after each.';
+revoke all on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) from public;
+grant execute on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) to modelpack_publisher;

@@ -1,0 +1,60 @@
+create or replace function modelpack.detach(relation text) returns void
+language plpgsql security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- Takes back what attaching did: triggers, functions, and the columns and indexes that it added.
+declare
+  v_profile modelpack.profile;
+  v_item record;
+begin
+  select * into v_profile from modelpack.profile as p where p.relation = to_regclass(detach.relation) for update;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('%s has no declaration', detach.relation),
+      hint = 'select name from modelpack.profile lists those that have one.';
+  end if;
+  for v_item in
+    select t.tgrelid::regclass as on_table, t.tgname, t.tgparentid
+      from pg_trigger as t
+      join pg_proc as f on f.oid = t.tgfoid
+     where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
+       and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+     order by t.tgrelid <> v_profile.relation desc, t.tgrelid, t.tgname
+  loop
+    execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
+  end loop;
+  for v_item in
+    select f.oid::regprocedure as name from pg_proc as f
+     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+  loop
+    execute format('drop function %s', v_item.name);
+  end loop;
+  for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
+    execute format('drop index if exists %s', v_item.name);
+  end loop;
+  for v_item in
+    select c.name from unnest(v_profile.added_columns) as c (name)
+      join pg_attribute as a on a.attrelid = v_profile.relation and a.attname = c.name and not a.attisdropped
+  loop
+    execute format('alter table %s drop column %I', v_profile.relation, v_item.name);
+  end loop;
+  delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
+  -- rights and policies of tables that no other declaration names
+  for v_item in
+    select distinct t.relation
+      from (select v_profile.relation
+            union all
+            select to_regclass(modelpack.qualified(e.value ->> 'table')) from jsonb_array_elements(v_profile.declaration -> 'events') as e) as t (relation)
+      join pg_class as c on c.oid = t.relation
+     where t.relation not in (select p.relation from modelpack.profile as p)
+       and t.relation not in (select to_regclass(modelpack.qualified(e.value ->> 'table'))
+                                from modelpack.profile as p, jsonb_array_elements(p.declaration -> 'events') as e)
+  loop
+    execute format('drop policy if exists modelpack_owner on %s', v_item.relation);
+    execute format('revoke all on %s from modelpack_owner', v_item.relation);
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.detach(text) is
+  'Takes a declaration off its tables: triggers, generated functions, and the columns and indexes that attaching added. Events and the user''s own columns stay.';

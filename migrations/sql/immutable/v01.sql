@@ -1,0 +1,16 @@
+create or replace function modelpack.immutable() returns trigger
+language plpgsql security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+begin
+  raise exception using
+    errcode = 'restrict_violation',
+    message = format('%s of %s: what was published does not change', tg_op, tg_relid::regclass),
+    hint = 'Publish a new version instead.';
+end
+$modelpack$;
+comment on function modelpack.immutable() is 'Refuses any change of a published version or its bytes.';
+drop trigger if exists version_is_immutable on modelpack.version;
+create trigger version_is_immutable before update on modelpack.version for each row execute function modelpack.immutable();
+drop trigger if exists artifact_is_immutable on modelpack.artifact;
+create trigger artifact_is_immutable before update on modelpack.artifact for each row execute function modelpack.immutable();

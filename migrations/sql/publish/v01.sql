@@ -1,0 +1,29 @@
+create or replace function modelpack.publish(
+  model text, onnx bytea, signature jsonb, golden jsonb, parity jsonb default '{}', metrics jsonb default '{}',
+  libraries jsonb default '{}', note text default '', description text default ''
+) returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  v_version integer;
+  v_version_id integer;
+  v_sha256 constant text := encode(sha256(publish.onnx), 'hex');
+begin
+  insert into modelpack.model (model, description) values (publish.model, publish.description) on conflict do nothing;
+  perform from modelpack.model as m where m.model = publish.model for update;  -- versions count without gaps
+  insert into modelpack.artifact (sha256, onnx) values (v_sha256, publish.onnx) on conflict do nothing;
+  select coalesce(max(v.version), 0) + 1 into v_version from modelpack.version as v where v.model = publish.model;
+  insert into modelpack.version (model, version, sha256, signature, golden, parity, metrics, libraries, note)
+  values (publish.model, v_version, v_sha256, publish.signature, publish.golden, publish.parity, publish.metrics,
+          publish.libraries, publish.note)
+  returning version_id into v_version_id;
+  perform modelpack.prove(v_version_id);
+  return v_version;
+end
+$modelpack$;
+comment on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) is
+  'Stores a model as the next version, after its golden rows gave the expected scores on this server. Returns the number of the version.';
+revoke all on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) from public;
+grant execute on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) to modelpack_publisher;

@@ -1,0 +1,19 @@
+create or replace procedure modelpack.rebuild(profile regclass, keys text[] default null, chunk_blocks bigint default 500)
+language plpgsql security invoker
+as $modelpack$
+-- A procedure that commits can neither pin its search_path nor run as its owner: every name is qualified.
+declare
+  v_chunk record;
+  v_total bigint := 0;
+begin
+  for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
+    v_total := v_total operator(pg_catalog.+) modelpack.chunk('rebuild', profile, v_chunk.first_block, v_chunk.last_block, keys => keys);
+    commit;
+  end loop;
+  raise notice 'rebuild of %: % rows written', profile, v_total;
+end
+$modelpack$;
+comment on procedure modelpack.rebuild(regclass, text[], bigint) is
+  'Counts the features of a profile again from its events and writes the rows that differ, in chunks with a commit after each. keys limits it to some entity keys, written as text.';
+revoke all on procedure modelpack.rebuild(regclass, text[], bigint) from public;
+grant execute on procedure modelpack.rebuild(regclass, text[], bigint) to modelpack_publisher;

@@ -1,0 +1,21 @@
+create or replace procedure modelpack.rescore(profile regclass, only_stale boolean default false, everything boolean default false, chunk_blocks bigint default 500)
+language plpgsql security invoker
+as $modelpack$
+-- A procedure that commits can neither pin its search_path nor run as its owner: every name is qualified.
+declare
+  v_chunk record;
+  v_started constant timestamptz := pg_catalog.clock_timestamp();
+  v_total bigint := 0;
+begin
+  for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
+    v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, 
+      older_than => case when everything then v_started end);
+    commit;
+  end loop;
+  raise notice 'rescore of %: % rows written', profile, v_total;
+end
+$modelpack$;
+comment on procedure modelpack.rescore(regclass, boolean, boolean, bigint) is
+  'Scores profile rows again, in chunks with a commit after each: rows that are stale or were scored by another version than the champion; only_stale => true leaves the latter, everything => true takes all rows.';
+revoke all on procedure modelpack.rescore(regclass, boolean, boolean, bigint) from public;
+grant execute on procedure modelpack.rescore(regclass, boolean, boolean, bigint) to modelpack_publisher;

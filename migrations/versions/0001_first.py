@@ -1,0 +1,32 @@
+"""The schema, the roles, the registry, scoring and the prediction log."""
+
+from modelpack.install import run_sql, snapshot
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+# in the order in which they need each other
+FUNCTIONS = (
+    "amount", "decay", "to_double", "fill", "qualified", "immutable",
+    "server_wheels", "failure", "load", "score", "prove",
+    "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
+    "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
+    "cover_partitions", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    """Install."""
+    run_sql("create extension if not exists plpython3u")
+    run_sql(snapshot("_schema", 1))
+    for name in FUNCTIONS:
+        run_sql(snapshot(name, 1))
+    run_sql(snapshot("_rights", 1))
+    run_sql("select modelpack.maintain()")
+
+
+def downgrade() -> None:
+    """Take every declaration off its tables, then drop all but the version table."""
+    run_sql(snapshot("_drop", 1))

@@ -1,0 +1,5 @@
+"""`python -m modelpack` is the command `modelpack`."""
+
+from modelpack.cli import main
+
+main()

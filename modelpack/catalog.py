@@ -1,0 +1,293 @@
+"""Holds a declaration against the tables that it names, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.compile.plan import EventPlan, Plan, make_plan
+from modelpack.compile.sql import ident, qualified
+from modelpack.declaration.expressions import Expression
+from modelpack.declaration.features import Decayed, Deviation, Mean, Total
+from modelpack.declaration.inputs import ROW, Input
+from modelpack.declaration.profile import Profile
+from modelpack.errors import DeclarationError
+from modelpack.install import require
+
+_NUMBERS = {"smallint", "integer", "bigint", "real", "double precision", "numeric"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the server has it: columns and their types, and which must be given."""
+
+    name: str
+    columns: dict[str, str]
+    required: frozenset[str]
+    unique: tuple[frozenset[str], ...]
+    owner: str
+
+    def base_type(self, column: str) -> str:
+        """The column's type without length or precision."""
+        return self.columns[column].split("(")[0].strip()
+
+
+def read_table(connection: Connection, table: str) -> Table:
+    """Read a table from the catalog. Raises DeclarationError where there is none."""
+    name = qualified(table)
+    row = connection.execute(
+        text(
+            "select c.oid, c.relkind::text, pg_get_userbyid(c.relowner) from pg_class as c "
+            "where c.oid = to_regclass(:name)"
+        ),
+        {"name": name},
+    ).first()
+    if row is None:
+        known = connection.execute(
+            text(
+                "select string_agg(format('%s.%s', n.nspname, c.relname), ', ' order by n.nspname, c.relname) "
+                "from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.relkind in ('r', 'p') "
+                "and not c.relispartition and n.nspname not in ('pg_catalog', 'information_schema', 'modelpack')"
+            )
+        ).scalar()
+        raise DeclarationError(
+            f"there is no table {name}; the database has {known or 'no tables'}. Create it first, or correct the name"
+        )
+    oid, kind, owner = row
+    if kind not in ("r", "p"):
+        raise DeclarationError(
+            f"{name} is no table (relkind {kind}), expected a table or a partitioned table"
+        )
+    found = connection.execute(
+        text(
+            "select attname::text, format_type(atttypid, atttypmod), attnotnull and not atthasdef and attidentity = '' "
+            "from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"
+        ),
+        {"oid": oid},
+    ).all()
+    unique = connection.execute(
+        text(
+            "select array_agg(a.attname::text) from pg_index as i join pg_attribute as a on a.attrelid = i.indrelid "
+            "and a.attnum = any (i.indkey) where i.indrelid = :oid and i.indisunique and i.indisvalid "
+            "and i.indpred is null and i.indexprs is null and i.indimmediate group by i.indexrelid"
+        ),
+        {"oid": oid},
+    ).scalars()
+    return Table(
+        name,
+        {column: kind for column, kind, _ in found},
+        frozenset(column for column, _, needed in found if needed),
+        tuple(frozenset(columns) for columns in unique),
+        owner,
+    )
+
+
+def check(connection: Connection, profile: Profile, *, reading: bool = False) -> Plan:
+    """Raise DeclarationError, in one sentence, for whatever would not work; change nothing.
+
+    `reading`: the caller will only read the tables, so nobody asks whether they could make triggers.
+    """
+    require(connection)
+    plan = make_plan(profile)
+    table = read_table(connection, profile.table)
+    _columns_exist(table, profile.key, "the key")
+    _check_key_types(connection, table, profile.key)
+    if frozenset(profile.key) not in table.unique:
+        raise DeclarationError(
+            f"{table.name} has no primary key or unique constraint on ({', '.join(profile.key)}), expected one, so that "
+            f"a customer has one profile; alter table {table.name} add primary key ({', '.join(profile.key)})"
+        )
+    events = {event.event.table: read_table(connection, event.event.table) for event in plan.events}
+    for event in plan.events:
+        _check_event(connection, plan, event, table, events[event.event.table])
+    _check_clashes(plan, table, events)
+    for score in profile.scores:
+        for name, value in score.inputs.items():
+            if not isinstance(value, str):
+                known = {*table.columns, *(c.name for c in plan.columns)}
+                for column in value.columns:
+                    if column not in known:
+                        raise DeclarationError(
+                            f"the input {name} of the score {score.name} reads {column}, which {table.name} does not "
+                            f"have; it has {', '.join(sorted(known))}"
+                        )
+                if value.may_fail:
+                    _check_expression(connection, table, plan, events, name, value)
+    if not reading:
+        _check_rights(connection, [table, *events.values()])
+    return plan
+
+
+def _check_key_types(connection: Connection, table: Table, key: Sequence[str]) -> None:
+    for column in key:
+        foreign = connection.execute(
+            text(
+                "select n.nspname from pg_attribute as a join pg_type as t on t.oid = a.atttypid "
+                "join pg_namespace as n on n.oid = t.typnamespace where a.attrelid = to_regclass(:table) "
+                "and a.attname = :column and t.typtype = 'b' and n.nspname <> 'pg_catalog'"
+            ),
+            {"table": table.name, "column": column},
+        ).scalar()
+        if foreign is not None:
+            raise DeclarationError(
+                f"the key {table.name}.{column} is {table.columns[column]}, a type of the schema {foreign}, whose "
+                "equality the triggers cannot see; expected a key of a built-in type such as bigint, uuid or text"
+            )
+
+
+def _columns_exist(table: Table, columns: Sequence[str], what: str) -> None:
+    for column in columns:
+        if column not in table.columns:
+            raise DeclarationError(
+                f"{table.name} has no column {column}, which is {what}; it has {', '.join(table.columns)}"
+            )
+
+
+def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: Table, table: Table) -> None:
+    _columns_exist(table, event.key, f"the key of the event (key={event.key!r})")
+    for mine, its in zip(plan.profile.key, event.key, strict=True):
+        left, right = profile.columns[mine], table.columns[its]
+        if left != right and not _comparable(connection, left, right):
+            raise DeclarationError(
+                f"{table.name}.{its} is {right} and {profile.name}.{mine} is {left}: they cannot be compared; "
+                "give them the same type"
+            )
+    if event.event.at is not None:
+        _columns_exist(table, [event.event.at], "the time of the event (at=)")
+        kind = table.columns[event.event.at]
+        if kind != "date" and not kind.startswith("timestamp"):
+            raise DeclarationError(
+                f"{table.name}.{event.event.at} is {kind}, expected timestamptz, timestamp or "
+                "date as the time of an event"
+            )
+    wheres = [event.event.where, *(f.where for f in event.event.features.values())]
+    for name, feature in event.event.features.items():
+        if feature.column is not None:
+            _columns_exist(table, [feature.column], f"what the feature {name} reads")
+            if (
+                isinstance(feature, (Total, Mean, Deviation, Decayed))
+                and table.base_type(feature.column) not in _NUMBERS
+            ):
+                raise DeclarationError(
+                    f"the feature {name} adds up {table.name}.{feature.column}, which is "
+                    f"{table.columns[feature.column]}, expected a number"
+                )
+    for where in filter(None, wheres):
+        parsed = Expression(where, what="where=")
+        _columns_exist(table, parsed.columns, f"read by where={where!r}")
+        _check_immutable(connection, table, where)
+    if event.event.missing == "create":
+        needed = profile.required - set(plan.profile.key) - {c.name for c in plan.columns}
+        if needed and not _references(connection, table, profile):
+            raise DeclarationError(
+                f"{profile.name} needs {', '.join(sorted(needed))} in every row, so an event of an unknown customer "
+                'cannot create a profile; declare Event(…, missing="refuse") or missing="ignore", or add a foreign key'
+            )
+
+
+def _comparable(connection: Connection, left: str, right: str) -> bool:
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"select null::{left} = null::{right}")
+    except DBAPIError:
+        return False
+    return True
+
+
+def _check_immutable(connection: Connection, table: Table, where: str) -> None:
+    """The server itself says whether an expression depends on its row alone: a generated column must."""
+    found = _generated_column(connection, table.name, {}, where)
+    if found is not None:
+        hint = (
+            " (compare a timestamptz column in a fixed time zone: created_at at time zone 'UTC')"
+            if "immutable" in found
+            else ""
+        )
+        raise DeclarationError(
+            f"where={where!r} does not work on {table.name}: {found}; expected a condition that depends on the row "
+            f"alone{hint}, with functions and operators of other schemas than pg_catalog qualified"
+        )
+
+
+def _check_expression(
+    connection: Connection, table: Table, plan: Plan, events: dict[str, Table], name: str, value: Input
+) -> None:
+    """The same for an input: the log computes it again from the stored row."""
+    missing = {n: t for n, t in _wanted(plan, events).items() if n not in table.columns}
+    found = _generated_column(connection, table.name, missing, f"{value.sql.replace(f'{ROW}.', '')} is null")
+    if found is not None:
+        raise DeclarationError(
+            f"the input {name} does not work on {table.name}: {found}; expected an expression that depends on the row "
+            "alone, with functions and operators of other schemas than pg_catalog qualified"
+        )
+
+
+def _generated_column(connection: Connection, table: str, more: dict[str, str], condition: str) -> str | None:
+    """What the server says against a generated column with this condition, under the triggers' search_path."""
+    columns = "".join(f", {ident(n)} {kind}" for n, kind in more.items())
+    nested = connection.begin_nested()
+    try:
+        for sql in (
+            "set local search_path = pg_catalog, pg_temp",
+            f"create temporary table modelpack_check (like {table}{columns})",
+            "alter table pg_temp.modelpack_check add column modelpack_result boolean "
+            f"generated always as ({condition}) stored",
+        ):
+            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        return str(error.orig).splitlines()[0]
+    finally:
+        nested.rollback()
+    return None
+
+
+def _references(connection: Connection, event: Table, profile: Table) -> bool:
+    return bool(
+        connection.execute(
+            text(
+                "select exists (select from pg_constraint where contype = 'f' and conrelid = to_regclass(:event) "
+                "and confrelid = to_regclass(:profile))"
+            ),
+            {"event": event.name, "profile": profile.name},
+        ).scalar()
+    )
+
+
+def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
+    """The columns that modelpack keeps on the profile, with their types."""
+    wanted: dict[str, str] = {"features_at": "timestamptz", **plan.outputs}
+    for event in plan.events:
+        for feature in event.features:
+            for c in feature.columns:
+                wanted[c.name] = c.type or events[event.event.table].columns[c.like or ""]
+    return wanted
+
+
+def _check_clashes(plan: Plan, table: Table, events: dict[str, Table]) -> None:
+    names = {"timestamptz": "timestamp with time zone"}
+    for column, wished in _wanted(plan, events).items():
+        kind = names.get(wished, wished)
+        there = table.columns.get(column)
+        if there is not None and there != kind:
+            raise DeclarationError(
+                f"{table.name} has a column {column} of type {there} already, and modelpack would keep {kind} in it; "
+                "rename the feature or the column"
+            )
+
+
+def _check_rights(connection: Connection, tables: list[Table]) -> None:
+    for table in tables:
+        if not connection.execute(
+            text("select pg_has_role(current_user, :owner, 'usage')"), {"owner": table.owner}
+        ).scalar():
+            raise DeclarationError(
+                f"{table.name} belongs to {table.owner}, and triggers are made by the owner; run this as {table.owner}"
+            )
+    if not connection.execute(text("select pg_has_role(current_user, 'modelpack_owner', 'usage')")).scalar():
+        user = connection.execute(text("select current_user")).scalar()
+        raise DeclarationError(
+            f"the role {user} may not make modelpack's functions; as a superuser: grant modelpack_owner to {user}"
+        )

@@ -1,0 +1,5 @@
+"""The command `modelpack`."""
+
+from modelpack.cli.app import app, main
+
+__all__ = ["app", "main"]

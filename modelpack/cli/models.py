@@ -1,0 +1,252 @@
+"""Commands of the data scientist: versions of models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from modelpack.cli.session import Session, command
+from modelpack.errors import RegistryError
+from modelpack.registry import Promotion, Version
+
+Name = Annotated[str, typer.Argument(help="Name of the model.", metavar="NAME")]
+Number = Annotated[int, typer.Argument(help="Number of the version.", metavar="VERSION")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the history.", metavar="TEXT")]
+
+
+def publish(
+    session: Session,
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="A joblib file of a fitted scikit-learn estimator. It is executed.", metavar="MODEL"
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the model in the database.", metavar="NAME")],
+    sample: Annotated[
+        Path, typer.Option(help="A .csv or .parquet file of rows like those to be scored.", metavar="FILE")
+    ],
+    promote: Annotated[bool, typer.Option("--promote", help="Make it the version that scores.")] = False,
+    positive_class: Annotated[
+        str | None,
+        typer.Option(
+            help="The class whose probability is the score; default for two classes: the second.",
+            metavar="CLASS",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="A figure to keep with the version; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
+    note: Annotated[str, typer.Option(help="What to say about the version.", metavar="TEXT")] = "",
+    tolerance: Annotated[
+        float, typer.Option(help="Largest difference allowed between ONNX and the estimator.")
+    ] = 1e-5,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds that the conversion may take.", metavar="SECONDS")
+    ] = 120.0,
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            help="Accept a model that misses the tolerance, for this reason; kept with the version.",
+            metavar="REASON",
+        ),
+    ] = None,
+) -> None:
+    """Turn an estimator into ONNX, prove that it scores the same, and store it as the next version."""
+    metrics = _metrics(metric or [])
+    from modelpack.packager import load_model, read_sample
+
+    estimator, frame = load_model(model), read_sample(sample)
+    with session.working(f"{name}: converting, and comparing with the estimator"):
+        version = session.registry.publish(
+            estimator,
+            name=name,
+            sample=frame,
+            promote=promote,
+            positive_class=positive_class,
+            note=note,
+            metrics=metrics,
+            tolerance=tolerance,
+            timeout=timeout,
+            accept=accept,
+        )
+    largest = version.parity.get("max_difference")
+    session.say(
+        f"{name} version {version.version} is published"
+        + (
+            " and scores now."
+            if version.is_champion
+            else f"; `modelpack promote {name} {version.version}` makes it score."
+        )
+    )
+    if largest is not None:
+        session.say(f"Largest difference from the estimator: {largest:.3g} (allowed: {tolerance:g}).")
+    session.answer(version.to_json())
+
+
+def list_(
+    session: Session,
+    name: Annotated[str | None, typer.Argument(help="One model only.", metavar="[NAME]")] = None,
+) -> None:
+    """List models and their versions."""
+    versions = session.registry.versions(name)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", "version", "stands for", "published", "by", "metrics", "note"):
+        table.add_column(heading, justify="right" if heading == "version" else "left")
+    for v in versions:
+        table.add_row(
+            v.model,
+            str(v.version),
+            ", ".join(v.aliases),
+            f"{v.created_at:%Y-%m-%d %H:%M}",
+            v.created_by,
+            _figures(v),
+            v.note,
+        )
+    session.say(table if versions else "There are no models yet: modelpack publish MODEL --name …")
+    session.answer([v.to_json() for v in versions])
+
+
+def show(
+    session: Session,
+    name: Name,
+    number: Annotated[
+        int | None,
+        typer.Argument(
+            help="Number of the version; default: the champion, else the newest.", metavar="[VERSION]"
+        ),
+    ] = None,
+) -> None:
+    """Show one version: inputs, metrics, parity, libraries, and the history of the model."""
+    registry = session.registry
+    if number is None:
+        versions = registry.versions(name)
+        version = next((v for v in versions if v.is_champion), versions[-1])
+    else:
+        version = registry.version(name, number)
+    history = registry.promotions(name)
+    for label, value in _facts(version).items():
+        session.say(f"{label:<12} {value}")
+    session.say("history" if history else "history      never promoted")
+    session.say(*(f"  {_line(step)}" for step in history))
+    session.answer({**version.to_json(), "promotions": [step.to_json() for step in history]})
+
+
+def promote(session: Session, name: Name, version: Number, reason: Reason = "") -> None:
+    """Make a version the one that scores, after its golden rows gave the expected scores on the server."""
+    session.registry.promote(name, version, reason)
+    session.say(
+        f"{name} version {version} scores now. Rows keep their scores until something happens to them or "
+        "`modelpack rescore PROFILE`."
+    )
+    session.answer({"model": name, "version": version, "reason": reason})
+
+
+def rollback(session: Session, name: Name, reason: Reason = "") -> None:
+    """Return to the champion before this one; may be repeated."""
+    version = session.registry.rollback(name, reason)
+    session.say(f"{name} version {version} scores again.")
+    session.answer({"model": name, "version": version, "reason": reason})
+
+
+def export(
+    session: Session,
+    name: Name,
+    version: Number,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.", metavar="FILE")],
+) -> None:
+    """Write a version as an .onnx file, with signature and golden rows in its metadata."""
+    path = session.registry.export(name, version, output)
+    session.say(f"{name} version {version} is in {path} ({path.stat().st_size:,} bytes).")
+    session.answer({"model": name, "version": version, "path": str(path), "bytes": path.stat().st_size})
+
+
+def predict(
+    session: Session,
+    name: Name,
+    inputs: Annotated[
+        str,
+        typer.Argument(
+            help='Named inputs as a JSON object: \'{"complaints": 3, "plan": null}\'.', metavar="INPUTS"
+        ),
+    ],
+    version: Annotated[
+        int | None, typer.Option(help="Another version than the champion.", metavar="VERSION")
+    ] = None,
+) -> None:
+    """Score named inputs ad hoc, on the server."""
+    try:
+        named = json.loads(inputs)
+    except json.JSONDecodeError as error:
+        raise RegistryError(
+            f"the inputs {inputs!r} are no JSON ({error}); expected an object such as '{{\"complaints\": 3}}'"
+        ) from error
+    if not isinstance(named, dict):
+        raise RegistryError(
+            f"the inputs {inputs!r} are no JSON object; expected e.g. '{{\"complaints\": 3}}'"
+        )
+    score = session.registry.predict(name, named, version)
+    session.say(f"{score}")
+    session.answer({"model": name, "version": version, "score": score})
+
+
+def _metrics(given: list[str]) -> dict[str, float]:
+    found = {}
+    for item in given:
+        key, separator, value = item.partition("=")
+        try:
+            if not (separator and key.strip()):
+                raise ValueError
+            found[key.strip()] = float(value)
+        except ValueError:
+            raise RegistryError(
+                f"--metric {item!r} is no figure; expected NAME=VALUE such as auc=0.81"
+            ) from None
+    return found
+
+
+def _figures(version: Version) -> str:
+    return " ".join(f"{k}={v:g}" for k, v in version.metrics.items())
+
+
+def _facts(version: Version) -> dict[str, Any]:
+    output = version.signature["output"]
+    inputs = [
+        f"{i['name']} ({i['type']}{'' if i.get('missing') else ', never NULL'})"
+        for i in version.signature["inputs"]
+    ]
+    kind = f"probability of {output.get('class')}" if output["kind"] == "probability" else "value"
+    return {
+        "model": version.model,
+        "version": version.version,
+        "stands for": ", ".join(version.aliases) or "nothing",
+        "published": f"{version.created_at:%Y-%m-%d %H:%M:%S %Z} by {version.created_by}",
+        "inputs": ", ".join(inputs) or "none",
+        "score": kind,
+        "metrics": _figures(version) or "none",
+        "parity": ", ".join(f"{k} {v}" for k, v in version.parity.items() if isinstance(v, (int, float)))
+        or "not given",
+        "note": version.note or "none",
+        "sha256": version.sha256,
+        "bytes": f"{version.bytes:,}",
+    }
+
+
+def _line(step: Promotion) -> str:
+    moved = f"{step.previous} -> {step.version}" if step.previous else str(step.version)
+    return f"{step.at:%Y-%m-%d %H:%M:%S} {step.action} {moved} by {step.by}" + (
+        f": {step.reason}" if step.reason else ""
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    command(app)(publish)
+    command(app, "list")(list_)
+    for function in (show, promote, rollback, export, predict):
+        command(app)(function)

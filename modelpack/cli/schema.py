@@ -1,0 +1,164 @@
+"""Commands of the DBA: the schema, and declarations on tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from modelpack import install as schema
+from modelpack.cli.session import Session, command
+from modelpack.compile.script import attach_script, detach_script
+from modelpack.declaration import Profile, load_profiles
+from modelpack.errors import DeclarationError, InstallError
+from modelpack.install import normal_dsn
+from modelpack.operations import apply as apply_profile
+from modelpack.operations import remove as remove_profile
+from modelpack.server import in_words
+from modelpack.wheels import check_wheels
+
+Declaration = Annotated[
+    Path,
+    typer.Argument(help="A Python file that declares one or more modelpack.Profile.", metavar="DECLARATION"),
+]
+Sql = Annotated[
+    bool, typer.Option("--sql", help="Print the SQL script instead of running it; needs no database.")
+]
+
+
+def install(
+    session: Session,
+    server_wheels: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MODELPACK_SERVER_WHEELS",
+            help="Folder on the server that its Python imports numpy and onnxruntime from.",
+            metavar="DIR",
+        ),
+    ] = None,
+    sql: Sql = False,
+) -> None:
+    """Install the schema modelpack, or bring it up to date. A second run changes nothing."""
+    if sql:
+        session.plain(schema.script(server_wheels))
+        return
+    warning = None
+    with in_words(InstallError), session.transaction() as connection:
+        schema.check_server(connection)
+        connection.exec_driver_sql(schema.one_at_a_time())
+        before = schema.installed(connection)
+        after = schema.install(connection, server_wheels)
+        if server_wheels is None:
+            try:
+                check_wheels(connection)
+            except InstallError as error:
+                warning = str(error)
+    if warning:
+        session.note(f"modelpack: scores stay stale until this is mended: {warning}")
+    session.say(
+        f"The schema modelpack has version {after} already."
+        if before == after
+        else f"The schema modelpack has version {after} now"
+        + (f"; it was {before}." if before else ": installed.")
+    )
+    session.answer({"version": after, "before": before, "changed": before != after, "warning": warning})
+
+
+def uninstall(
+    session: Session,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+) -> None:
+    """Remove the schema modelpack with all versions and the prediction log; users' tables stay as they were."""
+    if not yes and sys.stdin.isatty() and not session.as_json:
+        typer.confirm("All versions of models and the prediction log will be gone. Go on?", abort=True)
+    with in_words(InstallError), session.transaction() as connection:
+        before = schema.installed(connection)
+        if before is not None:
+            schema.check_server(connection)
+            schema.uninstall(connection)
+    session.say(
+        "The schema modelpack is removed." if before else "There is no schema modelpack: nothing to remove."
+    )
+    session.answer({"removed": before})
+
+
+def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
+    """Put the triggers, columns and counters of a declaration on its tables, or bring them up to date."""
+    profiles = load_profiles(declaration)
+    if sql:
+        session.plain(_script(profiles, attach=True))
+        return
+    changed: dict[str, bool] = {}
+    with in_words(DeclarationError), session.transaction() as connection:
+        for profile in profiles:
+            with session.working(f"{profile.table}: counting the events that are there"):
+                changed[profile.table] = apply_profile(connection, profile)
+    for table, new in changed.items():
+        session.say(
+            f"{table}: applied." if new else f"{table}: the database has just this declaration already."
+        )
+    session.answer({"profiles": [{"profile": table, "changed": new} for table, new in changed.items()]})
+
+
+def remove(session: Session, declaration: Declaration, sql: Sql = False) -> None:
+    """Take a declaration off its tables: triggers, functions and the columns that it added."""
+    profiles = load_profiles(declaration)
+    if sql:
+        session.plain(_script(profiles, attach=False))
+        return
+    with in_words(DeclarationError), session.transaction() as connection:
+        schema.require(connection)
+        for profile in reversed(profiles):
+            remove_profile(connection, profile)
+    for profile in profiles:
+        session.say(f"{profile.table}: removed; events and your own columns stay.")
+    session.answer({"profiles": [{"profile": profile.table, "removed": True} for profile in profiles]})
+
+
+def version(session: Session) -> None:
+    """Print the version of this package, and of the schema in the database when one is named."""
+    from modelpack import __version__
+
+    found, head = None, schema.head()
+    if session.dsn:
+        with in_words(InstallError), session.transaction() as connection:
+            found = schema.installed(connection)
+    session.say(f"modelpack {__version__}, schema version {head}")
+    if session.dsn:
+        session.say(f"the database has {f'schema version {found}' if found else 'no modelpack schema'}")
+    session.answer({"modelpack": __version__, "schema": head, "database": found})
+
+
+def demo(
+    session: Session,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="The CDNOW log as CSV, to replay; without it customers are simulated.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Tell the story on a database: events by plain SQL, scores in place, a new version, a rollback."""
+    normal_dsn(session.dsn)  # refused here, before the story begins
+    from modelpack.demo import main as tell
+
+    tell(session.dsn or "", events, console=Console(stderr=True) if session.as_json else None)
+    session.answer({"told": True, "events": events})
+
+
+def _script(profiles: list[Profile], *, attach: bool) -> str:
+    statements = [
+        statement
+        for profile in (profiles if attach else reversed(profiles))
+        for statement in (attach_script(profile) if attach else detach_script(profile))
+    ]
+    return "begin;\n\n" + "".join(f"{statement};\n\n" for statement in statements) + "commit;\n"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for function in (install, uninstall, apply, remove, version, demo):
+        command(app)(function)

@@ -1,0 +1,150 @@
+"""What every command shares: --dsn, --json and --debug, the connection, the output, and errors in words."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.errors import ModelpackError
+from modelpack.install import require
+from modelpack.registry import Registry
+from modelpack.server import explain, make_engine
+
+REFUSED = 2
+
+Dsn = Annotated[
+    str | None,
+    typer.Option(
+        "--dsn",
+        envvar="MODELPACK_DSN",
+        help="The database, e.g. postgresql://user@host:5432/shop.",
+        metavar="DSN",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print a traceback when something is refused.")]
+
+
+class Session:
+    """One run of one command."""
+
+    def __init__(self, dsn: str | None, as_json: bool) -> None:
+        self.dsn = dsn
+        self.as_json = as_json
+        wide = None if sys.stdout.isatty() else 160
+        self._out = Console(
+            width=wide, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
+        )
+        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Made when it is needed: `--sql` needs no database."""
+        return make_engine(self.dsn)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the database."""
+        return Registry(self.engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction for the whole command."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """For procedures that commit by themselves. The schema fits, or InstallError is raised."""
+        with self.engine.connect() as connection:
+            require(connection)
+            connection.commit()
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    def say(self, *lines: RenderableType) -> None:
+        """Print for people; nothing with --json."""
+        if not self.as_json:
+            for line in lines:
+                self._out.print(line)
+
+    def plain(self, text: str) -> None:
+        """Print text as it is: SQL."""
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+    def answer(self, document: Any) -> None:
+        """Print the JSON document of the command; nothing without --json."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+
+    def note(self, text: str) -> None:
+        """A remark on stderr."""
+        self._err.print(text, soft_wrap=True)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Show that something takes its time, on a terminal."""
+        if self._err.is_terminal and not self.as_json:
+            with self._err.status(what):
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def _errors_in_words(debug: bool) -> Iterator[None]:
+    try:
+        yield
+    except (ModelpackError, DBAPIError) as error:
+        message = explain(error) if isinstance(error, DBAPIError) else str(error)
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        message = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
+        if debug:
+            raise
+    else:
+        return
+    if debug:
+        traceback.print_exc()
+    typer.echo(f"modelpack: {' '.join(message.split())}", err=True)
+    raise typer.Exit(REFUSED)
+
+
+def command(
+    app: typer.Typer, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command. It receives a Session first; the shared options are added to its own."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(function, eval_str=True)
+        _, *own = signature.parameters.values()
+        shared = [
+            inspect.Parameter("dsn", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Dsn),
+            inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
+            inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug),
+        ]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+
+        def run(*, dsn: str | None, as_json: bool, debug: bool, **values: Any) -> None:
+            with _errors_in_words(debug):
+                function(Session(dsn, as_json), **values)
+
+        run.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]  # typer reads it
+        run.__doc__ = function.__doc__
+        run.__name__ = function.__name__
+        run.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
+        app.command(name or function.__name__)(run)
+        return function
+
+    return register

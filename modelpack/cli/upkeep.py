@@ -1,0 +1,128 @@
+"""Commands that keep profiles and the prediction log in order."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from sqlalchemy import Connection, text
+
+from modelpack.cli.session import Session, command
+from modelpack.errors import ModelpackError, RegistryError
+from modelpack.server import in_words
+
+Profile = Annotated[
+    str, typer.Argument(help="The profile table, e.g. customer or shop.customer.", metavar="PROFILE")
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="Only the row with this entity key; may be repeated.", metavar="KEY"),
+]
+
+
+def rescore(
+    session: Session,
+    profile: Profile,
+    only_stale: Annotated[
+        bool, typer.Option("--only-stale", help="Only rows that are marked stale.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--everything", help="All rows.")] = False,
+) -> None:
+    """Score the rows that are stale or were scored by another version than the champion, in chunks."""
+    _call(session, "rescore", profile, {"only_stale": only_stale, "everything": everything})
+
+
+def refresh(
+    session: Session,
+    profile: Profile,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            help="Also rows that were brought up to date longer ago, e.g. '1 day'.", metavar="INTERVAL"
+        ),
+    ] = None,
+) -> None:
+    """Bring the rows whose windows have moved on up to the moment and score them, in chunks."""
+    _call(session, "refresh", profile, {"older_than": older_than})
+
+
+def rebuild(session: Session, profile: Profile, key: Keys = None) -> None:
+    """Count the features again from the events and write the rows that differ, in chunks."""
+    _call(session, "rebuild", profile, {"keys": key or None})
+
+
+def verify(session: Session, profile: Profile, key: Keys = None) -> None:
+    """Hold every stored feature against its events. Exit code 1 when some differ."""
+    with in_words(), session.working(f"{profile}: counting"), session.autocommit() as connection:
+        _known(connection, profile)
+        found = connection.execute(
+            text("select * from modelpack.verify(cast(:profile as regclass), cast(:keys as text[]))"),
+            {"profile": profile, "keys": key or None},
+        ).all()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("key", "feature", "stored", "expected"):
+        table.add_column(heading)
+    for row in found:
+        table.add_row(*("NULL" if value is None else str(value) for value in row))
+    if found:
+        session.say(
+            table,
+            f"{len(found)} features differ from their events; `modelpack rebuild {profile}` mends them.",
+        )
+    else:
+        session.say(f"{profile}: every feature is what its events say.")
+    session.answer({"profile": profile, "differences": [dict(row._mapping) for row in found]})
+    if found:
+        raise typer.Exit(1)
+
+
+def maintain(session: Session) -> None:
+    """Make partitions of the prediction log ahead and drop old ones. Run it every day."""
+    with in_words(), session.autocommit() as connection:
+        done = connection.execute(text("select * from modelpack.maintain()")).all()
+    for partition, action in done:
+        session.say(f"{partition}: {action}")
+    if not done:
+        session.say("Nothing to do.")
+    session.answer({"partitions": [dict(row._mapping) for row in done]})
+
+
+def _known(connection: Connection, profile: str) -> None:
+    """Raise RegistryError, which lists the profiles, unless this is one."""
+    names = connection.execute(
+        text("select p.name, p.relation = to_regclass(:profile) from modelpack.profile as p order by p.name"),
+        {"profile": profile},
+    ).all()
+    if not any(this for _, this in names):
+        listed = ", ".join(name for name, _ in names) or "none"
+        raise RegistryError(
+            f"{profile} is no profile of this database; the profiles are: {listed}; run `modelpack apply DECLARATION`"
+        )
+
+
+_TYPES = {"only_stale": "boolean", "everything": "boolean", "older_than": "interval", "keys": "text[]"}
+
+
+def _call(session: Session, task: str, profile: str, options: dict[str, Any]) -> None:
+    """CALL a procedure, which commits after each chunk; what was done until an error stays done."""
+    notices: list[str] = []
+    arguments = "".join(f", {name} => cast(:{name} as {_TYPES[name]})" for name in options)
+    with in_words(ModelpackError), session.working(f"{profile}: {task}"), session.autocommit() as connection:
+        _known(connection, profile)
+        driver: Any = connection.connection.driver_connection
+        driver.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+        connection.execute(
+            text(f"call modelpack.{task}(cast(:profile as regclass){arguments})"),
+            {"profile": profile, **options},
+        )
+    written = [int(n) for message in notices for n in re.findall(r": (\d+) rows written$", message)]
+    session.say(*(f"{message}." for message in notices))
+    session.answer({"task": task, "profile": profile, "rows": sum(written)})
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for function in (rescore, refresh, rebuild, verify, maintain):
+        command(app)(function)

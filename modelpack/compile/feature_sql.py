@@ -1,0 +1,325 @@
+"""How each kind of feature is kept: the one place that knows the arithmetic.
+
+A feature is kept in one of three ways.
+
+by difference   INSERT adds what the new rows contribute, UPDATE and DELETE add what changed, with its
+                sign. Only exact arithmetic is invertible: integers and numeric. Sums of floating-point
+                columns are kept as numeric, so nothing drifts however often rows come and go.
+recomputed      INSERT merges (minimum, last, …) where merging is exact; otherwise the aggregate is read
+                again for the keys touched, after their profile rows are locked.
+at the moment   A windowed feature is read from the events when the profile row is scored, under the row's
+                lock. A decayed one is aged from the time that the row names to the moment of scoring.
+
+In all SQL here `e` is an event row, `p` the profile row, `d` what a statement contributed to one key, and
+`v_moment` the moment of scoring. Contributions are first taken row by row and then summed up a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from modelpack.compile.sql import ident
+from modelpack.declaration.duration import duration, interval
+from modelpack.declaration.expressions import Expression
+from modelpack.declaration.features import (
+    Count,
+    Decayed,
+    Deviation,
+    Distinct,
+    Feature,
+    First,
+    Last,
+    Maximum,
+    Mean,
+    Minimum,
+    Total,
+)
+from modelpack.errors import DeclarationError
+
+
+@dataclass(frozen=True)
+class Column:
+    """A profile column that a feature needs. `like` names the event column whose type it takes."""
+
+    name: str
+    type: str | None
+    default: str | None = None
+    like: str | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one event row adds: `scalar` over `e`, summed up a key by `combine` over the alias `c`."""
+
+    name: str
+    scalar: str
+    combine: str
+    additive: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureSql:
+    """The SQL of one feature. `recompute` maps each column to its aggregate over the events `e`.
+
+    `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute.
+    `invertible`: merging contributions with a sign takes them out again.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    recompute: dict[str, str]
+    contributions: tuple[Contribution, ...] = ()
+    merge: dict[str, str] | None = None
+    invertible: bool = False
+    window: str | None = None
+    half_life: float | None = None
+    approximate: frozenset[str] = field(default_factory=frozenset)
+
+
+def feature_sql(name: str, feature: Feature, at: str | None) -> FeatureSql:
+    """The SQL of a feature of an event whose time stands in the column `at`."""
+    build = _WINDOWED if feature.window else _BUILDERS[type(feature)]
+    return build(name, feature, f"e.{ident(at)}" if at else None)
+
+
+def _conditions(feature: Feature, *more: str) -> list[str]:
+    own = [f"({Expression(feature.where, what='where=').over('e')})"] if feature.where else []
+    return own + list(more)
+
+
+def _when(conditions: list[str], value: str, otherwise: str | None = None) -> str:
+    if not conditions:
+        return value
+    rest = f" else {otherwise}" if otherwise else ""
+    return f"case when {' and '.join(conditions)} then {value}{rest} end"
+
+
+def _filter(conditions: list[str]) -> str:
+    return f" filter (where {' and '.join(conditions)})" if conditions else ""
+
+
+def _amount(feature: Feature, *more: str) -> str:
+    """The column as an exact number; NULL where it cannot be one or the row does not count."""
+    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')}::numeric)")
+
+
+def _sum(name: str, scalar: str, kind: str) -> Contribution:
+    return Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})::{kind}", additive=True)
+
+
+def _added(column: str, contribution: str | None = None) -> str:
+    return f"p.{ident(column)} + d.{ident(contribution or column)}"
+
+
+def _count(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    conditions = _conditions(feature)
+    return FeatureSql(
+        name,
+        (Column(name, "bigint", "0"),),
+        {name: f"count(*){_filter(conditions)}"},
+        (_sum(name, _when(conditions, "1", "0"), "bigint"),),
+        {name: _added(name)},
+        invertible=True,
+    )
+
+
+def _total(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    amount = _amount(feature)
+    return FeatureSql(
+        name,
+        (Column(name, "numeric", "0"),),
+        {name: f"coalesce(sum({amount}), 0)"},
+        (_sum(name, f"coalesce({amount}, 0)", "numeric"),),
+        {name: _added(name)},
+        invertible=True,
+    )
+
+
+def _mean_of(n: str, s: str) -> str:
+    return f"({s} / nullif({n}, 0))::double precision"
+
+
+def _deviation_of(n: str, s: str, q: str) -> str:
+    return f"sqrt((({n} * {q} - {s} * {s}) / nullif({n} * ({n} - 1)::numeric, 0))::double precision)"
+
+
+def _moments(name: str, feature: Feature, visible: Callable[..., str], powers: int) -> FeatureSql:
+    """Mean and standard deviation: exact sums of x^0, x^1 (and x^2), and what follows from them."""
+    amount = _amount(feature)
+    parts = [(f"{name}_n", f"(({amount}) is not null)::integer", f"count({amount})", "bigint")]
+    parts.append((f"{name}_sum", f"coalesce({amount}, 0)", f"coalesce(sum({amount}), 0)", "numeric"))
+    if powers == 2:
+        square = f"({amount}) * ({amount})"
+        parts.append((f"{name}_squares", f"coalesce({square}, 0)", f"coalesce(sum({square}), 0)", "numeric"))
+    added = [f"({_added(part)})" for part, *_ in parts]
+    return FeatureSql(
+        name,
+        (
+            Column(name, "double precision"),
+            *(Column(part, kind, "0", visible=False) for part, _, _, kind in parts),
+        ),
+        {name: visible(*(aggregate for _, _, aggregate, _ in parts))}
+        | {part: aggregate for part, _, aggregate, _ in parts},
+        tuple(_sum(part, scalar, kind) for part, scalar, _, kind in parts),
+        {name: visible(*added)} | {part: _added(part) for part, *_ in parts},
+        invertible=True,
+    )
+
+
+def _mean(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    return _moments(name, feature, _mean_of, 1)
+
+
+def _deviation(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    return _moments(name, feature, _deviation_of, 2)
+
+
+def _extreme(name: str, feature: Feature, column: str, pick: str, merge: str, *more: str) -> FeatureSql:
+    conditions = _conditions(feature, *more)
+    value = f"e.{ident(column)}"
+    return FeatureSql(
+        name,
+        (Column(name, None, like=column),),
+        {name: f"{pick}({value}){_filter(conditions)}"},
+        (Contribution(name, _when(conditions, value), f"{pick}(c.{ident(name)})"),),
+        {name: f"{merge}(p.{ident(name)}, d.{ident(name)})"},
+    )
+
+
+def _minimum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    return _extreme(name, feature, feature.column or "", "min", "least")
+
+
+def _maximum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    return _extreme(name, feature, feature.column or "", "max", "greatest")
+
+
+def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> FeatureSql:
+    """First and last: the value at the earliest or latest time, kept together with that time."""
+    if at is None or feature.column is None:
+        raise DeclarationError(
+            f"feature {name!r} depends on the time of the event; name its column with at=…"
+        )
+    pick, order, sign = ("max", "desc", ">") if latest else ("min", "asc", "<")
+    value = f"e.{ident(feature.column)}"
+    if value == at:
+        return _extreme(name, feature, feature.column, pick, "greatest" if latest else "least")
+    time = f"{name}_at"
+    conditions = _conditions(feature, f"{value} is not null", f"{at} is not null")
+    x, xt = ident(name), ident(time)
+    newer = (
+        f"d.{xt} {sign} p.{xt} or (d.{xt} is not null and p.{xt} is null) "
+        f"or (d.{xt} = p.{xt} and d.{x} {sign} p.{x})"
+    )
+    return FeatureSql(
+        name,
+        (Column(name, None, like=feature.column), Column(time, None, like=at[2:].strip('"'), visible=False)),
+        {
+            name: f"(array_agg({value} order by {at} {order}, {value} {order}){_filter(conditions)})[1]",
+            time: f"{pick}({at}){_filter(conditions)}",
+        },
+        (
+            Contribution(
+                name,
+                _when(conditions, value),
+                f"(array_agg(c.{x} order by c.{xt} {order}, c.{x} {order}) filter (where c.{xt} is not null))[1]",
+            ),
+            Contribution(time, _when(conditions, at), f"{pick}(c.{xt})"),
+        ),
+        {
+            name: f"case when {newer} then d.{x} else p.{x} end",
+            time: f"{'greatest' if latest else 'least'}(p.{xt}, d.{xt})",
+        },
+    )
+
+
+def _first(name: str, feature: Feature, at: str | None) -> FeatureSql:
+    return _edge(name, feature, at, latest=False)
+
+
+def _last(name: str, feature: Feature, at: str | None) -> FeatureSql:
+    return _edge(name, feature, at, latest=True)
+
+
+def _distinct(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+    value = f"e.{ident(feature.column or '')}"
+    return FeatureSql(
+        name,
+        (Column(name, "bigint", "0"),),
+        {name: f"count(distinct {value}){_filter(_conditions(feature))}"},
+    )
+
+
+def _decayed(name: str, feature: Feature, at: str | None) -> FeatureSql:
+    if not isinstance(feature, Decayed) or at is None:
+        raise DeclarationError(
+            f"feature {name!r} depends on the time of the event; name its column with at=…"
+        )
+    half_life = duration(feature.half_life, what="half_life").total_seconds()
+    value = f"({_amount(feature)})::double precision" if feature.column else "1::double precision"
+    conditions = ([] if feature.column else _conditions(feature)) + [f"isfinite({at})"]
+    weighed = f"modelpack.decay({value}, date_part('epoch', v_moment - {at}::timestamptz), {half_life:.0f})"
+    scalar = f"coalesce({_when(conditions, weighed)}, 0)"
+    return FeatureSql(
+        name,
+        (Column(name, "double precision", "0"),),
+        {name: f"coalesce(sum({scalar}), 0)"},
+        (Contribution(name, scalar, f"sum(c.{ident(name)})"),),
+        {name: f"{aged(name, half_life)} + d.{ident(name)}"},
+        half_life=half_life,
+        approximate=frozenset({name}),
+    )
+
+
+def aged(name: str, half_life: float, row: str = "p") -> str:
+    """A decayed feature of a profile row, carried from the row's `features_at` to `v_moment`."""
+    elapsed = f"date_part('epoch', v_moment - coalesce({row}.features_at, v_moment))"
+    return f"modelpack.decay({row}.{ident(name)}, {elapsed}, {half_life:.0f})"
+
+
+def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
+    """A windowed feature: the aggregate of the same kind over (moment - window, moment]."""
+    if at is None or feature.window is None:
+        raise DeclarationError(
+            f"feature {name!r} depends on the time of the event; name its column with at=…"
+        )
+    inside = [f"{at} > v_moment - {interval(feature.window)}", f"{at} <= v_moment"]
+    amount = _amount(feature, *inside)
+    rows = _filter(_conditions(feature, *inside))
+    value = f"e.{ident(feature.column or '')}"
+    column = Column(name, "double precision")
+    if isinstance(feature, Count):
+        column, sql = Column(name, "bigint", "0"), f"count(*){rows}"
+    elif isinstance(feature, Distinct):
+        column, sql = Column(name, "bigint", "0"), f"count(distinct {value}){rows}"
+    elif isinstance(feature, Total):
+        column, sql = Column(name, "numeric", "0"), f"coalesce(sum({amount}), 0)"
+    elif isinstance(feature, Mean):
+        sql = _mean_of(f"count({amount})", f"sum({amount})")
+    elif isinstance(feature, Deviation):
+        square = f"({amount}) * ({amount})"
+        sql = _deviation_of(f"count({amount})", f"sum({amount})", f"sum({square})")
+    elif isinstance(feature, (Minimum, Maximum)):
+        column = Column(name, None, like=feature.column)
+        sql = f"{'min' if isinstance(feature, Minimum) else 'max'}({value}){rows}"
+    else:
+        raise DeclarationError(f"feature {name!r}: {feature.kind}() takes no window")
+    return FeatureSql(name, (column,), {name: sql}, window=feature.window)
+
+
+_Builder = Callable[[str, Feature, "str | None"], FeatureSql]
+_WINDOWED: _Builder = _windowed
+_BUILDERS: dict[type[Feature], _Builder] = {
+    Count: _count,
+    Total: _total,
+    Mean: _mean,
+    Deviation: _deviation,
+    Minimum: _minimum,
+    Maximum: _maximum,
+    First: _first,
+    Last: _last,
+    Distinct: _distinct,
+    Decayed: _decayed,
+}

@@ -1,0 +1,166 @@
+"""A declaration with its SQL looked up: what the generators of COUNT, SCORE and LOG all read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from modelpack.compile.feature_sql import Column, FeatureSql, aged, feature_sql
+from modelpack.compile.sql import ident, listed, qualified, same, slug, table_slug
+from modelpack.declaration.duration import duration, interval
+from modelpack.declaration.expressions import Expression
+from modelpack.declaration.profile import Event, Profile
+from modelpack.errors import DeclarationError
+
+
+@dataclass(frozen=True)
+class EventPlan:
+    """An event of a profile, with the SQL of its features."""
+
+    event: Event
+    key: tuple[str, ...]
+    features: tuple[FeatureSql, ...]
+
+    @property
+    def table(self) -> str:
+        """The event table's name, qualified and quoted."""
+        return qualified(self.event.table)
+
+    @property
+    def at(self) -> str | None:
+        """The column with the event's time, quoted."""
+        return ident(self.event.at) if self.event.at else None
+
+    @property
+    def stored(self) -> tuple[FeatureSql, ...]:
+        """Features that COUNT maintains."""
+        return tuple(f for f in self.features if not f.window)
+
+    @property
+    def windowed(self) -> tuple[FeatureSql, ...]:
+        """Features that SCORE reads at the moment of scoring."""
+        return tuple(f for f in self.features if f.window)
+
+    @property
+    def where(self) -> str | None:
+        """The event's own condition over `e`."""
+        return f"({Expression(self.event.where, what='where=').over('e')})" if self.event.where else None
+
+    def conditions(self, *more: str) -> str:
+        """A WHERE list: the event's own condition and `more`."""
+        return " and ".join([*more, *([self.where] if self.where else [])]) or "true"
+
+    def keys(self, alias: str) -> list[str]:
+        """The event's key columns, read from `alias`."""
+        return [f"{alias}.{ident(column)}" for column in self.key]
+
+    def longest_window(self) -> str:
+        """The longest window of the event's features, as an SQL interval."""
+        windows = [f.window for f in self.windowed if f.window]
+        return interval(max(windows, key=lambda w: duration(w, what="window")))
+
+    def aggregate(self, features: tuple[FeatureSql, ...], key: list[str], *more: str) -> str:
+        """One row: the features of one key as aggregates over all of its events."""
+        columns = [f"{sql} as {ident(name)}" for f in features for name, sql in f.recompute.items()]
+        return (
+            f"select {listed(columns, 7)}\n"
+            f"  from {self.table} as e\n"
+            f" where {self.conditions(same(self.keys('e'), key), *more)}"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A profile with the SQL of everything that it declares."""
+
+    profile: Profile
+    events: tuple[EventPlan, ...]
+
+    @property
+    def table(self) -> str:
+        """The profile table's name, qualified and quoted."""
+        return qualified(self.profile.table)
+
+    @property
+    def slug(self) -> str:
+        """The stem of the names of all generated objects."""
+        return slug(table_slug(self.profile.table))
+
+    def name(self, *parts: str) -> str:
+        """The name of a generated object."""
+        return slug(table_slug(self.profile.table), *parts)
+
+    @property
+    def key(self) -> list[str]:
+        """The key columns, quoted."""
+        return [ident(column) for column in self.profile.key]
+
+    def keys(self, alias: str) -> list[str]:
+        """The key columns, read from `alias`."""
+        return [f"{alias}.{column}" for column in self.key]
+
+    def key_text(self, alias: str) -> str:
+        """The key as text: the value itself, or a JSON array where the key has several columns."""
+        keys = self.keys(alias)
+        return f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text"
+
+    @cached_property
+    def features(self) -> tuple[FeatureSql, ...]:
+        """All features of all events."""
+        return tuple(f for event in self.events for f in event.features)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns that events maintain, the helper columns included."""
+        return tuple(column for f in self.features for column in f.columns)
+
+    @property
+    def decayed(self) -> tuple[FeatureSql, ...]:
+        """Features that lose weight as time passes."""
+        return tuple(f for f in self.features if f.half_life)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The columns that scores write, with their types."""
+        return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
+
+    @property
+    def kept(self) -> set[str]:
+        """Every column of the profile that modelpack writes."""
+        return {c.name for c in self.columns} | set(self.outputs) | {"features_at"}
+
+    def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
+        """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
+        mine = {f.name for f in own.features} if own else set()
+        for f in self.decayed:
+            if f.half_life and f.name not in mine:
+                yield f.name, aged(f.name, f.half_life)
+
+
+def make_plan(profile: Profile) -> Plan:
+    """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact."""
+    events = []
+    for event in profile.events:
+        features = tuple(feature_sql(name, f, event.at) for name, f in event.features.items())
+        if event.on_delete == "keep":
+            for f in features:
+                if f.merge is None and not f.window:
+                    raise DeclarationError(
+                        f"Event({event.table!r}): {f.name} has to be read from the events again, so it cannot be exact "
+                        'with on_delete="keep", where old events are gone; give it a window, or use on_delete="subtract"'
+                    )
+        events.append(EventPlan(event, profile.key_of(event), features))
+    plan = Plan(profile, tuple(events))
+    names = [c.name for c in plan.columns] + list(plan.outputs) + ["features_at", *profile.key]
+    for name in names:
+        if names.count(name) > 1:
+            raise DeclarationError(
+                f"Profile({profile.table!r}): two columns would be called {name!r}; rename a feature"
+            )
+    return plan
+
+
+def assignments(pairs: Iterable[tuple[str, str]], by: int = 0) -> str:
+    """`column = expression`, one below the other, to be set `by` columns in."""
+    return listed((f"{ident(name)} = {sql}" for name, sql in pairs), by)

@@ -1,0 +1,181 @@
+"""The whole script that attaches a declaration to its tables, statement by statement.
+
+The script needs no connection: what only the server knows (the type of a column that a feature follows,
+which columns are missing) is asked there, so the same text serves `--sql` and a live migration.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from modelpack.compile.count import CountSql
+from modelpack.compile.plan import Plan, make_plan
+from modelpack.compile.score import (
+    guard_function,
+    log_function,
+    log_source,
+    owned_functions,
+    score_function,
+    triggers,
+)
+from modelpack.compile.sql import ident, literal, qualified, same
+from modelpack.compile.upkeep import functions as upkeep_functions
+from modelpack.declaration.profile import Profile
+
+
+def attach_script(profile: Profile) -> list[str]:
+    """The SQL statements of `op.create_scoring(profile)`, in order."""
+    plan = make_plan(profile)
+    return [
+        *_locks(plan),
+        _register(plan),
+        *_columns(plan),
+        *_indexes(plan),
+        *_rights(plan),
+        *upkeep_functions(plan),
+        *guard_function(plan),
+        *(s for e in plan.events for made in CountSql(plan, e).functions().values() for s in made),
+        # binding fills the score and log functions in with the live version
+        f"select modelpack.bind({literal(plan.table)})",
+        *owned_functions(plan),
+        *triggers(plan),
+        *_backfill(plan),
+        *(s for e in plan.events for s in CountSql(plan, e).triggers()),
+        *(f"select modelpack.cover_partitions({literal(e.table)})" for e in plan.events),
+    ]
+
+
+def detach_script(profile: Profile) -> list[str]:
+    """The SQL statements of `op.drop_scoring(profile)`."""
+    return [f"select modelpack.detach({literal(qualified(profile.table))})"]
+
+
+def _locks(plan: Plan) -> list[str]:
+    """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
+    tables = sorted(event.table for event in plan.events)
+    return [f"lock table {t} in share row exclusive mode" for t in tables] + [
+        f"lock table {plan.table} in access exclusive mode"
+    ]
+
+
+def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
+    """name, type, default, and the event table and column whose type it takes."""
+    found: list[tuple[str, str | None, str | None, str, str]] = [("features_at", "timestamptz", None, "", "")]
+    for event in plan.events:
+        found += [
+            (c.name, c.type, c.default, event.table, c.like or "") for f in event.features for c in f.columns
+        ]
+    return found + [(name, kind, None, "", "") for name, kind in plan.outputs.items()]
+
+
+def _register(plan: Plan) -> str:
+    scores = [
+        {
+            "name": score.name,
+            "model": score.model,
+            "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
+            "log_insert": log_source(plan, "insert", score.name),
+            "log_update": log_source(plan, "update", score.name),
+        }
+        for score in plan.profile.scores
+    ]
+    arguments = [
+        ("relation", literal(plan.table)),
+        ("declaration", literal(json.dumps(plan.profile.to_dict(), sort_keys=True)) + "::jsonb"),
+        ("stem", literal(plan.slug)),
+        ("entity_key", literal(plan.key_text("n"))),
+        ("maintained", _array(c.name for c in plan.columns)),
+        ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
+        ("score_function", _template(score_function(plan))),
+        ("log_insert", _template(log_function(plan, "insert") if plan.profile.scores else "")),
+        ("log_update", _template(log_function(plan, "update") if plan.profile.scores else "")),
+        ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
+    ]
+    listed_arguments = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
+    return f"select modelpack.attach(\n  {listed_arguments})"
+
+
+def _array(values: Iterable[str]) -> str:
+    items = ", ".join(literal(v) for v in values)
+    return f"array[{items}]::text[]"
+
+
+def _template(text: str) -> str:
+    tag = "$template$"
+    return f"{tag}{text}{tag}"
+
+
+def _columns(plan: Plan) -> list[str]:
+    statements = []
+    for name, kind, default, event, like in _wanted_columns(plan):
+        filled = f" not null default {default}" if default else ""
+        if kind:
+            statements.append(
+                f"alter table {plan.table} add column if not exists {ident(name)} {kind}{filled}"
+            )
+        else:
+            statements.append(
+                f"select modelpack.add_column_like({literal(plan.table)}, {literal(name)}, {literal(event)}, {literal(like)})"
+            )
+    comments = {
+        c.name: f"helper of the feature {f.name}" for f in plan.features for c in f.columns if not c.visible
+    }
+    comments |= {f.name: _explain(plan, f.name) for f in plan.features}
+    comments["features_at"] = "when windowed and decayed features were brought up to the moment"
+    for score in plan.profile.scores:
+        comments |= {
+            score.name: f"score of the model {score.model}",
+            f"{score.name}_version": "version that gave the score",
+            f"{score.name}_scored_at": "when the score was given",
+            f"{score.name}_stale": "NULL when the score is fresh, else why it is not",
+            f"{score.name}_microseconds": "how long the model took (microseconds)",
+        }
+    return statements + [
+        f"comment on column {plan.table}.{ident(name)} is {literal(f'{text}; kept by modelpack')}"
+        for name, text in comments.items()
+    ]
+
+
+def _explain(plan: Plan, name: str) -> str:
+    for event in plan.events:
+        if name in event.event.features:
+            settings = event.event.features[name].to_dict()
+            kind = settings.pop("kind")
+            inside = ", ".join(f"{k}={v!r}" for k, v in settings.items())
+            where = f" where {event.event.where}" if event.event.where else ""
+            return f"{kind}({inside}) of {event.event.table}{where}"
+    return name
+
+
+def _indexes(plan: Plan) -> list[str]:
+    """Features are read again by key (and time): without an index each event would read the whole table."""
+    return [
+        f"select modelpack.ensure_index({literal(plan.table)}, {literal(event.table)}, "
+        f"{_array(event.key)}, {literal(event.event.at) if event.windowed and event.event.at else 'null'})"
+        for event in plan.events
+    ]
+
+
+def _rights(plan: Plan) -> list[str]:
+    statements = [f"select modelpack.grant_access({literal(plan.table)}, true)"]
+    return statements + [
+        f"select modelpack.grant_access({literal(event.table)}, false)" for event in plan.events
+    ]
+
+
+def _backfill(plan: Plan) -> list[str]:
+    """Profiles for the customers of the events that are there already, then every feature counted once."""
+    statements = []
+    for event in plan.events:
+        if event.event.missing == "create":
+            keys = event.keys("e")
+            present = " and ".join(f"{key} is not null" for key in keys)
+            statements.append(
+                f"insert into {plan.table} ({', '.join(plan.key)})\n"
+                f"select distinct {', '.join(keys)}\n  from {event.table} as e\n"
+                f" where {event.conditions(present)}\n"
+                f"   and not exists (select from {plan.table} as q where {same(plan.keys('q'), keys)})\n"
+                f" order by {', '.join(keys)}"
+            )
+    return [*statements, f"select modelpack.{ident(plan.name('rebuild'))}(0, null, null)"]

@@ -1,0 +1,110 @@
+"""Quoting, names and layout of generated SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+_PLAIN = re.compile(r"^[a-z_][a-z0-9_]*$")
+
+# Key words that PostgreSQL does not take as a bare column name (reserved, or reserved outside of
+# functions and types; appendix "SQL Key Words" of its manual).
+_RESERVED = set(
+    """all analyse analyze and any array as asc asymmetric authorization between binary both case cast check
+    collate collation column concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user default deferrable desc distinct do else end
+    except false fetch for foreign freeze from full grant group having ilike in initially inner intersect into
+    is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null offset on
+    only or order outer overlaps placing primary references returning right select session_user similar some
+    symmetric system_user table tablesample then to trailing true union unique user using variadic verbose
+    when where window with""".split()
+)
+
+OWNER = "modelpack_owner"
+HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'"
+"""How every generated function runs: as the owner role, with nothing that a session could turn."""
+
+
+def ident(name: str) -> str:
+    """An identifier, quoted where PostgreSQL needs it."""
+    if _PLAIN.match(name) and name not in _RESERVED:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A string literal that reads the same whatever standard_conforming_strings says."""
+    quoted = "'" + value.replace("'", "''") + "'"
+    return ("E" + quoted.replace("\\", "\\\\")) if "\\" in value else quoted
+
+
+def split_table(table: str) -> tuple[str, str]:
+    """`("public", "customer")` for `"customer"`."""
+    schema, _, name = table.rpartition(".")
+    return schema or "public", name
+
+
+def qualified(table: str) -> str:
+    """A table's name with its schema, quoted."""
+    return ".".join(ident(part) for part in split_table(table))
+
+
+def slug(*parts: str) -> str:
+    """A name for a generated object, at most 63 bytes, distinct for distinct parts."""
+    name = "_".join(re.sub(r"[^a-z0-9_]+", "_", part.lower()) for part in parts)
+    plain = "_".join(parts)
+    if name == plain and len(name) <= 63:
+        return name
+    return f"{name[:54]}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+
+
+def table_slug(table: str) -> str:
+    """The part of a generated name that stands for a table; the schema public goes without saying."""
+    schema, name = split_table(table)
+    return name if schema == "public" else f"{schema}_{name}"
+
+
+def nest(text: str, by: int) -> str:
+    """Text to be set `by` columns further in: every line but the first is indented."""
+    return text.replace("\n", "\n" + " " * by)
+
+
+def listed(items: Iterable[str], by: int = 0) -> str:
+    """Items one below the other, to be set `by` columns in."""
+    return nest(",\n".join(items), by)
+
+
+def same(left: Iterable[str], right: Iterable[str]) -> str:
+    """Equality of two keys, column by column."""
+    return " and ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
+
+
+def dollar(body: str) -> str:
+    """A function body in dollar quotes that it cannot close."""
+    tag = "$modelpack$"
+    while tag in body:
+        tag = f"$modelpack_{hashlib.sha256((tag + body).encode()).hexdigest()[:6]}$"
+    return f"{tag}{body}{tag}"
+
+
+def function(
+    name: str, arguments: str, returns: str, body: str, *, comment: str, stem: str, header: str = HEADER
+) -> list[str]:
+    """The statements that make a generated function of the profile `stem`."""
+    types = ", ".join(a.split(" default ")[0].strip().split(" ", 1)[1] for a in arguments.split(", ") if a)
+    signature = f"modelpack.{ident(name)}({types})"
+    text = f"\n-- {comment}\n{body}"
+    return [
+        f"create or replace function modelpack.{ident(name)}({arguments}) returns {returns}\n{header}\nas {dollar(text)}",
+        *owned(signature, comment=comment, stem=stem),
+    ]
+
+
+def owned(signature: str, *, comment: str, stem: str) -> list[str]:
+    """The owner's, for nobody else to call, with a comment that ends with the profile that it belongs to."""
+    return [
+        f"alter function {signature} owner to {OWNER}",
+        f"revoke all on function {signature} from public",
+        f"comment on function {signature} is {literal(f'{comment} [{stem}]')}",
+    ]

@@ -1,0 +1,91 @@
+"""SQL expressions that a declaration carries: `where="severity > 1"`, `expression("spend / 12")`.
+
+An expression reads the columns of one row and nothing else. Its text is kept as the user wrote it;
+the only change is that each column gets the name of its row in front.
+"""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from modelpack.errors import DeclarationError
+
+# Functions whose result depends on more than their arguments. The server checks the rest when the
+# declaration is applied; these are caught before, also for a script made without a connection.
+_UNSTEADY = {
+    "now", "random", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "timeofday",
+    "nextval", "gen_random_uuid", "current_setting", "currentdate", "currenttimestamp", "currenttime",
+    "currentuser", "sessionuser", "rand", "uuid", "getdate", "localtime", "localtimestamp",
+}  # fmt: skip
+
+
+class Expression:
+    """One SQL expression over the columns of a single row.
+
+    `text` is what the user wrote, `columns` the names that it reads, in order of appearance.
+    """
+
+    def __init__(self, text: str, *, what: str) -> None:
+        self.text = text.strip()
+        self._spots: list[int] = []
+        self.columns: list[str] = []
+        if not self.text:
+            raise DeclarationError(f'{what} is empty, expected an SQL expression such as "severity > 1"')
+        if ";" in self.text or "--" in self.text or "/*" in self.text:
+            raise DeclarationError(f"{what} is {text!r}, expected one SQL expression without comments or ';'")
+        try:
+            tree = sqlglot.parse_one(f"select {self.text}", read="postgres")
+        except SqlglotError as error:
+            raise DeclarationError(f"{what} is {text!r}, which is no SQL expression: {error}") from error
+        clauses = ("from", "from_", "where", "group", "order", "limit", "joins")
+        if (
+            not isinstance(tree, exp.Select)
+            or len(tree.expressions) != 1
+            or isinstance(tree.expressions[0], exp.Alias)
+            or any(tree.args.get(clause) for clause in clauses)
+        ):
+            raise DeclarationError(
+                f"{what} is {text!r}, expected one SQL expression over the columns of a row"
+            )
+        self._read(tree.expressions[0], what)
+
+    def _read(self, tree: exp.Expression, what: str) -> None:
+        for node in tree.walk():
+            if isinstance(node, (exp.Subquery, exp.Select, exp.Exists, exp.Window, exp.AggFunc, exp.Star)):
+                raise DeclarationError(
+                    f"{what} is {self.text!r}: it may read the columns of its own row only, so that the database "
+                    "can tell when it changes; subqueries, aggregates and window functions are refused"
+                )
+            if isinstance(node, (exp.Placeholder, exp.Parameter)):
+                raise DeclarationError(f"{what} is {self.text!r}: parameters have no value here")
+            name = node.name if isinstance(node, exp.Anonymous) else type(node).__name__
+            if isinstance(node, exp.Func) and name.lower() in _UNSTEADY:
+                raise DeclarationError(
+                    f"{what} is {self.text!r}: {name.lower()}() does not depend on the row alone, so a stored "
+                    "feature could not stay exact; use a window or age() for what moves with time"
+                )
+            if isinstance(node, exp.Column):
+                if node.table:
+                    raise DeclarationError(
+                        f"{what} is {self.text!r}: write {node.name} instead of {node.sql(dialect='postgres')}; "
+                        "the row is known"
+                    )
+                identifier = node.this
+                start = identifier.meta.get("start")
+                if start is None:
+                    raise DeclarationError(
+                        f"{what} is {self.text!r}: cannot tell where {node.name} stands in it"
+                    )
+                self._spots.append(int(start) - len("select "))
+                name = identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+                if name not in self.columns:
+                    self.columns.append(name)
+
+    def over(self, row: str) -> str:
+        """The expression with every column read from `row` (an alias, or a marker replaced later)."""
+        text = self.text
+        for spot in sorted(self._spots, reverse=True):
+            text = f"{text[:spot]}{row}.{text[spot:]}"
+        return text

@@ -1,0 +1,72 @@
+"""Inputs of a score that are not simply a profile column of the same name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from modelpack.declaration.expressions import Expression
+from modelpack.errors import DeclarationError
+
+# Markers in the SQL of an input: the profile row, and the moment of scoring. They are replaced when a
+# version is bound to the profile, by NEW in the score trigger and by the logged row in the log trigger.
+ROW = "$row$"
+MOMENT = "$moment$"
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input as SQL over the profile row. Use `age`, `ratio` or `expression` to make one.
+
+    `sql` reads columns as `$row$.column` and the moment of scoring as `$moment$`; `columns` are the
+    profile columns that it reads. `may_fail`: some rows may make it an error (a division by zero), which
+    then makes the score of that row stale.
+    """
+
+    sql: str
+    columns: tuple[str, ...]
+    may_fail: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The input as JSON."""
+        return {"sql": self.sql, "columns": list(self.columns), "may_fail": self.may_fail}
+
+
+def age(column: str) -> Input:
+    """Days (double precision, with fractions) from a timestamp or date column to the moment of scoring.
+
+    NULL where the column is NULL. Times without a time zone are read as UTC.
+    """
+    name = _one_column(column, "age()")
+    value = f"{name.over(ROW)}::timestamptz"
+    return Input(
+        f"case when isfinite({value}) then date_part('epoch', {MOMENT} - {value}) / 86400 end",
+        tuple(name.columns),
+    )
+
+
+def ratio(numerator: str, denominator: str) -> Input:
+    """One profile column divided by another (double precision); NULL where the denominator is 0 or NULL."""
+    above, below = _one_column(numerator, "ratio()"), _one_column(denominator, "ratio()")
+    return Input(
+        f"{above.over(ROW)}::double precision / nullif({below.over(ROW)}::double precision, 0)",
+        (*above.columns, *below.columns),
+    )
+
+
+def expression(sql: str) -> Input:
+    """An SQL expression over the columns of the profile row, for example `expression("spend / 12")`.
+
+    It must be immutable: the log computes it again from the stored row.
+    """
+    parsed = Expression(sql, what="expression()")
+    return Input(f"({parsed.over(ROW)})", tuple(parsed.columns), may_fail=True)
+
+
+def _one_column(text: str, what: str) -> Expression:
+    parsed = Expression(text, what=what)
+    if len(parsed.columns) != 1 or (
+        parsed.text.strip('"') != parsed.columns[0] and parsed.text.lower() != parsed.columns[0]
+    ):
+        raise DeclarationError(f"{what} takes the name of a profile column, found {text!r}")
+    return parsed

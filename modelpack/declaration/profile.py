@@ -1,0 +1,290 @@
+"""The declaration itself: a profile table, the events that maintain it, and the scores that it carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import runpy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from modelpack.declaration.expressions import Expression
+from modelpack.declaration.features import Decayed, Feature, First, Last, feature_from_dict
+from modelpack.declaration.inputs import Input, expression
+from modelpack.errors import DeclarationError
+
+FORMAT = 1
+"""Format of the stored declaration. Raise it when an older modelpack could misread a newer one."""
+
+_NAME = re.compile(r"^[a-z_][a-z0-9_]{0,50}$")
+MODEL_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+
+Missing = Literal["create", "ignore", "refuse"]
+OnDelete = Literal["subtract", "keep"]
+
+
+def _key(key: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
+    columns = (key,) if isinstance(key, str) else tuple(key or ())
+    if not columns or not all(isinstance(c, str) and c for c in columns) or len(set(columns)) != len(columns):
+        raise DeclarationError(
+            f"{what} has the key {key!r}, expected a column name or several different ones"
+        )
+    return columns
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event table, and the features that its rows maintain.
+
+    `at` is the column with the event's time (timestamptz, timestamp or date; without a time zone it is
+    read as UTC). `key` names the key columns where they differ from the profile's. `where` is an SQL
+    expression over the event row: other rows count for no feature. `missing` says what an event of an
+    unknown customer does. `on_delete` says what deleting an event means: "subtract" takes it out of the
+    features, "keep" leaves lifetime features as they are (retention).
+    """
+
+    table: str
+    at: str | None = None
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    where: str | None = None
+    key: str | Sequence[str] | None = None
+    missing: Missing = "create"
+    on_delete: OnDelete = "subtract"
+
+    def __post_init__(self) -> None:
+        what = f"Event({self.table!r})"
+        _table(self.table, what)
+        if not self.features:
+            raise DeclarationError(
+                f'{what} has no features, expected at least one, e.g. features={{"n": count()}}'
+            )
+        for name, feature in self.features.items():
+            if not isinstance(feature, Feature):
+                raise DeclarationError(f"{what}: feature {name!r} is {feature!r}, expected e.g. count()")
+            if not _NAME.match(name):
+                raise DeclarationError(
+                    f"{what}: {name!r} cannot name a feature; expected lower-case letters, digits and _, at most 51"
+                )
+            if self.at is None and (feature.window or isinstance(feature, (Decayed, First, Last))):
+                raise DeclarationError(
+                    f"{what}: feature {name!r} depends on the time of the event; name its column with at=…"
+                )
+        if self.missing not in ("create", "ignore", "refuse"):
+            raise DeclarationError(
+                f'{what}: missing={self.missing!r}, expected "create", "ignore" or "refuse"'
+            )
+        if self.on_delete not in ("subtract", "keep"):
+            raise DeclarationError(f'{what}: on_delete={self.on_delete!r}, expected "subtract" or "keep"')
+        if self.where is not None:
+            Expression(self.where, what=f"where= of {what}")
+        if self.key is not None:
+            object.__setattr__(self, "key", _key(self.key, what))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON."""
+        return {
+            "table": self.table,
+            "at": self.at,
+            "key": list(self.key) if self.key else None,
+            "where": self.where,
+            "missing": self.missing,
+            "on_delete": self.on_delete,
+            "features": {name: feature.to_dict() for name, feature in self.features.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score that a model writes on the profile row.
+
+    `Score("churn", model="churn")` writes the columns `churn`, `churn_version`, `churn_scored_at`,
+    `churn_stale` and `churn_microseconds`. The model's inputs are profile columns of the same names,
+    unless `inputs` maps an input to something else (`age(...)`, `ratio(...)`, or SQL text).
+    """
+
+    name: str
+    model: str = ""
+    inputs: Mapping[str, Input | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.match(self.name) or len(self.name) > 45:
+            raise DeclarationError(
+                f"{self.name!r} cannot name a score; expected lower-case letters, digits and _, at most 45"
+            )
+        object.__setattr__(self, "model", self.model or self.name)
+        if not MODEL_NAME.match(self.model):
+            raise DeclarationError(
+                f"{self.model!r} cannot name a model; expected a lower-case letter, then letters, digits and _"
+            )
+        mapped = {n: expression(v) if isinstance(v, str) else v for n, v in self.inputs.items()}
+        for name, value in mapped.items():
+            if not isinstance(value, Input):
+                raise DeclarationError(
+                    f"Score({self.name!r}): input {name!r} is {value!r}, expected age(…), ratio(…) or SQL text"
+                )
+        object.__setattr__(self, "inputs", mapped)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The profile columns that this score writes, with their SQL types."""
+        return {
+            self.name: "double precision",
+            f"{self.name}_version": "integer",
+            f"{self.name}_scored_at": "timestamptz",
+            f"{self.name}_stale": "text",
+            f"{self.name}_microseconds": "integer",
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The score as JSON."""
+        inputs = {n: v.to_dict() for n, v in self.inputs.items() if isinstance(v, Input)}
+        return {"name": self.name, "model": self.model, "inputs": inputs}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile table: one row an entity, with the features that events maintain and the scores.
+
+    `table` exists already and may be schema-qualified; `key` names its key column or columns, which a
+    primary key or unique constraint has to cover.
+    """
+
+    table: str
+    key: str | Sequence[str] = ""
+    events: Sequence[Event] = ()
+    scores: Sequence[Score] = ()
+
+    def __post_init__(self) -> None:
+        what = f"Profile({self.table!r})"
+        _table(self.table, what)
+        object.__setattr__(self, "key", _key(self.key, what))
+        object.__setattr__(self, "events", tuple(self.events))
+        object.__setattr__(self, "scores", tuple(self.scores))
+        if not self.events and not self.scores:
+            raise DeclarationError(f"{what} has neither events nor scores: there is nothing to do")
+        seen: dict[str, str] = {}
+        for event in self.events:
+            if not isinstance(event, Event):
+                raise DeclarationError(f"{what}: {event!r} in events=, expected Event(…)")
+            if _qualified(event.table) == _qualified(self.table):
+                raise DeclarationError(f"{what}: the profile cannot be its own event table")
+            if len(self.key_of(event)) != len(self.key):
+                raise DeclarationError(
+                    f"{what}: Event({event.table!r}) has the key {self.key_of(event)}, expected one column for each "
+                    f"of {self.key}"
+                )
+            other = f"event {event.table}"
+            if other in seen:
+                raise DeclarationError(
+                    f"{what}: {event.table} is declared twice; declare one Event and give its features their own where="
+                )
+            seen[other] = other
+            for name in event.features:
+                self._claim(seen, name, f"feature of {event.table}")
+        for score in self.scores:
+            if not isinstance(score, Score):
+                raise DeclarationError(f"{what}: {score!r} in scores=, expected Score(…)")
+            for column in score.columns:
+                self._claim(seen, column, f"column of the score {score.name}")
+
+    def _claim(self, seen: dict[str, str], name: str, what: str) -> None:
+        if name in self.key:
+            raise DeclarationError(
+                f"Profile({self.table!r}): {what} {name!r} has the name of a key column; rename it"
+            )
+        if name in seen or name == "features_at":
+            owner = seen.get(name, "column that modelpack keeps the time of the features in")
+            raise DeclarationError(f"Profile({self.table!r}): {name!r} is a {what} and a {owner}; rename one")
+        seen[name] = what
+
+    def key_of(self, event: Event) -> tuple[str, ...]:
+        """The event's key columns, in the order of the profile's."""
+        return tuple(event.key or self.key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration as JSON, as it is stored in `modelpack.profile`."""
+        return {
+            "format": FORMAT,
+            "table": self.table,
+            "key": list(self.key),
+            "events": [event.to_dict() for event in self.events],
+            "scores": [score.to_dict() for score in self.scores],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Profile:
+        """The inverse of `to_dict`. A newer format than this package knows is refused."""
+        if data.get("format") != FORMAT:
+            raise DeclarationError(
+                f"the declaration has format {data.get('format')!r}, this modelpack reads {FORMAT}; upgrade modelpack"
+            )
+        events = [
+            Event(
+                e["table"],
+                at=e["at"],
+                key=e["key"],
+                where=e["where"],
+                missing=e["missing"],
+                on_delete=e["on_delete"],
+                features={n: feature_from_dict(f) for n, f in e["features"].items()},
+            )
+            for e in data["events"]
+        ]
+        scores = [
+            Score(
+                s["name"],
+                model=s["model"],
+                inputs={
+                    n: Input(i["sql"], tuple(i["columns"]), i["may_fail"]) for n, i in s["inputs"].items()
+                },
+            )
+            for s in data["scores"]
+        ]
+        return cls(data["table"], key=data["key"], events=events, scores=scores)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the declaration's JSON: equal for equal declarations."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def _qualified(table: str) -> tuple[str, str]:
+    schema, _, name = table.rpartition(".")
+    return schema or "public", name
+
+
+def _table(table: str, what: str) -> None:
+    parts = table.split(".") if isinstance(table, str) else []
+    if len(parts) not in (1, 2) or not all(parts):
+        raise DeclarationError(f'{what}: {table!r} cannot name a table, expected "table" or "schema.table"')
+
+
+def load_profiles(path: Path) -> list[Profile]:
+    """Every `Profile` that a Python file defines at its top level, in order of definition.
+
+    The file is executed. Raises DeclarationError where it cannot be read, fails, or declares nothing.
+    """
+    if not path.is_file():
+        raise DeclarationError(
+            f"there is no file {path}; expected a Python file that declares a modelpack.Profile"
+        )
+    try:
+        names: dict[str, Any] = runpy.run_path(str(path), run_name="modelpack_declaration")
+    except DeclarationError:
+        raise
+    except Exception as error:
+        raise DeclarationError(f"{path} fails when it is read: {type(error).__name__}: {error}") from error
+    found = list(_profiles(names))
+    if not found:
+        raise DeclarationError(f"{path} declares no profile; expected e.g. customer = modelpack.Profile(…)")
+    return found
+
+
+def _profiles(names: Mapping[str, Any]) -> Iterator[Profile]:
+    seen: set[int] = set()
+    for value in names.values():
+        if isinstance(value, Profile) and id(value) not in seen:
+            seen.add(id(value))
+            yield value

@@ -1,0 +1,105 @@
+"""What a demo tells: the application's tables, its events, and what became of its customers.
+
+Time has four marks. Events before `learned` are history, and the model is trained on the features of that
+moment. Events from `learned` to `today` arrive one INSERT at a time; what happened in them is the truth of the
+training. Events from `today` to `end` never reach the database: they are the truth that the scores are held
+against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+DECLARATIONS = Path(__file__).parent / "declarations"
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """All events of one event table, in the order of their time.
+
+    `rows` has the columns of the table that an INSERT names; `at` is the one with the time (UTC).
+    """
+
+    table: str
+    at: str
+    rows: pd.DataFrame
+
+    @property
+    def insert(self) -> str:
+        """The statement of the application, with places for the values."""
+        columns = list(self.rows.columns)
+        return f"insert into {self.table} ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))})"
+
+    def between(self, start: datetime | None, end: datetime) -> pd.DataFrame:
+        """The events from `start` (None: the first) up to and without `end`."""
+        at = self.rows[self.at]
+        return self.rows[(at < end) & (True if start is None else at >= start)]
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that happens to one customer before everybody's eyes."""
+
+    title: str
+    find: str
+    """SQL for the customer's key."""
+    show: str
+    """SQL for what the application reads of the profile; %s is the key."""
+    insert: str
+    """The application's statement; %s is the key."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version: an estimator that is not fitted yet, and the columns that it takes."""
+
+    estimator: BaseEstimator
+    inputs: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One story. `logs[0]` holds the purchases: who buys nothing more has left."""
+
+    title: str
+    explanation: str
+    tables: str
+    customers: pd.DataFrame | None
+    """Rows of demo.customer that the application has; None where events create the profiles."""
+    logs: tuple[EventLog, ...]
+    declaration: Path
+    learned: datetime
+    today: datetime
+    end: datetime
+    act: Act
+    releases: tuple[Release, Release]
+
+    def left(self, customers: pd.Index, start: datetime, end: datetime) -> pd.Series:
+        """For each customer: 1 who bought nothing from `start` up to and without `end`, else 0."""
+        stayed = set(self.logs[0].between(start, end)["customer_id"])
+        return pd.Series([0 if customer in stayed else 1 for customer in customers], index=customers)
+
+    def arrivals(self) -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+        """Day by day, the INSERT statements between `learned` and `today`, in the order of the events."""
+        statements: dict[int, list[tuple[datetime, str, tuple[object, ...]]]] = {}
+        for log in self.logs:
+            rows = log.between(self.learned, self.today)
+            # Python's own numbers and times: psycopg knows no NumPy scalars
+            columns = [rows[name].astype(object) for name in rows.columns]
+            for at, *values in zip(rows[log.at].dt.to_pydatetime(), *columns, strict=True):
+                cells = tuple(v.to_pydatetime() if isinstance(v, pd.Timestamp) else v for v in values)
+                statements.setdefault((at - self.learned).days, []).append((at, log.insert, cells))
+        for day in sorted(statements):
+            yield [(insert, cells) for _, insert, cells in sorted(statements[day], key=lambda s: s[0])]
+
+    @property
+    def arriving(self) -> int:
+        """How many events arrive."""
+        return sum(len(log.between(self.learned, self.today)) for log in self.logs)

@@ -1,0 +1,190 @@
+"""Installs the schema modelpack in a database, by the migrations that come with the package."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from alembic import command, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from modelpack.errors import InstallError
+from modelpack.snapshots import MIGRATIONS, SNAPSHOTS
+from modelpack.wheels import check_wheels, set_server_wheels
+
+MIN_SERVER = 140000
+
+
+def create_schema() -> str:
+    """The schema comes first: the version table lives in it."""
+    return "create schema if not exists modelpack"
+
+
+def one_at_a_time() -> str:
+    """Two at once: the second waits, then finds what the first one did. Held until the transaction ends."""
+    return "select pg_advisory_xact_lock(hashtext('modelpack.install'))"
+
+
+def normal_dsn(dsn: str | None) -> str:
+    """A DSN as SQLAlchemy's URL for psycopg. Takes postgresql://… and libpq's key=value form."""
+    if not dsn:
+        raise InstallError("no database is named; pass --dsn postgresql://… or set MODELPACK_DSN")
+    if "://" not in dsn:
+        import psycopg
+
+        try:
+            parts = psycopg.conninfo.conninfo_to_dict(dsn)
+        except psycopg.Error as error:
+            raise InstallError(
+                f"{_shown(dsn)!r} is no DSN: {str(error).strip()}; expected e.g. postgresql://user@host:5432/database"
+            ) from error
+        return (
+            make_url("postgresql+psycopg://")
+            .set(
+                database=str(parts.pop("dbname", "") or "") or None,
+                query={k: str(v) for k, v in parts.items()},
+            )
+            .render_as_string(hide_password=False)
+        )
+    try:
+        url = make_url(re.sub(r"^(postgres|postgresql)(\+\w+)?://", "postgresql+psycopg://", dsn))
+    except ArgumentError as error:
+        raise InstallError(
+            f"{_shown(dsn)!r} is no DSN; expected e.g. postgresql://user@host:5432/database"
+        ) from error
+    if url.get_backend_name() != "postgresql":
+        raise InstallError(
+            f"{_shown(dsn)!r} is no PostgreSQL DSN; expected e.g. postgresql://user@host:5432/database"
+        )
+    return url.render_as_string(hide_password=False)
+
+
+def _shown(dsn: str) -> str:
+    """A DSN without its password."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@|(password\s*=\s*)('[^']*'|\S+)", r"\1\2***", dsn)
+
+
+def snapshot(name: str, version: int) -> str:
+    """The frozen SQL text of a function, as a revision names it."""
+    return (SNAPSHOTS / name / f"v{version:02d}.sql").read_text()
+
+
+def run_sql(sql: str) -> None:
+    """Run SQL text as it is in a migration: no bind parameters, whatever colons or percent signs it has."""
+    context = op.get_context()
+    if context.as_sql:
+        context.impl.static_output(sql.rstrip().rstrip(";") + ";")
+    else:
+        op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def alembic_config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
+    """Alembic's configuration for the migrations of this package; nothing in it comes from the environment."""
+    config = Config(output_buffer=output)
+    config.attributes["server_wheels"] = None
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The schema version that this package needs."""
+    found = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    return str(found)
+
+
+def installed(connection: Connection) -> str | None:
+    """The schema version that the database has; None without one."""
+    if connection.execute(text("select to_regclass('modelpack.alembic_version')")).scalar() is None:
+        return None
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "modelpack"})
+    return context.get_current_revision()
+
+
+def require(connection: Connection) -> None:
+    """Raise InstallError, with the command to run, unless the schema is the one that this package needs."""
+    found, needed = installed(connection), head()
+    if found == needed:
+        return
+    if found is None:
+        raise InstallError(
+            f"the database has no modelpack schema, expected version {needed}; run `modelpack install`"
+        )
+    if found in revisions():
+        raise InstallError(
+            f"the schema has version {found}, this modelpack needs {needed}; run `modelpack install`"
+        )
+    raise InstallError(
+        f"the schema has version {found}, which this modelpack (up to {needed}) does not know; "
+        "upgrade the package: pip install --upgrade modelpack"
+    )
+
+
+def check_server(connection: Connection) -> None:
+    """Raise InstallError, in words, where the server cannot carry modelpack."""
+    number = int(connection.execute(text("select current_setting('server_version_num')")).scalar_one())
+    if number < MIN_SERVER:
+        raise InstallError(f"the server is PostgreSQL {number // 10000}, expected 14 or newer")
+    available = connection.execute(
+        text("select installed_version is not null from pg_available_extensions where name = 'plpython3u'")
+    ).scalar()
+    if available is None:
+        raise InstallError(
+            f"the server has no PL/Python, expected the extension plpython3u; install it on the server, "
+            f"on Debian and Ubuntu: apt-get install postgresql-plpython3-{number // 10000}"
+        )
+    superuser = connection.execute(
+        text("select rolsuper from pg_roles where rolname = current_user")
+    ).scalar()
+    if not superuser:
+        role = connection.execute(text("select current_user")).scalar()
+        raise InstallError(
+            f"the role {role} is no superuser; PL/Python functions need one to be made (not to be used): "
+            "run `modelpack install` as a superuser such as postgres"
+        )
+
+
+def install(connection: Connection, server_wheels: Path | None = None, revision: str = "head") -> str:
+    """Bring the schema to a revision (`head` by default), within the caller's transaction.
+
+    `server_wheels` fixes the folder that the server's Python imports numpy and onnxruntime from, after a check
+    that it can. Returns the schema version. Raises InstallError where the server is not fit.
+    """
+    check_server(connection)
+    connection.exec_driver_sql(one_at_a_time())
+    found = installed(connection)
+    if found is not None and found not in revisions():
+        require(connection)
+    command.upgrade(alembic_config(connection), revision)
+    if server_wheels is not None:
+        set_server_wheels(connection, server_wheels)
+        check_wheels(connection)
+    return installed(connection) or ""
+
+
+def revisions() -> list[str]:
+    """The schema versions that this package knows, oldest first."""
+    return [r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+
+
+def uninstall(connection: Connection) -> None:
+    """Downgrade to nothing: users' own tables and their data stay as they were."""
+    require(connection)
+    command.downgrade(alembic_config(connection), "base")
+    connection.exec_driver_sql("drop table if exists modelpack.alembic_version")
+    connection.exec_driver_sql("drop schema if exists modelpack")
+
+
+def script(server_wheels: Path | None = None, revision: str = "head") -> str:
+    """The SQL script that `install` would run on a database without modelpack."""
+    output = io.StringIO()
+    config = alembic_config(output=output)
+    config.attributes["server_wheels"] = server_wheels
+    command.upgrade(config, revision, sql=True)
+    return output.getvalue()

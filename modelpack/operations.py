@@ -1,0 +1,105 @@
+"""Alembic operations for a user's own migrations, and the same without Alembic.
+
+    op.create_scoring(customer)
+    op.drop_scoring(customer)
+
+Both work with `--sql` and are each other's reverse. Importing `modelpack` registers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alembic.operations import MigrateOperation, Operations
+from sqlalchemy import Connection, text
+
+from modelpack.catalog import check
+from modelpack.compile.script import attach_script, detach_script
+from modelpack.compile.sql import qualified
+from modelpack.declaration.profile import Profile
+
+
+@Operations.register_operation("create_scoring")
+class CreateScoring(MigrateOperation):
+    """Attach a declaration to its tables."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+
+    @classmethod
+    def create_scoring(cls, operations: Operations, profile: Profile) -> None:
+        """Put the columns, functions and triggers of a declaration on its tables and count the events there."""
+        operations.invoke(cls(profile))
+
+    def reverse(self) -> DropScoring:
+        """Taking it off again."""
+        return DropScoring(self.profile)
+
+
+@Operations.register_operation("drop_scoring")
+class DropScoring(MigrateOperation):
+    """Take a declaration off its tables."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+
+    @classmethod
+    def drop_scoring(cls, operations: Operations, profile: Profile) -> None:
+        """Drop what `create_scoring` made; events and the user's own columns stay."""
+        operations.invoke(cls(profile))
+
+    def reverse(self) -> CreateScoring:
+        """Attaching it again."""
+        return CreateScoring(self.profile)
+
+
+@Operations.implementation_for(CreateScoring)
+def _create(operations: Operations, operation: CreateScoring) -> None:
+    if not operations.migration_context.as_sql:
+        check(operations.get_bind(), operation.profile)
+    _run(operations, attach_script(operation.profile))
+
+
+@Operations.implementation_for(DropScoring)
+def _drop(operations: Operations, operation: DropScoring) -> None:
+    _run(operations, detach_script(operation.profile))
+
+
+def _run(operations: Operations, statements: Sequence[str]) -> None:
+    """As they are: a colon or percent sign in SQL text is never a bind parameter."""
+    context = operations.migration_context
+    if context.as_sql:
+        for statement in statements:
+            context.impl.static_output(f"{statement};\n")
+    else:
+        execute(operations.get_bind(), statements)
+
+
+def execute(connection: Connection, statements: Sequence[str]) -> None:
+    """Run SQL statements as they are, within the caller's transaction."""
+    for statement in statements:
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def apply(connection: Connection, profile: Profile) -> bool:
+    """Attach a declaration, or bring a changed one up to date, within the caller's transaction.
+
+    Returns False where the database has just this declaration already. Raises DeclarationError before
+    anything changes where the declaration does not fit the tables.
+    """
+    check(connection, profile)
+    stored = connection.execute(
+        text("select declaration from modelpack.profile where relation = to_regclass(:name)"),
+        {"name": qualified(profile.table)},
+    ).scalar()
+    if stored is not None and Profile.from_dict(stored) == Profile.from_dict(profile.to_dict()):
+        return False
+    if stored is not None:
+        execute(connection, detach_script(profile))
+    execute(connection, attach_script(profile))
+    return True
+
+
+def remove(connection: Connection, profile: Profile) -> None:
+    """Take a declaration off its tables, within the caller's transaction."""
+    execute(connection, detach_script(profile))

@@ -1,0 +1,400 @@
+"""Versions of models in the database: publish, promote, roll back, score ad hoc, take out again.
+
+    registry = Registry("postgresql://localhost/shop")
+    version = registry.publish(estimator, name="churn", sample=frame, promote=True)
+
+Each call is one transaction: all of it happens, or nothing. Everything here is plain SQL underneath
+(`select modelpack.promote('churn', 4)`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from modelpack.declaration.profile import MODEL_NAME
+from modelpack.errors import RegistryError
+from modelpack.install import require
+from modelpack.server import in_words, make_engine
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from modelpack.packager import Package
+
+_COLUMNS = (
+    "v.model, v.version, v.aliases, v.created_at, v.created_by::text, v.metrics, v.note, v.signature, v.parity, "
+    "v.libraries, v.sha256, v.bytes"
+)
+
+
+@dataclass(frozen=True)
+class Version:
+    """An immutable version of a model, without its bytes."""
+
+    model: str
+    version: int
+    aliases: tuple[str, ...]
+    """What stands for it: `champion` is the version that scores."""
+    created_at: datetime
+    created_by: str
+    metrics: Mapping[str, float]
+    note: str
+    signature: Mapping[str, Any]
+    """Ordered inputs and the output, as JSON (see docs of `modelpack.packager.Signature`)."""
+    parity: Mapping[str, Any]
+    """How the ONNX result was held against the estimator's own."""
+    libraries: Mapping[str, str]
+    sha256: str
+    bytes: int
+    """Size of the ONNX model."""
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether this version scores."""
+        return "champion" in self.aliases
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order of the signature."""
+        return tuple(i["name"] for i in self.signature["inputs"])
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON; times in ISO 8601."""
+        return {**asdict(self), "aliases": list(self.aliases), "created_at": self.created_at.isoformat()}
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One step of a model's history: which version became the champion, by whom, when and why."""
+
+    action: str
+    """`promote` or `rollback`."""
+    version: int
+    previous: int | None
+    reason: str
+    at: datetime
+    by: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON; times in ISO 8601."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def _version(row: Row[Any]) -> Version:
+    values = row._mapping
+    return Version(**{**values, "aliases": tuple(values["aliases"] or ())})
+
+
+class Registry:
+    """The registry of a database.
+
+    Takes an engine, a DSN (default: MODELPACK_DSN), or a connection; with a connection, calls take part in its
+    transaction, and the caller commits.
+    """
+
+    def __init__(self, database: Engine | Connection | str | None = None) -> None:
+        self._database = database if isinstance(database, (Engine, Connection)) else make_engine(database)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with in_words():
+            if isinstance(self._database, Engine):
+                with self._database.begin() as connection:
+                    require(connection)
+                    yield connection
+            else:
+                with self._database.begin_nested():  # a refusal leaves the caller's transaction usable
+                    require(self._database)
+                    yield self._database
+
+    def publish(
+        self,
+        estimator: Any,
+        *,
+        name: str,
+        sample: pd.DataFrame,
+        promote: bool = False,
+        positive_class: Any = None,
+        note: str = "",
+        metrics: Mapping[str, float] | None = None,
+        tolerance: float = 1e-5,
+        timeout: float = 120.0,
+        accept: str | None = None,
+    ) -> Version:
+        """Convert a fitted estimator, prove parity here and on the server, and store it as the next version.
+
+        `sample`, `positive_class`, `tolerance`, `timeout` (seconds) and `accept` are those of
+        `modelpack.packager.package`. Raises PackagingError where the model or the sample is not fit, ParityError
+        where ONNX gives other results, RegistryError where the server refuses the version; nothing is stored then.
+        """
+        from modelpack.packager import package
+
+        self._check_name(name)
+        _numbers(metrics)
+        with self._transaction() as connection:  # before the conversion, which takes its time
+            _may_publish(connection)
+        made = package(
+            estimator,
+            sample,
+            positive_class=positive_class,
+            tolerance=tolerance,
+            timeout=timeout,
+            accept=accept,
+        )
+        return self.publish_package(made, name=name, promote=promote, note=note, metrics=metrics)
+
+    def publish_package(
+        self,
+        package: Package,
+        *,
+        name: str,
+        promote: bool = False,
+        note: str = "",
+        metrics: Mapping[str, float] | None = None,
+    ) -> Version:
+        """Store a package as the next version. Raises RegistryError where the server refuses it."""
+        self._check_name(name)
+        values = {
+            "model": name,
+            "onnx": package.onnx,
+            "signature": _json(package.signature.to_json()),
+            "golden": _json(package.golden.to_json()),
+            "parity": _json(package.parity.to_json()),
+            "metrics": _json(_numbers({**package.metrics, **(metrics or {})})),
+            "libraries": _json(package.libraries),
+            "note": note,
+        }
+        with self._transaction() as connection:
+            number = connection.execute(
+                text(
+                    "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
+                    "cast(:parity as jsonb), cast(:metrics as jsonb), cast(:libraries as jsonb), :note)"
+                ),
+                values,
+            ).scalar_one()
+            if promote:
+                _promote(connection, name, number, note)
+            return _read(connection, name, number)
+
+    def versions(self, name: str | None = None) -> list[Version]:
+        """Versions of one model, or of all, oldest first. Raises RegistryError where there is no such model."""
+        with self._transaction() as connection:
+            found = connection.execute(
+                text(
+                    f"select {_COLUMNS} from modelpack.versions as v "
+                    "where v.model = coalesce(cast(:name as text), v.model) order by v.model, v.version"
+                ),
+                {"name": name},
+            ).all()
+            if name is not None and not found:
+                raise _no_version(connection, name, None)
+            return [_version(row) for row in found]
+
+    def version(self, name: str, number: int | None = None) -> Version:
+        """One version; without a number the champion. Raises RegistryError where there is none."""
+        with self._transaction() as connection:
+            return _read(connection, name, number)
+
+    def promote(self, name: str, version: int, reason: str = "") -> None:
+        """Make a version the one that scores. Other sessions switch when this commits.
+
+        The server runs the golden rows first. Raises RegistryError where it refuses.
+        """
+        with self._transaction() as connection:
+            _promote(connection, name, version, reason)
+
+    def rollback(self, name: str, reason: str = "") -> int:
+        """Return to the champion before this one; may be repeated. Returns its version."""
+        with self._transaction() as connection:
+            return int(
+                connection.execute(
+                    text("select modelpack.rollback(:name, :reason)"), {"name": name, "reason": reason}
+                ).scalar_one()
+            )
+
+    def promotions(self, name: str) -> list[Promotion]:
+        """The history of a model's champion, oldest first."""
+        with self._transaction() as connection:
+            return [
+                Promotion(**row._mapping)
+                for row in connection.execute(
+                    text(
+                        "select action, version, previous, reason, at, by::text from modelpack.promotion "
+                        "where model = :name order by promotion_id"
+                    ),
+                    {"name": name},
+                )
+            ]
+
+    def predict(self, name: str, inputs: Mapping[str, Any], version: int | None = None) -> float:
+        """Score named inputs ad hoc on the server (None = missing), with the champion or a version.
+
+        Raises RegistryError, which lists the signature, for a missing or unknown input.
+        """
+        with self._transaction() as connection:
+            return float(
+                connection.execute(
+                    text(
+                        "select modelpack.predict(:name, cast(:inputs as jsonb), cast(:version as integer))"
+                    ),
+                    {"name": name, "inputs": _json(inputs), "version": version},
+                ).scalar_one()
+            )
+
+    def export(self, name: str, version: int | None, path: str | Path) -> Path:
+        """Write a version (None: the champion) as an .onnx file.
+
+        The file's `metadata_props` carry `modelpack.signature`, `modelpack.golden` (inputs with the scores that
+        every runtime has to give) and the rest of what the registry knows, as JSON. Needs the right to read the
+        bytes of models. Returns the path.
+        """
+        file = Path(path)
+        if not file.parent.is_dir():
+            raise RegistryError(
+                f"there is no folder {file.parent} to write {file.name} to; mkdir -p {file.parent}"
+            )
+        with self._transaction() as connection:
+            found = _read(connection, name, version)
+            onnx_bytes, golden = connection.execute(
+                text(
+                    "select a.onnx, v.golden from modelpack.version as v join modelpack.artifact as a using (sha256) "
+                    "where v.model = :name and v.version = :version"
+                ),
+                {"name": name, "version": found.version},
+            ).one()
+        _write(file, _with_metadata(onnx_bytes, {**found.to_json(), "golden": golden}))
+        return file
+
+    @staticmethod
+    def _check_name(name: str) -> None:
+        if not MODEL_NAME.match(name):
+            raise RegistryError(
+                f"{name!r} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
+                "at most 41 in all"
+            )
+
+
+def _promote(connection: Connection, name: str, version: int, reason: str) -> None:
+    connection.execute(
+        text("select modelpack.promote(:name, cast(:version as integer), :reason)"),
+        {"name": name, "version": version, "reason": reason},
+    )
+
+
+def _read(connection: Connection, name: str, number: int | None) -> Version:
+    row = connection.execute(
+        text(
+            f"select {_COLUMNS} from modelpack.versions as v where v.model = :name and "
+            "case when cast(:version as integer) is null then 'champion' = any (v.aliases) else v.version = :version end"
+        ),
+        {"name": name, "version": number},
+    ).first()
+    if row is None:
+        raise _no_version(connection, name, number)
+    return _version(row)
+
+
+def _no_version(connection: Connection, name: str, number: int | None) -> RegistryError:
+    found = connection.execute(
+        text(
+            "select m.model, array(select v.version from modelpack.versions as v where v.model = m.model order by v.version) "
+            "from modelpack.model as m order by m.model"
+        )
+    ).all()
+    known = {model: ", ".join(map(str, numbers)) for model, numbers in found}
+    if name not in known:
+        return RegistryError(
+            f"there is no model {name}; there are: {', '.join(known) or 'none'}; publish a version first: "
+            "modelpack publish MODEL --name …"
+        )
+    if number is None:
+        return RegistryError(
+            f"no version of the model {name} has been promoted; it has {known[name]}; run `modelpack promote {name} VERSION`"
+        )
+    return RegistryError(f"the model {name} has no version {number}; it has {known[name]}")
+
+
+def _may_publish(connection: Connection) -> None:
+    allowed, role = connection.execute(
+        text(
+            "select bool_and(has_function_privilege(p.oid, 'execute')), current_user from pg_proc as p "
+            "where p.pronamespace = to_regnamespace('modelpack') and p.proname = 'publish'"
+        )
+    ).one()
+    if not allowed:
+        raise RegistryError(
+            f"the role {role} may not publish; as a superuser: grant modelpack_publisher to {role}"
+        )
+
+
+def _numbers(metrics: Mapping[str, float] | None) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for key, value in (metrics or {}).items():
+        try:
+            found[str(key)] = float(value)
+        except (TypeError, ValueError):
+            raise RegistryError(f"the metric {key} is {value!r}, expected a number") from None
+        if not math.isfinite(found[str(key)]):
+            raise RegistryError(f"the metric {key} is {value}, expected a finite number")
+    return found
+
+
+def _json(value: Any) -> str:
+    """JSON for jsonb, which knows no NaN and no infinity: null instead."""
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "item"):  # a NumPy scalar
+        return _finite(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    raise RegistryError(f"{value!r} is a {type(value).__name__}, expected a number, text or None")
+
+
+def _with_metadata(onnx_bytes: bytes, facts: Mapping[str, Any]) -> bytes:
+    import onnx
+
+    model = onnx.load_from_string(onnx_bytes)
+    for key, value in facts.items():
+        entry = model.metadata_props.add()
+        entry.key = f"modelpack.{key}"
+        entry.value = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        )
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a whole file or none."""
+    try:
+        with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as handle:
+            try:
+                handle.write(content)
+                os.fchmod(handle.fileno(), 0o644)
+                handle.close()
+                Path(handle.name).replace(file)
+            except BaseException:
+                Path(handle.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise RegistryError(
+            f"{file} cannot be written: {error.strerror}; choose another path with -o"
+        ) from error

@@ -1,0 +1,89 @@
+"""Connections to a server, and what a server's errors mean in words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.errors import ModelpackError, RegistryError
+from modelpack.install import normal_dsn
+
+_RETRIED = ("40", "53", "57")
+"""Classes of SQLSTATE that callers retry on or have caused themselves: serialization, resources, cancel."""
+
+
+def make_engine(dsn: str | None = None) -> Engine:
+    """An engine without a pool for a DSN, or for MODELPACK_DSN. Raises InstallError where it is no DSN."""
+    return create_engine(normal_dsn(dsn or os.environ.get("MODELPACK_DSN")), poolclass=pool.NullPool)
+
+
+@contextmanager
+def in_words(kind: type[ModelpackError] = RegistryError) -> Iterator[None]:
+    """Turn the server's errors into `kind`, with message, DETAIL and HINT.
+
+    What a caller retries on (serialization failures, deadlocks) or has asked for (cancel) passes as it is.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state[:2] in _RETRIED and state != "57P03":
+            raise
+        raise kind(explain(error)) from error
+
+
+def explain(error: DBAPIError) -> str:
+    """What the server said, in one sentence: what was found, what was expected, what to run."""
+    state = getattr(error.orig, "sqlstate", None)
+    diagnostics = getattr(error.orig, "diag", None)
+    message = getattr(diagnostics, "message_primary", None)
+    if not state or not message:
+        return _connection_failure(str(error.orig))
+    if state == "42501":
+        return _rights(message)
+    if state in ("3F000", "42P01", "42883") and "modelpack" in message:
+        return f"{message}: the database has no modelpack schema, or another version; run `modelpack install`"
+    detail = getattr(diagnostics, "message_detail", None)
+    hint = getattr(diagnostics, "message_hint", None)
+    message = message.removeprefix("plpy.Error: ")
+    parts = [part.strip().rstrip(".") for part in (message, detail, hint) if part and part.strip()]
+    return "; ".join(parts)
+
+
+def _rights(message: str) -> str:
+    if re.search(r"for (table|relation) (artifact|version)\b", message):
+        return (
+            f"{message}: only modelpack_owner reads the bytes of models; as a superuser: "
+            "grant modelpack_owner to ROLE, or grant select on modelpack.artifact, modelpack.version to ROLE"
+        )
+    if "modelpack" in message or re.search(r"for (function|procedure|routine|table|relation|view) ", message):
+        return (
+            f"{message}: the role lacks a right; as a superuser: grant modelpack_publisher to ROLE (publish, promote, "
+            "rescore), modelpack_reader (predict, list), modelpack_monitor (verify, maintain) or modelpack_owner (apply)"
+        )
+    return f"{message}: the role lacks a right; run this as the owner or a superuser"
+
+
+def _connection_failure(text: str) -> str:
+    found = re.sub(r" (Is the server running|Connection to the client).*$", "", " ".join(text.split()))
+    # libpq tries each address; what the last one said is enough
+    found = found.removeprefix("connection failed: ")
+    last = re.split(r"(?:FATAL|fatal):\s+", found)[-1] if re.search(r"fatal:", found, re.I) else found
+    if "invalid connection option" in found:
+        return f"{found}; correct --dsn / MODELPACK_DSN"
+    if re.search(r'database "[^"]*" does not exist', last):
+        name = re.search(r'database "([^"]*)"', last)
+        return f"the server answers, but {last}; run `createdb {name[1] if name else 'NAME'}`, or correct --dsn / MODELPACK_DSN"
+    if re.search(r'role "[^"]*" does not exist|authentication failed|no password supplied|pg_hba', found):
+        return f"the server refuses the log-in: {last}; correct user and password in --dsn / MODELPACK_DSN, or in ~/.pgpass"
+    if re.search(r"starting up|shutting down|too many", last):
+        return f"the server takes no connection now: {last}; try again"
+    return (
+        f"no PostgreSQL server can be reached: {found}; expected a running server at --dsn / "
+        "MODELPACK_DSN; correct it, or start the server"
+    )

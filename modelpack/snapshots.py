@@ -1,0 +1,93 @@
+"""Renders the PL/Python functions and keeps the frozen snapshots of what migrations install.
+
+`python -m modelpack.snapshots` writes a new snapshot for every live file that differs from its newest one,
+and the hashes of all. Run it, and name the new snapshots in a new revision.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType
+
+_PACKAGE = Path(__file__).parent
+
+
+def _folder(name: str) -> Path:
+    """Inside the package in a wheel, beside it in a checkout."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+PLPYTHON = _folder("plpython")
+MIGRATIONS = _folder("migrations")
+SNAPSHOTS = MIGRATIONS / "sql"
+SUMS = SNAPSHOTS / "SHA256SUMS"
+
+
+def functions() -> list[str]:
+    """Names of the PL/Python functions that have a live source."""
+    return sorted(path.stem for path in PLPYTHON.glob("*.py") if path.stem != "__init__")
+
+
+def _module(name: str) -> ModuleType:
+    path = PLPYTHON / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"plpython.{name}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def body(name: str) -> str:
+    """The body of a live function as PL/Python runs it: without the line that defines it and its docstring."""
+    source = (PLPYTHON / f"{name}.py").read_text()
+    function = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    statements = function.body[1:] if ast.get_docstring(function) else function.body
+    lines = source.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]
+    return textwrap.dedent("\n".join(lines))
+
+
+def render(name: str) -> str:
+    """The `create or replace function` text of a live function."""
+    sql: str = _module(name).SQL
+    return sql.replace("{body}", body(name))
+
+
+def newest(name: str) -> Path | None:
+    """The newest snapshot of a function, if it has one."""
+    found = sorted((SNAPSHOTS / name).glob("v*.sql"))
+    return found[-1] if found else None
+
+
+def sums() -> str:
+    """The hashes of all snapshots, in the form that `sha256sum --check` reads."""
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(SNAPSHOTS).as_posix()}\n"
+        for path in sorted(SNAPSHOTS.glob("*/v*.sql"))
+    )
+
+
+def main() -> int:
+    """Write what is missing; print what was written."""
+    for name in functions():
+        text, last = render(name), newest(name)
+        if last is None or last.read_text() != text:
+            number = 1 if last is None else int(last.stem[1:]) + 1
+            path = SNAPSHOTS / name / f"v{number:02d}.sql"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            print(f"wrote {path.relative_to(MIGRATIONS.parent)}")
+    SUMS.write_text(sums())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The training set of a declaration: features as they would have been at moments in the past.
+
+The same SQL that the triggers and `verify` use, over the events up to the moment: no event after it is
+seen, and windows, decayed features and ages are taken at the moment. What no event maintains (a static
+column such as `plan`) is as it stands now; leave it out of the model where it may have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.catalog import check, read_table
+from modelpack.compile.plan import Plan
+from modelpack.compile.sql import ident, literal, nest
+from modelpack.declaration.inputs import MOMENT, ROW, Input
+from modelpack.declaration.profile import Profile
+from modelpack.errors import DeclarationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def training_set(
+    connection: Connection,
+    profile: Profile,
+    *,
+    at: Sequence[str | date | datetime],
+    label: str | None = None,
+    everybody: bool = False,
+) -> pd.DataFrame:
+    """Point-in-time features: one row a customer and moment, as a pandas frame.
+
+    Columns: the key, `at` (the moment, UTC), every feature, every input that a score declares, the
+    profile's other columns, and `label`. `label` is an SQL expression in which `p` is the profile row and
+    `at` the moment, for example `not exists (select from purchase as e where e.customer_id =
+    p.customer_id and e.purchased_at > at)`. Customers without an event up to the moment did not exist
+    then and are left out, unless `everybody` is true.
+
+    Raises DeclarationError where an event has no time, or the label is no SQL expression.
+    """
+    import pandas as pd
+
+    plan = check(connection, profile, reading=True)
+    static = [c for c in read_table(connection, profile.table).columns if c not in plan.kept]
+    sql = training_sql(plan, static, [_moment(m) for m in at], label, everybody=everybody)
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql("set local timezone = 'UTC'")
+            result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+            frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    except DBAPIError as error:
+        raise DeclarationError(
+            f"the training set cannot be read: {str(error.orig).splitlines()[0]}; in a label, p is the profile row "
+            "and at the moment"
+        ) from error
+    for column in frame.columns:
+        if frame[column].dtype == object and frame[column].map(_is_decimal).any():
+            frame[column] = frame[column].astype(float)
+    return frame
+
+
+def _is_decimal(value: object) -> bool:
+    from decimal import Decimal
+
+    return isinstance(value, Decimal)
+
+
+def _moment(value: str | date | datetime) -> str:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise DeclarationError(
+                f"{value!r} is no moment, expected a date or time such as 1997-10-01 or 1997-10-01T12:00:00+00:00"
+            ) from error
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
+
+
+def training_sql(
+    plan: Plan, static: Sequence[str], moments: Sequence[str], label: str | None, *, everybody: bool = False
+) -> str:
+    """The query behind `training_set`."""
+    if not moments:
+        raise DeclarationError("no moment is given; pass at least one, for example --at 1997-10-01")
+    joins, columns, present = [], [], []
+    for number, event in enumerate(plan.events):
+        if event.at is None:
+            raise DeclarationError(
+                f"Event({event.event.table!r}) names no time (at=…), so nobody can say which of its rows were there at "
+                "a moment in the past"
+            )
+        before = f"e.{event.at} <= t.at"
+        rows = event.aggregate(event.features, plan.keys("p"), before).replace("v_moment", "t.at")
+        joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
+        columns += [f"r{number}.{ident(c.name)}" for f in event.features for c in f.columns if c.visible]
+        keys = " and ".join(f"{a} = {b}" for a, b in zip(event.keys("e"), plan.keys("p"), strict=True))
+        present.append(f"exists (select from {event.table} as e where {keys} and {before})")
+    inputs = {
+        name: value
+        for score in plan.profile.scores
+        for name, value in score.inputs.items()
+        if isinstance(value, Input) and name not in plan.kept
+    }
+    extra = "".join(
+        f",\n       {value.sql.replace(ROW, 'x').replace(MOMENT, 'x.at')} as {ident(name)}"
+        for name, value in inputs.items()
+    )
+    listed = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
+    population = f"\n where {' or '.join(present)}" if present and not everybody else ""
+    labelled = f",\n       ({label}) as label" if label else ""
+    own = ", ".join(f"p.{ident(c)}" for c in static)
+    inner = (
+        f"select {own}, t.at, {', '.join(columns)}{labelled}\n"
+        f"  from (values {listed}) as t (at)\n cross join {plan.table} as p\n {nest(chr(10).join(joins), 1)}{population}"
+    )
+    return f"select x.*{extra}\n  from (\n        {nest(inner, 8)}\n       ) as x\n order by x.at, {', '.join(plan.keys('x'))}"

@@ -1,0 +1,1 @@
+"""The live sources of the PL/Python functions."""

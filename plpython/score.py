@@ -1,0 +1,33 @@
+"""modelpack.score: the hot path. One row's inputs in, one score out; NULL where there is none to be had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SQL = """\
+create or replace function modelpack.score(version_id integer, numbers double precision[], texts text[]) returns double precision
+language plpython3u volatile security invoker
+as $modelpack$
+{body}
+$modelpack$;
+comment on function modelpack.score(integer, double precision[], text[]) is
+  'Scores one row with a version: packed inputs in, score out. NULL where there is no score; modelpack.failure() says why. Called once a row by the score triggers, which have pinned the search_path: it names nothing itself.';
+alter function modelpack.score(integer, double precision[], text[]) owner to modelpack_owner;
+revoke all on function modelpack.score(integer, double precision[], text[]) from public;
+"""
+
+
+def score(
+    plpy: Any,
+    GD: dict[str, Any],
+    version_id: int,
+    numbers: list[float | None],
+    texts: list[str | None] | None,
+) -> float | None:
+    """Look the loaded model up in this session and run it."""
+    run: Any = GD.get("modelpack", {}).get(version_id)
+    if run is None:
+        plpy.execute(f"select modelpack.load({version_id})")
+        run = GD["modelpack"][version_id]
+    score: float | None = run(numbers, texts)
+    return score

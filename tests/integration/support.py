@@ -1,0 +1,116 @@
+"""What the database tests share: attaching a declaration, verifying, and a tiny model."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import psycopg
+from onnx import TensorProto, helper
+from sqlalchemy import text
+
+import modelpack
+from modelpack.server import make_engine
+
+Session = psycopg.Connection[Any]
+
+
+def attach(dsn: str, *profiles: modelpack.Profile) -> None:
+    """Apply declarations in a transaction of their own."""
+    engine = make_engine(dsn)
+    with engine.begin() as connection:
+        for profile in profiles:
+            modelpack.apply(connection, profile)
+    engine.dispose()
+
+
+def wrong(session: Session, profile: str = "customer") -> list[tuple[Any, ...]]:
+    """What `modelpack.verify` finds: empty when every feature equals its aggregate over the events."""
+    return session.execute("select * from modelpack.verify(%s)", [profile]).fetchall()
+
+
+def rows(session: Session, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return session.execute(query, parameters or None).fetchall()
+
+
+def row(session: Session, query: str, *parameters: object) -> tuple[Any, ...]:
+    """The only row of a query."""
+    found = rows(session, query, *parameters)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def value(session: Session, query: str, *parameters: object) -> Any:
+    """The only value of a query."""
+    return row(session, query, *parameters)[0]
+
+
+def linear_model(weights: Sequence[float], bias: float) -> bytes:
+    """A model in normal form: sigmoid(weights · number + bias), where a missing number counts as 0."""
+    k = len(weights)
+    graph = helper.make_graph(
+        [
+            helper.make_node("IsNaN", ["number"], ["missing"]),
+            helper.make_node("Where", ["missing", "zero", "number"], ["filled"]),
+            helper.make_node("MatMul", ["filled", "weights"], ["linear"]),
+            helper.make_node("Add", ["linear", "bias"], ["sum"]),
+            helper.make_node("Sigmoid", ["sum"], ["score"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, [None, k])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+        [
+            helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
+            helper.make_tensor("weights", TensorProto.FLOAT, [k, 1], list(weights)),
+            helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx: bytes = model.SerializeToString()
+    return onnx
+
+
+def linear_score(weights: Sequence[float], bias: float, numbers: Sequence[float | None]) -> float:
+    """What `linear_model` gives, in double precision."""
+    total = bias + sum(w * x for w, x in zip(weights, numbers, strict=True) if x is not None)
+    return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
+
+
+def publish(
+    session: Session, name: str, inputs: Sequence[str], weights: Sequence[float], bias: float = 0.0
+) -> int:
+    """Publish a linear model as the next version and promote it."""
+    signature = {
+        "format": 1,
+        "inputs": [{"name": n, "type": "number", "missing": True} for n in inputs],
+        "output": {"name": "score", "kind": "probability", "class": "1"},
+    }
+    golden = {"rows": [[0] * len(inputs)], "scores": [float(np.float32(1 / (1 + math.exp(-bias))))]}
+    version = value(
+        session,
+        "select modelpack.publish(%s, %s, %s, %s)",
+        name,
+        linear_model(weights, bias),
+        json.dumps(signature),
+        json.dumps(golden),
+    )
+    session.execute("select modelpack.promote(%s, %s)", [name, version])
+    return int(version)
+
+
+def float32(number: float) -> float:
+    """A number as float32 holds it."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
+
+
+def run_sql(dsn: str, script: str) -> None:
+    """Run a script of several statements in one transaction."""
+    engine = make_engine(dsn)
+    with engine.begin() as connection:
+        connection.execute(text(script.replace(":", r"\:")))
+    engine.dispose()

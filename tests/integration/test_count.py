@@ -1,0 +1,940 @@
+"""COUNT: at every commit each event-maintained feature equals the same aggregate over the event table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from support import Session, attach, row, rows, value, wrong
+
+from modelpack import (
+    Event,
+    Profile,
+    count,
+    decayed,
+    deviation,
+    distinct,
+    first,
+    last,
+    maximum,
+    mean,
+    minimum,
+    total,
+)
+
+TABLES = """
+create table customer (customer_id bigint primary key, plan text default 'basic');
+create table purchase (
+  purchase_id bigint generated always as identity primary key,
+  customer_id bigint,
+  at timestamptz default now(),
+  amount numeric,
+  sku text
+);
+create table complaint (complaint_id bigint primary key, customer_id bigint, at timestamptz default now(), severity integer);
+"""
+
+EVERYTHING = {
+    "n": count(),
+    "big": count(where="amount > 10"),
+    "n_30d": count(window="30 days"),
+    "spend": total("amount"),
+    "spend_7d": total("amount", window="7 days"),
+    "basket": mean("amount"),
+    "spread": deviation("amount"),
+    "spread_30d": deviation("amount", window="30 days"),
+    "cheapest": minimum("amount"),
+    "dearest": maximum("amount"),
+    "dearest_30d": maximum("amount", window="30 days"),
+    "first_sku": first("sku"),
+    "last_sku": last("sku"),
+    "last_at": last("at"),
+    "skus": distinct("sku"),
+    "heat": decayed(half_life="7 days"),
+    "warmth": decayed("amount", half_life="30 days", where="sku <> 'x'"),
+}
+
+SEVERE = {"severe": count(), "worst": maximum("severity"), "last_severity": last("severity")}
+
+
+@pytest.fixture
+def shop(database: str) -> Iterator[Callable[..., Session]]:
+    """Make the tables, attach a declaration, and open a session that commits after every statement."""
+    sessions: list[Session] = []
+
+    def make(
+        tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any
+    ) -> Session:
+        session = psycopg.connect(database, autocommit=True)
+        sessions.append(session)
+        session.execute(tables + before)
+        attach(
+            database,
+            profile
+            or Profile(
+                "customer",
+                key="customer_id",
+                events=[
+                    Event("purchase", at="at", features=EVERYTHING, **event),
+                    Event("complaint", at="at", features=SEVERE, where="severity > 1"),
+                ],
+            ),
+        )
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def buy(session: Session, *purchases: tuple[Any, ...]) -> None:
+    """Insert purchases (customer_id, days ago, amount, sku) in one statement."""
+    places = ", ".join("(%s, now() - %s * interval '1 day', %s, %s)" for _ in purchases)
+    session.execute(
+        f"insert into purchase (customer_id, at, amount, sku) values {places}",
+        [v for purchase in purchases for v in purchase],
+    )
+
+
+# --- INSERT ------------------------------------------------------------------------------------------------
+
+
+def test_one_inserted_event_creates_the_profile_of_an_unknown_customer(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (7, 1, 12, "a"))
+    assert rows(session, "select customer_id, n, big, spend, last_sku from customer") == [(7, 1, 1, 12, "a")]
+    assert wrong(session) == []
+
+
+def test_one_inserted_event_adds_to_a_known_customer(shop: Callable[..., Session]) -> None:
+    session = shop(before="insert into customer values (7)")
+    buy(session, (7, 1, 12, "a"))
+    buy(session, (7, 40, 2, "b"))
+    assert rows(session, "select n, n_30d, spend, basket, first_sku, last_sku from customer") == [
+        (2, 1, 14, 7, "b", "a")
+    ]
+    assert wrong(session) == []
+
+
+def test_many_events_in_one_statement_for_known_and_unknown_customers(shop: Callable[..., Session]) -> None:
+    session = shop(before="insert into customer select generate_series(1, 5)")
+    buy(session, *((n % 9, n, n, f"s{n % 4}") for n in range(60)))
+    assert rows(session, "select count(*), sum(n), sum(spend) from customer") == [(9, 60, sum(range(60)))]
+    assert wrong(session) == []
+
+
+def test_the_same_customer_many_times_in_one_statement(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, *((1, n, n, "a") for n in range(50)))
+    buy(session, *((1, n, n, "b") for n in range(50)))
+    assert row(session, "select n, spend, skus from customer") == (100, 2450, 2)
+    assert wrong(session) == []
+
+
+def test_a_statement_of_one_row_and_of_many_in_either_order_in_one_session(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop()
+    for size in (1, 200, 1, 3, 200, 1):
+        buy(session, *((n % 20, n, n, "a") for n in range(size)))
+        assert wrong(session) == []
+
+
+def test_copy(shop: Callable[..., Session]) -> None:
+    session = shop(before="insert into customer select generate_series(1, 3)")
+    with session.cursor().copy("copy purchase (customer_id, at, amount, sku) from stdin") as copy:
+        for n in range(30):
+            copy.write_row((n % 6, f"2024-01-{n + 1:02d} 12:00+00", n, f"s{n % 3}"))
+    assert value(session, "select sum(n) from customer") == 30
+    assert wrong(session) == []
+
+
+def test_events_out_of_time_order(shop: Callable[..., Session]) -> None:
+    session = shop()
+    for days in (5, 1, 9, 3, 40, 2):
+        buy(session, (1, days, days, f"s{days}"))
+        assert wrong(session) == []
+    assert row(session, "select first_sku, last_sku from customer") == ("s40", "s1")
+
+
+def test_events_of_the_same_time_have_one_answer_in_whatever_order_they_come(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop()
+    for skus in (("a", "c", "b"), ("c", "b", "a")):
+        session.execute("truncate purchase")
+        for sku in skus:
+            session.execute(
+                "insert into purchase (customer_id, at, amount, sku) values (1, '2024-01-01', 1, %s)", [sku]
+            )
+        assert row(session, "select first_sku, last_sku from customer") == ("a", "c")
+        assert wrong(session) == []
+
+
+def test_null_keys_and_values_and_times_count_as_in_sql(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (None, 1, 5, "a"))
+    buy(session, (1, 1, None, None), (None, 2, 3, "b"), (1, None, 4, "c"))
+    assert row(session, "select n, spend, basket, last_sku, skus from customer") == (2, 4, 4, None, 1)
+    session.execute("update purchase set customer_id = 2 where customer_id is null")
+    session.execute("update purchase set customer_id = null where customer_id = 1")
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [(1, 0, 0), (2, 2, 8)]
+    session.execute("delete from purchase where customer_id is null")
+    assert wrong(session) == []
+
+
+def test_insert_on_conflict_do_nothing_counts_what_went_in(shop: Callable[..., Session]) -> None:
+    session = shop()
+    for _ in range(2):
+        session.execute(
+            "insert into complaint values (1, 1, now(), 5), (2, 1, now(), 5), (3, 2, now(), 1) on conflict do nothing"
+        )
+    assert rows(session, "select customer_id, severe from customer order by 1") == [(1, 2)]
+    assert wrong(session) == []
+
+
+def test_insert_on_conflict_do_update_moves_and_changes_events(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute("insert into complaint values (1, 1, now(), 5), (2, 1, now(), 4)")
+    session.execute(
+        "insert into complaint values (1, 2, now(), 1), (2, 3, now(), 9), (3, 3, now(), 7) on conflict (complaint_id) "
+        "do update set customer_id = excluded.customer_id, severity = excluded.severity"
+    )
+    assert rows(session, "select customer_id, severe, worst from customer order by 1") == [
+        (1, 0, None),
+        (3, 2, 9),
+    ]
+    assert wrong(session) == []
+
+
+def test_merge_inserts_updates_and_deletes_in_one_statement(shop: Callable[..., Session]) -> None:
+    session = shop()
+    if session.info.server_version < 150000:
+        pytest.skip("MERGE came with PostgreSQL 15")
+    session.execute("insert into complaint select n, n % 3, now(), n from generate_series(1, 9) as n")
+    session.execute(
+        "merge into complaint as c using (select n from generate_series(1, 15) as n) as s on c.complaint_id = s.n "
+        "when matched and s.n % 4 = 0 then delete "
+        "when matched and s.n % 2 = 0 then update set customer_id = 7, severity = s.n + 100 "
+        "when matched then do nothing "
+        "when not matched then insert values (s.n, case when s.n = 10 then 7 else 8 end, now(), s.n)"
+    )
+    assert rows(session, "select customer_id, severe from customer where customer_id > 6 order by 1") == [
+        (7, 3),
+        (8, 5),
+    ]
+    assert wrong(session) == []
+
+
+# --- UPDATE ------------------------------------------------------------------------------------------------
+
+
+def test_update_of_value_time_key_and_where_column(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"), (1, 3, 20, "b"), (2, 2, 7, "c"))
+    for change in (
+        "amount = amount + 6",
+        "amount = null where purchase_id = 2",
+        "sku = sku || 'x'",
+        "sku = 'x' where purchase_id = 1",
+        "at = at - interval '35 days' where purchase_id = 1",
+        "at = now() where purchase_id = 2",
+        "at = null where purchase_id = 3",
+        "customer_id = 3 where purchase_id = 1",
+        "customer_id = 3 - customer_id where customer_id < 3",
+        "customer_id = 9",
+    ):
+        session.execute(f"update purchase set {change}")
+        assert wrong(session) == [], change
+    session.execute("insert into complaint values (1, 1, now(), 0), (2, 1, now(), 3)")
+    session.execute("update complaint set severity = 3 - severity")
+    assert row(session, "select severe, worst from customer where customer_id = 1") == (1, 3)
+    assert wrong(session) == []
+
+
+def test_update_that_changes_nothing_that_counts_writes_no_profile(shop: Callable[..., Session]) -> None:
+    session = shop(before="alter table purchase add note text")
+    buy(session, (1, 1, 5, "a"))
+    before = row(session, "select xmin::text, ctid::text from customer")
+    session.execute("update purchase set note = 'seen'")
+    session.execute("update purchase set amount = amount, customer_id = customer_id")
+    session.execute("update purchase set amount = 9 where false")
+    assert row(session, "select xmin::text, ctid::text from customer") == before
+    assert wrong(session) == []
+
+
+def test_two_events_that_swap_customers(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"), (2, 2, 7, "b"))
+    session.execute("update purchase set customer_id = 3 - customer_id")
+    assert rows(session, "select customer_id, spend, last_sku from customer order by 1") == [
+        (1, 7, "b"),
+        (2, 5, "a"),
+    ]
+    assert wrong(session) == []
+
+
+# --- DELETE and TRUNCATE -----------------------------------------------------------------------------------
+
+
+def test_delete_takes_events_out_also_the_last_one(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, *((n % 3, n, n, f"s{n}") for n in range(12)))
+    session.execute("delete from purchase where amount in (0, 11, 4)")
+    assert wrong(session) == []
+    session.execute("delete from purchase where customer_id = 1")
+    assert row(
+        session, "select n, spend, basket, spread, cheapest, last_sku, last_at, skus, heat from customer "
+        "where customer_id = 1"
+    ) == (0, 0, None, None, None, None, None, 0, 0)  # fmt: skip
+    assert wrong(session) == []
+    session.execute("delete from purchase")
+    assert wrong(session) == []
+
+
+def test_truncate_alone_and_of_two_event_tables_at_once(shop: Callable[..., Session]) -> None:
+    session = shop()
+    for statement in ("truncate purchase", "truncate purchase, complaint"):
+        buy(session, (1, 1, 5, "a"), (2, 2, 7, "b"))
+        session.execute("insert into complaint values (1, 1, now(), 5)")
+        session.execute(statement)
+        assert value(session, "select sum(n) from customer") == 0
+        assert wrong(session) == []
+    assert value(session, "select sum(severe) from customer") == 0
+
+
+def test_truncate_that_is_rolled_back(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"))
+    with session.transaction(force_rollback=True):
+        session.execute("truncate purchase")
+        assert value(session, "select n from customer") == 0
+    assert value(session, "select n from customer") == 1
+    assert wrong(session) == []
+
+
+# --- foreign keys ------------------------------------------------------------------------------------------
+
+CASCADES = """
+create table account (account_id bigint primary key);
+create table customer (customer_id bigint primary key);
+create table purchase (
+  purchase_id bigint generated always as identity primary key,
+  customer_id bigint references account on delete cascade on update cascade,
+  at timestamptz default now(), amount numeric, sku text
+);
+create table complaint (
+  complaint_id bigint primary key,
+  customer_id bigint references account on delete cascade on update cascade,
+  at timestamptz default now(), severity integer
+);
+insert into account values (1), (2);
+"""
+
+
+def test_cascades_from_a_parent_delete_and_move_the_events_of_two_tables(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(CASCADES)
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"), (2, 3, 7, "c"))
+    session.execute("insert into complaint values (1, 1, now(), 5), (2, 2, now(), 6)")
+    session.execute("update account set account_id = 11 where account_id = 1")
+    assert rows(session, "select customer_id, n, spend, severe from customer order by 1") == [
+        (1, 0, 0, 0),
+        (2, 1, 7, 1),
+        (11, 2, 11, 1),
+    ]
+    assert wrong(session) == []
+    session.execute("delete from account where account_id = 11")
+    assert rows(session, "select n, severe from customer where customer_id = 11") == [(0, 0)]
+    assert wrong(session) == []
+
+
+def test_cascades_from_the_profile_itself(shop: Callable[..., Session]) -> None:
+    tables = CASCADES.replace("references account", "references customer")
+    session = shop(tables + "insert into customer values (1), (2);")
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"), (2, 3, 7, "c"))
+    session.execute("insert into complaint values (1, 1, now(), 5)")
+    session.execute("update customer set customer_id = 11 where customer_id = 1")
+    assert rows(session, "select customer_id, n, spend, severe from customer order by 1") == [
+        (2, 1, 7, 0),
+        (11, 2, 11, 1),
+    ]
+    assert wrong(session) == []
+    session.execute("delete from customer where customer_id = 11")
+    assert rows(session, "select customer_id from purchase") == [(2,)]
+    assert wrong(session) == []
+
+
+def test_on_delete_set_null_takes_the_events_away(shop: Callable[..., Session]) -> None:
+    session = shop(CASCADES.replace("on delete cascade", "on delete set null"))
+    buy(session, (1, 1, 5, "a"), (2, 3, 7, "c"))
+    session.execute("delete from account where account_id = 1")
+    assert rows(session, "select customer_id, n from customer order by 1") == [(1, 0), (2, 1)]
+    assert wrong(session) == []
+
+
+# --- several changes in one statement ----------------------------------------------------------------------
+
+
+def test_writable_ctes_that_touch_one_event_table_in_several_ways(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"), (2, 3, 7, "c"))
+    session.execute(
+        "with gone as (delete from purchase where amount = 5), "
+        "moved as (update purchase set customer_id = 3 where amount = 6), "
+        "came as (insert into purchase (customer_id, amount) values (3, 1), (4, 2)) "
+        "insert into purchase (customer_id, amount) values (3, 10), (5, 2)"
+    )
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [
+        (1, 0, 0),
+        (2, 1, 7),
+        (3, 3, 17),
+        (4, 1, 2),
+        (5, 1, 2),
+    ]
+    assert wrong(session) == []
+
+
+def test_one_statement_with_events_of_two_tables_for_a_new_customer(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        "with c as (insert into complaint values (1, 7, now(), 5), (2, 8, now(), 5)) "
+        "insert into purchase (customer_id, amount) values (7, 1), (7, 2), (9, 3)"
+    )
+    assert rows(session, "select customer_id, n, severe from customer order by 1") == [
+        (7, 2, 1),
+        (8, 0, 1),
+        (9, 1, 0),
+    ]
+    assert wrong(session) == []
+
+
+@pytest.mark.parametrize("purchases", ["(7, 1)", "(7, 1), (7, 2)"])
+@pytest.mark.parametrize("profile_first", [True, False])
+@pytest.mark.parametrize("on_delete", ["subtract", "keep"])
+def test_one_statement_that_inserts_a_profile_and_its_events(
+    shop: Callable[..., Session], purchases: str, profile_first: bool, on_delete: str
+) -> None:
+    session = shop(**KEEPING if on_delete == "keep" else {})
+    one = "insert into customer (customer_id) values (7)"
+    two = f"insert into purchase (customer_id, amount) values {purchases}"
+    first, then = (one, two) if profile_first else (two, one)
+    session.execute(f"with x as ({first} returning 1) {then}")
+    assert value(session, "select n from customer") == purchases.count("(")
+    session.execute("insert into purchase (customer_id, amount) values (7, 3)")
+    assert value(session, "select n from customer") == purchases.count("(") + 1
+    assert wrong(session) == []
+
+
+def test_a_profile_inserted_while_its_events_are_deleted_in_one_statement(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(missing="ignore")
+    buy(session, (7, 1, 5, "a"), (7, 2, 6, "b"))
+    session.execute(
+        "with x as (insert into customer (customer_id) values (7)) delete from purchase where amount = 5"
+    )
+    assert rows(session, "select n, spend from customer") == [(1, 6)]
+    assert wrong(session) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_own_trigger_that_inserts_the_profile_of_an_event(
+    shop: Callable[..., Session], moment: str
+) -> None:
+    session = shop()
+    session.execute(
+        f"""
+        create function introduce() returns trigger language plpgsql as $$
+        begin
+          insert into customer (customer_id) values (new.customer_id) on conflict do nothing;
+          return new;
+        end $$;
+        create trigger introduce {moment} insert on purchase for each row execute function introduce();
+        """
+    )
+    buy(session, (7, 1, 5, "a"), (7, 2, 6, "b"), (8, 3, 7, "c"))
+    buy(session, (9, 1, 5, "a"))
+    assert rows(session, "select customer_id, n from customer order by 1") == [(7, 2), (8, 1), (9, 1)]
+    assert wrong(session) == []
+
+
+def test_a_block_of_statements_in_one_message(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        """
+        do $$
+        begin
+          insert into customer (customer_id) values (1);
+          insert into purchase (customer_id, amount) values (1, 1);
+          insert into purchase (customer_id, amount) values (1, 2), (2, 2);
+          update purchase set amount = amount + 1 where amount = 2;
+          delete from purchase where amount = 1;
+          begin
+            insert into purchase (customer_id, amount) values (3, 3);
+            raise exception 'undone';
+          exception when raise_exception then null;
+          end;
+          insert into purchase (customer_id, amount) values (3, 3);
+        end $$
+        """
+    )
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [
+        (1, 1, 3),
+        (2, 1, 3),
+        (3, 1, 3),
+    ]
+    assert wrong(session) == []
+
+
+# --- transactions ------------------------------------------------------------------------------------------
+
+
+def test_savepoints_and_rollback_leave_the_features_of_what_is_left(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"))
+    with session.transaction():
+        buy(session, (1, 2, 6, "b"), (2, 1, 1, "c"))
+        with session.transaction(force_rollback=True):
+            buy(session, (1, 3, 7, "d"), (3, 3, 7, "d"))
+            session.execute("delete from purchase where sku = 'a'")
+        buy(session, (3, 3, 8, "e"))
+    with session.transaction(force_rollback=True):
+        session.execute("update purchase set customer_id = 4")
+        buy(session, (5, 3, 8, "e"))
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [
+        (1, 2, 11),
+        (2, 1, 1),
+        (3, 1, 8),
+    ]
+    assert wrong(session) == []
+
+
+def test_a_failed_statement_leaves_no_trace(shop: Callable[..., Session]) -> None:
+    session = shop(before="alter table purchase add check (amount >= 0)")
+    buy(session, (1, 1, 5, "a"))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        buy(session, (1, 2, 6, "b"), (2, 1, -1, "c"))
+    assert rows(session, "select customer_id, n from customer") == [(1, 1)]
+    assert wrong(session) == []
+
+
+# --- customers without a profile ---------------------------------------------------------------------------
+
+
+def test_ignored_events_count_as_soon_as_the_profile_is_there(shop: Callable[..., Session]) -> None:
+    session = shop(missing="ignore")
+    buy(session, (1, 1, 5, "a"))
+    buy(session, (1, 2, 6, "b"), (2, 3, 7, "c"))
+    session.execute("update purchase set amount = amount + 1, customer_id = 3 where customer_id = 2")
+    assert rows(session, "select * from customer") == []
+    session.execute("insert into customer (customer_id) values (1), (3)")
+    assert rows(session, "select customer_id, n, spend, last_sku from customer order by 1") == [
+        (1, 2, 11, "a"),
+        (3, 1, 8, "c"),
+    ]
+    buy(session, (1, 0, 1, "d"), (4, 0, 1, "d"))
+    assert rows(session, "select customer_id, n from customer order by 1") == [(1, 3), (3, 1)]
+    assert wrong(session) == []
+
+
+def test_refused_events_fail_with_a_sentence_and_leave_nothing(shop: Callable[..., Session]) -> None:
+    session = shop(missing="refuse", before="insert into customer values (1)")
+    buy(session, (1, 1, 5, "a"))
+    for statement in (
+        "insert into purchase (customer_id, amount) values (2, 1)",
+        "insert into purchase (customer_id, amount) values (1, 1), (2, 1)",
+        "update purchase set customer_id = 2",
+    ):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="names a customer that"):
+            session.execute(statement)
+    assert rows(session, "select customer_id, n from customer") == [(1, 1)]
+    assert wrong(session) == []
+
+
+def test_events_that_the_declaration_filters_out_create_no_profile(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute("insert into complaint values (1, 1, now(), 1)")
+    session.execute("insert into complaint values (2, 1, now(), 1), (3, 2, now(), null)")
+    assert rows(session, "select * from customer") == []
+
+
+def test_a_profile_that_is_deleted_and_comes_back_has_its_events(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"))
+    session.execute("delete from customer")
+    buy(session, (1, 3, 7, "c"))
+    assert rows(session, "select n, spend from customer") == [(3, 18)]
+    session.execute("delete from customer")
+    session.execute("insert into customer (customer_id, n, spend) values (1, 99, 99)")
+    assert rows(session, "select n, spend from customer") == [(3, 18)]
+    assert wrong(session) == []
+
+
+def test_a_profile_whose_key_changes_takes_the_events_of_the_new_key(shop: Callable[..., Session]) -> None:
+    session = shop(missing="ignore", before="insert into customer values (1)")
+    buy(session, (1, 1, 5, "a"), (2, 2, 6, "b"), (2, 2, 6, "b"))
+    session.execute("update customer set customer_id = 2")
+    assert rows(session, "select customer_id, n, last_sku from customer") == [(2, 2, "b")]
+    assert wrong(session) == []
+
+
+# --- keys, names, types ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "two"),
+    [
+        ("uuid", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c01", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c02"),
+        ("text", "it's \"odd\", [1]", "ÄÖ\t\\ %s $1"),
+        ("varchar(20)", "", "b"),
+        ("smallint", "1", "-2"),
+        ("numeric", "1.5", "2"),
+        ("date", "2024-01-01", "infinity"),
+        ("timestamptz", "2024-03-31 01:00:00.123456+00", "2024-03-31 02:00:00+00"),
+        ("boolean", "t", "f"),
+    ],
+)
+def test_keys_of_any_type(shop: Callable[..., Session], kind: str, one: str, two: str) -> None:
+    session = shop(TABLES.replace("customer_id bigint", f"customer_id {kind}"))
+    session.execute("set timezone = 'America/New_York'")
+    insert = "insert into purchase (customer_id, amount, sku) values (%s, 1, 'a')"
+    session.execute(insert, [one])
+    session.execute(f"{insert}, (%s, 2, 'b'), (%s, 3, 'b')", [one, two, two])
+    session.execute("update purchase set customer_id = %s where amount = 3", [one])
+    assert rows(session, f"select n, spend from customer where customer_id = %s::{kind}", one) == [(3, 5)]
+    assert wrong(session) == []
+    _corrupt(session, "n = 77")
+    (first_key,) = row(session, "select entity_key from modelpack.verify('customer') limit 1")
+    session.execute("call modelpack.rebuild('customer', keys => array[%s])", [first_key])
+    assert [w[:3] for w in rows(session, "select * from modelpack.verify('customer')")] == [
+        (key, "n", "77") for key in _keys(session) if key != first_key
+    ]
+    session.execute("call modelpack.rebuild('customer')")
+    assert wrong(session) == []
+
+
+def _keys(session: Session) -> list[str]:
+    return [
+        k
+        for (k,) in rows(
+            session, "select entity_key from modelpack.verify('customer') union select null where false"
+        )
+    ]
+
+
+def _corrupt(session: Session, change: str) -> None:
+    """Write a wrong feature, past every trigger."""
+    with session.transaction():
+        session.execute("set local session_replication_role = replica")
+        session.execute(f"update customer set {change}")
+
+
+def test_composite_keys_in_another_order_and_with_other_names(shop: Callable[..., Session]) -> None:
+    session = shop(
+        """
+        create table customer (shop text, number integer, primary key (number, shop));
+        create table purchase (no integer, place text, at timestamptz default now(), amount numeric);
+        """,
+        Profile(
+            "customer",
+            key=["shop", "number"],
+            events=[
+                Event(
+                    "purchase",
+                    at="at",
+                    key=["place", "no"],
+                    features={"n": count(), "spend": total("amount"), "dearest": maximum("amount")},
+                )
+            ],
+        ),
+    )
+    session.execute("insert into purchase values (1, 'a', now(), 1)")
+    session.execute(
+        "insert into purchase values (1, 'a', now(), 2), (1, 'b', now(), 3), (null, 'a', now(), 4), (1, null, now(), 5)"
+    )
+    session.execute("update purchase set place = 'c' where amount > 1")
+    assert rows(session, "select shop, number, n, spend from customer order by 1, 2") == [
+        ("a", 1, 1, 1),
+        ("b", 1, 0, 0),
+        ("c", 1, 3, 10),
+    ] or rows(session, "select shop, number, n, spend from customer order by 1, 2") == [
+        ("a", 1, 1, 1),
+        ("b", 1, 0, 0),
+        ("c", 1, 3, 10),
+    ]
+    assert wrong(session) == []
+    _corrupt(session, "n = 77")
+    session.execute("call modelpack.rebuild('customer', keys => array['[\"b\", 1]'])")
+    assert {w[0] for w in wrong(session)} == {'["a", 1]', '["c", 1]'}
+    session.execute("call modelpack.rebuild('customer')")
+    assert wrong(session) == []
+
+
+def test_quoted_reserved_and_qualified_names(shop: Callable[..., Session]) -> None:
+    session = shop(
+        """
+        create schema "Shop";
+        create schema sales;
+        create table "Shop"."user" ("Order" bigint primary key, "select" text);
+        create table sales."Group By" ("Order" bigint, "when" timestamptz default now(), "Amount $" numeric, "end" text);
+        """,
+        Profile(
+            "Shop.user",
+            key="Order",
+            events=[
+                Event(
+                    "sales.Group By",
+                    at="when",
+                    where='"Amount $" is distinct from 13',
+                    features={
+                        "table": count(),
+                        "offset": total("Amount $", where="\"end\" <> 'x'"),
+                        "limit": last("end"),
+                        "desc": distinct("end"),
+                        "analyse": count(window="2 days"),
+                        "asc": decayed("Amount $", half_life="1 day"),
+                    },
+                )
+            ],
+        ),
+    )
+    table = 'sales."Group By"'
+    session.execute(
+        f"insert into {table} values (1, now(), 1, 'a'), (1, now(), 2, 'x'), (2, now(), 13, 'b'), (2, now(), 3, 'c')"
+    )
+    session.execute(f"insert into {table} values (3, now(), 1, 'a')")
+    session.execute(f'update {table} set "Order" = 1 where "Order" = 2')
+    session.execute(f'delete from {table} where "Amount $" = 1')
+    assert rows(session, 'select "Order", "table", "offset", "limit" from "Shop"."user" order by 1') == [
+        (1, 2, 3, "x"),
+        (2, 0, 0, None),
+        (3, 0, 0, None),
+    ]
+    assert wrong(session, '"Shop"."user"') == []
+    session.execute("call modelpack.refresh('\"Shop\".\"user\"')")
+    session.execute("call modelpack.rebuild('\"Shop\".\"user\"')")
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "timestamp(0)"])
+def test_times_of_every_type_mean_the_same_in_every_session(shop: Callable[..., Session], kind: str) -> None:
+    session = shop(TABLES.replace("at timestamptz", f"at {kind}"))
+    for zone in ("Pacific/Kiritimati", "America/New_York", "UTC", "Asia/Kathmandu"):
+        session.execute(f"set timezone = '{zone}'")
+        session.execute(
+            "insert into purchase (customer_id, at, amount, sku) select n % 3, "
+            "(timestamptz '2024-03-31 00:30+00' + n * interval '5 hours'), n, 's' || n from generate_series(1, 9) as n"
+        )
+        session.execute(
+            "insert into purchase (customer_id, at, amount, sku) values (1, now(), 1, 'z'), (1, 'infinity', 2, 'y'), "
+            "(1, '-infinity', 3, 'w')"
+        )
+        session.execute("update purchase set at = at - interval '30 days' where amount = 4")
+        session.execute("delete from purchase where amount = 8")
+        session.execute("set timezone = 'Asia/Tokyo'")
+        assert wrong(session) == []
+        session.execute("set timezone = 'America/Los_Angeles'")
+        assert wrong(session) == []
+
+
+@pytest.mark.parametrize("kind", ["double precision", "real", "numeric", "bigint", "numeric(12, 2)"])
+def test_numbers_of_every_type_and_size(shop: Callable[..., Session], kind: str) -> None:
+    session = shop(TABLES.replace("amount numeric", f"amount {kind}"))
+    odd = {
+        "double precision": ["NaN", "Infinity", "-Infinity", "1e308", "-1e308", "5e-324", "1e-300", "0.1", "1e100",
+                             "-1e100", "1e-50", "9007199254740993", "-0", "123456789.123456789"],
+        "real": ["NaN", "Infinity", "-Infinity", "3e38", "1e-45", "16777216", "0.1", "-0", "1234567.8"],
+        "numeric": ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e-400", "1e100", "0.1", "1e-99",
+                    "12345678901234567890123.45678901234567890123"],
+        "bigint": ["9223372036854775807", "-9223372036854775808", "0", "1"],
+        "numeric(12, 2)": ["NaN", "9999999999.99", "0.01", "-0.01"],
+    }[kind]  # fmt: skip
+    for number in odd:
+        session.execute(
+            "insert into purchase (customer_id, amount, sku) values (1, %s, 'a')", [number]
+        )
+        assert wrong(session) == [], number
+    session.execute(
+        f"insert into purchase (customer_id, amount, sku) select 1, n, 'b' from unnest(%s::{kind}[]) as n", [odd]
+    )
+    assert wrong(session) == []
+    for number in odd[::-1]:
+        session.execute(f"delete from purchase where amount::text = %s::{kind}::text", [number])
+        assert wrong(session) == [], number
+    assert row(session, "select n, spend, basket, spread from customer") == (0, 0, None, None)
+
+
+def test_sums_of_floating_point_columns_keep_every_digit(shop: Callable[..., Session]) -> None:
+    session = shop(TABLES.replace("amount numeric", "amount double precision, small real, whole bigint"))
+    attach_more = (
+        "insert into purchase (customer_id, amount) values (1, 9007199254740991), (1, 0.1), (1, 0.2), (1, 1e15)"
+    )
+    session.execute(attach_more)
+    assert str(value(session, "select trim_scale(spend) from customer")) == "10007199254740991.3"
+    session.execute("set extra_float_digits = -3")
+    session.execute("delete from purchase where amount > 1")
+    session.execute("reset extra_float_digits")
+    assert str(value(session, "select trim_scale(spend) from customer")) == "0.3"
+    assert wrong(session) == []
+
+
+def test_sums_of_real_columns_keep_every_digit(shop: Callable[..., Session]) -> None:
+    session = shop(TABLES.replace("amount numeric", "amount real"))
+    session.execute("insert into purchase (customer_id, amount) values (1, 16777216), (1, 1234567.8)")
+    assert value(session, "select spend::double precision from customer") == 16777216 + 1234567.75 + 0.05
+    session.execute("delete from purchase where amount > 1e7")
+    assert str(value(session, "select trim_scale(spend) from customer")) == "1234567.8"
+
+
+def test_sums_do_not_drift_however_often_events_come_and_go(shop: Callable[..., Session]) -> None:
+    session = shop(TABLES.replace("amount numeric", "amount double precision"))
+    session.execute("insert into purchase (customer_id, amount) values (1, 0.1), (1, 3)")
+    for _ in range(20):
+        session.execute(
+            "insert into purchase (customer_id, amount) select 1, 10 ^ n / 3 from generate_series(-30, 30) as n"
+        )
+        session.execute("delete from purchase where amount not in (0.1, 3)")
+    assert row(session, "select spend, basket, n from customer") == (pytest.approx(3.1, abs=0), 1.55, 2)
+    assert wrong(session) == []
+
+
+def test_means_do_not_depend_on_events_that_are_gone(shop: Callable[..., Session]) -> None:
+    """numeric keeps the scale of what was subtracted, and division takes its precision from the scale."""
+    session = shop()
+    session.execute("insert into purchase (customer_id, amount) values (1, 1), (1, 1), (1, 2)")
+    before = row(session, "select basket, spread from customer")
+    session.execute(
+        "insert into purchase (customer_id, amount) values (1, 0.00000000000000000000000000000000007), (1, 1e-99)"
+    )
+    session.execute("delete from purchase where amount < 1")
+    assert row(session, "select basket, spread from customer") == before
+    assert wrong(session) == []
+
+
+def test_other_value_types(shop: Callable[..., Session]) -> None:
+    session = shop(
+        """
+        create type mood as enum ('sad', 'glad');
+        create table customer (customer_id integer primary key);
+        create table visit (customer_id bigint, at date, feeling mood, seen boolean, tags text[], doc jsonb, d interval, u uuid,
+                            c char(5));
+        """,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[
+                Event(
+                    "visit",
+                    at="at",
+                    features={
+                        "last_mood": last("feeling"), "first_mood": first("feeling"), "best": maximum("feeling"),
+                        "moods": distinct("feeling"), "last_seen": last("seen"), "last_tags": last("tags"),
+                        "last_doc": last("doc"), "docs": distinct("doc"), "longest": maximum("d"), "last_u": last("u"),
+                        "last_c": last("c"), "cs": distinct("c"), "seen_n": count(where="seen"),
+                    },
+                )
+            ],
+        ),
+    )  # fmt: skip
+    session.execute(
+        """insert into visit values
+           (1, '2024-01-01', 'glad', true, '{a,b}', '{"a": 1}', '1 day', gen_random_uuid(), 'a'),
+           (1, '2024-01-02', 'sad', false, '{}', '[]', '24 hours', gen_random_uuid(), 'a    '),
+           (1, '2024-01-02', 'glad', null, null, null, null, null, null)"""
+    )
+    assert wrong(session) == []
+    session.execute("update visit set feeling = 'sad', seen = not seen, doc = '{\"a\": 1.0}' where seen")
+    assert wrong(session) == []
+    session.execute("delete from visit where not seen")
+    assert wrong(session) == []
+
+
+# --- on_delete="keep" --------------------------------------------------------------------------------------
+
+KEPT = {
+    "n": count(),
+    "n_30d": count(window="30 days"),
+    "spend": total("amount"),
+    "basket": mean("amount"),
+    "dearest": maximum("amount"),
+    "last_sku": last("sku"),
+    "heat": decayed(half_life="7 days"),
+}
+KEEPING: dict[str, Any] = {
+    "profile": Profile(
+        "customer", key="customer_id", events=[Event("purchase", at="at", features=KEPT, on_delete="keep")]
+    )
+}
+
+
+def test_kept_features_outlive_their_events_and_windows_do_not(shop: Callable[..., Session]) -> None:
+    session = shop(**KEEPING)
+    buy(session, (1, 100, 5, "a"), (1, 2, 20, "b"), (1, 1, 6, "c"), (2, 200, 1, "d"))
+    session.execute("delete from purchase where at < now() - interval '50 days'")
+    assert rows(session, "select n, n_30d, spend, last_sku from customer order by customer_id") == [
+        (3, 2, 31, "c"),
+        (1, 0, 1, "d"),
+    ]
+    session.execute("delete from purchase where amount = 20")
+    assert rows(session, "select n, n_30d, spend, dearest from customer order by customer_id") == [
+        (3, 1, 31, 20),
+        (1, 0, 1, 1),
+    ]
+    session.execute("truncate purchase")
+    assert rows(session, "select n, n_30d, spend from customer order by customer_id") == [(3, 0, 31), (1, 0, 1)]
+    buy(session, (1, 0, 4, "e"))
+    session.execute("call modelpack.rebuild('customer')")
+    assert rows(session, "select n, n_30d, spend, dearest, last_sku from customer order by customer_id") == [
+        (4, 1, 35, 20, "e"),
+        (1, 0, 1, 1, "d"),
+    ]
+    assert wrong(session) == []
+
+
+def test_kept_features_follow_updates_that_can_be_followed_and_refuse_the_others(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(
+        profile=Profile(
+            "customer",
+            key="customer_id",
+            events=[
+                Event("purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"),
+                Event("complaint", at="at", features={"worst": maximum("severity")}, on_delete="keep"),
+            ],
+        )
+    )
+    buy(session, (1, 100, 5, "a"), (1, 2, 20, "b"))
+    session.execute("delete from purchase where amount = 5")
+    session.execute("update purchase set amount = 21, customer_id = 2")
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [(1, 1, 5), (2, 1, 21)]
+    session.execute("insert into complaint values (1, 1, now(), 5)")
+    session.execute("update complaint set complaint_id = 2, at = now()")
+    for change in ("severity = 4", "severity = 6", "customer_id = 2", "severity = null"):
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="would take back worst"):
+            session.execute(f"update complaint set {change}")
+    assert wrong(session) == []
+
+
+def test_kept_features_in_one_message_that_makes_the_profile_prunes_and_goes_on(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(**KEEPING)
+    session.execute(
+        """
+        do $$
+        begin
+          insert into purchase (customer_id, amount) values (1, 1), (1, 2);
+          delete from purchase where amount = 1;
+          insert into purchase (customer_id, amount) values (1, 3);
+          insert into customer (customer_id) values (2);
+          insert into purchase (customer_id, amount) values (2, 1);
+          delete from purchase where customer_id = 2;
+          insert into purchase (customer_id, amount) values (2, 3);
+        end $$
+        """
+    )
+    assert rows(session, "select customer_id, n, spend from customer order by 1") == [(1, 3, 6), (2, 2, 4)]
