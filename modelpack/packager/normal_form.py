@@ -29,6 +29,8 @@ IR_VERSION = 9
 OPSETS = {"": 19, "ai.onnx.ml": 3}
 """Old enough for any onnxruntime since 1.16, new enough to compare texts (19) and for float64 trees (3)."""
 
+CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
+
 _OWN = "m_"
 """Prefix of the model's own names, so that none of them meets those that are added here."""
 
@@ -97,6 +99,12 @@ def normalise(
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
+    looping = sorted({node.op_type for node in graph.node} & CONTROL_FLOW)
+    if looping:
+        raise PackagingError(
+            f"The model needs control flow ({', '.join(looping)}), which the server does not run, since it may "
+            "never end. Use an estimator that needs no loop (docs/estimators.md)."
+        )
     sources = _sources(graph, columns, meant)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
