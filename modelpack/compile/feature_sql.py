@@ -102,7 +102,7 @@ def _filter(conditions: list[str]) -> str:
 
 def _amount(feature: Feature, *more: str) -> str:
     """The column as an exact number; NULL where it cannot be one or the row does not count."""
-    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')}::numeric)")
+    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')})")
 
 
 def _sum(name: str, scalar: str, kind: str) -> Contribution:
@@ -138,11 +138,12 @@ def _total(name: str, feature: Feature, _at: str | None) -> FeatureSql:
 
 
 def _mean_of(n: str, s: str) -> str:
-    return f"({s} / nullif({n}, 0))::double precision"
+    """In double precision: a numeric division would depend on the scale of amounts that are long gone."""
+    return f"({s})::double precision / nullif({n}, 0)"
 
 
 def _deviation_of(n: str, s: str, q: str) -> str:
-    return f"sqrt((({n} * {q} - {s} * {s}) / nullif({n} * ({n} - 1)::numeric, 0))::double precision)"
+    return f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
 
 
 def _moments(name: str, feature: Feature, visible: Callable[..., str], powers: int) -> FeatureSql:

@@ -128,7 +128,7 @@ class Plan:
     @property
     def kept(self) -> set[str]:
         """Every column of the profile that modelpack writes."""
-        return {c.name for c in self.columns} | set(self.outputs) | {"features_at"}
+        return {c.name for c in self.columns} | set(self.outputs) | {"features_at", "features_read_at"}
 
     def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
         """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
@@ -152,7 +152,7 @@ def make_plan(profile: Profile) -> Plan:
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
     plan = Plan(profile, tuple(events))
-    names = [c.name for c in plan.columns] + list(plan.outputs) + ["features_at", *profile.key]
+    names = [c.name for c in plan.columns] + list(plan.outputs) + ["features_at", "features_read_at", *profile.key]
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(

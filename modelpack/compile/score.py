@@ -11,6 +11,7 @@ from __future__ import annotations
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.sql import (
     HEADER,
+    STATEMENT,
     dollar,
     function,
     ident,
@@ -64,10 +65,9 @@ def _features(plan: Plan) -> str:
             moment.append(_read(plan, event, stored=False))
     ageing = [f"new.{ident(name)} := {sql.replace('p.', 'new.')};" for name, sql in plan.ageing()]
     blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
-    first = "\n".join(blank + anew)
+    read_at = f"new.features_read_at := {STATEMENT};"
+    first = "\n".join([*blank, *anew, read_at])
     text = f"if v_anew then\n  -- a new key: every feature from the events that are there already\n  {nest(first, 2)}\n"
-    if not first:
-        text = "if v_anew then\n  null;\n"
     if ageing:
         aged = "\n".join(ageing)
         text += f"else\n  -- decayed features lose weight up to the moment\n  {nest(aged, 2)}\n"

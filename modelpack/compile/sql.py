@@ -22,8 +22,11 @@ _RESERVED = set(
 )
 
 OWNER = "modelpack_owner"
-HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'"
+HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'\nset extra_float_digits = 1"
 """How every generated function runs: as the owner role, with nothing that a session could turn."""
+
+STATEMENT = "greatest(now(), statement_timestamp())"
+"""Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 
 
 def ident(name: str) -> str:

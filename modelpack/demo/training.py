@@ -44,7 +44,7 @@ def training_set(connection: Connection, profile: Profile, moment: datetime) -> 
     Events up to and without `moment` count. `numeric` columns become float64.
     """
     plan = make_plan(profile)
-    own = {c.name for c in plan.columns} | set(plan.outputs) | {"features_at"}
+    own = {c.name for c in plan.columns} | set(plan.outputs) | {"features_at", "features_read_at"}
     static = [c for c in read_table(connection, profile.table).columns if c not in own]
     connection.exec_driver_sql("set local timezone = 'UTC'")  # as in every generated function
     result = connection.exec_driver_sql(
