@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelpack.compile.plan import Plan
+from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.plan import Plan, magnitude
 from modelpack.compile.sql import STATEMENT, function, ident, listed, literal, nest, same
 
 _RANGE = "first_block bigint, last_block bigint"
@@ -30,15 +31,22 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     for number, event in enumerate(plan.events):
         features = event.windowed if windows_only else event.features
         if features:
-            rows = event.aggregate(features, plan.keys("p")).replace("v_moment", moment)
+            rows = event.aggregate(features, plan.keys("p"), magnitudes=True).replace("v_moment", moment)
             joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
     return "\n".join(joins)
 
 
-def _differs(stored: str, expected: str, *, approximate: bool) -> str:
-    """Whether a stored feature is wrong; a sum of floating-point weights may be off by 1e-9 of itself."""
-    if approximate:
-        return f"({stored} is null or abs({stored} - {expected}) > 1e-9 * greatest(1, abs({expected})))"
+def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
+    """Whether a column is wrong, where `place` has what the events say.
+
+    A sum of floating-point numbers may be off by 1e-9 of its magnitude.
+    """
+    expected = f"{place}.{ident(name)}"
+    if name == f.bound:
+        return f"coalesce({expected} > coalesce({stored}, '-infinity'), false)"
+    if f.magnitude:
+        most = f"1e-9 * {place}.{ident(magnitude(f.name))} + 1e-70"
+        return f"({stored} is null or abs({stored} - {expected}) > {most})"
     return f"{stored} is distinct from {expected}"
 
 
@@ -127,7 +135,9 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
                 sets.append(f"{column} = case when x.afresh then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
-                tests.append(_differs(f"p.{column}", f"x.{column}", approximate=name in f.approximate))
+                tests.append(_differs(f, name, f"p.{column}", "x"))
+        if f.magnitude:
+            columns.append(places[f.name].replace(ident(f.name), ident(magnitude(f.name))))
     if not columns:
         return "begin\n  return 0;\nend\n"
     afresh = f"p.features_at is null or coalesce(p.features_read_at = {STATEMENT}, false)"
@@ -152,7 +162,15 @@ def _refresh(plan: Plan) -> list[str]:
         if f.window:
             column = ident(f.name)
             columns.append(_places(plan)[f.name])
-            tests.append(_differs(f"p.{column}", f"x.{column}", approximate=False))
+            tests.append(_differs(f, f.name, f"p.{column}", "x"))
+    for event in plan.events:
+        for f in event.decayed:
+            due = event.conditions(
+                same(event.keys("e"), plan.keys("p")), f"e.{event.at} > p.features_at", f"e.{event.at} <= v_moment"
+            )
+            tests.append(
+                f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"
+            )
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
     rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_IN_RANGE}\n) as p"
     joins = _expected(plan, "v_moment", windows_only=True)
@@ -207,7 +225,7 @@ def _verify(plan: Plan) -> list[str]:
         for f in event.features:
             for name in f.recompute if f.name not in kept else ():
                 stored, expected = f"p.{ident(name)}", f"r{number}.{ident(name)}"
-                differs = _differs(stored, expected, approximate=name in f.approximate)
+                differs = _differs(f, name, stored, f"r{number}")
                 rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {differs})")
     body = "begin\n"
     if rows:
