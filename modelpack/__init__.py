@@ -18,7 +18,14 @@ from modelpack.declaration import (
     ratio,
     total,
 )
-from modelpack.errors import ModelpackError
+from modelpack.errors import (
+    DeclarationError,
+    InstallError,
+    ModelpackError,
+    PackagingError,
+    ParityError,
+    RegistryError,
+)
 from modelpack.operations import CreateScoring, DropScoring, apply, remove
 from modelpack.registry import Registry, Version
 
@@ -26,11 +33,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CreateScoring",
+    "DeclarationError",
     "DropScoring",
     "Event",
+    "InstallError",
     "ModelpackError",
+    "PackagingError",
+    "ParityError",
     "Profile",
     "Registry",
+    "RegistryError",
     "Score",
     "Version",
     "age",

@@ -142,7 +142,7 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
         version = ".".join(map(str, sys.version_info[:2]))
         run = broken(
             f"the server's Python {version} cannot import {error.name or 'onnxruntime'}: {str(error)[:300]}; "
-            "select * from modelpack.doctor() says what to install"
+            "install numpy and onnxruntime for that Python and name their folder: modelpack install --server-wheels DIR"
         )
     except Exception as error:
         run = broken(f"the model cannot be loaded: {type(error).__name__}: {str(error)[:500]}")

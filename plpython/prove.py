@@ -62,6 +62,6 @@ def prove(plpy: Any, GD: dict[str, Any], version_id: int) -> None:
                 f"on this server, expected {expected}",
                 detail=f"Inputs: {json.dumps(dict(zip((i['name'] for i in inputs), row, strict=True)))}. "
                 f"onnxruntime: {here} on this server, {made} where it was made.",
-                hint="select * from modelpack.doctor() shows what the server is missing.",
+                hint="Give the server the libraries that made the version (docs/operations.md), or publish again with the server's.",
                 sqlstate="22023",
             )

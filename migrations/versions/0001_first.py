@@ -9,11 +9,12 @@ depends_on = None
 
 # in the order in which they need each other
 FUNCTIONS = (
-    "amount", "decay", "to_double", "fill", "immutable",
+    "amount", "decay", "to_double", "fill", "qualified", "immutable",
     "server_wheels", "failure", "load", "score", "prove",
     "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
     "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
-    "cover_partitions", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+    "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+    "follow_partitions", "recount_dropped",
 )  # fmt: skip
 
 

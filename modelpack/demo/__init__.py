@@ -16,6 +16,7 @@ from modelpack.demo.cdnow import cdnow
 from modelpack.demo.simulation import simulated
 from modelpack.demo.stage import Stage
 from modelpack.demo.story import Story
+from modelpack.errors import ModelpackError
 from modelpack.install import normal_dsn
 from modelpack.server import in_words, make_engine
 
@@ -45,6 +46,12 @@ def main(
     with in_words():
         engine.connect().close()  # the sentence for a wrong DSN
     plain = normal_dsn(dsn).replace("postgresql+psycopg://", "postgresql://", 1)
-    with psycopg.connect(plain, autocommit=True) as application:
-        Story(scenario, Stage(console), application, engine).tell()
+    try:
+        with in_words(), psycopg.connect(plain, autocommit=True) as application:
+            Story(scenario, Stage(console), application, engine).tell()
+    except psycopg.Error as error:
+        raise ModelpackError(
+            f"the server refuses: {str(error).splitlines()[0]}; the demo needs a superuser, or a member of modelpack_owner "
+            "who may create schemas"
+        ) from error
     return 0

@@ -35,7 +35,12 @@ class Stage:
     def code(self, text: str, language: str) -> None:
         """Source text, set in."""
         lines = Syntax(
-            text.strip("\n"), language, theme=_THEME, background_color="default", padding=(0, 0, 0, 4)
+            text.strip("\n"),
+            language,
+            theme=_THEME,
+            background_color="default",
+            word_wrap=True,
+            padding=(0, 0, 0, 4),
         )
         self.console.print(lines)
 
@@ -47,7 +52,7 @@ class Stage:
         """Rows as a table; `label` heads its first column, which names the rows."""
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for column in [label, *columns] if label else columns:
-            table.add_column(column, justify="left" if column == label else "right", overflow="fold")
+            table.add_column(column, justify="left" if column == label else "right", no_wrap=True)
         for row in rows:
             table.add_row(*("" if value is None else f"{value}" for value in row))
         self.console.print(table)

@@ -13,17 +13,17 @@ import psycopg
 from psycopg import sql
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import cross_val_score
-from sqlalchemy import Engine
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sqlalchemy import Connection, Engine
 
 from modelpack.declaration.profile import Profile, load_profiles
 from modelpack.demo.scenario import EventLog, Release, Scenario
 from modelpack.demo.stage import Stage
-from modelpack.demo.training import training_set
 from modelpack.errors import ModelpackError
 from modelpack.install import install, installed, require
 from modelpack.operations import apply
 from modelpack.registry import Registry, Version
+from modelpack.training import training_set
 
 SCHEMA, MODEL, PROFILE = "demo", "demo_churn", "demo.customer"
 
@@ -114,28 +114,35 @@ class Story:
         )
         self.stage.say(
             f"Columns for the features, {triggers} triggers in plain PL/pgSQL, and every event of the past counted, in "
-            f"{time.perf_counter() - start:.1f} s. No model is there yet, and the profile says so:"
+            f"{time.perf_counter() - start:.1f} s. (A DBA reads one with \\sf modelpack.demo_customer_score in psql.) "
+            "No model is there yet, and the profile says so:"
         )
-        self._query("select churn_stale, count(*) from demo.customer group by 1")
+        self._query("select churn_stale, count(*) from demo.customer group by churn_stale")
 
     def _first_version(self) -> None:
         self.stage.step("The data scientist trains a model and publishes it")
         ago = (self.scenario.today - self.scenario.learned).days
         self.stage.say(
             f"The training set: every customer as of {ago} days ago, computed from the events by the same declaration "
-            f"(no event after that moment counts); the truth is who bought nothing in the {ago} days since."
+            f"(no event after that moment counts); the truth is who bought nothing in the {ago} days since. (The demo knows "
+            "already what is about to arrive. The days after today it keeps to itself until the end.)"
         )
         with self.stage.wait("training"), self.engine.begin() as connection:
-            frame = training_set(connection, self.profile, self.scenario.learned)
+            frame = self._training_set(connection)
         version = self._publish(frame, self.scenario.releases[0])
         self._promote(version, "first version")
+
+    def _training_set(self, connection: Connection) -> pd.DataFrame:
+        frame = training_set(connection, self.profile, at=[self.scenario.learned], everybody=True)
+        return frame.set_index("customer_id")
 
     def _publish(self, frame: pd.DataFrame, release: Release) -> Version:
         inputs = frame[list(release.inputs)]
         left = self.scenario.left(frame.index, self.scenario.learned, self.scenario.today)
         with self.stage.wait("training, converting to ONNX, proving parity"):
             estimator = clone(release.estimator)
-            auc = float(cross_val_score(estimator, inputs, left, cv=3, scoring="roc_auc").mean())
+            folds = StratifiedKFold(3, shuffle=True, random_state=1)
+            auc = float(cross_val_score(estimator, inputs, left, cv=folds, scoring="roc_auc").mean())
             estimator.fit(inputs, left)
             sample = inputs.sample(min(_SAMPLE, len(inputs)), random_state=1)
             version = self.registry.publish(
@@ -167,7 +174,9 @@ class Story:
         self.stage.step(f"The last {days} days arrive, one INSERT an event")
         for log in self.scenario.logs:
             self.stage.sql(_with_names(log))
-        self.stage.say("Each INSERT returns with the customer's counters and score right, in its transaction.")
+        self.stage.say(
+            "Each INSERT returns with the customer's counters and score right, in its transaction."
+        )
         # An event is scored when it arrives, which is now: windows on the way are those of a late arrival. Only
         # the scores that stand at the end are held against the truth.
         seconds = 0.0
@@ -183,6 +192,12 @@ class Story:
         self.stage.say(
             f"{self.scenario.arriving:,} events in {seconds:.1f} s: {self.rate:,.0f} events a second, each counted, scored "
             "and logged, from one connection, on this machine."
+        )
+        self.stage.say("The log has every score with the inputs that the model received, for example:")
+        self._query(
+            "select entity_key, version, round(prediction::numeric, 3) as prediction,\n"
+            "       microseconds, inputs::numeric(10, 1)[]::text as inputs\n  from modelpack.prediction\n"
+            f" where model = '{MODEL}' order by prediction_id desc limit 1"
         )
         self.stage.say("Windows and ages move on while a customer is quiet; a job keeps up with the clock:")
         # everybody's ages and windows as of now: the moment at which the scores are held against the truth
@@ -212,7 +227,7 @@ class Story:
         _, again = self._row(act.show, key)
         self.stage.rows(
             names,
-            [("before", *before), ("after the INSERT", *after), ("after the rollback", *again)],
+            [("before", *before), ("after", *after), ("rolled back", *again)],
             label=f"customer {key}",
         )
         self.stage.say(
@@ -224,7 +239,7 @@ class Story:
         self.stage.step("A second version: published, promoted, rolled back")
         self.stage.say("It takes more inputs. The profile has them already, so nobody migrates anything.")
         with self.engine.begin() as connection:
-            frame = training_set(connection, self.profile, self.scenario.learned)
+            frame = self._training_set(connection)
         version = self._publish(frame, self.scenario.releases[1])
         self._promote(version, "more inputs")
         self._standing()
@@ -233,12 +248,14 @@ class Story:
         self._rescore()
         self._standing()
         self._query(
-            f"select action, version, previous, reason from modelpack.promotion where model = '{MODEL}' order by promotion_id"
+            "select action, version, previous, reason\n  from modelpack.promotion\n"
+            f" where model = '{MODEL}' order by promotion_id"
         )
 
     def _standing(self) -> None:
         self._query(
-            "select churn_version, count(*), round(avg(churn)::numeric, 3) as churn from demo.customer group by 1"
+            "select churn_version, count(*), round(avg(churn)::numeric, 3) as mean_churn\n"
+            "  from demo.customer group by churn_version"
         )
 
     def _result(self) -> None:
@@ -344,17 +361,21 @@ def clear(connection: psycopg.Connection[Any]) -> None:
                 f"the database has a schema {SCHEMA} that the demo did not make, expected none; name another database in "
                 "MODELPACK_DSN, or: alter schema demo rename to …"
             )
-        if connection.execute("select from modelpack.profile where name = %s", [PROFILE]).fetchone():
+        if connection.execute("select 1 from modelpack.profile where name = %s", [PROFILE]).fetchone():
             if connection.execute("select to_regclass(%s)", [PROFILE]).fetchone() != (None,):
                 connection.execute("select modelpack.detach(%s)", [PROFILE])
             connection.execute("delete from modelpack.profile where name = %s", [PROFILE])
         if row is not None:
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(SCHEMA)))
+        hashes = connection.execute(
+            "select sha256 from modelpack.version where model = %s", [MODEL]
+        ).fetchall()
         for table in ("prediction", "promotion", "alias", "version", "model"):
             connection.execute(
                 sql.SQL("delete from modelpack.{} where model = %s").format(sql.Identifier(table)), [MODEL]
             )
         connection.execute(
-            "delete from modelpack.artifact as a where not exists "
-            "(select from modelpack.version as v where v.sha256 = a.sha256)"
+            "delete from modelpack.artifact as a where a.sha256 = any (%s) "
+            "and not exists (select from modelpack.version as v where v.sha256 = a.sha256)",
+            [[row[0] for row in hashes]],
         )

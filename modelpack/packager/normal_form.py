@@ -28,6 +28,9 @@ IR_VERSION = 8
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 """Old enough for any onnxruntime since 1.14, new enough for float64 trees (ai.onnx.ml 3)."""
 
+_OWN = "m_"
+"""Prefix of the model's own names, so that none of them meets those that are added here."""
+
 
 @dataclass(frozen=True)
 class NormalForm:
@@ -54,6 +57,7 @@ def normalise(
     index: int | None = None,
     sign: float = 1.0,
     closed: Mapping[str, Sequence[Cell]] | None = None,
+    by_position: bool = False,
 ) -> NormalForm:
     """Rewrite a model of any origin into normal form.
 
@@ -65,6 +69,8 @@ def normalise(
         index: which column of that output is the score, where it has several.
         sign: -1 turns the score round.
         closed: inputs in which only the given values are scored; any other gives NaN.
+        by_position: where the model has one input a column, they are the columns in their order, whatever
+            their names (skl2onnx calls a column "a.b c" "a_b_c").
 
     Raises:
         PackagingError: inputs that do not fit the columns, no usable output, or an invalid model.
@@ -73,18 +79,24 @@ def normalise(
         model = onnx.load_from_string(onnx_bytes)
     except Exception as error:  # protobuf's errors share no public base class
         raise PackagingError(f"The file is no ONNX model: {error}") from error
-    graph = model.graph
     if model.functions:
         raise PackagingError(
             "The model has local functions, which the server does not run: export it without them."
         )
-    model = _newer(model)
+    model = onnx.compose.add_prefix(_newer(model), _OWN)
     graph = model.graph
+    initializers = {i.name for i in graph.initializer}
+    inputs = [i.name for i in graph.input if i.name not in initializers]
+    if by_position and len(inputs) == len(columns):
+        meant = dict(zip(inputs, columns, strict=True))
+    else:
+        meant = {_OWN + c.name: c for c in columns}
     _drop_zipmap(graph)
-    chosen = _choose_output(graph, output)
+    chosen = _choose_output(graph, None if output is None else _OWN + output)
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
-    sources = _sources(graph, columns)
+    _drop_identities(graph, score)
+    sources = _sources(graph, columns, meant)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
     score = _guard(graph, score, ordered, closed or {})
@@ -117,6 +129,13 @@ def _newer(model: Any) -> Any:
     return model
 
 
+def _drop_identities(graph: Any, score: str) -> None:
+    """Remove nodes that do nothing: each costs as much as a real one."""
+    for node in [n for n in graph.node if n.op_type == "Identity" and n.output[0] != score]:
+        graph.node.remove(node)
+        _rename_input(graph, node.output[0], node.input[0])
+
+
 def _drop_zipmap(graph: Any) -> None:
     for node in [n for n in graph.node if n.op_type == "ZipMap"]:
         for value in list(graph.output):
@@ -128,10 +147,12 @@ def _drop_zipmap(graph: Any) -> None:
 
 def _choose_output(graph: Any, name: str | None) -> Any:
     outputs = {o.name: o for o in graph.output}
-    listed = ", ".join(outputs) or "none"
+    listed = ", ".join(o.removeprefix(_OWN) for o in outputs) or "none"
     if name is not None:
         if name not in outputs:
-            raise PackagingError(f"The model has no output {name!r}. Its outputs: {listed}.")
+            raise PackagingError(
+                f"The model has no output {name.removeprefix(_OWN)!r}. Its outputs: {listed}."
+            )
         return outputs[name]
     floats = [
         o for o in graph.output if o.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.DOUBLE)
@@ -144,14 +165,17 @@ def _choose_output(graph: Any, name: str | None) -> Any:
 def _select(graph: Any, chosen: Any, index: int | None, sign: float) -> str:
     """Append the nodes that take the score out of the chosen output; return the score's present name."""
     name = str(chosen.name)
-    shape = chosen.type.tensor_type.shape.dim if chosen.type.tensor_type.HasField("shape") else None
-    width = shape[1].dim_value if shape is not None and len(shape) == 2 else None
-    if index is not None and width != 1:
+    declared = _dims(chosen)
+    dims = _type_of(graph, name)[1] or declared
+    width = dims[1] if dims is not None and len(dims) == 2 else None
+    if index is not None and width != 1 and (dims is None or len(dims) != 1):
         graph.initializer.append(numpy_helper.from_array(np.array([index], np.int64), "score_index"))
         graph.node.append(helper.make_node("Gather", [name, "score_index"], ["score_column"], axis=1))
         name = "score_column"
     elif width is not None and width > 1:
-        raise PackagingError(f"The output {name!r} has {width} columns: say which one is the score (index).")
+        raise PackagingError(
+            f"The output {name.removeprefix(_OWN)!r} has {width} columns: say which one is the score (index)."
+        )
     if sign != 1.0:
         graph.node.append(helper.make_node("Neg", [name], ["score_turned"]))
         name = "score_turned"
@@ -197,9 +221,9 @@ def _prune(graph: Any, score: str) -> None:
             graph.input.remove(value)
 
 
-def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
-    by_name = {c.name: c for c in columns}
-    free = [c for c in columns if c.name not in {i.name for i in graph.input}]
+def _sources(graph: Any, columns: Sequence[Column], by_name: Mapping[str, Column]) -> list[_Source]:
+    named = {by_name[i.name].name for i in graph.input if i.name in by_name}
+    free = [c for c in columns if c.name not in named]
     sources = []
     for value in graph.input:
         tensor = value.type.tensor_type
@@ -207,13 +231,14 @@ def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
         dims = tensor.shape.dim
         if len(dims) != 2:
             raise PackagingError(
-                f"Input {value.name!r} has rank {len(dims)}, a [rows, columns] tensor is expected."
+                f"Input {value.name.removeprefix(_OWN)!r} has rank {len(dims)}, "
+                "a [rows, columns] tensor is expected."
             )
         if value.name in by_name and dims[1].dim_value in (0, 1):
-            names: tuple[str, ...] = (value.name,)
+            names: tuple[str, ...] = (by_name[value.name].name,)
             if by_name[value.name].type != kind:
                 raise PackagingError(
-                    f"Input {value.name!r} of the model is {kind}, "
+                    f"Input {names[0]!r} of the model is {kind}, "
                     f"the sample's column is {by_name[value.name].type}."
                 )
         else:
@@ -221,7 +246,7 @@ def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
             names = tuple(c.name for c in free if c.type == kind)[:width]
             if len(names) != width:
                 raise PackagingError(
-                    f"Input {value.name!r} of the model takes {width} {kind} column(s), "
+                    f"Input {value.name.removeprefix(_OWN)!r} of the model takes {width} {kind} column(s), "
                     f"{len(names)} are left: {', '.join(names) or 'none'}."
                 )
             free = [c for c in free if c.name not in names]
@@ -383,12 +408,8 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
 def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
-    taken = {"score", "number", "text"} & {o for n in graph.node for o in n.output if o != score}
-    if taken:
-        raise PackagingError(
-            f"The model uses the name(s) {', '.join(sorted(taken))} for values inside: rename them."
-        )
-    elem_type, rank = _type_of(graph, score)
+    elem_type, dims = _type_of(graph, score)
+    rank = len(dims) if dims is not None else 0
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))
         graph.node.append(helper.make_node("Reshape", [score, "score_shape"], ["score_reshaped"]))
@@ -414,8 +435,11 @@ def _finish(model: Any, score: str) -> None:
     del model.metadata_props[:]
 
 
-def _type_of(graph: Any, name: str) -> tuple[int, int | None]:
-    """Element type and rank of a value, by shape inference; float32 and None where that finds none."""
+def _type_of(graph: Any, name: str) -> tuple[int, list[int] | None]:
+    """Element type and dimensions (0: unknown) of a value by shape inference; float32 and None without.
+
+    What the graph itself declares is left out: converters are often wrong about it.
+    """
     copy = onnx.GraphProto.FromString(graph.SerializeToString())
     del copy.output[:]
     del copy.value_info[:]
@@ -424,7 +448,11 @@ def _type_of(graph: Any, name: str) -> tuple[int, int | None]:
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
     for value in [*inferred.graph.output, *inferred.graph.value_info]:
-        tensor = value.type.tensor_type
-        if value.name == name and tensor.elem_type:
-            return int(tensor.elem_type), len(tensor.shape.dim) if tensor.HasField("shape") else None
+        if value.name == name and value.type.tensor_type.elem_type:
+            return int(value.type.tensor_type.elem_type), _dims(value)
     return int(TensorProto.FLOAT), None
+
+
+def _dims(value: Any) -> list[int] | None:
+    tensor = value.type.tensor_type
+    return [int(d.dim_value) for d in tensor.shape.dim] if tensor.HasField("shape") else None

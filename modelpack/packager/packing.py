@@ -25,6 +25,7 @@ from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, c
 from modelpack.packager.probes import plain_probes, threshold_probes
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
+from modelpack.packager.thresholds import settle
 from modelpack.packager.trials import accepted_missing, closed_categories
 
 _SEED = 20240229
@@ -162,13 +163,17 @@ def _convert(
     deadline = time.monotonic() + timeout
     attempts: list[_Attempt] = []
     errors: dict[Route, str] = {}
+    accepted = [row for row, score in zip(expected.rows, expected.scores, strict=True) if np.isfinite(score)]
+    settled = settle(estimator, oracle.inputs, columns, accepted[: expected.sample_rows])
     for route in routes_for(estimator):
         left = deadline - time.monotonic()
         if errors and left <= 0:
             break
         try:
-            raw = convert_in_child(Job(estimator, columns, target.method, route), max(left, 0.001))
-            form = normalise(raw, columns, index=target.index, sign=target.sign, closed=closed)
+            raw = convert_in_child(Job(settled, columns, target.method, route), max(left, 0.001))
+            form = normalise(
+                raw, columns, index=_column(target), sign=target.sign, closed=closed, by_position=True
+            )
             scores = run_rows(form, columns, expected.rows)
         except PackagingError as error:
             errors[route] = str(error)
@@ -187,6 +192,16 @@ def _convert(
     if accept:
         return replace(best, parity=replace(best.parity, accepted=accept))
     raise ParityError(_parity_message(best.parity))
+
+
+def _column(target: Target) -> int:
+    """Which column of the converted output is the score, where there are several.
+
+    Converted decision functions of two classes have two columns, the second being the estimator's own.
+    """
+    if target.index is not None:
+        return target.index
+    return 1 if target.method == "decision_function" else 0
 
 
 def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
@@ -217,6 +232,6 @@ def _parity_message(parity: Parity) -> str:
     return (
         f"Rounding the inputs to float32 changes the score of {parity.rounded_rows} of {parity.rows} sample "
         f"rows (limit {ROUNDED_LIMIT:.0%}), at most by {parity.rounded_difference:.3g}: some input needs "
-        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a scaler "
-        "before histogram trees, or accept it with a reason (--accept)."
+        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a "
+        "scaler before histogram trees, or accept it with a reason (--accept)."
     )

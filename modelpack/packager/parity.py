@@ -171,12 +171,12 @@ def _neighbours(expected: Expected, n: int) -> list[Row]:
 
 
 def _edge(rounded: Row, direction: float) -> Row:
-    """The row with every number almost half way to the next float32."""
+    """The row with every number all but half way to the next float32: the last one that rounds back."""
     moved: Row = []
     for value in rounded:
         if isinstance(value, float):
             following = float(np.nextafter(np.float32(value), np.float32(direction)))
-            moved.append(value + 0.499 * (following - value) if np.isfinite(following) else value)
+            moved.append(value + (0.5 - 1e-8) * (following - value) if np.isfinite(following) else value)
         else:
             moved.append(value)
     return moved

@@ -4,6 +4,8 @@ do $drop$
 declare
   v_item record;
 begin
+  drop event trigger modelpack_partitions;
+  drop event trigger modelpack_dropped;
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;
@@ -15,8 +17,9 @@ begin
   loop
     execute format('drop routine if exists %s cascade', v_item.name);
   end loop;
-  revoke all on schema modelpack from modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
+  -- the owner first: a right revoked from the owner would be missing for the next one too
   alter schema modelpack owner to current_user;
+  revoke all on schema modelpack from modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
   for v_item in
     select r.rolname as name from pg_catalog.pg_roles as r
      where r.rolname in ('modelpack_owner', 'modelpack_publisher', 'modelpack_approver', 'modelpack_reader', 'modelpack_monitor')

@@ -40,6 +40,20 @@ begin
     execute format('alter table %s drop column %I', v_profile.relation, v_item.name);
   end loop;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
+  -- rights and policies of tables that no other declaration names
+  for v_item in
+    select distinct t.relation
+      from (select v_profile.relation
+            union all
+            select to_regclass(modelpack.qualified(e.value ->> 'table')) from jsonb_array_elements(v_profile.declaration -> 'events') as e) as t (relation)
+      join pg_class as c on c.oid = t.relation
+     where t.relation not in (select p.relation from modelpack.profile as p)
+       and t.relation not in (select to_regclass(modelpack.qualified(e.value ->> 'table'))
+                                from modelpack.profile as p, jsonb_array_elements(p.declaration -> 'events') as e)
+  loop
+    execute format('drop policy if exists modelpack_owner on %s', v_item.relation);
+    execute format('revoke all on %s from modelpack_owner', v_item.relation);
+  end loop;
 end
 $modelpack$;
 comment on function modelpack.detach(text) is

@@ -40,7 +40,7 @@ for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], st
             f"on this server, expected {expected}",
             detail=f"Inputs: {json.dumps(dict(zip((i['name'] for i in inputs), row, strict=True)))}. "
             f"onnxruntime: {here} on this server, {made} where it was made.",
-            hint="select * from modelpack.doctor() shows what the server is missing.",
+            hint="Give the server the libraries that made the version (docs/operations.md), or publish again with the server's.",
             sqlstate="22023",
         )
 $modelpack$;

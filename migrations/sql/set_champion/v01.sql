@@ -27,6 +27,7 @@ begin
   for v_profile in
     select p.relation from modelpack.profile as p
      where p.profile_id in (select s.profile_id from modelpack.score as s where s.model = set_champion.model)
+       and exists (select from pg_class as c where c.oid = p.relation)  -- a dropped profile needs no score
      order by p.profile_id
   loop
     perform modelpack.bind(v_profile.relation::text);

@@ -1,4 +1,15 @@
-from modelpack import Event, Profile, Score, age, count, decayed, first, last, mean, total
+from modelpack import (
+    Event,
+    Profile,
+    Score,
+    age,
+    count,
+    decayed,
+    first,
+    last,
+    mean,
+    total,
+)
 
 customer = Profile(
     "demo.customer",
@@ -19,11 +30,14 @@ customer = Profile(
         ),
     ],
     scores=[
-        # inputs that are not named here are the profile's columns of the same names
+        # an input that is not named here is the column of the same name
         Score(
             "churn",
             model="demo_churn",
-            inputs={"days_known": age("first_purchase_at"), "days_quiet": age("last_purchase_at")},
+            inputs={
+                "days_known": age("first_purchase_at"),
+                "days_quiet": age("last_purchase_at"),
+            },
         )
     ],
 )

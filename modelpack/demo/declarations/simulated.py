@@ -1,4 +1,14 @@
-from modelpack import Event, Profile, Score, age, count, decayed, last, mean, total
+from modelpack import (
+    Event,
+    Profile,
+    Score,
+    age,
+    count,
+    decayed,
+    last,
+    mean,
+    total,
+)
 
 customer = Profile(
     "demo.customer",
@@ -27,11 +37,14 @@ customer = Profile(
         ),
     ],
     scores=[
-        # inputs that are not named here are the profile's columns of the same names, like plan
+        # an input that is not named here is the column of the same name
         Score(
             "churn",
             model="demo_churn",
-            inputs={"days_known": age("joined_at"), "days_quiet": age("last_purchase_at")},
+            inputs={
+                "days_known": age("joined_at"),
+                "days_quiet": age("last_purchase_at"),
+            },
         )
     ],
 )

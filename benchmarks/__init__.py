@@ -1,0 +1,1 @@
+"""What scoring in place costs, beside what it replaces. `make bench`."""

@@ -1,0 +1,213 @@
+"""Converters of our own for the preprocessing that skl2onnx gets wrong, used in the converting process.
+
+- `SimpleImputer`: skl2onnx fills with float32 values whatever its input is, so that everything behind it is
+  float32 too; ours keeps float64.
+- `OneHotEncoder` of numbers: skl2onnx casts to int64, so that 0.5 is 0; ours compares. Infrequent and dropped
+  categories are a matrix behind the plain encoding.
+- `OrdinalEncoder`: skl2onnx forgets what a missing text is encoded as once missing texts are tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+from skl2onnx.common._registration import register_converter, register_shape_calculator
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+from skl2onnx.operator_converters.common import concatenate_variables
+from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
+
+from modelpack.packager.columns import is_missing
+from modelpack.packager.signature import MISSING_TOKEN
+
+_ML = "ai.onnx.ml"
+
+
+def register() -> None:
+    """Replace skl2onnx's converters and shape calculators, in this process."""
+    for name in ("SklearnImputer", "SklearnSimpleImputer"):
+        register_converter(name, _imputer, overwrite=True)
+        register_shape_calculator(name, _imputer_shape, overwrite=True)
+    register_converter("SklearnOneHotEncoder", _one_hot, overwrite=True)
+    register_shape_calculator("SklearnOneHotEncoder", _one_hot_shape, overwrite=True)
+    register_converter("SklearnOrdinalEncoder", _ordinal, overwrite=True)
+    register_shape_calculator("SklearnOrdinalEncoder", _ordinal_shape, overwrite=True)
+
+
+class _Graph:
+    """The few calls that a converter needs, on skl2onnx's scope and container."""
+
+    def __init__(self, scope: Any, container: Any) -> None:
+        self._scope = scope
+        self._container = container
+
+    def constant(self, values: Any, dtype: Any) -> str:
+        array = np.asarray(values, dtype=dtype)
+        name = str(self._scope.get_unique_variable_name("constant"))
+        kind = numpy_helper.from_array(array).data_type
+        self._container.add_initializer(name, kind, array.shape, array.ravel().tolist())
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
+        made = output or str(self._scope.get_unique_variable_name(kind.lower()))
+        domain = _ML if kind in ("LabelEncoder", "OneHotEncoder") else ""
+        name = self._scope.get_unique_operator_name(kind)
+        self._container.add_node(
+            kind, inputs, [made], op_domain=domain, op_version=_VERSIONS.get(kind), name=name, **attributes
+        )
+        return made
+
+    def columns(self, operator: Any) -> Iterator[tuple[str, Any]]:
+        """Each column of the operator's inputs as a [N, 1] tensor, with its type."""
+        for value in operator.inputs:
+            width = value.type.shape[1]
+            for n in range(width):
+                name = value.full_name
+                if width > 1:
+                    name = self.node("Gather", [name, self.constant([n], np.int64)], axis=1)
+                yield name, value.type
+
+
+_VERSIONS = {"LabelEncoder": 2, "OneHotEncoder": 1}
+
+
+def _width(operator: Any) -> int:
+    return sum(int(v.type.shape[1]) for v in operator.inputs)
+
+
+def _dtype(kind: Any) -> Any:
+    return np.float64 if isinstance(kind, DoubleTensorType) else np.float32
+
+
+def _imputer_shape(operator: Any) -> None:
+    first = operator.inputs[0].type
+    made = type(first) if isinstance(first, StringTensorType | DoubleTensorType) else FloatTensorType
+    operator.outputs[0].type = made([operator.inputs[0].get_first_dimension(), _width(operator)])
+
+
+def _imputer(scope: Any, operator: Any, container: Any) -> None:
+    imputer = operator.raw_operator
+    if imputer.add_indicator:
+        raise NotImplementedError(
+            "SimpleImputer(add_indicator=True) has no converter: leave the indicator out"
+        )
+    if len(imputer.statistics_) != _width(operator) or any(is_missing(s) for s in imputer.statistics_):
+        raise NotImplementedError(
+            "SimpleImputer has a column without any value in its training data: drop that column"
+        )
+    if isinstance(operator.inputs[0].type, StringTensorType):
+        convert_sklearn_imputer(scope, operator, container)
+        return
+    graph = _Graph(scope, container)
+    dtype = _dtype(operator.outputs[0].type)
+    name = concatenate_variables(scope, operator.inputs, container, type(operator.outputs[0].type))
+    if is_missing(imputer.missing_values):
+        empty = graph.node("IsNaN", [name])
+    else:
+        empty = graph.node("Equal", [name, graph.constant([imputer.missing_values], dtype)])
+    filled = graph.constant(imputer.statistics_.astype(np.float64), dtype)
+    graph.node("Where", [empty, filled, name], operator.outputs[0].full_name)
+
+
+def _one_hot_shape(operator: Any) -> None:
+    encoder = operator.raw_operator
+    width = sum(_mapping(encoder, n).shape[1] for n in range(len(encoder.categories_)))
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
+
+
+def _mapping(encoder: Any, n: int) -> Any:
+    """Matrix [categories + 1, outputs]: what each category, or (last row) an unknown value, becomes."""
+    count = len(encoder.categories_[n])
+    groups = None
+    if getattr(encoder, "_infrequent_enabled", False):
+        groups = encoder._default_to_infrequent_mappings[n]
+    groups = np.arange(count) if groups is None else np.asarray(groups)
+    width = int(groups.max()) + 1 if count else 0
+    matrix = np.zeros((count + 1, width), dtype=np.float32)
+    matrix[np.arange(count), groups] = 1.0
+    infrequent = len(np.unique(groups)) < count
+    if encoder.handle_unknown in ("infrequent_if_exist", "warn") and infrequent:
+        matrix[count, width - 1] = 1.0
+    dropped = None if encoder.drop_idx_ is None else encoder.drop_idx_[n]
+    if dropped is not None:
+        matrix = np.delete(matrix, int(dropped), axis=1)
+    return matrix
+
+
+def _one_hot(scope: Any, operator: Any, container: Any) -> None:
+    encoder = operator.raw_operator
+    graph = _Graph(scope, container)
+    made = []
+    for n, (name, kind) in enumerate(graph.columns(operator)):
+        categories = encoder.categories_[n]
+        if isinstance(kind, StringTensorType):
+            texts = [str(c) for c in categories]
+            flags = graph.node("OneHotEncoder", [name], cats_strings=texts, zeros=1)
+            flags = graph.node("Reshape", [flags, graph.constant([-1, len(texts)], np.int64)])
+        else:
+            flags = _number_flags(graph, name, kind, categories)
+        matrix = _mapping(encoder, n)
+        count = len(categories)
+        if matrix[:count].shape != (count, count) or not np.array_equal(matrix[:count], np.eye(count)):
+            flags = graph.node("MatMul", [flags, graph.constant(matrix[:count] - matrix[count], np.float32)])
+            if matrix[count].any():
+                flags = graph.node("Add", [flags, graph.constant(matrix[count], np.float32)])
+        made.append(flags)
+    if len(made) == 1:
+        graph.node("Identity", made, operator.outputs[0].full_name)
+    else:
+        graph.node("Concat", made, operator.outputs[0].full_name, axis=1)
+
+
+def _number_flags(graph: _Graph, name: str, kind: Any, categories: Any) -> str:
+    """[N, categories] of 0 and 1: which category the number is; NaN is a category like any other."""
+    dtype = np.int64 if isinstance(kind, Int64TensorType) else _dtype(kind)
+    values = np.array([math.nan if is_missing(c) else float(c) for c in categories])
+    known = np.nan_to_num(values)
+    equal = graph.node("Equal", [name, graph.constant(known.reshape(1, -1), dtype)])
+    if np.isnan(values).any():
+        equal = graph.node("And", [equal, graph.constant(~np.isnan(values).reshape(1, -1), np.bool_)])
+        missing = graph.node("IsNaN", [name])
+        missing = graph.node("And", [missing, graph.constant(np.isnan(values).reshape(1, -1), np.bool_)])
+        equal = graph.node("Or", [equal, missing])
+    return graph.node("Cast", [equal], to=TensorProto.FLOAT)
+
+
+def _ordinal_shape(operator: Any) -> None:
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), _width(operator)])
+
+
+def _ordinal(scope: Any, operator: Any, container: Any) -> None:
+    encoder = operator.raw_operator
+    graph = _Graph(scope, container)
+    made = []
+    for n, (name, kind) in enumerate(graph.columns(operator)):
+        categories = encoder.categories_[n]
+        text = isinstance(kind, StringTensorType)
+        codes = np.arange(len(categories), dtype=np.float64)
+        if getattr(encoder, "_infrequent_enabled", False):
+            groups = encoder._default_to_infrequent_mappings[n]
+            if groups is not None:
+                codes[: len(groups)] = groups
+        keys: list[Any] = []
+        values: list[float] = []
+        for category, code in zip(categories, codes, strict=True):
+            empty = is_missing(category) or category == MISSING_TOKEN
+            keys.append(str(category) if text else (math.nan if empty else float(category)))
+            values.append(float(encoder.encoded_missing_value) if empty else float(code))
+        unknown = encoder.unknown_value
+        attributes: dict[str, Any] = {
+            "keys_strings" if text else "keys_floats": keys,
+            "values_floats": values,
+        }
+        if not text and not isinstance(kind, FloatTensorType):
+            name = graph.node("Cast", [name], to=TensorProto.FLOAT)
+        default = math.nan if unknown is None else float(unknown)
+        made.append(graph.node("LabelEncoder", [name], default_float=default, **attributes))
+    if len(made) == 1:
+        graph.node("Identity", made, operator.outputs[0].full_name)
+    else:
+        graph.node("Concat", made, operator.outputs[0].full_name, axis=1)
