@@ -147,7 +147,7 @@ class CountSql:
     # --- summed up a key --------------------------------------------------------------------------------
 
     def _by_difference(self, f: FeatureSql) -> bool:
-        return f.invertible or (self.keep and f.half_life is not None)
+        return f.invertible
 
     def _again(self, *, signed: bool) -> tuple[FeatureSql, ...]:
         """Features that are read from the events again for the keys touched."""
@@ -334,7 +334,10 @@ class CountSql:
             for source in ("old_rows", "new_rows")
         )
         message = f"this UPDATE of {self.event.table} would take back {', '.join(f.name for f in fixed)}"
-        lost = " or ".join(f"x.{ident(c.name)} is not null" for c in parts)
+        bounds = {f.bound for f in fixed}
+        lost = " or ".join(
+            f"x.{ident(c.name)} {'<> 0' if c.additive else 'is not null'}" for c in parts if c.name not in bounds
+        )
         return (
             f"if exists (\n     select from (\n       {old}\n       except all\n       {new}\n     ) as x where {lost}\n"
             f"   ) then\n  raise exception using\n    errcode = 'feature_not_supported',\n    message = {literal(message)},\n"
