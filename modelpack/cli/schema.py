@@ -48,6 +48,7 @@ def install(
     warning = None
     with in_words(InstallError), session.transaction() as connection:
         schema.check_server(connection)
+        connection.exec_driver_sql(schema.one_at_a_time())
         before = schema.installed(connection)
         after = schema.install(connection, server_wheels)
         if server_wheels is None:

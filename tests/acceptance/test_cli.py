@@ -236,6 +236,31 @@ def test_a_database_without_the_schema_is_told_the_command(empty_database: str, 
         assert "run `modelpack install`" in shell.refused(*arguments)
 
 
+def test_a_server_without_plpython_is_told_the_package_to_install(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as dba:
+        dba.execute("create schema bare")
+        dba.execute(
+            "create view bare.pg_available_extensions as select ''::name as name, ''::text as installed_version"
+        )
+        name = dba.info.dbname
+        dba.execute(f"alter database {name} set search_path = bare, pg_catalog, public")
+    shell = Shell(empty_database)
+    assert "apt-get install postgresql-plpython3-" in shell.refused("install")
+    assert shell.json("version")["database"] is None
+
+
+def test_wheels_that_the_server_cannot_see_are_refused(empty_database: str) -> None:
+    shell = Shell(empty_database)
+    assert "sees no folder /nowhere" in shell.refused("install", "--server-wheels", "/nowhere")
+    assert shell.json("version")["database"] is None
+
+
+def test_text_with_brackets_is_printed_as_it_is(shell: Shell) -> None:
+    Registry(shell.dsn).publish_package(packaged(), name="churn", note="[bold]not[/bold] markup :smile:")
+    for arguments in (("list",), ("show", "churn")):
+        assert "[bold]not[/bold] markup :smile:" in shell.run(*arguments)
+
+
 def test_a_sample_without_the_models_columns_is_refused(shell: Shell, files: Path) -> None:
     (files / "other.csv").write_text("a,b\n1,2\n")
     said = shell.refused(

@@ -13,11 +13,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from modelpack import Registry
+from modelpack import Event, Profile, Registry, apply, count, remove
 from modelpack.install import head, install, installed
 from modelpack.server import make_engine
 from modelpack.wheels import server_wheels as wheels_in
-from tests.support import DECLARATION, TABLES, dump, packaged, run_script
+from tests.support import CUSTOMER, DECLARATION, TABLES, dump, packaged, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -168,12 +168,29 @@ def test_a_users_migration_attaches_and_detaches(project: Config, database: str)
         assert 0 < row.churn < 1
         connection.execute(text("delete from complaint where id > 200"))
     command.downgrade(project, "base")
-    # what stays: modelpack_owner may still read the tables, and how far the sequence has come
-    stays = ("modelpack_owner", "setval('public.complaint_id_seq'")
+    # what stays: modelpack_owner may look into the schema, and how far the sequence has come
+    stays = ("GRANT USAGE ON SCHEMA public TO modelpack_owner", "setval('public.complaint_id_seq'")
     after = dump(database, *USERS_OWN)
     assert [line for line in after if not any(s in line for s in stays)] == [
         line for line in before if not any(s in line for s in stays)
     ]
+
+
+def test_a_table_that_another_declaration_names_keeps_its_rights(database: str) -> None:
+    run_script(database, TABLES + "create table household (customer_id bigint primary key)")
+    other = Profile("household", key="customer_id", events=[Event("complaint", features={"n": count()})])
+    with make_engine(database).begin() as connection:
+        apply(connection, CUSTOMER)
+        apply(connection, other)
+        remove(connection, CUSTOMER)
+        question = text("select has_table_privilege('modelpack_owner', cast(:name as text), 'select')")
+        found = {
+            name: connection.execute(question, {"name": name}).scalar()
+            for name in ("customer", "purchase", "complaint", "household")
+        }
+        assert found == {"customer": False, "purchase": False, "complaint": True, "household": True}
+        connection.execute(text("insert into complaint (customer_id, severity) values (900, 1)"))
+        assert connection.execute(text("select n from household where customer_id = 900")).scalar() == 1
 
 
 def test_the_script_of_a_users_migration_gives_the_same(project: Config, database: str) -> None:

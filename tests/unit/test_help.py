@@ -63,6 +63,13 @@ def test_the_environment_names_the_database_and_the_option_overrides_it() -> Non
     assert "nonsense" in refused("list", "--dsn", "nonsense", MODELPACK_DSN="mysql://x/y")
 
 
+@pytest.mark.parametrize(
+    "dsn", ["mysql://me:secret@host/x", "password='secret' bogus", "password=secret bogus"]
+)
+def test_a_password_is_never_printed(dsn: str) -> None:
+    assert "secret" not in refused("list", "--dsn", dsn)
+
+
 def test_debug_adds_the_traceback() -> None:
     done = CliRunner().invoke(app, ["list", "--debug"], env={"MODELPACK_DSN": ""})
     assert done.exit_code == 2
