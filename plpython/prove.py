@@ -1,4 +1,4 @@
-"""modelpack.prove: runs a version's golden rows with this server's own onnxruntime."""
+"""modelpack.prove: the gate before a version may score. Bytes, trial, golden rows, record."""
 
 from __future__ import annotations
 
@@ -12,43 +12,45 @@ as $modelpack$
 {body}
 $modelpack$;
 comment on function modelpack.prove(integer) is
-  'Runs the golden rows of a version on this server and refuses the version unless each gives the expected score.';
+  'The gate before a version may score: reads its bytes (modelpack.inspect), tries it in a process of its own (modelpack.trial), and refuses it unless each golden row gives the expected score on this server. What passed is recorded in modelpack.inspection; modelpack.load loads nothing else.';
 alter function modelpack.prove(integer) owner to modelpack_owner;
 revoke all on function modelpack.prove(integer) from public;
 """
 
 
 def prove(plpy: Any, GD: dict[str, Any], version_id: int) -> None:
-    """Raise an SQL error that names the first golden row whose score is not the expected one.
+    """Raise an SQL error that says why the version may not score, or record that it may.
 
-    The same onnxruntime gives bit-equal scores; another release may differ in the last digits, so a
-    relative difference up to 1e-6 passes.
+    Nothing of the model is loaded here: this is a backend, and what hangs or crashes it takes the connection,
+    or the server, along. The same onnxruntime gives bit-equal scores; another release may differ in the last
+    digits, so a relative difference up to 1e-6 passes.
     """
+    import hashlib
     import json
-    import sys
 
     found = plpy.execute(
-        "select v.model, v.version, v.signature, v.golden, v.libraries from modelpack.version as v"
-        f" where v.version_id = {version_id}"
+        "select v.model, v.version, v.signature, v.golden, v.libraries, v.sha256, a.onnx from modelpack.version as v"
+        f" join modelpack.artifact as a using (sha256) where v.version_id = {version_id}"
     )[0]
-    inputs = json.loads(found["signature"])["inputs"]
-    golden = json.loads(found["golden"])
     name = f"{found['model']} version {found['version']}"
-    numbers = [n for n, i in enumerate(inputs) if i["type"] == "number"]
-    texts = [n for n, i in enumerate(inputs) if i["type"] == "text"]
-    if not golden.get("rows"):
+    onnx, signature, golden = found["onnx"], found["signature"], found["golden"]
+    if onnx is None or hashlib.sha256(onnx).hexdigest() != found["sha256"]:
         plpy.error(
-            f"{name} has no golden rows, so nothing shows that this server scores like the estimator",
-            hint="Publish with a sample: modelpack publish MODEL --sample rows.csv",
+            f"{name}: its bytes were purged"
+            if onnx is None
+            else f"{name}: its bytes do not have the hash under which they were published",
+            detail=f"Expected: bytes with the SHA-256 {found['sha256']}.",
+            hint="Publish the model again.",
             sqlstate="22023",
         )
-    GD.get("modelpack", {}).pop(version_id, None)
-    plpy.execute(f"select modelpack.load({version_id})")
-    run = GD["modelpack"][version_id]
-    for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], strict=True), start=1):
-        words = [inputs[n].get("missing_token") if row[n] is None else row[n] for n in texts]
-        GD["modelpack_failure"] = None
-        score = run([row[n] for n in numbers], words if texts else None)
+    given = ["bytea", "jsonb", "jsonb"]
+    plpy.execute(plpy.prepare("select modelpack.inspect($1, $2, $3)", given), [onnx, signature, golden])
+    plan = plpy.prepare("select modelpack.trial($1, $2, $3) as report", given)
+    report = json.loads(plpy.execute(plan, [onnx, signature, golden])[0]["report"])
+    names = [i["name"] for i in json.loads(signature)["inputs"]]
+    proof = json.loads(golden)
+    for place, (row, expected) in enumerate(zip(proof["rows"], proof["scores"], strict=True), start=1):
+        score, reason = report["scores"][place - 1], report["reasons"][place - 1]
         same = (
             score is None
             if expected is None
@@ -56,12 +58,26 @@ def prove(plpy: Any, GD: dict[str, Any], version_id: int) -> None:
         )
         if not same:
             made = json.loads(found["libraries"]).get("onnxruntime", "unknown")
-            here = getattr(sys.modules.get("onnxruntime"), "__version__", "none")
             plpy.error(
-                f"{name}: golden row {place} gives {GD['modelpack_failure'] if score is None else score} "
-                f"on this server, expected {expected}",
-                detail=f"Inputs: {json.dumps(dict(zip((i['name'] for i in inputs), row, strict=True)))}. "
-                f"onnxruntime: {here} on this server, {made} where it was made.",
+                f"{name}: golden row {place} gives {reason if score is None else score} on this server, expected {expected}",
+                detail=f"Inputs: {json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)}. "
+                f"onnxruntime: {report['onnxruntime']} on this server, {made} where it was made.",
                 hint="Give the server the libraries that made the version (docs/operations.md), or publish again with the server's.",
                 sqlstate="22023",
             )
+    plpy.execute(
+        plpy.prepare(
+            "insert into modelpack.inspection (version_id, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds)"
+            " values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            ["integer", "text", "text", "text", "text", "bigint", "double precision", "double precision"],
+        ),
+        [
+            version_id,
+            found["sha256"],
+            *(
+                report[k]
+                for k in ("onnxruntime", "numpy", "python", "memory", "load_milliseconds", "row_microseconds")
+            ),
+        ],
+    )
+    GD.get("modelpack", {}).pop(version_id, None)  # what failed to load before may be tried again
