@@ -31,8 +31,8 @@ from hypothesis.stateful import (
 from support import Session, linear_score, publish, value
 
 import modelpack as mp
-from modelpack.declaration.features import Feature
 from modelpack.compile.script import attach_script, detach_script
+from modelpack.declaration.features import Feature
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
 EXAMPLES = FUZZ or 60
