@@ -45,7 +45,7 @@ Row = dict[str, Any]
 # --- what a declaration may say, in SQL and in Python ------------------------------------------------------
 
 CONDITIONS: dict[str | None, Callable[[Row], bool]] = {
-    None: lambda r: True,
+    None: lambda _: True,
     "c = 'a'": lambda r: r["c"] == "a",
     "x > 0": lambda r: r["x"] is not None and (math.isnan(r["x"]) or r["x"] > 0),
     "flag is not null": lambda r: r["flag"] is not None,
