@@ -10,7 +10,7 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
-    "server_wheels", "failure", "load", "score", "prove",
+    "server_wheels", "failure", "load", "score", "inspect", "trial", "prove",
     "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
     "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",

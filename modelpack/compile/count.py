@@ -336,7 +336,9 @@ class CountSql:
         message = f"this UPDATE of {self.event.table} would take back {', '.join(f.name for f in fixed)}"
         bounds = {f.bound for f in fixed}
         lost = " or ".join(
-            f"x.{ident(c.name)} {'<> 0' if c.additive else 'is not null'}" for c in parts if c.name not in bounds
+            f"x.{ident(c.name)} {'<> 0' if c.additive else 'is not null'}"
+            for c in parts
+            if c.name not in bounds
         )
         return (
             f"if exists (\n     select from (\n       {old}\n       except all\n       {new}\n     ) as x where {lost}\n"

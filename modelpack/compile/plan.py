@@ -166,7 +166,11 @@ def make_plan(profile: Profile) -> Plan:
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
     plan = Plan(profile, tuple(events))
-    names = [c.name for c in plan.columns] + list(plan.outputs) + ["features_at", "features_read_at", *profile.key]
+    names = (
+        [c.name for c in plan.columns]
+        + list(plan.outputs)
+        + ["features_at", "features_read_at", *profile.key]
+    )
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(

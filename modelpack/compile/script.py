@@ -42,7 +42,10 @@ def attach_script(profile: Profile) -> list[str]:
         *triggers(plan),
         *_backfill(plan),
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
-        *(f"select modelpack.cover_partitions({literal(t)})" for t in [plan.table, *(e.table for e in plan.events)]),
+        *(
+            f"select modelpack.cover_partitions({literal(t)})"
+            for t in [plan.table, *(e.table for e in plan.events)]
+        ),
     ]
 
 

@@ -112,11 +112,11 @@ def _rebuild(plan: Plan) -> list[str]:
 def _recount(plan: Plan) -> list[str]:
     rows = f"{nest(_named(plan), 7)}\n  join {plan.table} as p on {same(plan.keys('p'), plan.keys('k'))}"
     lock = f"perform\n  from {rows}\n order by {', '.join(plan.keys('p'))}\n   for no key update of p;"
-    comment = f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
-    body = _again(plan, lock, rows)
-    return function(
-        plan.name("recount"), "only_keys text[]", "bigint", body, comment=comment, stem=plan.slug
+    comment = (
+        f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
     )
+    body = _again(plan, lock, rows)
+    return function(plan.name("recount"), "only_keys text[]", "bigint", body, comment=comment, stem=plan.slug)
 
 
 def _again(plan: Plan, lock: str, chosen: str) -> str:
@@ -150,9 +150,7 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     columns += ["p.v_moment", "p.afresh"]
     sets += ["features_at = x.v_moment", f"features_read_at = {STATEMENT}"]
     write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
-    return (
-        f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
-    )
+    return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 
 
 def _refresh(plan: Plan) -> list[str]:
@@ -166,7 +164,9 @@ def _refresh(plan: Plan) -> list[str]:
     for event in plan.events:
         for f in event.decayed:
             due = event.conditions(
-                same(event.keys("e"), plan.keys("p")), f"e.{event.at} > p.features_at", f"e.{event.at} <= v_moment"
+                same(event.keys("e"), plan.keys("p")),
+                f"e.{event.at} > p.features_at",
+                f"e.{event.at} <= v_moment",
             )
             tests.append(
                 f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"

@@ -191,7 +191,9 @@ def features(keep: bool) -> st.SearchStrategy[list[Feature]]:
         st.builds(mp.deviation, st.just("x"), where=where, window=window),
     ]
     reread = [
-        st.builds(mp.decayed, st.sampled_from([None, "x"]), half_life=st.sampled_from(list(LENGTHS)), where=where),
+        st.builds(
+            mp.decayed, st.sampled_from([None, "x"]), half_life=st.sampled_from(list(LENGTHS)), where=where
+        ),
         st.builds(mp.minimum, st.sampled_from(["x", "c", "at"]), where=where, window=window),
         st.builds(mp.maximum, st.sampled_from(["x", "c", "at"]), where=where, window=window),
         st.builds(mp.first, st.sampled_from(["x", "c", "at"]), where=where),
@@ -226,7 +228,7 @@ def declarations(draw: st.DrawFn) -> tuple[str, list[Declared]]:
 
 KEYS: dict[str, list[tuple[Any, ...]]] = {
     "bigint": [(n,) for n in (1, 2, -3, 2**62)],
-    "text": [(t,) for t in ("", "a", "it's [\"1\"]", "Ä\\")],
+    "text": [(t,) for t in ("", "a", 'it\'s ["1"]', "Ä\\")],
     "uuid": [(f"00000000-0000-0000-0000-00000000000{n}",) for n in range(4)],
     "integer, text": [(1, "a"), (1, "b"), (2, "a"), (2, "")],
 }
@@ -254,15 +256,17 @@ class Machine(RuleBasedStateMachine):
         self.k = [f"k{n}" for n in range(1, len(self.parts) + 1)]
         keys = ", ".join(f"{k} {kind}" for k, kind in zip(self.k, self.parts, strict=True))
         self.run(f"create schema {self.schema}")
-        self.run(
-            f"create table {self.schema}.p ({keys}, plan text, primary key ({', '.join(self.k)}))"
-        )
+        self.run(f"create table {self.schema}.p ({keys}, plan text, primary key ({', '.join(self.k)}))")
         for t in self.tables:
             columns = f"id bigint, part integer, {keys}, at timestamptz, x {t.kind}, c text, flag integer"
             by = " partition by list (part)" if t.partitioned else ""
             self.run(f"create table {self.schema}.{t.table} ({columns}, primary key (id, part)){by}")
             if t.partitioned:
-                for part, values in (("0", "for values in (0)"), ("1", "for values in (1)"), ("d", "default")):
+                for part, values in (
+                    ("0", "for values in (0)"),
+                    ("1", "for values in (1)"),
+                    ("d", "default"),
+                ):
                     self.run(
                         f"create table {self.schema}.{t.table}_{part} partition of {self.schema}.{t.table} {values}"
                     )
@@ -282,7 +286,9 @@ class Machine(RuleBasedStateMachine):
             )
             for t in self.tables
         ]  # fmt: skip
-        scores = [mp.Score("risk", inputs={"n": "a_n", "c": "case when plan = 'x' then 1 end"})] if scored else []
+        scores = (
+            [mp.Score("risk", inputs={"n": "a_n", "c": "case when plan = 'x' then 1 end"})] if scored else []
+        )
         self.profile = mp.Profile(f"{self.schema}.p", key=self.k, events=events, scores=scores)
         with Machine.session.transaction():
             for statement in attach_script(self.profile):
@@ -405,7 +411,9 @@ class Machine(RuleBasedStateMachine):
         live = self.live(t)
         if not live:
             return []
-        chosen: list[Row] = data.draw(st.lists(st.sampled_from(live), unique_by=lambda r: r["id"], max_size=4))
+        chosen: list[Row] = data.draw(
+            st.lists(st.sampled_from(live), unique_by=lambda r: r["id"], max_size=4)
+        )
         return chosen
 
     @rule(data=st.data())

@@ -39,7 +39,11 @@ comment on column modelpack.setting.explanation is 'what it does';
 insert into modelpack.setting (name, value, explanation) values
   ('log_retention', '90 days', 'partitions of the prediction log that are older are dropped by modelpack.maintain()'),
   ('log_partition_days', '7', 'days that one partition of the prediction log holds'),
-  ('log_partitions_ahead', '4', 'partitions of the prediction log that modelpack.maintain() makes ahead');
+  ('log_partitions_ahead', '4', 'partitions of the prediction log that modelpack.maintain() makes ahead'),
+  ('model_bytes', '128 MB', 'a larger model is not published'),
+  ('model_nodes', '10000', 'a model of more operators is not published'),
+  ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
+  ('trial_seconds', '20', 'seconds that the process which tries a model may take');
 
 create table modelpack.model (
   model text primary key,
@@ -96,6 +100,33 @@ comment on column modelpack.version.libraries is 'library versions of the machin
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';
 comment on column modelpack.version.created_by is 'who published it';
+
+create table modelpack.inspection (
+  inspection_id bigint generated always as identity primary key,
+  version_id integer not null references modelpack.version,
+  sha256 text not null references modelpack.artifact,
+  checked_at timestamptz not null default clock_timestamp(),
+  checked_by name not null default session_user,
+  onnxruntime text not null,
+  numpy text not null,
+  python text not null,
+  memory bigint,
+  load_milliseconds double precision,
+  row_microseconds double precision
+);
+create index inspection_version_idx on modelpack.inspection (version_id, sha256);
+comment on table modelpack.inspection is 'which bytes passed modelpack.prove on this server; modelpack.load loads no others';
+comment on column modelpack.inspection.inspection_id is 'order of the checks';
+comment on column modelpack.inspection.version_id is 'the version';
+comment on column modelpack.inspection.sha256 is 'hash of the bytes that passed';
+comment on column modelpack.inspection.checked_at is 'when';
+comment on column modelpack.inspection.checked_by is 'who published or promoted then';
+comment on column modelpack.inspection.onnxruntime is 'the server''s onnxruntime then';
+comment on column modelpack.inspection.numpy is 'the server''s numpy then';
+comment on column modelpack.inspection.python is 'the server''s Python then';
+comment on column modelpack.inspection.memory is 'largest resident memory of the process that tried it, in bytes';
+comment on column modelpack.inspection.load_milliseconds is 'how long loading took';
+comment on column modelpack.inspection.row_microseconds is 'how long one golden row took on average';
 
 create table modelpack.alias (
   model text not null,
@@ -235,7 +266,7 @@ select v.model,
   join modelpack.artifact as a using (sha256);
 comment on view modelpack.versions is 'the registry: every version with its aliases, without its bytes';
 
-grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.profile, modelpack.score, modelpack.setting
+grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
 
