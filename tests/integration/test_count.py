@@ -64,9 +64,7 @@ def shop(database: str) -> Iterator[Callable[..., Session]]:
     """Make the tables, attach a declaration, and open a session that commits after every statement."""
     sessions: list[Session] = []
 
-    def make(
-        tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any
-    ) -> Session:
+    def make(tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any) -> Session:
         session = psycopg.connect(database, autocommit=True)
         sessions.append(session)
         session.execute(tables + before)
@@ -589,7 +587,7 @@ def test_a_profile_whose_key_changes_takes_the_events_of_the_new_key(shop: Calla
     ("kind", "one", "two"),
     [
         ("uuid", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c01", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c02"),
-        ("text", "it's \"odd\", [1]", "ÄÖ\t\\ %s $1"),
+        ("text", 'it\'s "odd", [1]', "ÄÖ\t\\ %s $1"),
         ("varchar(20)", "", "b"),
         ("smallint", "1", "-2"),
         ("numeric", "1.5", "2"),
@@ -715,8 +713,8 @@ def test_quoted_reserved_and_qualified_names(shop: Callable[..., Session]) -> No
         (3, 0, 0, None),
     ]
     assert wrong(session, '"Shop"."user"') == []
-    session.execute("call modelpack.refresh('\"Shop\".\"user\"')")
-    session.execute("call modelpack.rebuild('\"Shop\".\"user\"')")
+    session.execute('call modelpack.refresh(\'"Shop"."user"\')')
+    session.execute('call modelpack.rebuild(\'"Shop"."user"\')')
 
 
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "timestamp(0)"])
@@ -753,12 +751,11 @@ def test_numbers_of_every_type_and_size(shop: Callable[..., Session], kind: str)
         "numeric(12, 2)": ["NaN", "9999999999.99", "0.01", "-0.01"],
     }[kind]  # fmt: skip
     for number in odd:
-        session.execute(
-            "insert into purchase (customer_id, amount, sku) values (1, %s, 'a')", [number]
-        )
+        session.execute("insert into purchase (customer_id, amount, sku) values (1, %s, 'a')", [number])
         assert wrong(session) == [], number
     session.execute(
-        f"insert into purchase (customer_id, amount, sku) select 1, n, 'b' from unnest(%s::{kind}[]) as n", [odd]
+        f"insert into purchase (customer_id, amount, sku) select 1, n, 'b' from unnest(%s::{kind}[]) as n",
+        [odd],
     )
     assert wrong(session) == []
     for number in odd[::-1]:
@@ -769,9 +766,7 @@ def test_numbers_of_every_type_and_size(shop: Callable[..., Session], kind: str)
 
 def test_sums_of_floating_point_columns_keep_every_digit(shop: Callable[..., Session]) -> None:
     session = shop(TABLES.replace("amount numeric", "amount double precision, small real, whole bigint"))
-    attach_more = (
-        "insert into purchase (customer_id, amount) values (1, 9007199254740991), (1, 0.1), (1, 0.2), (1, 1e15)"
-    )
+    attach_more = "insert into purchase (customer_id, amount) values (1, 9007199254740991), (1, 0.1), (1, 0.2), (1, 1e15)"
     session.execute(attach_more)
     assert str(value(session, "select trim_scale(spend) from customer")) == "10007199254740991.3"
     session.execute("set extra_float_digits = -3")
@@ -884,7 +879,10 @@ def test_kept_features_outlive_their_events_and_windows_do_not(shop: Callable[..
         (1, 0, 1, 1),
     ]
     session.execute("truncate purchase")
-    assert rows(session, "select n, n_30d, spend from customer order by customer_id") == [(3, 0, 31), (1, 0, 1)]
+    assert rows(session, "select n, n_30d, spend from customer order by customer_id") == [
+        (3, 0, 31),
+        (1, 0, 1),
+    ]
     buy(session, (1, 0, 4, "e"))
     session.execute("call modelpack.rebuild('customer')")
     assert rows(session, "select n, n_30d, spend, dearest, last_sku from customer order by customer_id") == [
@@ -902,7 +900,9 @@ def test_kept_features_follow_updates_that_can_be_followed_and_refuse_the_others
             "customer",
             key="customer_id",
             events=[
-                Event("purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"),
+                Event(
+                    "purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"
+                ),
                 Event("complaint", at="at", features={"worst": maximum("severity")}, on_delete="keep"),
             ],
         )
