@@ -13,7 +13,8 @@ FUNCTIONS = (
     "server_wheels", "failure", "load", "score", "inspect", "trial", "prove",
     "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
     "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
-    "cover_partitions", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+    "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+    "follow_partitions", "recount_dropped",
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ do $drop$
 declare
   v_item record;
 begin
+  drop event trigger modelpack_partitions;
+  drop event trigger modelpack_dropped;
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;
