@@ -10,9 +10,9 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
-    "server_wheels", "failure", "load", "score", "prove",
-    "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
-    "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
+    "server_wheels", "failure", "start_watchdog", "load", "score", "prove", "record_failure",
+    "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
+    "generated", "find_profile", "ensure_stale_index", "stale_chunks", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
 )  # fmt: skip
 
