@@ -10,9 +10,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from modelpack.errors import InstallError, ModelpackError
-from modelpack.install import check_server, create_schema
+from modelpack.install import check_server, create_schema, installed, one_at_a_time
 from modelpack.server import in_words, make_engine
-from modelpack.wheels import server_wheels_sql
+from modelpack.wheels import check_wheels, server_wheels_sql
 
 SETTINGS = {
     "version_table": "alembic_version",
@@ -49,6 +49,7 @@ def online(connection: Connection) -> None:
     context.configure(connection=connection, **SETTINGS)
     wheels = server_wheels()
     with context.begin_transaction():
+        connection.exec_driver_sql(one_at_a_time())
         connection.exec_driver_sql(create_schema())
         context.run_migrations()
         if wheels is not None:
@@ -68,6 +69,8 @@ def main() -> None:
         with in_words(InstallError), make_engine().begin() as connection:
             check_server(connection)
             online(connection)
+            if server_wheels() is not None and installed(connection) is not None:
+                check_wheels(connection)
     except ModelpackError as error:  # the command alembic prints it in one line
         raise CommandError(str(error)) from error
 

@@ -26,6 +26,11 @@ def create_schema() -> str:
     return "create schema if not exists modelpack"
 
 
+def one_at_a_time() -> str:
+    """Two at once: the second waits, then finds what the first one did. Held until the transaction ends."""
+    return "select pg_advisory_xact_lock(hashtext('modelpack.install'))"
+
+
 def normal_dsn(dsn: str | None) -> str:
     """A DSN as SQLAlchemy's URL for psycopg. Takes postgresql://… and libpq's key=value form."""
     if not dsn:
@@ -37,7 +42,7 @@ def normal_dsn(dsn: str | None) -> str:
             parts = psycopg.conninfo.conninfo_to_dict(dsn)
         except psycopg.Error as error:
             raise InstallError(
-                f"{dsn!r} is no DSN: {str(error).strip()}; expected e.g. postgresql://user@host:5432/database"
+                f"{_shown(dsn)!r} is no DSN: {str(error).strip()}; expected e.g. postgresql://user@host:5432/database"
             ) from error
         return (
             make_url("postgresql+psycopg://")
@@ -51,13 +56,18 @@ def normal_dsn(dsn: str | None) -> str:
         url = make_url(re.sub(r"^(postgres|postgresql)(\+\w+)?://", "postgresql+psycopg://", dsn))
     except ArgumentError as error:
         raise InstallError(
-            f"{dsn!r} is no DSN; expected e.g. postgresql://user@host:5432/database"
+            f"{_shown(dsn)!r} is no DSN; expected e.g. postgresql://user@host:5432/database"
         ) from error
     if url.get_backend_name() != "postgresql":
         raise InstallError(
-            f"{dsn!r} is no PostgreSQL DSN; expected e.g. postgresql://user@host:5432/database"
+            f"{_shown(dsn)!r} is no PostgreSQL DSN; expected e.g. postgresql://user@host:5432/database"
         )
     return url.render_as_string(hide_password=False)
+
+
+def _shown(dsn: str) -> str:
+    """A DSN without its password."""
+    return re.sub(r"(://[^:/@]*:)[^@]*@|(password\s*=\s*)('[^']*'|\S+)", r"\1\2***", dsn)
 
 
 def snapshot(name: str, version: int) -> str:
@@ -147,11 +157,13 @@ def install(connection: Connection, server_wheels: Path | None = None, revision:
     that it can. Returns the schema version. Raises InstallError where the server is not fit.
     """
     check_server(connection)
+    connection.exec_driver_sql(one_at_a_time())
     found = installed(connection)
     if found is not None and found not in revisions():
         require(connection)
     command.upgrade(alembic_config(connection), revision)
-    if server_wheels is not None and set_server_wheels(connection, server_wheels):
+    if server_wheels is not None:
+        set_server_wheels(connection, server_wheels)
         check_wheels(connection)
     return installed(connection) or ""
 

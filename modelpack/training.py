@@ -45,7 +45,7 @@ def training_set(
     """
     import pandas as pd
 
-    plan = check(connection, profile)
+    plan = check(connection, profile, reading=True)
     static = [c for c in read_table(connection, profile.table).columns if c not in plan.kept]
     sql = training_sql(plan, static, [_moment(m) for m in at], label, everybody=everybody)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from modelpack import install as schema
 from modelpack.cli.session import Session, command
@@ -47,6 +48,7 @@ def install(
     warning = None
     with in_words(InstallError), session.transaction() as connection:
         schema.check_server(connection)
+        connection.exec_driver_sql(schema.one_at_a_time())
         before = schema.installed(connection)
         after = schema.install(connection, server_wheels)
         if server_wheels is None:
@@ -134,16 +136,17 @@ def demo(
     session: Session,
     events: Annotated[
         Path | None,
-        typer.Option(help="A CSV of real purchases to replay; without it customers are simulated."),
+        typer.Option(
+            help="The CDNOW log as CSV, to replay; without it customers are simulated.", metavar="FILE"
+        ),
     ] = None,
 ) -> None:
     """Tell the story on a database: events by plain SQL, scores in place, a new version, a rollback."""
-    if events is not None and not events.is_file():
-        raise DeclarationError(f"there is no file {events}; expected a CSV of purchases")
-    dsn = normal_dsn(session.dsn)  # refused here, before the story begins
+    normal_dsn(session.dsn)  # refused here, before the story begins
     from modelpack.demo import main as tell
 
-    tell(dsn, events)
+    tell(session.dsn or "", events, console=Console(stderr=True) if session.as_json else None)
+    session.answer({"told": True, "events": events})
 
 
 def _script(profiles: list[Profile], *, attach: bool) -> str:

@@ -43,8 +43,10 @@ class Session:
         self.dsn = dsn
         self.as_json = as_json
         wide = None if sys.stdout.isatty() else 160
-        self._out = Console(width=wide, highlight=False, soft_wrap=not sys.stdout.isatty())
-        self._err = Console(stderr=True, highlight=False)
+        self._out = Console(
+            width=wide, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
+        )
+        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     @cached_property
     def engine(self) -> Engine:
@@ -87,7 +89,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """A remark on stderr."""
-        self._err.print(text, markup=False, soft_wrap=True)
+        self._err.print(text, soft_wrap=True)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
@@ -105,7 +107,7 @@ def _errors_in_words(debug: bool) -> Iterator[None]:
         yield
     except (ModelpackError, DBAPIError) as error:
         message = explain(error) if isinstance(error, DBAPIError) else str(error)
-    except typer.Exit:
+    except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:
         message = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"

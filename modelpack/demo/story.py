@@ -361,7 +361,7 @@ def clear(connection: psycopg.Connection[Any]) -> None:
                 f"the database has a schema {SCHEMA} that the demo did not make, expected none; name another database in "
                 "MODELPACK_DSN, or: alter schema demo rename to …"
             )
-        if connection.execute("select from modelpack.profile where name = %s", [PROFILE]).fetchone():
+        if connection.execute("select 1 from modelpack.profile where name = %s", [PROFILE]).fetchone():
             if connection.execute("select to_regclass(%s)", [PROFILE]).fetchone() != (None,):
                 connection.execute("select modelpack.detach(%s)", [PROFILE])
             connection.execute("delete from modelpack.profile where name = %s", [PROFILE])

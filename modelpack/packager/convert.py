@@ -69,7 +69,8 @@ def routes_for(estimator: Any) -> tuple[Route, ...]:
         return ("float32", "float64")
     arithmetic = any(hasattr(p, a) for p in parts(estimator) for a in ("scale_", "components_", "lambdas_"))
     if has_trees(estimator) and arithmetic:
-        return ("split", "float64", "float32")
+        histogram = any(hasattr(p, "_predictors") for p in parts(estimator))
+        return ("float64", "split", "float32") if histogram else ("split", "float64", "float32")
     return ROUTES
 
 
@@ -139,30 +140,21 @@ def _initial_types(estimator: Any, columns: Sequence[Column], *, double: bool) -
 
 
 def _options(estimator: Any, method: str) -> dict[Any, Any]:
-    """A plain tensor of probabilities instead of a sequence of maps; raw scores where those are the result."""
+    """A plain tensor of probabilities instead of a sequence of maps; raw scores where they are the result."""
     from skl2onnx._supported_operators import _get_sklearn_operator_name
     from skl2onnx.common._registration import _converter_pool
 
     if method not in ("predict_proba", "decision_function"):
         return {}
-    options: dict[Any, Any] = {}
-    while True:
-        last = isinstance(estimator, Pipeline)
-        allowed = (
-            {} if last else _converter_pool[_get_sklearn_operator_name(type(estimator))].get_allowed_options()
-        )
-        wanted = {"zipmap": False} if last or "zipmap" in (allowed or {}) else {}
-        if method == "decision_function" and not last:
-            if "raw_scores" not in (allowed or {}):
-                raise NotImplementedError(
-                    f"the decision function of {type(estimator).__name__} has no converter"
-                )
-            wanted["raw_scores"] = True
-        if wanted:
-            options[id(estimator)] = wanted
-        if not last:
-            return options
+    while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
+    allowed = _converter_pool[_get_sklearn_operator_name(type(estimator))].get_allowed_options() or {}
+    wanted = {"zipmap": False} if "zipmap" in allowed else {}
+    if method == "decision_function":
+        if "raw_scores" not in allowed:
+            raise NotImplementedError(f"the decision function of {type(estimator).__name__} has no converter")
+        wanted["raw_scores"] = True
+    return {id(estimator): wanted} if wanted else {}
 
 
 def main(arguments: Sequence[str]) -> int:

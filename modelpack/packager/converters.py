@@ -119,7 +119,7 @@ def _one_hot_shape(operator: Any) -> None:
 
 
 def _mapping(encoder: Any, n: int) -> Any:
-    """Matrix [categories + 1, outputs] of 0 and 1: what a category, or (last row) an unknown value, becomes."""
+    """Matrix [categories + 1, outputs]: what each category, or (last row) an unknown value, becomes."""
     count = len(encoder.categories_[n])
     groups = None
     if getattr(encoder, "_infrequent_enabled", False):

@@ -27,6 +27,11 @@ from modelpack.packager.signature import MISSING_TOKEN
 
 _applied = False
 
+_CATEGORICAL = (
+    "this histogram gradient boosting model has categorical splits, which the converter would drop; encode "
+    "categories with an OrdinalEncoder or OneHotEncoder and fit without categorical_features"
+)
+
 
 def apply() -> None:
     """Patch skl2onnx, once a process."""
@@ -76,23 +81,25 @@ def _threshold(original: Any, value: float, dtype: Any, mode: str) -> Any:
     return original(value, dtype, mode) if np.isfinite(value) else value
 
 
+def missing_goes_left(tree: Any) -> list[int]:
+    """For each node of a scikit-learn tree, 1 where a missing value goes left."""
+    return [int(left) for left in tree.missing_go_to_left]
+
+
 def _add_tree(
     original: Any, attributes: dict[str, Any], is_classifier: bool, tree: Any, *args: Any, **kwargs: Any
 ) -> None:
     missing = attributes["nodes_missing_value_tracks_true"]
     start = len(missing)
     original(attributes, is_classifier, tree, *args, **kwargs)
-    missing[start:] = [int(left) for left in tree.missing_go_to_left]
+    missing[start:] = missing_goes_left(tree)
 
 
 def _add_histogram_tree(
     original: Any, attributes: dict[str, Any], is_classifier: bool, tree: Any, *args: Any, **kwargs: Any
 ) -> None:
     if any(node["is_categorical"] for node in tree.nodes):
-        raise NotImplementedError(
-            "this histogram gradient boosting model has categorical splits, which the converter would drop; "
-            "encode categories with an OrdinalEncoder or OneHotEncoder and fit without categorical_features"
-        )
+        raise NotImplementedError(_CATEGORICAL)
     missing = attributes["nodes_missing_value_tracks_true"]
     start = len(missing)
     original(attributes, is_classifier, tree, *args, **kwargs)
@@ -102,6 +109,8 @@ def _add_histogram_tree(
 def prepare(estimator: Any) -> Any:
     """The estimator with missing texts as tokens, changed in place: it is the converting process's own."""
     for part in parts(estimator):
+        if np.any(getattr(part, "is_categorical_", False)):
+            raise NotImplementedError(_CATEGORICAL)
         statistics = getattr(part, "statistics_", None)
         if (
             isinstance(statistics, np.ndarray)

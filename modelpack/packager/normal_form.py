@@ -57,6 +57,7 @@ def normalise(
     index: int | None = None,
     sign: float = 1.0,
     closed: Mapping[str, Sequence[Cell]] | None = None,
+    by_position: bool = False,
 ) -> NormalForm:
     """Rewrite a model of any origin into normal form.
 
@@ -68,6 +69,8 @@ def normalise(
         index: which column of that output is the score, where it has several.
         sign: -1 turns the score round.
         closed: inputs in which only the given values are scored; any other gives NaN.
+        by_position: where the model has one input a column, they are the columns in their order, whatever
+            their names (skl2onnx calls a column "a.b c" "a_b_c").
 
     Raises:
         PackagingError: inputs that do not fit the columns, no usable output, or an invalid model.
@@ -82,12 +85,18 @@ def normalise(
         )
     model = onnx.compose.add_prefix(_newer(model), _OWN)
     graph = model.graph
+    initializers = {i.name for i in graph.initializer}
+    inputs = [i.name for i in graph.input if i.name not in initializers]
+    if by_position and len(inputs) == len(columns):
+        meant = dict(zip(inputs, columns, strict=True))
+    else:
+        meant = {_OWN + c.name: c for c in columns}
     _drop_zipmap(graph)
     chosen = _choose_output(graph, None if output is None else _OWN + output)
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
-    sources = _sources(graph, columns)
+    sources = _sources(graph, columns, meant)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
     score = _guard(graph, score, ordered, closed or {})
@@ -156,9 +165,10 @@ def _choose_output(graph: Any, name: str | None) -> Any:
 def _select(graph: Any, chosen: Any, index: int | None, sign: float) -> str:
     """Append the nodes that take the score out of the chosen output; return the score's present name."""
     name = str(chosen.name)
-    shape = chosen.type.tensor_type.shape.dim if chosen.type.tensor_type.HasField("shape") else None
-    width = shape[1].dim_value if shape is not None and len(shape) == 2 else None
-    if index is not None and width != 1 and (shape is None or len(shape) != 1):
+    declared = _dims(chosen)
+    dims = _type_of(graph, name)[1] or declared
+    width = dims[1] if dims is not None and len(dims) == 2 else None
+    if index is not None and width != 1 and (dims is None or len(dims) != 1):
         graph.initializer.append(numpy_helper.from_array(np.array([index], np.int64), "score_index"))
         graph.node.append(helper.make_node("Gather", [name, "score_index"], ["score_column"], axis=1))
         name = "score_column"
@@ -211,9 +221,9 @@ def _prune(graph: Any, score: str) -> None:
             graph.input.remove(value)
 
 
-def _sources(graph: Any, columns: Sequence[Column]) -> list[_Source]:
-    by_name = {_OWN + c.name: c for c in columns}
-    free = [c for c in columns if _OWN + c.name not in {i.name for i in graph.input}]
+def _sources(graph: Any, columns: Sequence[Column], by_name: Mapping[str, Column]) -> list[_Source]:
+    named = {by_name[i.name].name for i in graph.input if i.name in by_name}
+    free = [c for c in columns if c.name not in named]
     sources = []
     for value in graph.input:
         tensor = value.type.tensor_type
@@ -398,7 +408,8 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
 def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
-    elem_type, rank = _type_of(graph, score)
+    elem_type, dims = _type_of(graph, score)
+    rank = len(dims) if dims is not None else 0
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))
         graph.node.append(helper.make_node("Reshape", [score, "score_shape"], ["score_reshaped"]))
@@ -424,8 +435,11 @@ def _finish(model: Any, score: str) -> None:
     del model.metadata_props[:]
 
 
-def _type_of(graph: Any, name: str) -> tuple[int, int | None]:
-    """Element type and rank of a value, by shape inference; float32 and None where that finds none."""
+def _type_of(graph: Any, name: str) -> tuple[int, list[int] | None]:
+    """Element type and dimensions (0: unknown) of a value by shape inference; float32 and None without.
+
+    What the graph itself declares is left out: converters are often wrong about it.
+    """
     copy = onnx.GraphProto.FromString(graph.SerializeToString())
     del copy.output[:]
     del copy.value_info[:]
@@ -434,7 +448,11 @@ def _type_of(graph: Any, name: str) -> tuple[int, int | None]:
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
     for value in [*inferred.graph.output, *inferred.graph.value_info]:
-        tensor = value.type.tensor_type
-        if value.name == name and tensor.elem_type:
-            return int(tensor.elem_type), len(tensor.shape.dim) if tensor.HasField("shape") else None
+        if value.name == name and value.type.tensor_type.elem_type:
+            return int(value.type.tensor_type.elem_type), _dims(value)
     return int(TensorProto.FLOAT), None
+
+
+def _dims(value: Any) -> list[int] | None:
+    tensor = value.type.tensor_type
+    return [int(d.dim_value) for d in tensor.shape.dim] if tensor.HasField("shape") else None

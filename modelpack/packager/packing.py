@@ -25,6 +25,7 @@ from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, c
 from modelpack.packager.probes import plain_probes, threshold_probes
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
+from modelpack.packager.thresholds import settle
 from modelpack.packager.trials import accepted_missing, closed_categories
 
 _SEED = 20240229
@@ -162,13 +163,17 @@ def _convert(
     deadline = time.monotonic() + timeout
     attempts: list[_Attempt] = []
     errors: dict[Route, str] = {}
+    accepted = [row for row, score in zip(expected.rows, expected.scores, strict=True) if np.isfinite(score)]
+    settled = settle(estimator, oracle.inputs, columns, accepted[: expected.sample_rows])
     for route in routes_for(estimator):
         left = deadline - time.monotonic()
         if errors and left <= 0:
             break
         try:
-            raw = convert_in_child(Job(estimator, columns, target.method, route), max(left, 0.001))
-            form = normalise(raw, columns, index=_column(target), sign=target.sign, closed=closed)
+            raw = convert_in_child(Job(settled, columns, target.method, route), max(left, 0.001))
+            form = normalise(
+                raw, columns, index=_column(target), sign=target.sign, closed=closed, by_position=True
+            )
             scores = run_rows(form, columns, expected.rows)
         except PackagingError as error:
             errors[route] = str(error)

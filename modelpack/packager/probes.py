@@ -10,25 +10,20 @@ sample).
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.pipeline import Pipeline
 
 from modelpack.packager.columns import Column
 from modelpack.packager.oracle import Oracle, Row
 from modelpack.packager.signature import Cell
-
-Floats = npt.NDArray[np.float64]
-Transform = Callable[[Sequence[Row]], Any]
-"""Rows to the features that a step receives: a data frame, an array or a sparse matrix, [N, features]."""
+from modelpack.packager.trees import Trees, links, matrix, tree_groups, value_range
 
 UNSEEN = ("a category never seen", "Ünseen ✓", " ")
-LARGE = (2.0**24, 2.0**24 + 2, -(2.0**24) - 2, 2.0**31, 2.0**53)
+LARGE = (2.0**24, 2.0**24 + 2, -(2.0**24) - 2, 2.0**31, 2.0**41)
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,6 @@ class Probe:
     """The input that was changed, in words."""
     at: int | None = None
     """Its position among the columns, None where several were changed."""
-
-
-@dataclass(frozen=True)
-class _Trees:
-    """The nodes of one tree model, and what makes its features out of rows."""
-
-    transform: Transform
-    nodes: tuple[tuple[int, float], ...]
-    """Feature and threshold of each deciding node."""
-    casts: bool
-    """Whether the trees round their features to float32 (all but histogram trees do)."""
 
 
 def plain_probes(
@@ -116,14 +100,13 @@ def threshold_probes(
     rng: np.random.Generator,
     limit: int = 300,
 ) -> list[Probe]:
-    """For up to `limit` tree nodes, the two neighbouring float32 values of an input between which the node
-    decides.
+    """The two neighbouring float32 values of an input between which a tree node decides, for `limit` nodes.
 
     Where trees stand behind preprocessing, the input is found by trying: the column is varied in a row of the
     sample, and the switch point of the node's feature is found by bisection over the float32 numbers.
     """
     probes: list[Probe] = []
-    groups = list(_groups(estimator, oracle.inputs))
+    groups = list(tree_groups(estimator, oracle.inputs))
     for trees in groups:
         share = max(limit // len(groups), 8)
         probes += _cross(trees, share, columns, rows, rng)
@@ -131,7 +114,7 @@ def threshold_probes(
 
 
 def _cross(
-    trees: _Trees,
+    trees: Trees,
     limit: int,
     columns: Sequence[Column],
     rows: Sequence[Row],
@@ -143,16 +126,16 @@ def _cross(
         nodes = tuple(nodes[n] for n in rng.choice(len(nodes), limit, replace=False))
     bases = [list(rows[n]) for n in rng.integers(0, len(rows), len(nodes))]
     numbers = [c for c, column in enumerate(columns) if column.type == "number"]
-    links = _links(transform, rows, numbers, rng)
+    moved_by = links(transform, rows, numbers, rng)
     jobs = [
         (n, c, feature, threshold)
         for n, (feature, threshold) in enumerate(nodes)
         if np.isfinite(threshold)
-        for c in links.get(feature, ())[:2]
+        for c in moved_by.get(feature, ())[:2]
     ]
     if not jobs:
         return []
-    ranges = {c: _range(rows, c) for c in numbers}
+    ranges = {c: value_range(rows, c) for c in numbers}
     low = np.array([_ordered(ranges[c][0]) for _, c, _, _ in jobs], dtype=np.int64)
     high = np.array([_ordered(ranges[c][1]) for _, c, _, _ in jobs], dtype=np.int64)
 
@@ -162,7 +145,7 @@ def _cross(
             row = list(bases[n])
             row[c] = _number(int(key))
             trial.append(row)
-        values = _matrix(transform(trial))
+        values = matrix(transform(trial))
         picked = values[np.arange(len(jobs)), [f for _, _, f, _ in jobs]]
         if trees.casts:
             picked = picked.astype(np.float32)
@@ -187,37 +170,6 @@ def _cross(
     return probes
 
 
-def _links(
-    transform: Transform, rows: Sequence[Row], numbers: Sequence[int], rng: np.random.Generator
-) -> dict[int, list[int]]:
-    """Which number columns move which features of the trees."""
-    links: dict[int, list[int]] = {}
-    some = [list(rows[n]) for n in rng.integers(0, len(rows), 8)]
-    try:
-        before = _matrix(transform(some))
-        for c in numbers:
-            low, high = _range(rows, c)
-            moved = []
-            for row in some:
-                value = row[c]
-                up = not isinstance(value, float) or value < (low + high) / 2
-                moved.append([*row[:c], high if up else low, *row[c + 1 :]])
-            after = _matrix(transform(moved))
-            changed = ((before != after) & ~(np.isnan(before) & np.isnan(after))).any(axis=0)
-            for feature in np.flatnonzero(changed):
-                links.setdefault(int(feature), []).append(c)
-    except Exception:  # as above
-        return links
-    return links
-
-
-def _range(rows: Sequence[Row], c: int) -> tuple[float, float]:
-    present = [v for row in rows if isinstance(v := row[c], float)]
-    low, high = (min(present), max(present)) if present else (0.0, 1.0)
-    span = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-30)
-    return float(np.float32(low - span)), float(np.float32(high + span))
-
-
 def _ordered(value: float) -> int:
     """Float32 numbers as integers in the same order, neighbours one apart."""
     bits = int(np.float32(value).view(np.int32))
@@ -227,72 +179,3 @@ def _ordered(value: float) -> int:
 def _number(key: int) -> float:
     bits = np.int32(key if key >= 0 else (-key) | -0x80000000)
     return float(bits.view(np.float32))
-
-
-def _groups(estimator: Any, transform: Transform) -> Iterator[_Trees]:
-    """Every tree model inside the estimator."""
-    nodes = _own_nodes(estimator)
-    if nodes:
-        yield _Trees(transform, nodes, casts=not hasattr(estimator, "_predictors"))
-        return
-    if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps[:-1]:
-            if step is not None and step != "passthrough":
-                transform = _then(transform, step)
-        yield from _groups(estimator.steps[-1][1], transform)
-        return
-    for attribute in ("best_estimator_", "estimator_", "regressor_", "classifier_"):
-        if hasattr(estimator, attribute):
-            yield from _groups(getattr(estimator, attribute), transform)
-    for fitted in getattr(estimator, "calibrated_classifiers_", ()):
-        yield from _groups(fitted.estimator, transform)
-    features = getattr(estimator, "estimators_features_", None)
-    for n, inner in enumerate(np.ravel(np.asarray(getattr(estimator, "estimators_", ()), dtype=object))):
-        picked = transform if features is None else _picked(transform, features[n])
-        yield from _groups(inner, picked)
-
-
-def _own_nodes(estimator: Any) -> tuple[tuple[int, float], ...]:
-    trees = []
-    if hasattr(estimator, "tree_"):
-        trees = [estimator.tree_]
-    elif hasattr(estimator, "estimators_"):
-        inner = np.ravel(np.asarray(estimator.estimators_, dtype=object)).tolist()
-        if (
-            inner
-            and not hasattr(estimator, "estimators_features_")
-            and all(hasattr(e, "tree_") for e in inner)
-        ):
-            trees = [e.tree_ for e in inner]
-    nodes = {
-        (int(f), float(t))
-        for tree in trees
-        for f, t in zip(tree.feature, tree.threshold, strict=True)
-        if f >= 0
-    }
-    for iteration in getattr(estimator, "_predictors", ()):
-        for tree in iteration:
-            inner_nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
-            nodes |= {(int(n["feature_idx"]), float(n["num_threshold"])) for n in inner_nodes}
-    return tuple(sorted(nodes))
-
-
-def _then(transform: Transform, step: Any) -> Transform:
-    def run(rows: Sequence[Row]) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return step.transform(transform(rows))
-
-    return run
-
-
-def _picked(transform: Transform, features: Any) -> Transform:
-    def run(rows: Sequence[Row]) -> Any:
-        return _matrix(transform(rows))[:, features]
-
-    return run
-
-
-def _matrix(values: Any) -> Floats:
-    """Features as a dense float64 array."""
-    return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +13,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
-from support import CUSTOMER, TABLES, dump, packaged, run_script
 
-from modelpack import InstallError, Registry, apply
+from modelpack import InstallError, Registry, apply, remove
 from modelpack import install as schema
 from modelpack.install import install, installed, require, script, uninstall
 from modelpack.server import make_engine
 from modelpack.snapshots import body, functions
 from modelpack.wheels import check_wheels, server_wheels
+from tests.support import CUSTOMER, TABLES, dump, packaged, run_script
 
 
 @pytest.fixture
@@ -135,6 +138,39 @@ def test_every_revision_goes_down_and_up_again_with_data_in_place(
         assert connection.execute(text("select count(*) from customer")).scalar() == 50
         assert install(connection, server_wheels) == schema.head()
     assert dump(empty_database, "--schema", "modelpack", "--schema-only") == states[schema.head()]
+
+
+def test_two_installs_at_once_both_end_well(empty_database: str, server_wheels: Path | None) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    command = [sys.executable, "-m", "modelpack", "install", "--json", "--dsn", empty_database]
+    if server_wheels:
+        command += ["--server-wheels", str(server_wheels)]
+
+    def attempt(_: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(attempt, range(2)))
+    assert [d.returncode for d in done] == [0, 0], [d.stderr for d in done]
+    assert sorted(json.loads(d.stdout)["changed"] for d in done) == [False, True]
+
+
+def test_a_role_of_modelpack_owner_applies_to_its_own_tables(database: str, role: str) -> None:
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"grant modelpack_owner to {role}")
+        admin.execute(f"grant usage, create on schema public to {role} with grant option")
+    run_script(make_conninfo(database, options=f"-c role={role}"), TABLES)
+    engine = make_engine(make_conninfo(database, options=f"-c role={role}"))
+    with engine.begin() as connection:
+        assert apply(connection, CUSTOMER)
+    with engine.begin() as connection:
+        connection.execute(text("insert into complaint (customer_id, severity) values (1, 3)"))
+        stale = connection.execute(text("select churn_stale from customer where customer_id = 1")).scalar()
+        assert stale is not None
+        remove(connection, CUSTOMER)
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"drop owned by {role}")
 
 
 def test_a_database_without_the_schema_is_told_so(empty_database: str) -> None:

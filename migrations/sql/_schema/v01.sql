@@ -6,7 +6,11 @@ declare
 begin
   foreach v_role in array array['owner', 'publisher', 'approver', 'reader', 'monitor'] loop
     if not exists (select from pg_catalog.pg_roles where rolname = 'modelpack_' || v_role) then
-      execute format('create role %I nologin', 'modelpack_' || v_role);
+      begin
+        execute format('create role %I nologin', 'modelpack_' || v_role);
+      exception when duplicate_object or unique_violation then
+        null;  -- roles are the whole server's: another database makes them at this moment
+      end;
     end if;
   end loop;
 end

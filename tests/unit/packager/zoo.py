@@ -1,20 +1,18 @@
-"""The estimator zoo: every classifier and regressor that skl2onnx claims to convert, alone and behind preprocessing.
+"""The estimator zoo: every classifier and regressor that skl2onnx claims to convert, in several settings.
 
 `python -m tests.unit.packager.zoo docs/estimators.md` runs all of it and writes the table.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -42,7 +40,7 @@ TEXTS = ["plan", "region"]
 
 
 def sample(rows: int = 300, *, seed: int = 7) -> pd.DataFrame:
-    """Simulated customers: counts, amounts with two decimals, ages, a signed balance, two texts; some missing."""
+    """Simulated customers: counts, amounts, ages, a signed balance, two texts; some values missing."""
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -103,7 +101,9 @@ class Result:
 
 
 NEEDS = {
-    "StackingClassifier": lambda c: c([("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=3))]),
+    "StackingClassifier": lambda c: c(
+        [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=3))]
+    ),
     "VotingClassifier": lambda c: c(
         [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=3))], voting="soft"
     ),
@@ -159,7 +159,10 @@ def preprocessing() -> dict[str, Callable[[], Any]]:
             [("n", SimpleImputer(add_indicator=False), NUMBERS), ("t", ordinal, TEXTS)]
         ),
         "impute, min-max, target": lambda: ColumnTransformer(
-            [("n", make_pipeline(SimpleImputer(), MinMaxScaler()), NUMBERS), ("t", TargetEncoder(random_state=0), TEXTS)]
+            [
+                ("n", make_pipeline(SimpleImputer(), MinMaxScaler()), NUMBERS),
+                ("t", TargetEncoder(random_state=0), TEXTS),
+            ]
         ),
     }
 
@@ -197,8 +200,20 @@ def cases() -> Iterator[Case]:
         "quantiles": lambda: make_pipeline(QuantileTransformer(n_quantiles=50), forest),
         "polynomial": lambda: make_pipeline(PolynomialFeatures(2), StandardScaler(), LogisticRegression()),
     }.items():
-        yield Case("RandomForestClassifier" if label != "polynomial" else "LogisticRegression", label, "binary", made, tuple(NUMBERS), True)
-    for name in ("RandomForestClassifier", "ExtraTreesClassifier", "DecisionTreeClassifier", "HistGradientBoostingClassifier"):
+        yield Case(
+            "RandomForestClassifier" if label != "polynomial" else "LogisticRegression",
+            label,
+            "binary",
+            made,
+            tuple(NUMBERS),
+            True,
+        )
+    for name in (
+        "RandomForestClassifier",
+        "ExtraTreesClassifier",
+        "DecisionTreeClassifier",
+        "HistGradientBoostingClassifier",
+    ):
         cls = dict(estimators())[name]
         yield Case(name, "missing values", "binary", lambda n=name, c=cls: make(n, c), tuple(NUMBERS), False)
 

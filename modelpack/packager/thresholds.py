@@ -1,0 +1,92 @@
+"""Thresholds of histogram trees behind preprocessing, moved so that rounding the inputs does no harm.
+
+Histogram trees compare in float64, and their thresholds often are values of the training data: `x <= t` holds
+with equality for many rows. Behind a scaler s, the server's `s(float32(x))` is then on the wrong side half of
+the time. Just as the nearest float32 of a threshold is right for raw inputs, the threshold that is right for
+scaled ones lies between `s(v)` and `s(w)`, where v is the nearest float32 of the largest x with `s(x) <= t`,
+and w the float32 above v. Their middle also forgives the last bits in which ONNX may compute s differently.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelpack.packager.columns import Column
+from modelpack.packager.oracle import Row
+from modelpack.packager.trees import Floats, Transform, Trees, links, matrix, tree_groups, value_range
+
+_SEED = 3
+
+
+def settle(estimator: Any, transform: Transform, columns: Sequence[Column], rows: Sequence[Row]) -> Any:
+    """A copy of the estimator with settled thresholds; the estimator itself where there is nothing to do.
+
+    Args:
+        transform: rows to what the estimator is called with.
+        rows: rows that the estimator scores.
+    """
+    if not any(_behind_preprocessing(t, transform) for t in tree_groups(estimator, transform)):
+        return estimator
+    settled = copy.deepcopy(estimator)
+    numbers = [c for c, column in enumerate(columns) if column.type == "number"]
+    for trees in tree_groups(settled, transform):
+        if _behind_preprocessing(trees, transform):
+            moved_by = links(trees.transform, rows, numbers, np.random.default_rng(_SEED))
+            for feature, sources in moved_by.items():
+                if len(sources) == 1:
+                    _settle_feature(trees, feature, sources[0], rows)
+    return settled
+
+
+def _behind_preprocessing(trees: Trees, transform: Transform) -> bool:
+    return not trees.casts and trees.transform is not transform
+
+
+def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]) -> None:
+    thresholds = np.array(sorted(t for f, t in trees.nodes if f == feature and np.isfinite(t)))
+    if len(thresholds) == 0:
+        return
+    base = next((row for row in rows if row[column] is not None), rows[0])
+
+    def value(at: Floats) -> Floats:
+        trial = [[*base[:column], float(x), *base[column + 1 :]] for x in at]
+        return np.asarray(matrix(trees.transform(trial))[:, feature], dtype=np.float64)
+
+    low, high = value_range(rows, column)
+    span = high - low
+    below, above = np.full(len(thresholds), low - 10 * span), np.full(len(thresholds), high + 10 * span)
+    within = (value(below) <= thresholds) & (value(above) > thresholds)
+    lower, upper = _ordered(below), _ordered(above)
+    while (lower + 1 < upper).any():  # not the difference, which may overflow
+        middle = (lower >> 1) + (upper >> 1) + (lower & upper & 1)
+        left = value(_number(middle)) <= thresholds
+        lower, upper = np.where(left, middle, lower), np.where(left, upper, middle)
+    nearest = _number(lower).astype(np.float32)
+    following = np.nextafter(nearest, np.float32(np.inf))
+    at, after = value(nearest.astype(np.float64)), value(following.astype(np.float64))
+    settled = {
+        float(t): float((a + b) / 2)
+        for t, a, b, fine in zip(thresholds, at, after, within & (at < after), strict=True)
+        if fine
+    }
+    for iteration in trees.model._predictors:
+        for tree in iteration:
+            for node in tree.nodes:
+                if not node["is_leaf"] and int(node["feature_idx"]) == feature:
+                    node["num_threshold"] = settled.get(float(node["num_threshold"]), node["num_threshold"])
+
+
+def _ordered(values: Floats) -> npt.NDArray[np.int64]:
+    """Float64 numbers as integers in the same order, neighbours one apart."""
+    bits = values.view(np.int64)
+    return np.where(bits >= 0, bits, np.int64(-(2**63)) - bits)
+
+
+def _number(keys: npt.NDArray[np.int64]) -> Floats:
+    bits = np.where(keys >= 0, keys, np.int64(-(2**63)) - keys)
+    return bits.astype(np.int64).view(np.float64)

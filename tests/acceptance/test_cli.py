@@ -1,0 +1,320 @@
+"""The command line on a real server: the way of a DBA and a data scientist, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from typer.testing import CliRunner
+
+from modelpack import Registry
+from modelpack.cli import app
+from tests.support import DECLARATION, TABLES, model, packaged, run_script, sample
+
+
+class Shell:
+    """Runs commands against one database."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
+        done = CliRunner().invoke(app, list(arguments), env={"MODELPACK_DSN": self.dsn, **settings})
+        assert done.exit_code == code, f"{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        if code == 2:
+            assert done.stdout == ""
+            assert done.stderr.count("\n") == 1, "one sentence"
+            return done.stderr
+        return done.stdout
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code))
+
+    def refused(self, *arguments: str, **settings: str) -> str:
+        return self.run(*arguments, code=2, **settings)
+
+
+@pytest.fixture
+def shell(database: str) -> Shell:
+    run_script(database, TABLES)
+    return Shell(database)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with declaration.py, model.joblib and rows.csv."""
+    (tmp_path / "declaration.py").write_text(DECLARATION)
+    joblib.dump(model(), tmp_path / "model.joblib")
+    sample().to_csv(tmp_path / "rows.csv", index=False)
+    return tmp_path
+
+
+def published(shell: Shell, *signs: int) -> None:
+    for sign in signs:
+        Registry(shell.dsn).publish_package(packaged(sign), name="churn")
+
+
+def test_from_an_empty_database_to_a_score_and_back(
+    empty_database: str, files: Path, server_wheels: Path | None
+) -> None:
+    run_script(empty_database, TABLES)
+    shell = Shell(empty_database)
+    settings = {"MODELPACK_SERVER_WHEELS": str(server_wheels)} if server_wheels else {}
+    assert "installed" in shell.run("install", **settings)
+    assert "already" in shell.run("install", **settings)
+    said = shell.run(
+        *("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv")),
+        *("--promote", "--metric", "auc=0.81", "--metric", "lift=2", "--note", "the first"),
+    )
+    assert "churn version 1 is published and scores now" in said
+    assert "customer: applied." in shell.run("apply", str(files / "declaration.py"))
+    assert "just this declaration already" in shell.run("apply", str(files / "declaration.py"))
+    with psycopg.connect(empty_database, autocommit=True) as application:
+        application.execute("insert into complaint (customer_id, severity) values (1, 3)")
+        row = application.execute(
+            "select churn, churn_version, churn_stale from customer where customer_id = 1"
+        )
+        assert row.fetchone()[1:] == (1, None)  # type: ignore[index]
+    assert "every feature is what its events say" in shell.run("verify", "customer")
+    shown = shell.run("show", "churn")
+    for part in (
+        "complaints (number",
+        "spend (number",
+        "auc=0.81",
+        "champion",
+        "the first",
+        "promote 1 by postgres",
+    ):
+        assert part in shown
+    assert "removed" in shell.run("remove", str(files / "declaration.py"))
+    assert "is removed" in shell.run("uninstall")
+    assert "nothing to remove" in shell.run("uninstall")
+
+
+def test_a_second_version_is_promoted_rescored_and_rolled_back(shell: Shell, files: Path) -> None:
+    published(shell, 1, -1)
+    shell.run("promote", "churn", "1")
+    shell.run("apply", str(files / "declaration.py"))
+    assert shell.json("rescore", "customer")["rows"] == 0
+    shell.run("promote", "churn", "2", "--reason", "better on recent data")
+    assert shell.json("rescore", "customer") == {"task": "rescore", "profile": "customer", "rows": 50}
+    with psycopg.connect(shell.dsn) as connection:
+        assert connection.execute("select distinct churn_version from customer").fetchall() == [(2,)]
+    assert "version 1 scores again" in shell.run("rollback", "churn", "--reason", "worse")
+    history = shell.json("show", "churn")["promotions"]
+    assert [(h["action"], h["version"], h["reason"]) for h in history] == [
+        ("promote", 1, ""),
+        ("promote", 2, "better on recent data"),
+        ("rollback", 1, "worse"),
+    ]
+    assert "rows written" in shell.run("rescore", "customer", "--everything")
+    assert "rows written" in shell.run("refresh", "customer", "--older-than", "1 day")
+
+
+def test_verify_finds_what_rebuild_mends(shell: Shell, files: Path) -> None:
+    shell.run("apply", str(files / "declaration.py"))
+    with psycopg.connect(shell.dsn, autocommit=True) as dba:
+        dba.execute("update customer set complaints = complaints + 1 where customer_id = 7")
+    found = shell.json("verify", "customer", code=1)["differences"]
+    assert [(d["entity_key"], d["feature"]) for d in found] == [("7", "complaints")]
+    assert "modelpack rebuild customer" in shell.run("verify", "customer", "--key", "7", code=1)
+    shell.run("verify", "customer", "--key", "8")
+    assert shell.json("rebuild", "customer", "--key", "7")["rows"] == 1
+    shell.run("verify", "customer")
+
+
+def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, tmp_path: Path) -> None:
+    declaration = str(files / "declaration.py")
+    made = shell.json(
+        *("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
+    )
+    assert (made["model"], made["version"], made["aliases"]) == ("churn", 1, [])
+    assert shell.json("promote", "churn", "1")["version"] == 1
+    assert shell.json("show", "churn", "1")["aliases"] == ["champion"]
+    assert [v["version"] for v in shell.json("list")] == [1]
+    assert [v["version"] for v in shell.json("list", "churn")] == [1]
+    row = '{"complaints": 5, "spend": 10}'
+    assert shell.json("predict", "churn", row)["score"] > 0.5
+    assert shell.json("predict", "churn", row, "--version", "1")["version"] == 1
+    assert shell.json("export", "churn", "1", "-o", str(tmp_path / "churn.onnx"))["bytes"] > 500
+    assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": True}]}
+    assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": False}]}
+    for task in ("rescore", "refresh", "rebuild"):
+        assert shell.json(task, "customer")["task"] == task
+    assert shell.json("verify", "customer")["differences"] == []
+    assert shell.json("maintain") == {"partitions": []}
+    assert shell.json("remove", declaration)["profiles"][0]["removed"] is True
+    assert shell.json("install")["changed"] is False
+    assert shell.json("version")["database"] == shell.json("uninstall")["removed"]
+
+
+def test_the_script_of_apply_gives_what_apply_gives(shell: Shell, files: Path) -> None:
+    script = shell.run("apply", str(files / "declaration.py"), "--sql")
+    run_script(shell.dsn, script)
+    assert shell.json("apply", str(files / "declaration.py"))["profiles"][0]["changed"] is False
+    shell.run("verify", "customer")
+    run_script(shell.dsn, shell.run("remove", str(files / "declaration.py"), "--sql"))
+    assert "no profile" in shell.refused("verify", "customer")
+
+
+def test_several_profiles_of_a_file_are_applied_together_or_not_at_all(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "two.py"
+    path.write_text(
+        DECLARATION + 'other = Profile("nowhere", key="id", scores=[Score("x", model="churn")])\n'
+    )
+    assert "there is no table public.nowhere" in shell.refused("apply", str(path))
+    with psycopg.connect(shell.dsn) as connection:
+        assert connection.execute("select from modelpack.profile").fetchall() == []
+        columns = connection.execute(
+            "select count(*) from information_schema.columns where table_name = 'customer'"
+        ).fetchone()
+    assert columns == (3,)
+
+
+def test_the_installed_command_refuses_with_exit_code_two(database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "modelpack", "show", "churn"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "MODELPACK_DSN": database},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr
+        == "modelpack: there is no model churn; there are: none; publish a version first: modelpack publish MODEL --name …\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("install",),
+        ("uninstall",),
+        ("apply", "{files}/declaration.py"),
+        ("publish", "{files}/model.joblib", "--name", "churn", "--sample", "{files}/rows.csv"),
+        ("rescore", "customer"),
+        ("maintain",),
+        ("verify", "customer"),
+        ("version",),
+        ("demo",),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_sentence(files: Path, arguments: tuple[str, ...]) -> None:
+    shell = Shell("postgresql://postgres@127.0.0.1:1/x")
+    said = shell.refused(*(a.format(files=files) for a in arguments))
+    assert "no PostgreSQL server can be reached" in said
+    assert "correct it, or start the server" in said
+
+
+def test_a_database_without_the_schema_is_told_the_command(empty_database: str, files: Path) -> None:
+    run_script(empty_database, TABLES)
+    shell = Shell(empty_database)
+    for arguments in (
+        ("list",),
+        ("promote", "churn", "1"),
+        ("apply", str(files / "declaration.py")),
+        ("remove", str(files / "declaration.py")),
+        ("rescore", "customer"),
+        ("verify", "customer"),
+        ("maintain",),
+        ("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv")),
+    ):
+        assert "run `modelpack install`" in shell.refused(*arguments)
+
+
+def test_a_server_without_plpython_is_told_the_package_to_install(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as dba:
+        dba.execute("create schema bare")
+        dba.execute(
+            "create view bare.pg_available_extensions as select ''::name as name, ''::text as installed_version"
+        )
+        name = dba.info.dbname
+        dba.execute(f"alter database {name} set search_path = bare, pg_catalog, public")
+    shell = Shell(empty_database)
+    assert "apt-get install postgresql-plpython3-" in shell.refused("install")
+    assert shell.json("version")["database"] is None
+
+
+def test_wheels_that_the_server_cannot_see_are_refused(empty_database: str) -> None:
+    shell = Shell(empty_database)
+    assert "sees no folder /nowhere" in shell.refused("install", "--server-wheels", "/nowhere")
+    assert shell.json("version")["database"] is None
+
+
+def test_text_with_brackets_is_printed_as_it_is(shell: Shell) -> None:
+    Registry(shell.dsn).publish_package(packaged(), name="churn", note="[bold]not[/bold] markup :smile:")
+    for arguments in (("list",), ("show", "churn")):
+        assert "[bold]not[/bold] markup :smile:" in shell.run(*arguments)
+
+
+def test_a_sample_without_the_models_columns_is_refused(shell: Shell, files: Path) -> None:
+    (files / "other.csv").write_text("a,b\n1,2\n")
+    said = shell.refused(
+        *("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "other.csv"))
+    )
+    assert "complaints, spend" in said
+    assert "a, b" in said
+    assert shell.json("list") == []
+
+
+def test_a_broken_server_refuses_a_version_and_keeps_nothing(shell: Shell, files: Path) -> None:
+    with psycopg.connect(shell.dsn, autocommit=True) as dba:
+        dba.execute(
+            "create or replace function modelpack.server_wheels() returns text language sql immutable "
+            "as $$ select '/nowhere' $$"
+        )
+    said = shell.refused(
+        *("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
+    )
+    assert "cannot import" in said
+    assert shell.json("list") == []
+
+
+@pytest.fixture
+def stranger(shell: Shell) -> Iterator[Shell]:
+    """The same database, for a role that may log in and nothing else."""
+    name = f"mp_role_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(shell.dsn, autocommit=True) as admin:
+        admin.execute(f"create role {name}")
+    yield Shell(make_conninfo(shell.dsn, options=f"-c role={name}"))
+    with psycopg.connect(shell.dsn, autocommit=True) as admin:
+        admin.execute(f"drop role {name}")
+
+
+def test_a_role_without_rights_is_told_what_to_ask_for(stranger: Shell, files: Path) -> None:
+    for arguments in (
+        ("list",),
+        ("promote", "churn", "1"),
+        ("maintain",),
+        ("rescore", "customer"),
+        ("apply", str(files / "declaration.py")),
+        ("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv")),
+    ):
+        assert "as a superuser: grant" in stranger.refused(*arguments)
+    for arguments in (("install",), ("uninstall",)):
+        assert "superuser" in stranger.refused(*arguments)
+
+
+def test_unknown_profiles_are_answered_with_those_that_exist(shell: Shell, files: Path) -> None:
+    shell.run("apply", str(files / "declaration.py"))
+    for task in ("rescore", "refresh", "rebuild", "verify"):
+        assert "the profiles are: public.customer" in shell.refused(task, "custommer")
+
+
+def test_a_taken_name_or_unknown_type_is_refused_by_the_server_in_words(shell: Shell, files: Path) -> None:
+    shell.run("apply", str(files / "declaration.py"))
+    assert "interval" in shell.refused("refresh", "customer", "--older-than", "a while")

@@ -1,0 +1,150 @@
+"""Every block of the README and of docs/ runs, in order, as a reader would run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import modelpack
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("shop_app", "scientist")
+PAGES = ("README.md", "docs/operations.md", "docs/python.md", "docs/security.md")
+
+# How a block of each language is run; blocks of other languages are not commands.
+RUNNERS = {
+    "sh": "{text}",
+    "sql": "psql -X -q -v ON_ERROR_STOP=1 \"$MODELPACK_DSN\" <<'END_OF_BLOCK'\n{text}\nEND_OF_BLOCK",
+    "python": "python - <<'END_OF_BLOCK'\n{text}\nEND_OF_BLOCK",
+}
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="the README is not there (an installed wheel)"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    source = (ROOT / page).read_text()
+    return [
+        Block(page, source[: found.start()].count("\n") + 1, found[1], found[2])
+        for found in re.finditer(r"^```(\w*)\n(.*?)\n```$", source, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def is_make(block: Block) -> bool:
+    """Whether a block only names targets of make, which run this test."""
+    return block.language == "sh" and all(line.startswith("make ") for line in block.text.splitlines())
+
+
+@pytest.fixture
+def roles(server: str) -> Iterator[None]:
+    """The documents make roles, which belong to the whole server; they go again afterwards."""
+    _drop_roles(server)
+    yield
+    _drop_roles(server)
+
+
+def _drop_roles(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as admin:
+        for role in ROLES:
+            if admin.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
+                databases = admin.execute(
+                    "select distinct datname from pg_shdepend as d join pg_database as b on b.oid = d.dbid "
+                    "join pg_roles as r on r.oid = d.refobjid where r.rolname = %s",
+                    [role],
+                ).fetchall()
+                for (database,) in databases:
+                    with psycopg.connect(server, dbname=database, autocommit=True) as there:
+                        there.execute(f"drop owned by {role}")
+                admin.execute(f"drop role {role}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder like the checkout, with `python` and `modelpack` of these tests first on the PATH."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, arguments in (("python", ""), ("modelpack", " -m modelpack")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        program.chmod(0o755)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("roles")
+def test_every_block_runs_in_order(database: str, folder: Path) -> None:
+    script = ["set -euo pipefail"]
+    for page in PAGES:
+        if (ROOT / page).is_file():
+            script.append("unset PGOPTIONS")  # each page starts as the DBA
+        for block in blocks(page) if (ROOT / page).is_file() else ():
+            if block.language in RUNNERS and not is_make(block):
+                script.append(f"echo '=== {block.page} line {block.line}'")
+                script.append(RUNNERS[block.language].replace("{text}", block.text))
+    environment = os.environ | {
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(modelpack.__file__).parents[1]),
+        "MODELPACK_DSN": database,
+    }
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    with psycopg.connect(database) as connection:
+        the_story_of_the_readme_is_true(connection)
+
+
+def the_story_of_the_readme_is_true(connection: psycopg.Connection[Any]) -> None:
+    logged = connection.execute(
+        "select version, prediction from modelpack.prediction where entity_key = '3' order by prediction_id"
+    ).fetchall()
+    assert [version for version, _ in logged][:2] == [1, 1]  # rescored after the promotion, then by the event
+    assert logged[1][1] > logged[0][1]  # a complaint raises the risk
+    stale = connection.execute("select count(*) from customer where churn_stale is not null").fetchone()
+    assert stale == (0,)
+    assert connection.execute("select count(*) from modelpack.verify('customer')").fetchone() == (0,)
+
+
+def test_the_first_block_is_two_commands_of_make() -> None:
+    first = blocks("README.md")[0]
+    assert [line.split("#")[0].strip() for line in first.text.splitlines()] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md"))]
+)
+def test_targets_files_and_links_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE):
+        assert target in targets, f"make {target}"
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / link).exists(), link

@@ -1,0 +1,43 @@
+"""The page of the schema holds what a database has after all migrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from docs.sql import comments, page, routines
+from modelpack.snapshots import SNAPSHOTS
+
+ROLES = ["modelpack_publisher", "modelpack_approver", "modelpack_reader", "modelpack_monitor"]
+
+
+def test_the_page_has_every_routine_that_a_role_may_call(psql: psycopg.Connection[Any]) -> None:
+    found = psql.execute(
+        "select p.proname, obj_description(p.oid, 'pg_proc'), array_agg(r.rolname::text order by r.rolname) "
+        "from pg_proc as p cross join pg_roles as r where p.pronamespace = 'modelpack'::regnamespace "
+        "and r.rolname = any (%s) and has_function_privilege(r.oid, p.oid, 'execute') group by p.oid, 1, 2 order by 1",
+        [ROLES],
+    ).fetchall()
+    assert [(r.name, r.comment, list(r.roles)) for r in routines()] == found
+
+
+def test_the_page_has_every_comment_of_the_schema(psql: psycopg.Connection[Any]) -> None:
+    text = page()
+    found = psql.execute(
+        "select c.relname, a.attname, d.description from pg_description as d "
+        "join pg_class as c on c.oid = d.objoid left join pg_attribute as a "
+        "on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0 "
+        "where c.relnamespace = 'modelpack'::regnamespace and c.relname !~ '^prediction_[0-9]'"
+    ).fetchall()
+    assert len(found) > 50
+    for table, column, comment in found:
+        if column is None:
+            assert f"### {table}\n\n{comment[0].upper()}{comment[1:]}." in text, table
+        else:
+            assert f"| `{column}` | {comment} |" in text, f"{table}.{column}"
+
+
+def test_comments_are_read_with_their_quotes() -> None:
+    schema = (SNAPSHOTS / "_schema" / "v01.sql").read_text()
+    assert len(comments(schema)) == schema.count("\ncomment on ")
