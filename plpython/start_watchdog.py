@@ -19,21 +19,29 @@ revoke all on function modelpack.start_watchdog() from public;
 
 
 def start_watchdog(GD: dict[str, typing.Any]) -> None:
-    """Share `GD["modelpack_watch"]` with the calls: [number of the call, what is armed or None, was ended].
+    """Share `GD["modelpack_watch"]` with the calls: [number of the call, what is armed or None, why it was ended].
 
     Arming costs a call two writes into a list, no clock and no lock. The thread looks every 25 ms. The budget
     is processor time of the backend, so that a crowded machine ends no healthy model; twenty times the budget
-    on the clock ends it all the same. onnxruntime looks at `terminate` between two operators of the graph.
+    on the clock ends it all the same, and so does a cancel or a shutdown of the backend that waits to be heard.
+    onnxruntime looks at `terminate` between two operators of the graph.
     """
     import _thread
+    import ctypes
     import signal
     import sys
     import time
 
     if "modelpack_watch" in GD:
         return
-    watch = GD["modelpack_watch"] = [0, None, False]
+    watch = GD["modelpack_watch"] = [0, None, None]
     backend = time.pthread_getcpuclockid(_thread.get_ident())
+    pending = []  # flags of the server that its signal handlers set; it acts on them when the model has returned
+    for flag in ("QueryCancelPending", "ProcDiePending"):
+        try:
+            pending.append(ctypes.c_int.in_dll(ctypes.CDLL(None), flag))
+        except (OSError, ValueError):
+            continue  # then the time budget alone bounds how long a cancel waits
     # The backend holds Python's lock while it is not in Python: the waiting thread should ask for it seldom.
     # It gets it as soon as a model runs, and that is all that it needs.
     sys.setswitchinterval(1.0)
@@ -49,8 +57,11 @@ def start_watchdog(GD: dict[str, typing.Any]) -> None:
                 seen, used, since = watch[0], time.clock_gettime(backend), time.monotonic()
             else:
                 options, budget = armed
-                if time.clock_gettime(backend) - used >= budget or time.monotonic() - since >= 20 * budget:
-                    watch[2] = options.terminate = True
+                if any(flag.value for flag in pending):
+                    watch[2] = "cancel"
+                elif time.clock_gettime(backend) - used >= budget or time.monotonic() - since >= 20 * budget:
+                    watch[2] = "time"
+                options.terminate = watch[2] is not None
 
     # a thread must never receive the backend's signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))

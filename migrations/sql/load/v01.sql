@@ -100,8 +100,10 @@ def runner(session: Any, numpy: Any, found: dict[str, Any], run_options: Any) ->
             watch[1] = None
         except Exception as error:
             watch[1] = None
-            if watch[2]:
-                watch[2] = run_options.terminate = False
+            ended, watch[2], run_options.terminate = watch[2], None, False
+            if ended == "cancel":
+                GD["modelpack_failure"] = "the statement was cancelled"
+            elif ended == "time":
                 fails(
                     f"the model ran beyond its time budget of {budget * 1000:g} ms and was ended",
                     -(-limit // 4),
@@ -110,7 +112,7 @@ def runner(session: Any, numpy: Any, found: dict[str, Any], run_options: Any) ->
                 fails(f"the model fails: {type(error).__name__}: {str(error)[:500]}")
             return None
         if watch[2]:  # it ended by itself just as the watchdog meant to end it
-            watch[2] = run_options.terminate = False
+            watch[2], run_options.terminate = None, False
         if score - score != 0.0:
             fails(f"the model gives {score}")
             return None
