@@ -14,6 +14,8 @@ FUNCTIONS = (
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
     "generated", "find_profile", "ensure_stale_index", "stale_chunks", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
+    "seal", "forget", "examine_server", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
+    "examine_log", "doctor",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def attach_script(profile: Profile) -> list[str]:
         *_backfill(plan),
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
         *(f"select modelpack.cover_partitions({literal(e.table)})" for e in plan.events),
+        f"select modelpack.seal({literal(plan.table)})",
     ]
 
 

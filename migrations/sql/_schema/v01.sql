@@ -207,6 +207,23 @@ comment on column modelpack.score.on_error is 'when there is no score: stale kee
 comment on column modelpack.score.log_insert is 'where the log finds the rows scored by an INSERT';
 comment on column modelpack.score.log_update is 'where the log finds the rows scored by an UPDATE';
 
+create table modelpack.made (
+  profile_id integer not null references modelpack.profile on delete cascade,
+  kind text not null,
+  object text not null,
+  relation regclass,
+  definition text not null,
+  -- generated functions, and the triggers that call them
+  constraint made_kind check (kind in ('function', 'trigger'))
+);
+create index made_profile_idx on modelpack.made (profile_id, kind, object);
+comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
+comment on column modelpack.made.profile_id is 'the profile';
+comment on column modelpack.made.kind is 'function or trigger';
+comment on column modelpack.made.object is 'its name';
+comment on column modelpack.made.relation is 'the table of a trigger';
+comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
+
 create table modelpack.prediction (
   prediction_id bigint generated always as identity,
   scored_at timestamptz not null,

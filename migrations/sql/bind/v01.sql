@@ -129,6 +129,11 @@ select n.@score@_scored_at, @profile@, @key@, @quoted@, '@model@', n.@score@_ver
     execute modelpack.fill(v_profile.log_insert, 'logs', ltrim(replace(v_log_insert, E'\n', E'\n  '), E'\n '));
     execute modelpack.fill(v_profile.log_update, 'logs', ltrim(replace(v_log_update, E'\n', E'\n  '), E'\n '));
   end if;
+  update modelpack.made as m
+     set definition = md5(f.prosrc)
+    from unnest(array[v_profile.score_function, v_profile.log_insert, v_profile.log_update]) as t (template)
+    join pg_proc as f on f.oid = to_regprocedure(substring(t.template from '^create or replace function (modelpack\.[^(]+\(\))'))
+   where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
 end
 $modelpack$;
 comment on function modelpack.bind(text) is
