@@ -17,7 +17,16 @@ from modelpack.declaration import load_profiles
 from modelpack.server import make_engine
 from modelpack.training import training_set
 
-INPUTS = ["plan", "purchases", "purchases_90d", "spend", "basket", "days_quiet", "complaints", "complaint_heat"]
+INPUTS = [
+    "plan",
+    "purchases",
+    "purchases_90d",
+    "spend",
+    "basket",
+    "days_quiet",
+    "complaints",
+    "complaint_heat",
+]
 LEFT = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.purchased_at > at)"
 
 [customer] = load_profiles(Path(__file__).with_name("declaration.py"))

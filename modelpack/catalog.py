@@ -258,7 +258,11 @@ def _references(connection: Connection, event: Table, profile: Table) -> bool:
 
 def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
     """The columns that modelpack keeps on the profile, with their types."""
-    wanted: dict[str, str] = {"features_at": "timestamptz", **plan.outputs}
+    wanted: dict[str, str] = {
+        "features_at": "timestamptz",
+        "features_read_at": "timestamptz",
+        **plan.outputs,
+    }
     for event in plan.events:
         for feature in event.features:
             for c in feature.columns:

@@ -151,7 +151,8 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
 
     def read() -> Any:
         found = plpy.execute(
-            "select v.sha256, v.signature, a.onnx,"
+            "select v.sha256, v.signature, a.onnx, exists (select from modelpack.inspection as i"
+            " where i.version_id = v.version_id and i.sha256 = v.sha256) as passed,"
             " date_part('epoch', coalesce(m.time_budget, s.time_budget)) as budget, s.breaker_failures,"
             " date_part('epoch', s.breaker_pause) as breaker_pause"
             " from modelpack.version as v join modelpack.artifact as a using (sha256)"
@@ -164,6 +165,10 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
         if len(found) == 0:
             return broken(f"there is no version with the number {key}")
         onnx = found[0]["onnx"]
+        if not found[0]["passed"]:
+            return broken("these bytes have not passed modelpack.prove on this server")
+        if onnx is None:
+            return broken("the bytes of the version were purged")
         if hashlib.sha256(onnx).hexdigest() != found[0]["sha256"]:
             return broken("the bytes of the model do not have the hash under which they were published")
         wheels = plpy.execute("select modelpack.server_wheels() as path")[0]["path"]

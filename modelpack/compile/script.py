@@ -42,7 +42,10 @@ def attach_script(profile: Profile) -> list[str]:
         *triggers(plan),
         *_backfill(plan),
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
-        *(f"select modelpack.cover_partitions({literal(e.table)})" for e in plan.events),
+        *(
+            f"select modelpack.cover_partitions({literal(t)})"
+            for t in [plan.table, *(e.table for e in plan.events)]
+        ),
         f"select modelpack.seal({literal(plan.table)})",
     ]
 
@@ -62,7 +65,10 @@ def _locks(plan: Plan) -> list[str]:
 
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
     """name, type, default, and the event table and column whose type it takes."""
-    found: list[tuple[str, str | None, str | None, str, str]] = [("features_at", "timestamptz", None, "", "")]
+    found: list[tuple[str, str | None, str | None, str, str]] = [
+        ("features_at", "timestamptz", None, "", ""),
+        ("features_read_at", "timestamptz", None, "", ""),
+    ]
     for event in plan.events:
         found += [
             (c.name, c.type, c.default, event.table, c.like or "") for f in event.features for c in f.columns
@@ -125,6 +131,7 @@ def _columns(plan: Plan) -> list[str]:
     }
     comments |= {f.name: _explain(plan, f.name) for f in plan.features}
     comments["features_at"] = "when windowed and decayed features were brought up to the moment"
+    comments["features_read_at"] = "statement that read all features of the row from the events"
     for score in plan.profile.scores:
         comments |= {
             score.name: f"score of the model {score.model}",
@@ -187,4 +194,4 @@ def _backfill(plan: Plan) -> list[str]:
                 f"   and not exists (select from {plan.table} as q where {same(plan.keys('q'), keys)})\n"
                 f" order by {', '.join(keys)}"
             )
-    return [*statements, f"select modelpack.{ident(plan.name('rebuild'))}(0, null, null)"]
+    return [*statements, f"select modelpack.{ident(plan.name('rebuild'))}(0, null)"]

@@ -205,8 +205,8 @@ class Profile:
             raise DeclarationError(
                 f"Profile({self.table!r}): {what} {name!r} has the name of a key column; rename it"
             )
-        if name in seen or name == "features_at":
-            owner = seen.get(name, "column that modelpack keeps the time of the features in")
+        if name in seen or name in ("features_at", "features_read_at"):
+            owner = seen.get(name, "column that modelpack keeps a time of the features in")
             raise DeclarationError(f"Profile({self.table!r}): {name!r} is a {what} and a {owner}; rename one")
         seen[name] = what
 

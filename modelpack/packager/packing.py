@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager.child import convert_in_child
@@ -91,8 +92,9 @@ def package(
         for column in columns:
             if column.type == "text":
                 oracle.set_marker(column.name, None)
-    expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
-    attempt = _convert(estimator, oracle, target, expected, closed, tolerance, timeout, accept)
+    with threadpool_limits(1):  # many small calls: threads would only wait for one another
+        expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
+        attempt = _convert(estimator, oracle, target, expected, closed, tolerance, timeout, accept)
     position = {c.name: n for n, c in enumerate(columns)}
     order = tuple(position[c.name] for c in attempt.form.columns)
     signature = _signature(attempt.form.columns, [missing[n] for n in order], target)
@@ -183,7 +185,10 @@ def _convert(
         if parity.passed:
             return attempts[-1]
     if not attempts:
-        listed = "; ".join(f"{route}: {text}" for route, text in errors.items())
+        routes: dict[str, list[str]] = {}
+        for route, text in errors.items():
+            routes.setdefault(text, []).append(route)
+        listed = "; ".join(f"{', '.join(names)}: {text}" for text, names in routes.items())
         raise PackagingError(
             f"{type(estimator).__name__} cannot be converted to ONNX. {listed}. "
             "docs/estimators.md lists the estimators that can."

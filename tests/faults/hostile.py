@@ -75,6 +75,11 @@ def smuggle(session: Session, onnx: bytes, *, model: str = "churn") -> int:
     ).fetchone()
     assert row is not None
     session.execute(
+        "insert into modelpack.inspection (version_id, sha256, onnxruntime, numpy, python)"
+        " select version_id, sha256, '', '', '' from modelpack.version where model = %s and version = %s",
+        [model, row[0]],
+    )
+    session.execute(
         "insert into modelpack.alias values (%s, 'champion', %s)"
         " on conflict (model, alias) do update set version = excluded.version",
         [model, row[0]],

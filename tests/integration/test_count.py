@@ -64,9 +64,7 @@ def shop(database: str) -> Iterator[Callable[..., Session]]:
     """Make the tables, attach a declaration, and open a session that commits after every statement."""
     sessions: list[Session] = []
 
-    def make(
-        tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any
-    ) -> Session:
+    def make(tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any) -> Session:
         session = psycopg.connect(database, autocommit=True)
         sessions.append(session)
         session.execute(tables + before)
@@ -298,7 +296,7 @@ def test_truncate_alone_and_of_two_event_tables_at_once(shop: Callable[..., Sess
     session = shop()
     for statement in ("truncate purchase", "truncate purchase, complaint"):
         buy(session, (1, 1, 5, "a"), (2, 2, 7, "b"))
-        session.execute("insert into complaint values (1, 1, now(), 5)")
+        session.execute("insert into complaint values (1, 1, now(), 5) on conflict do nothing")
         session.execute(statement)
         assert value(session, "select sum(n) from customer") == 0
         assert wrong(session) == []
@@ -589,7 +587,7 @@ def test_a_profile_whose_key_changes_takes_the_events_of_the_new_key(shop: Calla
     ("kind", "one", "two"),
     [
         ("uuid", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c01", "6f1d3a52-0c1e-4c62-9a53-1f8d2f5a7c02"),
-        ("text", "it's \"odd\", [1]", "ÄÖ\t\\ %s $1"),
+        ("text", 'it\'s "odd", [1]', "ÄÖ\t\\ %s $1"),
         ("varchar(20)", "", "b"),
         ("smallint", "1", "-2"),
         ("numeric", "1.5", "2"),
@@ -715,8 +713,8 @@ def test_quoted_reserved_and_qualified_names(shop: Callable[..., Session]) -> No
         (3, 0, 0, None),
     ]
     assert wrong(session, '"Shop"."user"') == []
-    session.execute("call modelpack.refresh('\"Shop\".\"user\"')")
-    session.execute("call modelpack.rebuild('\"Shop\".\"user\"')")
+    session.execute('call modelpack.refresh(\'"Shop"."user"\')')
+    session.execute('call modelpack.rebuild(\'"Shop"."user"\')')
 
 
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "timestamp(0)"])
@@ -753,12 +751,11 @@ def test_numbers_of_every_type_and_size(shop: Callable[..., Session], kind: str)
         "numeric(12, 2)": ["NaN", "9999999999.99", "0.01", "-0.01"],
     }[kind]  # fmt: skip
     for number in odd:
-        session.execute(
-            "insert into purchase (customer_id, amount, sku) values (1, %s, 'a')", [number]
-        )
+        session.execute("insert into purchase (customer_id, amount, sku) values (1, %s, 'a')", [number])
         assert wrong(session) == [], number
     session.execute(
-        f"insert into purchase (customer_id, amount, sku) select 1, n, 'b' from unnest(%s::{kind}[]) as n", [odd]
+        f"insert into purchase (customer_id, amount, sku) select 1, n, 'b' from unnest(%s::{kind}[]) as n",
+        [odd],
     )
     assert wrong(session) == []
     for number in odd[::-1]:
@@ -769,9 +766,7 @@ def test_numbers_of_every_type_and_size(shop: Callable[..., Session], kind: str)
 
 def test_sums_of_floating_point_columns_keep_every_digit(shop: Callable[..., Session]) -> None:
     session = shop(TABLES.replace("amount numeric", "amount double precision, small real, whole bigint"))
-    attach_more = (
-        "insert into purchase (customer_id, amount) values (1, 9007199254740991), (1, 0.1), (1, 0.2), (1, 1e15)"
-    )
+    attach_more = "insert into purchase (customer_id, amount) values (1, 9007199254740991), (1, 0.1), (1, 0.2), (1, 1e15)"
     session.execute(attach_more)
     assert str(value(session, "select trim_scale(spend) from customer")) == "10007199254740991.3"
     session.execute("set extra_float_digits = -3")
@@ -797,7 +792,9 @@ def test_sums_do_not_drift_however_often_events_come_and_go(shop: Callable[..., 
             "insert into purchase (customer_id, amount) select 1, 10 ^ n / 3 from generate_series(-30, 30) as n"
         )
         session.execute("delete from purchase where amount not in (0.1, 3)")
-    assert row(session, "select spend, basket, n from customer") == (pytest.approx(3.1, abs=0), 1.55, 2)
+    assert (
+        str(row(session, "select trim_scale(spend), basket, n from customer")) == "(Decimal('3.1'), 1.55, 2)"
+    )
     assert wrong(session) == []
 
 
@@ -819,7 +816,7 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
         """
         create type mood as enum ('sad', 'glad');
         create table customer (customer_id integer primary key);
-        create table visit (customer_id bigint, at date, feeling mood, seen boolean, tags text[], doc jsonb, d interval, u uuid,
+        create table visit (customer_id bigint, at date, feeling mood, seen boolean, doc jsonb, d interval, u uuid,
                             c char(5));
         """,
         Profile(
@@ -831,7 +828,7 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
                     at="at",
                     features={
                         "last_mood": last("feeling"), "first_mood": first("feeling"), "best": maximum("feeling"),
-                        "moods": distinct("feeling"), "last_seen": last("seen"), "last_tags": last("tags"),
+                        "moods": distinct("feeling"), "last_seen": last("seen"),
                         "last_doc": last("doc"), "docs": distinct("doc"), "longest": maximum("d"), "last_u": last("u"),
                         "last_c": last("c"), "cs": distinct("c"), "seen_n": count(where="seen"),
                     },
@@ -841,9 +838,9 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
     )  # fmt: skip
     session.execute(
         """insert into visit values
-           (1, '2024-01-01', 'glad', true, '{a,b}', '{"a": 1}', '1 day', gen_random_uuid(), 'a'),
-           (1, '2024-01-02', 'sad', false, '{}', '[]', '24 hours', gen_random_uuid(), 'a    '),
-           (1, '2024-01-02', 'glad', null, null, null, null, null, null)"""
+           (1, '2024-01-01', 'glad', true, '{"a": 1}', '1 day', gen_random_uuid(), 'a'),
+           (1, '2024-01-02', 'sad', false, '[]', '24 hours', gen_random_uuid(), 'a    '),
+           (1, '2024-01-02', 'glad', null, null, null, null, null)"""
     )
     assert wrong(session) == []
     session.execute("update visit set feeling = 'sad', seen = not seen, doc = '{\"a\": 1.0}' where seen")
@@ -884,7 +881,10 @@ def test_kept_features_outlive_their_events_and_windows_do_not(shop: Callable[..
         (1, 0, 1, 1),
     ]
     session.execute("truncate purchase")
-    assert rows(session, "select n, n_30d, spend from customer order by customer_id") == [(3, 0, 31), (1, 0, 1)]
+    assert rows(session, "select n, n_30d, spend from customer order by customer_id") == [
+        (3, 0, 31),
+        (1, 0, 1),
+    ]
     buy(session, (1, 0, 4, "e"))
     session.execute("call modelpack.rebuild('customer')")
     assert rows(session, "select n, n_30d, spend, dearest, last_sku from customer order by customer_id") == [
@@ -902,7 +902,9 @@ def test_kept_features_follow_updates_that_can_be_followed_and_refuse_the_others
             "customer",
             key="customer_id",
             events=[
-                Event("purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"),
+                Event(
+                    "purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"
+                ),
                 Event("complaint", at="at", features={"worst": maximum("severity")}, on_delete="keep"),
             ],
         )

@@ -43,7 +43,11 @@ insert into modelpack.setting (name, value, explanation) values
   ('failure_retention', '30 days', 'rows of modelpack.failure_log that are older are deleted by modelpack.maintain()'),
   ('time_budget', '250 ms', 'processor time that one call of a model may take, where the model has no time_budget of its own; new sessions see a change'),
   ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
-  ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again');
+  ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again'),
+  ('model_bytes', '128 MB', 'a larger model is not published'),
+  ('model_nodes', '10000', 'a model of more operators is not published'),
+  ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
+  ('trial_seconds', '20', 'seconds that the process which tries a model may take');
 
 create table modelpack.model (
   model text primary key,
@@ -110,6 +114,33 @@ comment on column modelpack.version.libraries is 'library versions of the machin
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';
 comment on column modelpack.version.created_by is 'who published it';
+
+create table modelpack.inspection (
+  inspection_id bigint generated always as identity primary key,
+  version_id integer not null references modelpack.version,
+  sha256 text not null references modelpack.artifact,
+  checked_at timestamptz not null default clock_timestamp(),
+  checked_by name not null default session_user,
+  onnxruntime text not null,
+  numpy text not null,
+  python text not null,
+  memory bigint,
+  load_milliseconds double precision,
+  row_microseconds double precision
+);
+create index inspection_version_idx on modelpack.inspection (version_id, sha256);
+comment on table modelpack.inspection is 'which bytes passed modelpack.prove on this server; modelpack.load loads no others';
+comment on column modelpack.inspection.inspection_id is 'order of the checks';
+comment on column modelpack.inspection.version_id is 'the version';
+comment on column modelpack.inspection.sha256 is 'hash of the bytes that passed';
+comment on column modelpack.inspection.checked_at is 'when';
+comment on column modelpack.inspection.checked_by is 'who published or promoted then';
+comment on column modelpack.inspection.onnxruntime is 'the server''s onnxruntime then';
+comment on column modelpack.inspection.numpy is 'the server''s numpy then';
+comment on column modelpack.inspection.python is 'the server''s Python then';
+comment on column modelpack.inspection.memory is 'largest resident memory of the process that tried it, in bytes';
+comment on column modelpack.inspection.load_milliseconds is 'how long loading took';
+comment on column modelpack.inspection.row_microseconds is 'how long one golden row took on average';
 
 create table modelpack.alias (
   model text not null,
@@ -295,7 +326,7 @@ select v.model,
   join modelpack.artifact as a using (sha256);
 comment on view modelpack.versions is 'the registry: every version with its aliases, without its bytes';
 
-grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.profile, modelpack.score, modelpack.setting
+grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
 grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;

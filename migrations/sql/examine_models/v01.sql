@@ -23,13 +23,11 @@ begin
       join modelpack.version as v on v.model = a.model and v.version = a.version
      order by 1
   loop
-    begin
-      perform modelpack.prove(v_model.version_id);
-    exception when invalid_parameter_value then
-      return query select 'fail', format('golden rows of %s version %s', v_model.model, v_model.version), replace(sqlerrm, 'plpy.Error: ', ''),
-                          'on this server the scores that were expected when it was published',
-                          format('give the server the wheels that made the version, or publish again; until then: select modelpack.disable(%L);', v_model.model);
-    end;
+    return query
+    select 'fail', format('golden rows of %s version %s', v_model.model, v_model.version), g.failure,
+           'on this server the scores that were expected when it was published',
+           format('give the server the wheels that made the version, or publish again; until then: select modelpack.disable(%L);', v_model.model)
+      from modelpack.examine_golden(v_model.version_id) as g (failure) where g.failure is not null;
   end loop;
   return query
   select 'warn', format('failures of %s version %s', f.model, f.version),

@@ -11,6 +11,13 @@ declare
   v_version_id integer;
   v_sha256 constant text := encode(sha256(publish.onnx), 'hex');
 begin
+  if length(publish.onnx) > (select pg_size_bytes(s.value) from modelpack.setting as s where s.name = 'model_bytes') then
+    raise exception using
+      errcode = 'program_limit_exceeded',
+      message = format('the model has %s bytes', length(publish.onnx)),
+      detail = format('Expected: at most %s.', (select s.value from modelpack.setting as s where s.name = 'model_bytes')),
+      hint = 'Publish a smaller model, or let a superuser raise model_bytes in modelpack.setting.';
+  end if;
   insert into modelpack.model (model, description) values (publish.model, publish.description) on conflict do nothing;
   perform from modelpack.model as m where m.model = publish.model for update;  -- versions count without gaps
   insert into modelpack.artifact (sha256, onnx) values (v_sha256, publish.onnx) on conflict do nothing;

@@ -1,0 +1,63 @@
+"""The estimator zoo: each case passes the parity check or is refused in words; never wrong in silence."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from . import zoo
+from .zoo import Case, Result
+
+CASES = list(zoo.cases())
+SHORT = random.Random(20).sample([c for c in CASES if "RadiusNeighbors" not in c.name], 20)
+"""Neighbours within a radius are left out: they refuse most probes one by one, which takes a while."""
+MUST_PASS = {
+    f"{name}-{setting}-{kind}"
+    for name, kind in {
+        "LogisticRegression": "binary",
+        "RandomForestClassifier": "binary",
+        "ExtraTreesClassifier": "binary",
+        "GradientBoostingClassifier": "binary",
+        "HistGradientBoostingClassifier": "binary",
+        "DecisionTreeClassifier": "binary",
+        "MLPClassifier": "binary",
+        "Ridge": "value",
+        "RandomForestRegressor": "value",
+        "GradientBoostingRegressor": "value",
+        "HistGradientBoostingRegressor": "value",
+    }.items()
+    for setting in zoo.SETTINGS
+}
+"""What nearly everyone uses has to work, not merely to be refused politely."""
+
+
+def check(result: Result) -> None:
+    assert result.outcome in ("passed", "refused", "differs", "not fitted"), result.detail
+    assert len(result.detail) > 3
+    if result.case.id in MUST_PASS:
+        assert result.outcome == "passed", result.detail
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("case", SHORT, ids=lambda case: case.id)
+def test_some_of_the_zoo(case: Case) -> None:
+    check(zoo.run(case, rows=150))
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_all_of_the_zoo(case: Case) -> None:
+    check(zoo.run(case))
+
+
+def test_what_must_pass_is_in_the_zoo() -> None:
+    assert {c.id for c in CASES} >= MUST_PASS
+
+
+def test_the_page_names_every_estimator() -> None:
+    results = [Result(case, "passed", "float32, 1e-7") for case in CASES]
+    results[0] = Result(CASES[0], "refused", "no converter for | this")
+    page = zoo.table(results)
+    assert all(f"| {case.name} |" in page for case in CASES)
+    assert "no converter for / this" in page
