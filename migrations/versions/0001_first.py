@@ -12,7 +12,7 @@ FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
     "server_wheels", "failure", "load", "score", "inspect", "trial", "prove",
     "feed", "bind", "set_champion", "publish", "promote", "rollback", "predict",
-    "generated", "find_profile", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
+    "generated", "find_profile", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
     "follow_partitions", "recount_dropped",
 )  # fmt: skip
