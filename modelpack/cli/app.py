@@ -9,7 +9,7 @@ from modelpack.cli import models, schema, upkeep
 app = typer.Typer(
     name="modelpack",
     help="Scores inside PostgreSQL: an INSERT of an event keeps the features of a profile and rescores it.\n\n"
-    "Exit codes: 0 done, 1 `verify` found rows that differ, 2 refused (one sentence on stderr says what was found, "
+    "Exit codes: 0 done, 1 `verify` found rows that differ or `doctor` a failure, 2 refused (one sentence on stderr says what was found, "
     "what was expected and what to run).",
     no_args_is_help=True,
     add_completion=False,

@@ -89,6 +89,21 @@ def maintain(session: Session) -> None:
     session.answer({"partitions": [dict(row._mapping) for row in done]})
 
 
+def doctor(session: Session) -> None:
+    """Examine the installation: what was found, what is expected, what mends it. Exit code 1 when something fails."""
+    with in_words(), session.working("examining"), session.autocommit() as connection:
+        found = connection.execute(text("select * from modelpack.doctor()")).all()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("status", "check", "found", "expected"):
+        table.add_column(heading)
+    for status, check, what, expected, _ in found:
+        table.add_row(status, check, what, expected)
+    session.say(table, *(f"{check}: {mend}" for status, check, _, _, mend in found if status != "ok"))
+    session.answer({"checks": [dict(row._mapping) for row in found]})
+    if any(row.status == "fail" for row in found):
+        raise typer.Exit(1)
+
+
 def _known(connection: Connection, profile: str) -> None:
     """Raise RegistryError, which lists the profiles, unless this is one."""
     names = connection.execute(
@@ -124,5 +139,5 @@ def _call(session: Session, task: str, profile: str, options: dict[str, Any]) ->
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for function in (rescore, refresh, rebuild, verify, maintain):
+    for function in (rescore, refresh, rebuild, verify, maintain, doctor):
         command(app)(function)

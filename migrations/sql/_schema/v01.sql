@@ -41,6 +41,10 @@ insert into modelpack.setting (name, value, explanation) values
   ('log_partition_days', '7', 'days that one partition of the prediction log holds'),
   ('log_partitions_ahead', '4', 'partitions of the prediction log that modelpack.maintain() makes ahead'),
   ('retired_kept', '30 days', 'modelpack.purge() keeps the bytes of versions that were retired since'),
+  ('failure_retention', '30 days', 'rows of modelpack.failure_log that are older are deleted by modelpack.maintain()'),
+  ('time_budget', '250 ms', 'processor time that one call of a model may take, where the model has no time_budget of its own; new sessions see a change'),
+  ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
+  ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again'),
   ('model_bytes', '128 MB', 'a larger model is not published'),
   ('model_nodes', '10000', 'a model of more operators is not published'),
   ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
@@ -52,8 +56,14 @@ create table modelpack.model (
   created_at timestamptz not null default now(),
   created_by name not null default session_user,
   requires_approval boolean not null default false,
+  time_budget interval,
+  disabled text,
+  disabled_at timestamptz,
+  disabled_by name,
   -- a name that fits every generated object
-  constraint model_name_is_plain check (model ~ '^[a-z][a-z0-9_]{0,40}$')
+  constraint model_name_is_plain check (model ~ '^[a-z][a-z0-9_]{0,40}$'),
+  -- a budget of nothing would end every call
+  constraint model_time_budget_is_positive check (time_budget > interval '0')
 );
 comment on table modelpack.model is 'models by name; a model has versions';
 comment on column modelpack.model.model is 'name of the model';
@@ -74,6 +84,10 @@ comment on column modelpack.permission.model is 'name of the model';
 comment on column modelpack.permission.role is 'the role; its members are meant too';
 comment on column modelpack.permission.granted_at is 'when';
 comment on column modelpack.permission.granted_by is 'who granted it';
+comment on column modelpack.model.time_budget is 'processor time that one call may take; NULL: the setting time_budget. New sessions see a change';
+comment on column modelpack.model.disabled is 'why the model scores nothing, NULL while it may; set by modelpack.disable';
+comment on column modelpack.model.disabled_at is 'since when';
+comment on column modelpack.model.disabled_by is 'who disabled it';
 
 create table modelpack.artifact (
   sha256 text primary key,
@@ -274,9 +288,12 @@ create table modelpack.score (
   position integer not null,
   model text not null,
   inputs jsonb not null,
+  on_error text not null default 'stale',
   log_insert text not null,
   log_update text not null,
-  primary key (profile_id, score)
+  primary key (profile_id, score),
+  -- what happens to a score that cannot be had
+  constraint score_on_error check (on_error in ('stale', 'null', 'raise'))
 );
 comment on table modelpack.score is 'scores that models write on profile rows';
 comment on column modelpack.score.profile_id is 'the profile';
@@ -284,8 +301,26 @@ comment on column modelpack.score.score is 'name of the score and of its column'
 comment on column modelpack.score.position is 'order in the declaration';
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row';
+comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
 comment on column modelpack.score.log_insert is 'where the log finds the rows scored by an INSERT';
 comment on column modelpack.score.log_update is 'where the log finds the rows scored by an UPDATE';
+
+create table modelpack.made (
+  profile_id integer not null references modelpack.profile on delete cascade,
+  kind text not null,
+  object text not null,
+  relation regclass,
+  definition text not null,
+  -- generated functions, and the triggers that call them
+  constraint made_kind check (kind in ('function', 'trigger'))
+);
+create index made_profile_idx on modelpack.made (profile_id, kind, object);
+comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
+comment on column modelpack.made.profile_id is 'the profile';
+comment on column modelpack.made.kind is 'function or trigger';
+comment on column modelpack.made.object is 'its name';
+comment on column modelpack.made.relation is 'the table of a trigger';
+comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
 create table modelpack.prediction (
   prediction_id bigint generated always as identity,
@@ -315,6 +350,31 @@ comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit th
 comment on column modelpack.prediction.text_inputs is 'text inputs in the order of the signature; NULL where the model takes none';
 comment on column modelpack.prediction.microseconds is 'how long the model took';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';
+
+create table modelpack.failure_log (
+  failure_id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  version_id integer not null references modelpack.version,
+  profile text not null,
+  kind text not null,
+  reason text not null,
+  failures bigint not null
+);
+create index failure_log_version_idx on modelpack.failure_log (version_id, kind, at);
+comment on table modelpack.failure_log is 'a sample of the failures of scoring: about one row a minute for each version and kind; which rows have no fresh score, the profile itself says';
+comment on column modelpack.failure_log.failure_id is 'number of the row';
+comment on column modelpack.failure_log.at is 'when it was written';
+comment on column modelpack.failure_log.version_id is 'the version that gave no score';
+comment on column modelpack.failure_log.profile is 'the profile table';
+comment on column modelpack.failure_log.kind is 'input, model, output, time, breaker, wheels or load';
+comment on column modelpack.failure_log.reason is 'the reason, as the profile row has it';
+comment on column modelpack.failure_log.failures is 'failures of this kind in the session since it last wrote; other sessions may have had more';
+
+create view modelpack.failures as
+select f.at, v.model, v.version, f.profile, f.kind, f.reason, f.failures
+  from modelpack.failure_log as f
+  join modelpack.version as v using (version_id);
+comment on view modelpack.failures is 'the sampled failures of scoring, by model and version';
 
 create view modelpack.versions as
 select v.model,
@@ -357,6 +417,7 @@ grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.
                 modelpack.approval, modelpack.retirement, modelpack.permission, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
+grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;
 
 do $owner$
 declare
