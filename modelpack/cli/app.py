@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from modelpack.cli import models, schema, upkeep
+from modelpack.cli import curation, models, schema, upkeep
 
 app = typer.Typer(
     name="modelpack",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 schema.add_to(app)
 models.add_to(app)
+curation.add_to(app)
 upkeep.add_to(app)
 
 

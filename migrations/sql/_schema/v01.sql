@@ -40,6 +40,7 @@ insert into modelpack.setting (name, value, explanation) values
   ('log_retention', '90 days', 'partitions of the prediction log that are older are dropped by modelpack.maintain()'),
   ('log_partition_days', '7', 'days that one partition of the prediction log holds'),
   ('log_partitions_ahead', '4', 'partitions of the prediction log that modelpack.maintain() makes ahead'),
+  ('retired_kept', '30 days', 'modelpack.purge() keeps the bytes of versions that were retired since'),
   ('failure_retention', '30 days', 'rows of modelpack.failure_log that are older are deleted by modelpack.maintain()'),
   ('time_budget', '250 ms', 'processor time that one call of a model may take, where the model has no time_budget of its own; new sessions see a change'),
   ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
@@ -54,6 +55,7 @@ create table modelpack.model (
   description text not null default '',
   created_at timestamptz not null default now(),
   created_by name not null default session_user,
+  requires_approval boolean not null default false,
   time_budget interval,
   disabled text,
   disabled_at timestamptz,
@@ -68,6 +70,20 @@ comment on column modelpack.model.model is 'name of the model';
 comment on column modelpack.model.description is 'what the model is for';
 comment on column modelpack.model.created_at is 'when the first version was published';
 comment on column modelpack.model.created_by is 'who published the first version';
+comment on column modelpack.model.requires_approval is 'whether somebody other than the publisher must approve a version before it is promoted';
+
+create table modelpack.permission (
+  model text not null references modelpack.model,
+  role name not null,
+  granted_at timestamptz not null default now(),
+  granted_by name not null default session_user,
+  primary key (model, role)
+);
+comment on table modelpack.permission is 'which roles may promote, roll back, alias, describe and retire versions of a model';
+comment on column modelpack.permission.model is 'name of the model';
+comment on column modelpack.permission.role is 'the role; its members are meant too';
+comment on column modelpack.permission.granted_at is 'when';
+comment on column modelpack.permission.granted_by is 'who granted it';
 comment on column modelpack.model.time_budget is 'processor time that one call may take; NULL: the setting time_budget. New sessions see a change';
 comment on column modelpack.model.disabled is 'why the model scores nothing, NULL while it may; set by modelpack.disable';
 comment on column modelpack.model.disabled_at is 'since when';
@@ -75,14 +91,14 @@ comment on column modelpack.model.disabled_by is 'who disabled it';
 
 create table modelpack.artifact (
   sha256 text primary key,
-  onnx bytea not null,
+  onnx bytea,
   -- the key is the hash of the bytes, whoever writes the row
-  constraint artifact_hash_is_true check (sha256 = encode(sha256(onnx), 'hex'))
+  constraint artifact_hash_is_true check (onnx is null or sha256 = encode(sha256(onnx), 'hex'))
 );
 alter table modelpack.artifact alter column onnx set storage external;
 comment on table modelpack.artifact is 'bytes of models in ONNX, by content; only modelpack_owner reads them';
 comment on column modelpack.artifact.sha256 is 'SHA-256 of the bytes, in hex';
-comment on column modelpack.artifact.onnx is 'the model in ONNX normal form: inputs "number" and "text", output "score"';
+comment on column modelpack.artifact.onnx is 'the model in ONNX normal form: inputs "number" and "text", output "score"; NULL once purged';
 
 create table modelpack.version (
   version_id integer generated always as identity primary key,
@@ -94,6 +110,7 @@ create table modelpack.version (
   parity jsonb not null default '{}',
   metrics jsonb not null default '{}',
   libraries jsonb not null default '{}',
+  lineage jsonb not null default '{}',
   note text not null default '',
   created_at timestamptz not null default now(),
   created_by name not null default session_user,
@@ -111,6 +128,7 @@ comment on column modelpack.version.golden is 'inputs with expected scores, run 
 comment on column modelpack.version.parity is 'how the ONNX result was held against the estimator''s own';
 comment on column modelpack.version.metrics is 'metrics that the publisher gave';
 comment on column modelpack.version.libraries is 'library versions of the machine that made it';
+comment on column modelpack.version.lineage is 'where it comes from: fingerprints of the data, revision of the code';
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';
 comment on column modelpack.version.created_by is 'who published it';
@@ -142,6 +160,53 @@ comment on column modelpack.inspection.memory is 'largest resident memory of the
 comment on column modelpack.inspection.load_milliseconds is 'how long loading took';
 comment on column modelpack.inspection.row_microseconds is 'how long one golden row took on average';
 
+create table modelpack.annotation (
+  annotation_id bigint generated always as identity primary key,
+  version_id integer not null references modelpack.version,
+  kind text not null,
+  name text not null,
+  value jsonb,
+  at timestamptz not null default clock_timestamp(),
+  by name not null default session_user,
+  -- what a version can be given after it was published
+  constraint annotation_kind check (kind in ('tag', 'note', 'metric')),
+  -- a note has no name, the others have one
+  constraint annotation_name check ((kind = 'note') = (name = '') and length(name) <= 63)
+);
+create index annotation_version_idx on modelpack.annotation (version_id, kind, name, annotation_id);
+comment on table modelpack.annotation is 'tags, notes and metrics that versions were given later; the newest of a name counts';
+comment on column modelpack.annotation.annotation_id is 'order of the changes';
+comment on column modelpack.annotation.version_id is 'the version';
+comment on column modelpack.annotation.kind is 'tag, note or metric';
+comment on column modelpack.annotation.name is 'name of the tag or metric; empty for a note';
+comment on column modelpack.annotation.value is 'its value; NULL takes a tag or metric off';
+comment on column modelpack.annotation.at is 'when';
+comment on column modelpack.annotation.by is 'who';
+
+create table modelpack.approval (
+  version_id integer primary key references modelpack.version,
+  reason text not null default '',
+  at timestamptz not null default now(),
+  by name not null default session_user
+);
+comment on table modelpack.approval is 'versions that somebody other than their publisher approved';
+comment on column modelpack.approval.version_id is 'the version';
+comment on column modelpack.approval.reason is 'why, in the words of who did it';
+comment on column modelpack.approval.at is 'when';
+comment on column modelpack.approval.by is 'who';
+
+create table modelpack.retirement (
+  version_id integer primary key references modelpack.version,
+  reason text not null default '',
+  at timestamptz not null default now(),
+  by name not null default session_user
+);
+comment on table modelpack.retirement is 'versions that are out of use for good';
+comment on column modelpack.retirement.version_id is 'the version';
+comment on column modelpack.retirement.reason is 'why, in the words of who did it';
+comment on column modelpack.retirement.at is 'when';
+comment on column modelpack.retirement.by is 'who';
+
 create table modelpack.alias (
   model text not null,
   alias text not null,
@@ -149,7 +214,9 @@ create table modelpack.alias (
   set_at timestamptz not null default now(),
   set_by name not null default session_user,
   primary key (model, alias),
-  foreign key (model, version) references modelpack.version (model, version)
+  foreign key (model, version) references modelpack.version (model, version),
+  -- one word
+  constraint alias_is_plain check (alias ~ '^[a-z][a-z0-9_-]{0,40}$')
 );
 comment on table modelpack.alias is 'which version a name stands for; champion is the one that scores';
 comment on column modelpack.alias.model is 'name of the model';
@@ -161,22 +228,22 @@ comment on column modelpack.alias.set_by is 'who set it';
 create table modelpack.promotion (
   promotion_id bigint generated always as identity primary key,
   model text not null references modelpack.model,
-  alias text not null default 'champion',
+  alias text default 'champion',
   action text not null,
   version integer,
   previous integer,
   reason text not null default '',
   at timestamptz not null default clock_timestamp(),
   by name not null default session_user,
-  -- a rollback goes back along the promotions
-  constraint promotion_action check (action in ('promote', 'rollback'))
+  -- a rollback goes back along the promotions; the others are history alone
+  constraint promotion_action check (action in ('promote', 'rollback', 'alias', 'unalias', 'approve', 'retire'))
 );
 create index promotion_model_idx on modelpack.promotion (model, promotion_id);
-comment on table modelpack.promotion is 'who promoted or rolled back what, when and why';
+comment on table modelpack.promotion is 'the history of a model: who promoted, rolled back, approved, aliased or retired what, when and why';
 comment on column modelpack.promotion.promotion_id is 'order of the changes';
 comment on column modelpack.promotion.model is 'name of the model';
-comment on column modelpack.promotion.alias is 'the alias that moved';
-comment on column modelpack.promotion.action is 'promote or rollback';
+comment on column modelpack.promotion.alias is 'the alias that moved; NULL where none did';
+comment on column modelpack.promotion.action is 'promote or rollback (of the champion), alias or unalias (of other names), approve, retire';
 comment on column modelpack.promotion.version is 'version that the alias stands for since';
 comment on column modelpack.promotion.previous is 'version that it stood for before';
 comment on column modelpack.promotion.reason is 'why, in the words of who did it';
@@ -315,18 +382,39 @@ select v.model,
        (select array_agg(a.alias order by a.alias) from modelpack.alias as a where a.model = v.model and a.version = v.version) as aliases,
        v.created_at,
        v.created_by,
-       v.metrics,
+       v.metrics || coalesce(n.metrics, '{}') as metrics,
        v.note,
        v.signature,
        v.parity,
        v.libraries,
        v.sha256,
-       length(a.onnx) as bytes
+       length(a.onnx) as bytes,
+       v.lineage,
+       coalesce(n.tags, '{}') as tags,
+       (select jsonb_agg(jsonb_build_object('note', o.value, 'at', o.at, 'by', o.by) order by o.annotation_id)
+          from modelpack.annotation as o where o.version_id = v.version_id and o.kind = 'note') as notes,
+       p.by as approved_by,
+       r.at as retired_at,
+       i.checked_at,
+       i.onnxruntime
   from modelpack.version as v
-  join modelpack.artifact as a using (sha256);
+  join modelpack.artifact as a using (sha256)
+  left join modelpack.approval as p using (version_id)
+  left join modelpack.retirement as r using (version_id)
+  left join lateral (
+    select jsonb_object_agg(l.name, l.value) filter (where l.kind = 'tag') as tags,
+           jsonb_object_agg(l.name, l.value) filter (where l.kind = 'metric') as metrics
+      from (select distinct on (o.kind, o.name) o.kind, o.name, o.value
+              from modelpack.annotation as o where o.version_id = v.version_id and o.kind <> 'note'
+             order by o.kind, o.name, o.annotation_id desc) as l
+     where l.value is not null) as n on true
+  left join lateral (
+    select c.checked_at, c.onnxruntime from modelpack.inspection as c
+     where c.version_id = v.version_id order by c.inspection_id desc limit 1) as i on true;
 comment on view modelpack.versions is 'the registry: every version with its aliases, without its bytes';
 
-grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.profile, modelpack.score, modelpack.setting
+grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.annotation,
+                modelpack.approval, modelpack.retirement, modelpack.permission, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
 grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;

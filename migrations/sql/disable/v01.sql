@@ -4,6 +4,9 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 begin
+  if not pg_has_role(modelpack.caller(), 'modelpack_approver', 'member') then
+    perform modelpack.check_grant(disable.model, 'disable');
+  end if;
   update modelpack.model as m
      set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = session_user
    where m.model = disable.model;

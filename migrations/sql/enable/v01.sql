@@ -4,6 +4,9 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 begin
+  if not pg_has_role(modelpack.caller(), 'modelpack_approver', 'member') then
+    perform modelpack.check_grant(enable.model, 'enable');
+  end if;
   update modelpack.model as m set disabled = null, disabled_at = null, disabled_by = null where m.model = enable.model;
   if not found then
     raise exception using

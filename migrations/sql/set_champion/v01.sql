@@ -7,16 +7,7 @@ declare
   v_version_id integer;
   v_previous integer;
 begin
-  select v.version_id into v_version_id
-    from modelpack.version as v where v.model = set_champion.model and v.version = set_champion.version;
-  if v_version_id is null then
-    raise exception using
-      errcode = 'undefined_object',
-      message = format('the model %s has no version %s', set_champion.model, set_champion.version),
-      detail = format('It has: %s.', coalesce((select string_agg(v.version::text, ', ' order by v.version)
-                                                 from modelpack.version as v where v.model = set_champion.model), 'no versions')),
-      hint = 'Publish it first: modelpack publish MODEL --name …';
-  end if;
+  v_version_id := modelpack.find_version(set_champion.model, set_champion.version);
   perform modelpack.prove(v_version_id);
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';
   insert into modelpack.alias as a (model, alias, version) values (set_champion.model, 'champion', set_champion.version)
