@@ -28,7 +28,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.columns import Column
 from modelpack.packager.estimators import has_trees, parts
-from modelpack.packager.normal_form import OPSETS
+from modelpack.packager.normal_form import IR_VERSION, OPSETS
 
 Route = Literal["float32", "split", "float64"]
 ROUTES: tuple[Route, ...] = ("float32", "split", "float64")
@@ -113,7 +113,7 @@ def _convert_split(pipeline: Pipeline, job: Job) -> bytes:
     first.graph.output.append(helper.make_tensor_value_info("pre_float32", TensorProto.FLOAT, [None, width]))
     second = onnx.compose.add_prefix(second, "last_")
     for model in (first, second):
-        model.ir_version = 8
+        model.ir_version = IR_VERSION
         _same_opsets(model)
     joined = onnx.compose.merge_models(first, second, io_map=[("pre_float32", "last_features")])
     return bytes(joined.SerializeToString())

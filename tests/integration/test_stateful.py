@@ -35,8 +35,8 @@ from modelpack.compile.script import attach_script, detach_script
 from modelpack.declaration.features import Feature
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
-EXAMPLES = FUZZ or 60
-STEPS = 60 if FUZZ else 40
+EXAMPLES = FUZZ or 30
+STEPS = 100
 WEIGHTS, BIAS = (0.25, -0.125), 0.5
 
 Row = dict[str, Any]
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 # --- what a declaration may say, in SQL and in Python ------------------------------------------------------
 
 CONDITIONS: dict[str | None, Callable[[Row], bool]] = {
-    None: lambda r: True,
+    None: lambda _: True,
     "c = 'a'": lambda r: r["c"] == "a",
     "x > 0": lambda r: r["x"] is not None and (math.isnan(r["x"]) or r["x"] > 0),
     "flag is not null": lambda r: r["flag"] is not None,
@@ -272,9 +272,10 @@ class Machine(RuleBasedStateMachine):
                     )
         self.events: dict[str, list[Row]] = {t.table: [] for t in self.tables}
         self.known: set[tuple[Any, ...]] = set()
-        self.savepoints: list[tuple[Any, Any]] = []
+        self.savepoints: list[tuple[Any, ...]] = []
         self.in_transaction = False
-        self.committed: tuple[Any, Any] = (copy.deepcopy(self.events), set())
+        self.joined: set[str] = set()
+        self.committed = self.state()
         self.scored = scored
         for _ in range(data.draw(st.integers(0, 2))):  # events that are there before
             self.insert(data, before=True)
@@ -317,7 +318,13 @@ class Machine(RuleBasedStateMachine):
     def keep_state(self) -> None:
         """Outside of a transaction, what has happened is committed."""
         if not self.in_transaction:
-            self.committed = (copy.deepcopy(self.events), set(self.known))
+            self.committed = self.state()
+
+    def state(self) -> tuple[Any, ...]:
+        return copy.deepcopy((self.events, self.known, self.joined))
+
+    def back_to(self, state: tuple[Any, ...]) -> None:
+        self.events, self.known, self.joined = copy.deepcopy(state)
 
     def make_known(self, key: tuple[Any, ...]) -> None:
         """A profile row is made: kept features start from the events that are there."""
@@ -377,6 +384,9 @@ class Machine(RuleBasedStateMachine):
             for r in rows:
                 r["part"] = part
             target = f"{t.table}_{part if part < 2 else 'd'}"
+        elif t.table in self.joined and data.draw(st.booleans()):
+            for r in rows:
+                r["part"] = 3
         places, flat = self.values(rows)
         self.run(f"insert into {self.schema}.{target} values {places}", *flat)
         self.events[t.table] += rows
@@ -552,6 +562,33 @@ class Machine(RuleBasedStateMachine):
             self.came(each, rows)
         self.keep_state()
 
+    # --- partitions that come and go ----------------------------------------------------------------------
+
+    @precondition(lambda self: any(t.partitioned for t in self.tables))
+    @rule(data=st.data())
+    def partition_joins_or_leaves(self, data: st.DataObject) -> None:
+        t: Declared = data.draw(st.sampled_from([t for t in self.tables if t.partitioned]))
+        parent = f"{self.schema}.{t.table}"
+        if t.table not in self.joined:
+            rows = [self.row(data, t) | {"part": 3} for _ in range(data.draw(st.integers(0, 3)))]
+            if not rows:
+                self.run(f"create table {parent}_3 partition of {parent} for values in (3)")
+            else:
+                self.run(f"create table {parent}_3 (like {parent} including all)")
+                places, flat = self.values(rows)
+                self.run(f"insert into {parent}_3 values {places}", *flat)
+                self.run(f"alter table {parent} attach partition {parent}_3 for values in (3)")
+            self.joined.add(t.table)
+            self.events[t.table] += rows
+            self.came(t, rows)
+        else:
+            if data.draw(st.booleans()):
+                self.run(f"alter table {parent} detach partition {parent}_3")
+            self.run(f"drop table {parent}_3")
+            self.joined.discard(t.table)
+            self.gone(t, [r for r in self.live(t) if r["part"] == 3])
+        self.keep_state()
+
     # --- the profile itself -----------------------------------------------------------------------------
 
     @rule(data=st.data())
@@ -603,14 +640,14 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def savepoint(self) -> None:
         self.run(f"savepoint s{len(self.savepoints)}")
-        self.savepoints.append((copy.deepcopy(self.events), set(self.known)))
+        self.savepoints.append(self.state())
 
     @precondition(lambda self: self.in_transaction and self.savepoints)
     @rule(data=st.data())
     def rollback_to(self, data: st.DataObject) -> None:
         n = data.draw(st.integers(0, len(self.savepoints) - 1))
         self.run(f"rollback to savepoint s{n}")
-        self.events, self.known = copy.deepcopy(self.savepoints[n])
+        self.back_to(self.savepoints[n])
         del self.savepoints[n + 1 :]
 
     @precondition(lambda self: self.in_transaction)
@@ -620,7 +657,7 @@ class Machine(RuleBasedStateMachine):
         self.in_transaction = False
         self.savepoints = []
         if not commits:
-            self.events, self.known = copy.deepcopy(self.committed)
+            self.back_to(self.committed)
         self.keep_state()
 
     @precondition(lambda self: not self.in_transaction)
@@ -669,6 +706,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.fixture
 def session(database: str) -> Iterator[Session]:
     with psycopg.connect(database, autocommit=True) as session:
+        session.execute("set synchronous_commit = off")
         publish(session, "risk", ["n", "c"], WEIGHTS, BIAS)
         yield session
 
