@@ -12,7 +12,7 @@ FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "inspect", "trial", "prove", "record_failure",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
-    "generated", "find_profile", "ensure_stale_index", "stale_chunks", "attach", "detach", "add_column_like", "ensure_index", "grant_access",
+    "generated", "find_profile", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
     "follow_partitions", "recount_dropped",
     "seal", "forget", "examine_golden", "examine_server", "examine_tables", "examine_triggers", "examine_rows", "examine_models",

@@ -8,6 +8,13 @@ as $modelpack$
 declare
   v_profile integer;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = format('a declaration cannot be put on %s in a transaction that is %s', attach.relation, current_setting('transaction_isolation')),
+      detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
+      hint = 'Do it at read committed.';
+  end if;
   -- what a dropped table left behind
   delete from modelpack.profile as p
    where p.name = attach.relation and not exists (select from pg_class as c where c.oid = p.relation);

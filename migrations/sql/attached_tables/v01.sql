@@ -5,9 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 select p.relation, p.relation, p.stem, false, null from modelpack.profile as p
 union all
-select to_regclass(case when strpos(e.value ->> 'table', '.') = 0 then format('public.%I', e.value ->> 'table')
-                        else format('%I.%I', split_part(e.value ->> 'table', '.', 1), split_part(e.value ->> 'table', '.', 2)) end),
-       p.relation, p.stem, true, e.value ->> 'on_delete'
+select to_regclass(modelpack.qualified(e.value ->> 'table')), p.relation, p.stem, true, e.value ->> 'on_delete'
   from modelpack.profile as p
  cross join jsonb_array_elements(p.declaration -> 'events') as e
 $modelpack$;

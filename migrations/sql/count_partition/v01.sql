@@ -7,6 +7,7 @@ as $modelpack$
 declare
   v_columns text;
   v_filled boolean;
+  v_table constant text := 'modelpack_' || md5(clock_timestamp()::text || random()::text);
   v_trigger record;
 begin
   execute format('select exists (select from %s)', partition) into v_filled;
@@ -25,9 +26,9 @@ begin
   execute format('lock table %s in share row exclusive mode', relation);
   select string_agg(format('%I', a.attname), ', ' order by a.attnum) into v_columns
     from pg_attribute as a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped;
-  execute format('create temporary table modelpack_partition as select %s from %s limit 0', v_columns, partition);
+  execute format('create temporary table %I as select %s from %s limit 0', v_table, v_columns, partition);
   if not joins then
-    execute format('insert into pg_temp.modelpack_partition select %s from %s', v_columns, partition);
+    execute format('insert into pg_temp.%I select %s from %s', v_table, v_columns, partition);
   end if;
   for v_trigger in
     select t.tgname, f.proname
@@ -36,17 +37,17 @@ begin
      where t.tgrelid = relation and not t.tgisinternal and t.tgtype = case when joins then 4 else 8 end
      order by t.tgname
   loop
-    execute format('create trigger %I after %s on pg_temp.modelpack_partition referencing %s table as %s for each statement '
+    execute format('create trigger %I after %s on pg_temp.%I referencing %s table as %s for each statement '
                    'execute function modelpack.%I()',
-                   v_trigger.tgname, case when joins then 'insert' else 'delete' end, case when joins then 'new' else 'old' end,
+                   v_trigger.tgname, case when joins then 'insert' else 'delete' end, v_table, case when joins then 'new' else 'old' end,
                    case when joins then 'new_rows' else 'old_rows' end, v_trigger.proname);
   end loop;
   if joins then
-    execute format('insert into pg_temp.modelpack_partition select %s from %s', v_columns, partition);
+    execute format('insert into pg_temp.%I select %s from %s', v_table, v_columns, partition);
   else
-    delete from pg_temp.modelpack_partition;
+    execute format('delete from pg_temp.%I', v_table);
   end if;
-  drop table pg_temp.modelpack_partition;
+  execute format('drop table pg_temp.%I', v_table);
 end
 $modelpack$;
 comment on function modelpack.count_partition(regclass, regclass, boolean) is
