@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from modelpack.cli import curation, models, schema, upkeep
+from modelpack.cli import curation, models, schema, training, upkeep
 
 app = typer.Typer(
     name="modelpack",
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 schema.add_to(app)
+training.add_to(app)
 models.add_to(app)
 curation.add_to(app)
 upkeep.add_to(app)
