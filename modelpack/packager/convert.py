@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -157,6 +158,15 @@ def _options(estimator: Any, method: str) -> dict[Any, Any]:
     return {id(estimator): wanted} if wanted else {}
 
 
+def in_words(error: BaseException) -> str:
+    """What stopped a conversion, on one line. skl2onnx's words for a missing converter are a paragraph."""
+    text = " ".join(str(error).split())[:600]
+    missing = re.search(r"Unable to find a(?: shape calculator| converter)[^']*'<class '([^']+)'>'", text)
+    if missing:
+        return f"skl2onnx has no converter for {missing[1].rpartition('.')[2]}"
+    return f"{type(error).__name__}: {text}"
+
+
 def main(arguments: Sequence[str]) -> int:
     """`python -m modelpack.packager.convert JOB MODEL ERROR`: read a job, write ONNX bytes or an error."""
     job_file, onnx_file, error_file = map(Path, arguments)
@@ -164,8 +174,7 @@ def main(arguments: Sequence[str]) -> int:
         job = pickle.loads(job_file.read_bytes())
         onnx_file.write_bytes(convert(job))
     except BaseException as error:  # a child's last words: everything is reported
-        text = " ".join(str(error).split())[:600]
-        error_file.write_text(json.dumps({"error": f"{type(error).__name__}: {text}"}))
+        error_file.write_text(json.dumps({"error": in_words(error)}))
         return 1
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,24 @@ def shop(on_error: OnError = "stale") -> Profile:
 
 def open_shop(dsn: str, *, on_error: OnError = "stale", customers: int = 20) -> Session:
     """Tables, a declaration, the hostile model as champion, and one visit of every customer."""
-    session = psycopg.connect(dsn, autocommit=True)
+    session = connect(dsn)
     session.execute(TABLES)
     attach(dsn, shop(on_error))
     smuggle(session, hostile_model())
     visit(session, *((c, 100) for c in range(1, customers + 1)))
     return session
+
+
+def connect(dsn: str) -> Session:
+    """A session, once the server is up again."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return psycopg.connect(dsn, autocommit=True)
+        except psycopg.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def visit(session: Session, *visits: tuple[int, float | None]) -> None:

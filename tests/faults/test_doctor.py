@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from modelpack.cli import app
 from tests.conftest import _clone
 from tests.faults.hostile import FAILS, Session, open_shop, plain_model, smuggle, unsound, value, visit
 
@@ -168,14 +171,16 @@ def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
 
 def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows(database: str) -> None:
     with open_shop(database) as session:
-        for _ in range(10):
-            visit(session, *((c, 100) for c in range(1, 21)))
+        session.execute("select pg_stat_force_next_flush()")
+        session.execute("select pg_stat_reset()")
+        for n in range(100):
+            visit(session, (1 + n % 20, 100))
         session.execute("select pg_stat_force_next_flush()")
         updated, heap_only = session.execute(
             "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'customer'"
         ).fetchall()[0]
-        assert updated >= 200
-        assert heap_only >= 0.8 * updated  # the very first update of a full page finds no room
+        assert updated >= 100
+        assert heap_only >= 0.7 * updated  # none, if the index stood in the way; a full first page costs some
 
 
 @pytest.mark.parametrize(
@@ -224,3 +229,21 @@ def test_a_declaration_whose_tables_are_gone_can_be_forgotten(database: str) -> 
         visit(session, (1, 100))
         assert value(session, "select count(*) from modelpack.profile") == 0
         assert "profile table public.customer" not in findings(session)
+
+
+def test_the_command_prints_findings_with_what_mends_them_and_fails_when_something_fails(
+    database: str,
+) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table visit disable trigger user")
+    done = CliRunner().invoke(app, ["doctor", "--dsn", database, "--json"])
+    assert done.exit_code == 1, done.output
+    checks = json.loads(done.stdout)["checks"]
+    mends = [row["mend"] for row in checks if row["check"] == "trigger of public.customer"]
+    printed = CliRunner().invoke(app, ["doctor", "--dsn", database])
+    assert all(mend in printed.stdout for mend in mends)
+    with psycopg.connect(database, autocommit=True) as session:
+        for mend in mends:
+            session.execute(mend.split(";")[0])
+        found = findings(session)
+    assert {status for check, (status, *_) in found.items() if check != "folder of the wheels"} <= {"warn"}

@@ -187,9 +187,10 @@ def test_attach_of_rows_refuses_an_old_snapshot(shop: Callable[..., Session]) ->
     session = shop()
     stand_alone(session)
     repeatable = "set transaction isolation level repeatable read"
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match="joins purchase"), session.transaction():
+    with session.transaction(force_rollback=True):
         session.execute(repeatable)
-        session.execute(ATTACH % "purchase_2025")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="joins purchase"):
+            session.execute(ATTACH % "purchase_2025")
     with session.transaction():
         session.execute(repeatable)
         session.execute(
