@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench docs clean
+.PHONY: help bootstrap demo test up down psql check format bench docs soak clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -58,6 +58,9 @@ bench: bootstrap ## the benchmarks and their budgets (BENCH_ARGS=…)
 
 docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs
+
+soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
+	@.venv/bin/python -m tests.faults.soak
 
 clean: ## stop the private server; remove it, its data and .venv
 	@$(cluster) destroy

@@ -26,7 +26,7 @@ from modelpack.errors import (
     ParityError,
     RegistryError,
 )
-from modelpack.operations import CreateScoring, DropScoring, apply, remove
+from modelpack.operations import CreateScoring, DropScoring, ReplaceScoring, apply, remove
 from modelpack.registry import Registry, Version
 
 __version__ = "0.1.0"
@@ -43,6 +43,7 @@ __all__ = [
     "Profile",
     "Registry",
     "RegistryError",
+    "ReplaceScoring",
     "Score",
     "Version",
     "age",

@@ -103,7 +103,7 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
     events = {event.event.table: read_table(connection, event.event.table) for event in plan.events}
     for event in plan.events:
         _check_event(connection, plan, event, table, events[event.event.table])
-    _check_clashes(plan, table, events)
+    _check_clashes(plan, table, events, _added(connection, table))
     for score in profile.scores:
         for name, value in score.inputs.items():
             if not isinstance(value, str):
@@ -258,7 +258,11 @@ def _references(connection: Connection, event: Table, profile: Table) -> bool:
 
 def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
     """The columns that modelpack keeps on the profile, with their types."""
-    wanted: dict[str, str] = {"features_at": "timestamptz", **plan.outputs}
+    wanted: dict[str, str] = {
+        "features_at": "timestamptz",
+        "features_read_at": "timestamptz",
+        **plan.outputs,
+    }
     for event in plan.events:
         for feature in event.features:
             for c in feature.columns:
@@ -266,12 +270,21 @@ def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
     return wanted
 
 
-def _check_clashes(plan: Plan, table: Table, events: dict[str, Table]) -> None:
+def _added(connection: Connection, profile: Table) -> frozenset[str]:
+    """Columns that a declaration in force has added: a changed one may drop them and add others of the same name."""
+    found = connection.execute(
+        text("select unnest(added_columns) from modelpack.profile where relation = to_regclass(:name)"),
+        {"name": profile.name},
+    ).scalars()
+    return frozenset(found)
+
+
+def _check_clashes(plan: Plan, table: Table, events: dict[str, Table], added: frozenset[str]) -> None:
     names = {"timestamptz": "timestamp with time zone"}
     for column, wished in _wanted(plan, events).items():
         kind = names.get(wished, wished)
         there = table.columns.get(column)
-        if there is not None and there != kind:
+        if there is not None and there != kind and column not in added:
             raise DeclarationError(
                 f"{table.name} has a column {column} of type {there} already, and modelpack would keep {kind} in it; "
                 "rename the feature or the column"

@@ -1,9 +1,10 @@
 """Alembic operations for a user's own migrations, and the same without Alembic.
 
     op.create_scoring(customer)
+    op.replace_scoring(customer, changed_customer)
     op.drop_scoring(customer)
 
-Both work with `--sql` and are each other's reverse. Importing `modelpack` registers them.
+All work with `--sql` and can be reversed. Importing `modelpack` registers them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
 
 from modelpack.catalog import check
-from modelpack.compile.script import attach_script, detach_script
+from modelpack.compile.script import attach_script, detach_script, replace_script
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
 
@@ -51,6 +52,36 @@ class DropScoring(MigrateOperation):
     def reverse(self) -> CreateScoring:
         """Attaching it again."""
         return CreateScoring(self.profile)
+
+
+@Operations.register_operation("replace_scoring")
+class ReplaceScoring(MigrateOperation):
+    """Change a declaration in place."""
+
+    def __init__(self, old: Profile, new: Profile) -> None:
+        self.old = old
+        self.new = new
+
+    @classmethod
+    def replace_scoring(cls, operations: Operations, old: Profile, new: Profile) -> None:
+        """Add, drop and alter features and scores; what both declare alike keeps its values.
+
+        Reversed by `op.replace_scoring(new, old)`. A feature that the change drops and its reverse adds is
+        counted from the events that are there then.
+        """
+        operations.invoke(cls(old, new))
+
+    def reverse(self) -> ReplaceScoring:
+        """The way back."""
+        return ReplaceScoring(self.new, self.old)
+
+
+@Operations.implementation_for(ReplaceScoring)
+def _replace(operations: Operations, operation: ReplaceScoring) -> None:
+    statements = replace_script(operation.old, operation.new)
+    if not operations.migration_context.as_sql:
+        check(operations.get_bind(), operation.new)
+    _run(operations, statements)
 
 
 @Operations.implementation_for(CreateScoring)
@@ -92,11 +123,13 @@ def apply(connection: Connection, profile: Profile) -> bool:
         text("select declaration from modelpack.profile where relation = to_regclass(:name)"),
         {"name": qualified(profile.table)},
     ).scalar()
-    if stored is not None and Profile.from_dict(stored) == Profile.from_dict(profile.to_dict()):
+    if stored is None:
+        execute(connection, attach_script(profile))
+        return True
+    old = Profile.from_dict(stored)
+    if old == Profile.from_dict(profile.to_dict()):
         return False
-    if stored is not None:
-        execute(connection, detach_script(profile))
-    execute(connection, attach_script(profile))
+    execute(connection, replace_script(old, profile))
     return True
 
 

@@ -52,7 +52,19 @@ def body(name: str) -> str:
     )
     statements = function.body[1:] if ast.get_docstring(function) else function.body
     lines = source.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]
-    return textwrap.dedent("\n".join(lines))
+    return _with_sources(textwrap.dedent("\n".join(lines)), source)
+
+
+def _with_sources(text: str, source: str) -> str:
+    """`source_of(f)`, with f another function of the live file, is replaced by f's own text: a program to run elsewhere."""
+    for node in ast.parse(source).body:
+        call = f"source_of({node.name})" if isinstance(node, ast.FunctionDef) else ""
+        if call and call in text:
+            program = ast.get_source_segment(source, node) or ""
+            # a literal a line: PL/Python indents what follows a line break, also inside a literal
+            literals = "\n".join(f"    {line!r}" for line in program.splitlines(keepends=True))
+            text = text.replace(call, f"(\n{literals}\n)")
+    return text
 
 
 def render(name: str) -> str:

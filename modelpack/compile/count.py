@@ -11,7 +11,18 @@ from collections.abc import Iterator
 
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, assignments
-from modelpack.compile.sql import HEADER, function, ident, listed, literal, nest, same, slug, table_slug
+from modelpack.compile.sql import (
+    HEADER,
+    STATEMENT,
+    function,
+    ident,
+    listed,
+    literal,
+    nest,
+    same,
+    slug,
+    table_slug,
+)
 from modelpack.declaration.expressions import Expression
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
@@ -37,6 +48,12 @@ _UNKNOWN = (
 )
 
 
+_MOMENT = "v_moment constant timestamptz := clock_timestamp();"
+_KEPT = "-- what this very statement has read from the events stays from here on, too"
+_COUNTS = "v_locked bigint;\nv_written bigint;\nv_read text[];"
+_DECLARE = f"{_MOMENT}\nv_statement constant timestamptz := {STATEMENT};"
+
+
 class CountSql:
     """The count functions of one event of one profile."""
 
@@ -50,9 +67,8 @@ class CountSql:
     def functions(self) -> dict[str, list[str]]:
         """For each verb that needs one, the statements that make its function."""
         made = {"insert": self._insert(), "update": self._update()}
-        if not self.keep or self.event.windowed:
-            made["delete"] = self._delete_keeping() if self.keep else self._delete()
-            made["truncate"] = self._truncate()
+        made["delete"] = self._delete_keeping() if self.keep else self._delete()
+        made["truncate"] = self._truncate_keeping() if self.keep else self._truncate()
         return {verb: self._function(verb, declare, body) for verb, (declare, body) in made.items()}
 
     def triggers(self) -> list[str]:
@@ -131,7 +147,7 @@ class CountSql:
     # --- summed up a key --------------------------------------------------------------------------------
 
     def _by_difference(self, f: FeatureSql) -> bool:
-        return f.invertible or (self.keep and f.half_life is not None)
+        return f.invertible
 
     def _again(self, *, signed: bool) -> tuple[FeatureSql, ...]:
         """Features that are read from the events again for the keys touched."""
@@ -167,6 +183,9 @@ class CountSql:
                 yield from ((name, f"r.{ident(name)}") for name in f.recompute)
         yield from self.plan.ageing(self.event)
         yield "features_at", "v_moment"
+        if reread and any(f.half_life for f in self.event.stored if f.name in again):
+            # another trigger of this statement (MERGE, ON CONFLICT, a CTE) must not add to what was read here
+            yield "features_read_at", "v_statement"
 
     def _match(self, alias: str) -> str:
         return same(self.plan.keys(alias), [f"d.{column}" for column in self.columns])
@@ -179,8 +198,20 @@ class CountSql:
             source += f"\n       cross join lateral (\n         {nest(rows, 9)}\n       ) as r"
         return (
             f"update {self.plan.table} as p\n   set {assignments(self._set(signed=signed), 7)}\n"
-            f"  from {source}\n where {self._match('p')};"
+            f"  from {source}\n where {self._match('p')}\n   and p.features_read_at is distinct from v_statement;"
         )
+
+    def _recount(self, keys: str) -> str:
+        """For rows that `_write` passes over: they were read from the events after those had changed."""
+        return (
+            "-- profiles that this very statement has read from the events know of its changes: counted again\n"
+            f"select array_agg({self.plan.key_text('p')}) into v_read\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
+            f"  join {self.plan.table} as p on {self._match('p')}\n where p.features_read_at = v_statement;\n"
+            f"if v_read is not null then\n  {self._count_again('v_read')}\nend if;"
+        )
+
+    def _count_again(self, keys: str) -> str:
+        return f"perform modelpack.{ident(self.plan.name('recount'))}({keys});"
 
     def _lock(self, keys: str) -> str:
         return (
@@ -226,7 +257,7 @@ class CountSql:
             f"  returning {self.plan.key_text('p')} as key, p.xmax <> 0 as met\n)\n"
             "select array_agg(done.key) into v_met from done where done.met;\n"
             "if v_met is not null then\n"
-            f"  perform modelpack.{ident(self.plan.name('rebuild'))}(0, null, v_met);\nend if;"
+            f"  {self._count_again('v_met')}\nend if;"
         )
 
     def _create_or_rebuild(self, keys: str) -> str:
@@ -246,7 +277,7 @@ class CountSql:
             f"   order by {', '.join(f'd.{column}' for column in self.columns)}\n"
             f"  on conflict ({key}) do nothing;\n"
             "  get diagnostics v_made = row_count;\n  if v_made < cardinality(v_unknown) then\n"
-            f"    perform modelpack.{ident(self.plan.name('rebuild'))}(0, null, v_unknown);\n  end if;\nend if;"
+            f"    {self._count_again('v_unknown')}\n  end if;\nend if;"
         )
 
     # --- the bodies: what each function declares, and what it does ----------------------------------------
@@ -256,22 +287,21 @@ class CountSql:
         sums = self._sums(rows, signed=False)
         again = bool(self._again(signed=False))
         missing = self.event.event.missing
-        declare = "v_moment constant timestamptz := clock_timestamp();\nv_rows bigint;"
+        declare = f"{_DECLARE}\nv_rows bigint;\nv_read text[];"
         if again and missing == "create":
             declare += "\nv_met text[];"
         one, many = self._write(rows, signed=False), f"{self._lock(keys)}\n{self._write(sums, signed=False)}"
         if again:  # what is read from the events is read after the lock
             one = f"{self._lock(keys)}\n{one}"
-        if missing != "ignore":
-            one += "\nif found then\n  return null;\nend if;"
-            many += (
-                "\nget diagnostics v_rows = row_count;\n"
-                f"if v_rows = (\n     select count(*) from (\n       {nest(keys, 7)}\n     ) as d\n   ) then\n"
-                "  return null;\nend if;"
-            )
+        one += "\nif found then\n  return null;\nend if;"
+        many += (
+            "\nget diagnostics v_rows = row_count;\n"
+            f"if v_rows = (\n     select count(*) from (\n       {nest(keys, 7)}\n     ) as d\n   ) then\n"
+            "  return null;\nend if;"
+        )
         body = (
             "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\n"
-            f"elsif v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;"
+            f"elsif v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;\n{self._recount(keys)}"
         )
         if missing == "refuse":
             body += f"\n{self._refuse(keys)}"
@@ -282,9 +312,9 @@ class CountSql:
     def _update(self) -> tuple[str, str]:
         keys = self._changed_keys()
         sums = self._sums(self._changes(), signed=True)
-        declare = "v_moment constant timestamptz := clock_timestamp();"
+        declare = f"{_DECLARE}\n{_COUNTS}"
         body = "if not exists (select from new_rows) then\n  return null;\nend if;\n"
-        body += f"{self._refuse_forgetting()}{self._lock(keys)}\n{self._write(sums, signed=True)}"
+        body += f"{self._refuse_forgetting()}{self._change(keys, sums)}"
         came = self._keys("new_rows")
         if self.event.event.missing == "refuse":
             body += f"\n{self._refuse(came)}"
@@ -307,7 +337,12 @@ class CountSql:
             for source in ("old_rows", "new_rows")
         )
         message = f"this UPDATE of {self.event.table} would take back {', '.join(f.name for f in fixed)}"
-        lost = " or ".join(f"x.{ident(c.name)} is not null" for c in parts)
+        bounds = {f.bound for f in fixed}
+        lost = " or ".join(
+            f"x.{ident(c.name)} {'<> 0' if c.additive else 'is not null'}"
+            for c in parts
+            if c.name not in bounds
+        )
         return (
             f"if exists (\n     select from (\n       {old}\n       except all\n       {new}\n     ) as x where {lost}\n"
             f"   ) then\n  raise exception using\n    errcode = 'feature_not_supported',\n    message = {literal(message)},\n"
@@ -318,25 +353,46 @@ class CountSql:
     def _delete(self) -> tuple[str, str]:
         sums = self._sums(self._gone(), signed=True)
         body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
-        body += f"{self._lock(self._keys('old_rows'))}\n{self._write(sums, signed=True)}"
-        return "v_moment constant timestamptz := clock_timestamp();", body
+        body += self._change(self._keys("old_rows"), sums)
+        return f"{_DECLARE}\n{_COUNTS}", body
+
+    def _change(self, keys: str, sums: str) -> str:
+        """Lock, add with signs, and count the rows again that were passed over."""
+        return (
+            f"{self._lock(keys)}\nget diagnostics v_locked = row_count;\n{self._write(sums, signed=True)}\n"
+            "get diagnostics v_written = row_count;\n"
+            f"if v_written < v_locked then\n  {nest(self._recount(keys), 2)}\nend if;"
+        )
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""
-        recent = f"e.{self.event.at} > v_moment - {self.event.longest_window()}"
-        keys = f"{self._keys('old_rows')} and {recent}"
-        pairs = [*self.plan.ageing(), ("features_at", "v_moment")]
-        body = (
-            f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._lock(keys)}\n"
-            f"update {self.plan.table} as p\n   set {assignments(pairs, 7)}\n"
-            f"  from (\n         {nest(keys, 9)}\n       ) as d\n where {self._match('p')};"
+        body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
+        if self.event.windowed:
+            recent = f"e.{self.event.at} > v_moment - {self.event.longest_window()}"
+            keys = f"{self._keys('old_rows')} and {recent}"
+            pairs = [*self.plan.ageing(), ("features_at", "v_moment")]
+            body += (
+                f"{self._lock(keys)}\nupdate {self.plan.table} as p\n   set {assignments(pairs, 7)}\n"
+                f"  from (\n         {nest(keys, 9)}\n       ) as d\n where {self._match('p')};\n"
+            )
+        body += (
+            f"{_KEPT}\nupdate {self.plan.table} as p\n   set features_read_at = null\n"
+            f"  from (\n         {nest(self._keys('old_rows'), 9)}\n       ) as d\n"
+            f" where {self._match('p')}\n   and p.features_read_at = v_statement;"
         )
-        return "v_moment constant timestamptz := clock_timestamp();", body
+        return _DECLARE, body
 
     def _truncate(self) -> tuple[str, str]:
-        again = "refresh" if self.keep else "rebuild"
-        arguments = "0, null" if self.keep else "0, null, null"
-        return "", f"perform modelpack.{ident(self.plan.name(again))}({arguments});"
+        return "", f"perform modelpack.{ident(self.plan.name('rebuild'))}(0, null);"
+
+    def _truncate_keeping(self) -> tuple[str, str]:
+        body = (
+            f"{_KEPT}\nupdate {self.plan.table} as p\n   set features_read_at = null\n"
+            f" where p.features_read_at = {STATEMENT};"
+        )
+        if self.event.windowed:
+            body += f"\nperform modelpack.{ident(self.plan.name('refresh'))}(0, null, null);"
+        return "", body
 
 
 def _only_came(combine: str) -> str:

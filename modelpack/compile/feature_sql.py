@@ -8,7 +8,8 @@ by difference   INSERT adds what the new rows contribute, UPDATE and DELETE add 
 recomputed      INSERT merges (minimum, last, …) where merging is exact; otherwise the aggregate is read
                 again for the keys touched, after their profile rows are locked.
 at the moment   A windowed feature is read from the events when the profile row is scored, under the row's
-                lock. A decayed one is aged from the time that the row names to the moment of scoring.
+                lock. A decayed one is aged from the time that the row names to the moment of scoring, and
+                read again where events that were dated ahead of their arrival may have come due.
 
 In all SQL here `e` is an event row, `p` the profile row, `d` what a statement contributed to one key, and
 `v_moment` the moment of scoring. Contributions are first taken row by row and then summed up a key.
@@ -17,7 +18,7 @@ In all SQL here `e` is an event row, `p` the profile row, `d` what a statement c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from modelpack.compile.sql import ident
 from modelpack.declaration.duration import duration, interval
@@ -64,7 +65,9 @@ class FeatureSql:
     """The SQL of one feature. `recompute` maps each column to its aggregate over the events `e`.
 
     `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute.
-    `invertible`: merging contributions with a sign takes them out again.
+    `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
+    absolute contributions of a sum of floating-point numbers, which says how exact it can be. `bound`: a
+    helper column that may be later than its aggregate, never earlier.
     """
 
     name: str
@@ -75,7 +78,8 @@ class FeatureSql:
     invertible: bool = False
     window: str | None = None
     half_life: float | None = None
-    approximate: frozenset[str] = field(default_factory=frozenset)
+    magnitude: str | None = None
+    bound: str | None = None
 
 
 def feature_sql(name: str, feature: Feature, at: str | None) -> FeatureSql:
@@ -102,7 +106,7 @@ def _filter(conditions: list[str]) -> str:
 
 def _amount(feature: Feature, *more: str) -> str:
     """The column as an exact number; NULL where it cannot be one or the row does not count."""
-    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')}::numeric)")
+    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')})")
 
 
 def _sum(name: str, scalar: str, kind: str) -> Contribution:
@@ -138,11 +142,12 @@ def _total(name: str, feature: Feature, _at: str | None) -> FeatureSql:
 
 
 def _mean_of(n: str, s: str) -> str:
-    return f"({s} / nullif({n}, 0))::double precision"
+    """In double precision: a numeric division would depend on the scale of amounts that are long gone."""
+    return f"({s})::double precision / nullif({n}, 0)"
 
 
 def _deviation_of(n: str, s: str, q: str) -> str:
-    return f"sqrt((({n} * {q} - {s} * {s}) / nullif({n} * ({n} - 1)::numeric, 0))::double precision)"
+    return f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
 
 
 def _moments(name: str, feature: Feature, visible: Callable[..., str], powers: int) -> FeatureSql:
@@ -259,17 +264,27 @@ def _decayed(name: str, feature: Feature, at: str | None) -> FeatureSql:
         )
     half_life = duration(feature.half_life, what="half_life").total_seconds()
     value = f"({_amount(feature)})::double precision" if feature.column else "1::double precision"
-    conditions = ([] if feature.column else _conditions(feature)) + [f"isfinite({at})"]
+    counted = _conditions(feature, f"isfinite({at})")
     weighed = f"modelpack.decay({value}, date_part('epoch', v_moment - {at}::timestamptz), {half_life:.0f})"
-    scalar = f"coalesce({_when(conditions, weighed)}, 0)"
+    scalar = f"coalesce({_when([*counted, f'{at} <= v_moment'], weighed)}, 0)"
+    # what is dated ahead counts when its time has come: then the feature is read again (see SCORE)
+    ahead = f"{name}_ahead"
+    waits = _when([*counted, f"{at} > v_moment", f"{at} < date '200000-01-01'"], f"{at}::timestamptz")
     return FeatureSql(
         name,
-        (Column(name, "double precision", "0"),),
-        {name: f"coalesce(sum({scalar}), 0)"},
-        (Contribution(name, scalar, f"sum(c.{ident(name)})"),),
-        {name: f"{aged(name, half_life)} + d.{ident(name)}"},
+        (Column(name, "double precision", "0"), Column(ahead, "timestamptz", visible=False)),
+        {name: f"coalesce(sum({scalar}), 0)", ahead: f"max({waits})"},
+        (
+            Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})", additive=True),
+            Contribution(ahead, waits, f"max(c.{ident(ahead)})"),
+        ),
+        {
+            name: f"{aged(name, half_life)} + d.{ident(name)}",
+            ahead: f"greatest(p.{ident(ahead)}, d.{ident(ahead)})",
+        },
         half_life=half_life,
-        approximate=frozenset({name}),
+        magnitude=f"coalesce(sum(abs({scalar})), 0)",
+        bound=ahead,
     )
 
 

@@ -14,6 +14,11 @@ from modelpack.declaration.profile import Event, Profile
 from modelpack.errors import DeclarationError
 
 
+def magnitude(feature: str) -> str:
+    """The name of a feature's magnitude in a query: none that a feature can have."""
+    return f"magnitude of {feature}"
+
+
 @dataclass(frozen=True)
 class EventPlan:
     """An event of a profile, with the SQL of its features."""
@@ -43,6 +48,11 @@ class EventPlan:
         return tuple(f for f in self.features if f.window)
 
     @property
+    def decayed(self) -> tuple[FeatureSql, ...]:
+        """Features that lose weight as time passes."""
+        return tuple(f for f in self.features if f.half_life)
+
+    @property
     def where(self) -> str | None:
         """The event's own condition over `e`."""
         return f"({Expression(self.event.where, what='where=').over('e')})" if self.event.where else None
@@ -60,9 +70,13 @@ class EventPlan:
         windows = [f.window for f in self.windowed if f.window]
         return interval(max(windows, key=lambda w: duration(w, what="window")))
 
-    def aggregate(self, features: tuple[FeatureSql, ...], key: list[str], *more: str) -> str:
+    def aggregate(
+        self, features: tuple[FeatureSql, ...], key: list[str], *more: str, magnitudes: bool = False
+    ) -> str:
         """One row: the features of one key as aggregates over all of its events."""
         columns = [f"{sql} as {ident(name)}" for f in features for name, sql in f.recompute.items()]
+        if magnitudes:
+            columns += [f"{f.magnitude} as {ident(magnitude(f.name))}" for f in features if f.magnitude]
         return (
             f"select {listed(columns, 7)}\n"
             f"  from {self.table} as e\n"
@@ -84,12 +98,12 @@ class Plan:
 
     @property
     def slug(self) -> str:
-        """The stem of the names of all generated objects."""
-        return slug(table_slug(self.profile.table))
+        """The stem of the names of all generated objects; short enough for `stem || '_rebuild'`."""
+        return slug(table_slug(self.profile.table), longest=48)
 
     def name(self, *parts: str) -> str:
         """The name of a generated object."""
-        return slug(table_slug(self.profile.table), *parts)
+        return slug(self.slug, *parts)
 
     @property
     def key(self) -> list[str]:
@@ -128,7 +142,7 @@ class Plan:
     @property
     def kept(self) -> set[str]:
         """Every column of the profile that modelpack writes."""
-        return {c.name for c in self.columns} | set(self.outputs) | {"features_at"}
+        return {c.name for c in self.columns} | set(self.outputs) | {"features_at", "features_read_at"}
 
     def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
         """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
@@ -152,7 +166,11 @@ def make_plan(profile: Profile) -> Plan:
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
     plan = Plan(profile, tuple(events))
-    names = [c.name for c in plan.columns] + list(plan.outputs) + ["features_at", *profile.key]
+    names = (
+        [c.name for c in plan.columns]
+        + list(plan.outputs)
+        + ["features_at", "features_read_at", *profile.key]
+    )
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(

@@ -8,9 +8,11 @@ looks nothing up.
 
 from __future__ import annotations
 
+from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.sql import (
     HEADER,
+    STATEMENT,
     dollar,
     function,
     ident,
@@ -59,17 +61,17 @@ def _features(plan: Plan) -> str:
     anew, moment = [], []
     for event in plan.events:
         if event.stored:
-            anew.append(_read(plan, event, stored=True))
+            anew.append(_read(plan, event, event.stored))
         if event.windowed:
-            moment.append(_read(plan, event, stored=False))
+            recent = [f"e.{event.at} > v_moment - {event.longest_window()}", f"e.{event.at} <= v_moment"]
+            moment.append(_read(plan, event, event.windowed, *recent))
     ageing = [f"new.{ident(name)} := {sql.replace('p.', 'new.')};" for name, sql in plan.ageing()]
     blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
-    first = "\n".join(blank + anew)
+    read_at = f"new.features_read_at := {STATEMENT};"
+    first = "\n".join([*blank, *anew, read_at])
     text = f"if v_anew then\n  -- a new key: every feature from the events that are there already\n  {nest(first, 2)}\n"
-    if not first:
-        text = "if v_anew then\n  null;\n"
     if ageing:
-        aged = "\n".join(ageing)
+        aged = "\n".join([*ageing, *(_due(plan, event) for event in plan.events if event.decayed)])
         text += f"else\n  -- decayed features lose weight up to the moment\n  {nest(aged, 2)}\n"
     text += "end if;"
     if moment:
@@ -78,11 +80,17 @@ def _features(plan: Plan) -> str:
     return text
 
 
-def _read(plan: Plan, event: EventPlan, *, stored: bool) -> str:
-    features = event.stored if stored else event.windowed
-    more = (
-        [] if stored else [f"e.{event.at} > v_moment - {event.longest_window()}", f"e.{event.at} <= v_moment"]
+def _due(plan: Plan, event: EventPlan) -> str:
+    """Events dated ahead may have come due since the features were last brought up to a moment."""
+    ahead = [f"new.{ident(f.bound or '')}" for f in event.decayed]
+    latest = ahead[0] if len(ahead) == 1 else f"greatest({', '.join(ahead)})"
+    return (
+        f"if {latest} > least(old.features_at, new.features_at) then\n"
+        f"  {nest(_read(plan, event, event.decayed), 2)}\nend if;"
     )
+
+
+def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:
     columns = [sql for f in features for sql in f.recompute.values()]
     targets = [f"new.{ident(name)}" for f in features for name in f.recompute]
     where = event.conditions(same(event.keys("e"), plan.keys("new")), *more)

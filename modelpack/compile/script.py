@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
-from modelpack.compile.plan import Plan, make_plan
+from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.plan import EventPlan, Plan, make_plan
 from modelpack.compile.score import (
     guard_function,
     log_function,
@@ -19,9 +20,10 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import ident, literal, qualified, same
+from modelpack.compile.sql import ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
+from modelpack.errors import DeclarationError
 
 
 def attach_script(profile: Profile) -> list[str]:
@@ -29,7 +31,42 @@ def attach_script(profile: Profile) -> list[str]:
     plan = make_plan(profile)
     return [
         *_locks(plan),
-        _register(plan),
+        _call("attach", [*_record(plan), ("stem", literal(plan.slug))]),
+        *_made(plan, [*_new_customers(plan), *_rebuilt(plan)]),
+    ]
+
+
+def replace_script(old: Profile, new: Profile) -> list[str]:
+    """The SQL statements of `op.replace_scoring(old, new)`, in order.
+
+    What both declare alike stays as it is stored; features that are new or mean something else are counted
+    from the events that are there. Raises DeclarationError where a feature would lose what it alone remembers.
+    """
+    before, plan = make_plan(old), make_plan(new)
+    if (before.table, before.key) != (plan.table, plan.key):
+        raise DeclarationError(
+            f"{before.table} with the key ({', '.join(before.key)}) cannot become {plan.table} with the key "
+            f"({', '.join(plan.key)}) in place; use op.drop_scoring(old) and op.create_scoring(new)"
+        )
+    there, wanted = _wanted_columns(before), _wanted_columns(plan)
+    dropped = [column[0] for column in there if column not in wanted]
+    changes = [
+        ("old_declaration", literal(json.dumps(old.to_dict(), sort_keys=True)) + "::jsonb"),
+        ("dropped_columns", _array(dropped)),
+    ]
+    counted = [*_new_customers(plan), *_counted_anew(before, plan), *_rebuilt(plan)]
+    if plan.profile.scores and plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]:
+        counted.append(f"select modelpack.{ident(plan.name('rescore'))}(0, null, false, clock_timestamp())")
+    return [
+        *_locks(plan, before),
+        _call("replace", [*_record(plan), *changes]),
+        *_made(plan, counted),
+    ]
+
+
+def _made(plan: Plan, counted: list[str]) -> list[str]:
+    """From the columns to the triggers of the event tables, which come when all is counted."""
+    return [
         *_columns(plan),
         *_indexes(plan),
         *_rights(plan),
@@ -40,9 +77,13 @@ def attach_script(profile: Profile) -> list[str]:
         f"select modelpack.bind({literal(plan.table)})",
         *owned_functions(plan),
         *triggers(plan),
-        *_backfill(plan),
+        *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
-        *(f"select modelpack.cover_partitions({literal(e.table)})" for e in plan.events),
+        *(
+            f"select modelpack.cover_partitions({literal(t)})"
+            for t in [plan.table, *(e.table for e in plan.events)]
+        ),
+        f"select modelpack.seal({literal(plan.table)})",
     ]
 
 
@@ -51,9 +92,10 @@ def detach_script(profile: Profile) -> list[str]:
     return [f"select modelpack.detach({literal(qualified(profile.table))})"]
 
 
-def _locks(plan: Plan) -> list[str]:
+def _locks(*plans: Plan) -> list[str]:
     """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
-    tables = sorted(event.table for event in plan.events)
+    plan = plans[0]
+    tables = sorted({event.table for p in plans for event in p.events})
     return [f"lock table {t} in share row exclusive mode" for t in tables] + [
         f"lock table {plan.table} in access exclusive mode"
     ]
@@ -61,7 +103,10 @@ def _locks(plan: Plan) -> list[str]:
 
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
     """name, type, default, and the event table and column whose type it takes."""
-    found: list[tuple[str, str | None, str | None, str, str]] = [("features_at", "timestamptz", None, "", "")]
+    found: list[tuple[str, str | None, str | None, str, str]] = [
+        ("features_at", "timestamptz", None, "", ""),
+        ("features_read_at", "timestamptz", None, "", ""),
+    ]
     for event in plan.events:
         found += [
             (c.name, c.type, c.default, event.table, c.like or "") for f in event.features for c in f.columns
@@ -69,21 +114,22 @@ def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, 
     return found + [(name, kind, None, "", "") for name, kind in plan.outputs.items()]
 
 
-def _register(plan: Plan) -> str:
+def _record(plan: Plan) -> list[tuple[str, str]]:
+    """What `modelpack.profile` and `modelpack.score` keep of a declaration, as named arguments."""
     scores = [
         {
             "name": score.name,
             "model": score.model,
+            "on_error": score.on_error,
             "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
             "log_insert": log_source(plan, "insert", score.name),
             "log_update": log_source(plan, "update", score.name),
         }
         for score in plan.profile.scores
     ]
-    arguments = [
+    return [
         ("relation", literal(plan.table)),
         ("declaration", literal(json.dumps(plan.profile.to_dict(), sort_keys=True)) + "::jsonb"),
-        ("stem", literal(plan.slug)),
         ("entity_key", literal(plan.key_text("n"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
@@ -92,8 +138,11 @@ def _register(plan: Plan) -> str:
         ("log_update", _template(log_function(plan, "update") if plan.profile.scores else "")),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
-    listed_arguments = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.attach(\n  {listed_arguments})"
+
+
+def _call(function: str, arguments: list[tuple[str, str]]) -> str:
+    listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
+    return f"select modelpack.{function}(\n  {listed})"
 
 
 def _array(values: Iterable[str]) -> str:
@@ -123,6 +172,7 @@ def _columns(plan: Plan) -> list[str]:
     }
     comments |= {f.name: _explain(plan, f.name) for f in plan.features}
     comments["features_at"] = "when windowed and decayed features were brought up to the moment"
+    comments["features_read_at"] = "statement that read all features of the row from the events"
     for score in plan.profile.scores:
         comments |= {
             score.name: f"score of the model {score.model}",
@@ -149,8 +199,15 @@ def _explain(plan: Plan, name: str) -> str:
 
 
 def _indexes(plan: Plan) -> list[str]:
-    """Features are read again by key (and time): without an index each event would read the whole table."""
-    return [
+    """Features are read again by key (and time): without an index each event would read the whole table.
+
+    Stale rows have an index of their own.
+    """
+    stale = [f"{score.name}_stale" for score in plan.profile.scores]
+    made = [
+        f"select modelpack.ensure_stale_index({literal(plan.table)}, {_array(plan.profile.key)}, {_array(stale)})"
+    ]
+    return (made if stale else []) + [
         f"select modelpack.ensure_index({literal(plan.table)}, {literal(event.table)}, "
         f"{_array(event.key)}, {literal(event.event.at) if event.windowed and event.event.at else 'null'})"
         for event in plan.events
@@ -164,8 +221,8 @@ def _rights(plan: Plan) -> list[str]:
     ]
 
 
-def _backfill(plan: Plan) -> list[str]:
-    """Profiles for the customers of the events that are there already, then every feature counted once."""
+def _new_customers(plan: Plan) -> list[str]:
+    """Profiles for the customers of the events that are there already."""
     statements = []
     for event in plan.events:
         if event.event.missing == "create":
@@ -178,4 +235,41 @@ def _backfill(plan: Plan) -> list[str]:
                 f"   and not exists (select from {plan.table} as q where {same(plan.keys('q'), keys)})\n"
                 f" order by {', '.join(keys)}"
             )
-    return [*statements, f"select modelpack.{ident(plan.name('rebuild'))}(0, null, null)"]
+    return statements
+
+
+def _rebuilt(plan: Plan) -> list[str]:
+    return [f"select modelpack.{ident(plan.name('rebuild'))}(0, null)"]
+
+
+def _counted_anew(before: Plan, plan: Plan) -> list[str]:
+    """Features that outlive their events are not rebuilt: new ones are counted once, those that stay are left alone."""
+    statements = []
+    for event in plan.events:
+        if event.event.on_delete != "keep":
+            continue
+        old = next((e for e in before.events if e.table == event.table), None)
+        known = {f.name: f for f in old.stored} if old else {}
+        fresh = []
+        for f in event.stored:
+            if f.name not in known:
+                fresh.append(f)
+            elif old and not _same_meaning(old, known[f.name], event, f):
+                if old.event.on_delete == "keep":
+                    raise DeclarationError(
+                        f'{f.name} of {event.event.table} outlives its events (on_delete="keep"), so with another '
+                        "meaning it could not be counted again; declare what is new under another name"
+                    )
+                fresh.append(f)
+        if fresh:
+            names = ", ".join(ident(name) for f in fresh for name in f.recompute)
+            rows = event.aggregate(tuple(fresh), plan.keys("p")).replace("v_moment", "p.features_at")
+            statements.append(
+                f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
+                " where p.features_at is not null"
+            )
+    return statements
+
+
+def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:
+    return (old.key, old.where, was) == (new.key, new.where, now)

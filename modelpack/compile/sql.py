@@ -22,8 +22,11 @@ _RESERVED = set(
 )
 
 OWNER = "modelpack_owner"
-HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'"
+HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'\nset extra_float_digits = 1"
 """How every generated function runs: as the owner role, with nothing that a session could turn."""
+
+STATEMENT = "greatest(now(), statement_timestamp())"
+"""Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 
 
 def ident(name: str) -> str:
@@ -50,13 +53,13 @@ def qualified(table: str) -> str:
     return ".".join(ident(part) for part in split_table(table))
 
 
-def slug(*parts: str) -> str:
-    """A name for a generated object, at most 63 bytes, distinct for distinct parts."""
+def slug(*parts: str, longest: int = 63) -> str:
+    """A name for a generated object, at most `longest` bytes, distinct for distinct parts."""
     name = "_".join(re.sub(r"[^a-z0-9_]+", "_", part.lower()) for part in parts)
     plain = "_".join(parts)
-    if name == plain and len(name) <= 63:
+    if name == plain and len(name) <= longest:
         return name
-    return f"{name[:54]}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+    return f"{name[: longest - 9]}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
 
 def table_slug(table: str) -> str:

@@ -1,4 +1,4 @@
-"""The functions behind rebuild, refresh, rescore and verify of one profile.
+"""The functions behind rebuild, recount, refresh, rescore and verify of one profile.
 
 The first three work on a range of the profile table's blocks, so that a procedure can go through a table of
 any size in chunks, each in a transaction of its own, whatever the type of the key. A row that another
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelpack.compile.plan import Plan
-from modelpack.compile.sql import function, ident, listed, literal, nest, same
+from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.plan import Plan, magnitude
+from modelpack.compile.sql import STATEMENT, function, ident, listed, literal, nest, same
 
 _RANGE = "first_block bigint, last_block bigint"
 _IN_RANGE = (
@@ -20,8 +21,8 @@ _IN_RANGE = (
 
 
 def functions(plan: Plan) -> list[str]:
-    """The statements that make the four functions."""
-    return [*_rebuild(plan), *_refresh(plan), *_rescore(plan), *_verify(plan)]
+    """The statements that make these functions."""
+    return [*_rebuild(plan), *_recount(plan), *_refresh(plan), *_rescore(plan), *_verify(plan)]
 
 
 def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
@@ -30,15 +31,22 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     for number, event in enumerate(plan.events):
         features = event.windowed if windows_only else event.features
         if features:
-            rows = event.aggregate(features, plan.keys("p")).replace("v_moment", moment)
+            rows = event.aggregate(features, plan.keys("p"), magnitudes=True).replace("v_moment", moment)
             joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
     return "\n".join(joins)
 
 
-def _differs(stored: str, expected: str, *, approximate: bool) -> str:
-    """Whether a stored feature is wrong; a sum of floating-point weights may be off by 1e-9 of itself."""
-    if approximate:
-        return f"({stored} is null or abs({stored} - {expected}) > 1e-9 * greatest(1, abs({expected})))"
+def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
+    """Whether a column is wrong, where `place` has what the events say.
+
+    A sum of floating-point numbers may be off by 1e-9 of its magnitude.
+    """
+    expected = f"{place}.{ident(name)}"
+    if name == f.bound:
+        return f"coalesce({expected} > coalesce({stored}, '-infinity'), false)"
+    if f.magnitude:
+        most = f"1e-9 * {place}.{ident(magnitude(f.name))} + 1e-70"
+        return f"({stored} is null or abs({stored} - {expected}) > {most})"
     return f"{stored} is distinct from {expected}"
 
 
@@ -52,6 +60,22 @@ def _lock(plan: Plan, *conditions: str) -> str:
     return (
         f"perform from {plan.table} as p\n where {where}\n order by {', '.join(plan.keys('p'))}\n"
         "   for no key update;"
+    )
+
+
+def _named(plan: Plan) -> str:
+    """A FROM item `k`: the keys that `only_keys` has as text, in their own types, so that an index finds them.
+
+    Fields that the JSON leaves out come from a row that is there: a domain may forbid their being NULL.
+    """
+    names = [literal(name) for name in plan.profile.key]
+    if len(names) == 1:
+        fields = f"{names[0]}, u.key"
+    else:
+        fields = ", ".join(f"{name}, u.key::jsonb -> {place}" for place, name in enumerate(names))
+    return (
+        f"jsonb_populate_recordset(\n  (select q from {plan.table} as q limit 1),\n"
+        f"  (select jsonb_agg(jsonb_build_object({fields})) from unnest(only_keys) as u (key))\n) as k"
     )
 
 
@@ -79,35 +103,54 @@ def _update(
 
 
 def _rebuild(plan: Plan) -> list[str]:
-    """Rows without a `features_at` have never been counted: there, kept features are counted too."""
-    chosen = f"(only_keys is null or {plan.key_text('p')} = any (only_keys))"
+    rows = f"{plan.table} as p\n where {_IN_RANGE}"
+    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
+    body = _again(plan, _lock(plan), rows)
+    return function(plan.name("rebuild"), _RANGE, "bigint", body, comment=comment, stem=plan.slug)
+
+
+def _recount(plan: Plan) -> list[str]:
+    rows = f"{nest(_named(plan), 7)}\n  join {plan.table} as p on {same(plan.keys('p'), plan.keys('k'))}"
+    lock = f"perform\n  from {rows}\n order by {', '.join(plan.keys('p'))}\n   for no key update of p;"
+    comment = (
+        f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
+    )
+    body = _again(plan, lock, rows)
+    return function(plan.name("recount"), "only_keys text[]", "bigint", body, comment=comment, stem=plan.slug)
+
+
+def _again(plan: Plan, lock: str, chosen: str) -> str:
+    """Read features again and write the rows that differ.
+
+    A row that has never been counted, or that this very statement has read from the events already, is
+    brought up to the moment, with the features that outlive their events too.
+    """
     kept, places = _kept(plan), _places(plan)
-    columns, sets, tests = [], [], ["p.features_at is null"]
+    columns, sets, tests = [], [], ["x.afresh"]
     for f in plan.features:
         for name in f.recompute:
             column = ident(name)
             columns.append(places[name])
             if f.name in kept:
-                sets.append(f"{column} = case when p.features_at is null then x.{column} else p.{column} end")
+                sets.append(f"{column} = case when x.afresh then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
-                tests.append(_differs(f"p.{column}", f"x.{column}", approximate=name in f.approximate))
-    body = "declare\n  v_written bigint := 0;\nbegin\n"
-    if columns:
-        rows = (
-            "(\nselect p.*, coalesce(p.features_at, clock_timestamp()) as v_moment\n"
-            f"  from {plan.table} as p\n where {_IN_RANGE}\n   and {chosen}\n) as p"
-        )
-        different = "(" + "\n  or ".join(tests) + ")"
-        columns.append("p.v_moment")
-        sets.append("features_at = x.v_moment")
-        write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
-        body += f"  {nest(_lock(plan, chosen), 2)}\n  {nest(write, 2)}\n"
-    body += "  return v_written;\nend\n"
-    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
-    return function(
-        plan.name("rebuild"), f"{_RANGE}, only_keys text[]", "bigint", body, comment=comment, stem=plan.slug
+                tests.append(_differs(f, name, f"p.{column}", "x"))
+        if f.magnitude:
+            columns.append(places[f.name].replace(ident(f.name), ident(magnitude(f.name))))
+    if not columns:
+        return "begin\n  return 0;\nend\n"
+    afresh = f"p.features_at is null or coalesce(p.features_read_at = {STATEMENT}, false)"
+    rows = (
+        f"(\nselect p.*, {afresh} as afresh,\n"
+        f"       case when {afresh} then clock_timestamp() else p.features_at end as v_moment\n"
+        f"  from {chosen}\n) as p"
     )
+    different = "(" + "\n  or ".join(tests) + ")"
+    columns += ["p.v_moment", "p.afresh"]
+    sets += ["features_at = x.v_moment", f"features_read_at = {STATEMENT}"]
+    write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
+    return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 
 
 def _refresh(plan: Plan) -> list[str]:
@@ -117,7 +160,17 @@ def _refresh(plan: Plan) -> list[str]:
         if f.window:
             column = ident(f.name)
             columns.append(_places(plan)[f.name])
-            tests.append(_differs(f"p.{column}", f"x.{column}", approximate=False))
+            tests.append(_differs(f, f.name, f"p.{column}", "x"))
+    for event in plan.events:
+        for f in event.decayed:
+            due = event.conditions(
+                same(event.keys("e"), plan.keys("p")),
+                f"e.{event.at} > p.features_at",
+                f"e.{event.at} <= v_moment",
+            )
+            tests.append(
+                f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"
+            )
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
     rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_IN_RANGE}\n) as p"
     joins = _expected(plan, "v_moment", windows_only=True)
@@ -172,16 +225,25 @@ def _verify(plan: Plan) -> list[str]:
         for f in event.features:
             for name in f.recompute if f.name not in kept else ():
                 stored, expected = f"p.{ident(name)}", f"r{number}.{ident(name)}"
-                differs = _differs(stored, expected, approximate=name in f.approximate)
+                differs = _differs(f, name, stored, f"r{number}")
                 rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {differs})")
     body = "begin\n"
     if rows:
+
+        def differing(chosen: str) -> str:
+            return (
+                f"return query\nselect {plan.key_text('p')}, f.feature, f.stored, f.expected\n"
+                f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as v_moment\n"
+                f"           from {nest(chosen, 9)}\n       ) as p\n"
+                f" {nest(_expected(plan, 'p.v_moment'), 1)}\n"
+                f" cross join lateral (\n   values {listed(rows, 10)}\n ) as f (feature, stored, expected, differs)\n"
+                f" where f.differs;"
+            )
+
+        named = f"{_named(plan)}\n  join {plan.table} as q on {same(plan.keys('q'), plan.keys('k'))}"
         body += (
-            f"  return query\n  select {plan.key_text('p')}, f.feature, f.stored, f.expected\n"
-            f"    from (select q.*, coalesce(q.features_at, clock_timestamp()) as v_moment from {plan.table} as q) as p\n"
-            f"   {nest(_expected(plan, 'p.v_moment'), 3)}\n"
-            f"   cross join lateral (\n     values {listed(rows, 12)}\n   ) as f (feature, stored, expected, differs)\n"
-            f"   where f.differs\n     and (only_keys is null or {plan.key_text('p')} = any (only_keys));\n"
+            f"  if only_keys is null then\n    {nest(differing(f'{plan.table} as q'), 4)}\n"
+            f"  else\n    {nest(differing(named), 4)}\n  end if;\n"
         )
     body += "end\n"
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."

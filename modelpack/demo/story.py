@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sqlalchemy import Connection, Engine
+from threadpoolctl import threadpool_limits
 
 from modelpack.declaration.profile import Profile, load_profiles
 from modelpack.demo.scenario import EventLog, Release, Scenario
@@ -139,7 +140,8 @@ class Story:
     def _publish(self, frame: pd.DataFrame, release: Release) -> Version:
         inputs = frame[list(release.inputs)]
         left = self.scenario.left(frame.index, self.scenario.learned, self.scenario.today)
-        with self.stage.wait("training, converting to ONNX, proving parity"):
+        # one thread: these models are small, and where others use the machine OpenMP's threads wait for each other
+        with self.stage.wait("training, converting to ONNX, proving parity"), threadpool_limits(1):
             estimator = clone(release.estimator)
             folds = StratifiedKFold(3, shuffle=True, random_state=1)
             auc = float(cross_val_score(estimator, inputs, left, cv=folds, scoring="roc_auc").mean())
@@ -370,6 +372,14 @@ def clear(connection: psycopg.Connection[Any]) -> None:
         hashes = connection.execute(
             "select sha256 from modelpack.version where model = %s", [MODEL]
         ).fetchall()
+        for table in ("inspection", "failure_log"):
+            connection.execute(
+                sql.SQL(
+                    "delete from modelpack.{} where version_id in "
+                    "(select v.version_id from modelpack.version as v where v.model = %s)"
+                ).format(sql.Identifier(table)),
+                [MODEL],
+            )
         for table in ("prediction", "promotion", "alias", "version", "model"):
             connection.execute(
                 sql.SQL("delete from modelpack.{} where model = %s").format(sql.Identifier(table)), [MODEL]

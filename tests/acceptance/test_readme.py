@@ -106,6 +106,7 @@ def test_every_block_runs_in_order(database: str, folder: Path) -> None:
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
         "PYTHONPATH": str(Path(modelpack.__file__).parents[1]),
         "MODELPACK_DSN": database,
+        "OMP_NUM_THREADS": "1",  # with several tests at once OpenMP's threads wait for each other
     }
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
@@ -114,7 +115,7 @@ def test_every_block_runs_in_order(database: str, folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]

@@ -296,7 +296,7 @@ def test_truncate_alone_and_of_two_event_tables_at_once(shop: Callable[..., Sess
     session = shop()
     for statement in ("truncate purchase", "truncate purchase, complaint"):
         buy(session, (1, 1, 5, "a"), (2, 2, 7, "b"))
-        session.execute("insert into complaint values (1, 1, now(), 5)")
+        session.execute("insert into complaint values (1, 1, now(), 5) on conflict do nothing")
         session.execute(statement)
         assert value(session, "select sum(n) from customer") == 0
         assert wrong(session) == []
@@ -792,7 +792,9 @@ def test_sums_do_not_drift_however_often_events_come_and_go(shop: Callable[..., 
             "insert into purchase (customer_id, amount) select 1, 10 ^ n / 3 from generate_series(-30, 30) as n"
         )
         session.execute("delete from purchase where amount not in (0.1, 3)")
-    assert row(session, "select spend, basket, n from customer") == (pytest.approx(3.1, abs=0), 1.55, 2)
+    assert (
+        str(row(session, "select trim_scale(spend), basket, n from customer")) == "(Decimal('3.1'), 1.55, 2)"
+    )
     assert wrong(session) == []
 
 
@@ -814,7 +816,7 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
         """
         create type mood as enum ('sad', 'glad');
         create table customer (customer_id integer primary key);
-        create table visit (customer_id bigint, at date, feeling mood, seen boolean, tags text[], doc jsonb, d interval, u uuid,
+        create table visit (customer_id bigint, at date, feeling mood, seen boolean, doc jsonb, d interval, u uuid,
                             c char(5));
         """,
         Profile(
@@ -826,7 +828,7 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
                     at="at",
                     features={
                         "last_mood": last("feeling"), "first_mood": first("feeling"), "best": maximum("feeling"),
-                        "moods": distinct("feeling"), "last_seen": last("seen"), "last_tags": last("tags"),
+                        "moods": distinct("feeling"), "last_seen": last("seen"),
                         "last_doc": last("doc"), "docs": distinct("doc"), "longest": maximum("d"), "last_u": last("u"),
                         "last_c": last("c"), "cs": distinct("c"), "seen_n": count(where="seen"),
                     },
@@ -836,9 +838,9 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
     )  # fmt: skip
     session.execute(
         """insert into visit values
-           (1, '2024-01-01', 'glad', true, '{a,b}', '{"a": 1}', '1 day', gen_random_uuid(), 'a'),
-           (1, '2024-01-02', 'sad', false, '{}', '[]', '24 hours', gen_random_uuid(), 'a    '),
-           (1, '2024-01-02', 'glad', null, null, null, null, null, null)"""
+           (1, '2024-01-01', 'glad', true, '{"a": 1}', '1 day', gen_random_uuid(), 'a'),
+           (1, '2024-01-02', 'sad', false, '[]', '24 hours', gen_random_uuid(), 'a    '),
+           (1, '2024-01-02', 'glad', null, null, null, null, null)"""
     )
     assert wrong(session) == []
     session.execute("update visit set feeling = 'sad', seen = not seen, doc = '{\"a\": 1.0}' where seen")

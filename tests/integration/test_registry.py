@@ -126,7 +126,7 @@ def test_a_package_without_golden_rows_is_refused(registry: Registry) -> None:
 
 def test_a_model_that_cannot_be_loaded_is_refused(registry: Registry) -> None:
     broken = replace(packaged(), onnx=b"no model at all")
-    with pytest.raises(RegistryError, match="the model cannot be loaded"):
+    with pytest.raises(RegistryError, match="the model is refused: its bytes are no ONNX"):
         registry.publish_package(broken, name="churn")
 
 

@@ -8,6 +8,13 @@ as $modelpack$
 declare
   v_profile integer;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = format('a declaration cannot be put on %s in a transaction that is %s', attach.relation, current_setting('transaction_isolation')),
+      detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
+      hint = 'Do it at read committed.';
+  end if;
   -- what a dropped table left behind
   delete from modelpack.profile as p
    where p.name = attach.relation and not exists (select from pg_class as c where c.oid = p.relation);
@@ -25,8 +32,8 @@ begin
                                        where a.attrelid = attach.relation::regclass and a.attname = w.name and not a.attisdropped)), '{}'),
          attach.score_function, attach.log_insert, attach.log_update
   returning profile_id into v_profile;
-  insert into modelpack.score (profile_id, score, position, model, inputs, log_insert, log_update)
-  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', s.value ->> 'log_insert', s.value ->> 'log_update'
+  insert into modelpack.score (profile_id, score, position, model, inputs, on_error, log_insert, log_update)
+  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale'), s.value ->> 'log_insert', s.value ->> 'log_update'
     from jsonb_array_elements(attach.scores) with ordinality as s;
 end
 $modelpack$;

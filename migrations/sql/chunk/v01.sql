@@ -17,8 +17,11 @@ begin
       execute format('select modelpack.%I($1, $2, $3)', v_profile.stem || '_refresh')
          into v_rows using first_block, last_block, older_than;
     when 'rebuild' then
-      execute format('select modelpack.%I($1, $2, $3)', v_profile.stem || '_rebuild')
-         into v_rows using first_block, last_block, keys;
+      if keys is null then
+        execute format('select modelpack.%I($1, $2)', v_profile.stem || '_rebuild') into v_rows using first_block, last_block;
+      else
+        execute format('select modelpack.%I($1)', v_profile.stem || '_recount') into v_rows using keys;
+      end if;
   end case;
   return v_rows;
 end

@@ -14,22 +14,7 @@ begin
       message = format('%s has no declaration', detach.relation),
       hint = 'select name from modelpack.profile lists those that have one.';
   end if;
-  for v_item in
-    select t.tgrelid::regclass as on_table, t.tgname, t.tgparentid
-      from pg_trigger as t
-      join pg_proc as f on f.oid = t.tgfoid
-     where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
-       and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-     order by t.tgrelid <> v_profile.relation desc, t.tgrelid, t.tgname
-  loop
-    execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
-  end loop;
-  for v_item in
-    select f.oid::regprocedure as name from pg_proc as f
-     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-  loop
-    execute format('drop function %s', v_item.name);
-  end loop;
+  perform modelpack.disarm(v_profile.relation, v_profile.stem);
   for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
     execute format('drop index if exists %s', v_item.name);
   end loop;

@@ -7,6 +7,6 @@ select f.proname
   from pg_proc as f
  where f.pronamespace = 'modelpack'::regnamespace
    and f.oid in (select d.objoid from pg_description as d
-                  where d.classoid = 'pg_proc'::regclass and d.description like '%[' || stem || ']')
+                  where d.classoid = 'pg_proc'::regclass and right(d.description, length(stem) + 2) = '[' || stem || ']')
 $modelpack$;
 comment on function modelpack.generated(text) is 'Names of the functions that were generated for a profile.';

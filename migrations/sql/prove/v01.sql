@@ -1,50 +1,56 @@
 create or replace function modelpack.prove(version_id integer) returns void
-language plpython3u volatile security invoker
+language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
-import json
-import sys
-
-found = plpy.execute(
-    "select v.model, v.version, v.signature, v.golden, v.libraries from modelpack.version as v"
-    f" where v.version_id = {version_id}"
-)[0]
-inputs = json.loads(found["signature"])["inputs"]
-golden = json.loads(found["golden"])
-name = f"{found['model']} version {found['version']}"
-numbers = [n for n, i in enumerate(inputs) if i["type"] == "number"]
-texts = [n for n, i in enumerate(inputs) if i["type"] == "text"]
-if not golden.get("rows"):
-    plpy.error(
-        f"{name} has no golden rows, so nothing shows that this server scores like the estimator",
-        hint="Publish with a sample: modelpack publish MODEL --sample rows.csv",
-        sqlstate="22023",
-    )
-GD.get("modelpack", {}).pop(version_id, None)
-plpy.execute(f"select modelpack.load({version_id})")
-run = GD["modelpack"][version_id]
-for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], strict=True), start=1):
-    words = [inputs[n].get("missing_token") if row[n] is None else row[n] for n in texts]
-    GD["modelpack_failure"] = None
-    score = run([row[n] for n in numbers], words if texts else None)
-    same = (
-        score is None
-        if expected is None
-        else (score is not None and abs(score - expected) <= 1e-6 * max(1.0, abs(expected)))
-    )
-    if not same:
-        made = json.loads(found["libraries"]).get("onnxruntime", "unknown")
-        here = getattr(sys.modules.get("onnxruntime"), "__version__", "none")
-        plpy.error(
-            f"{name}: golden row {place} gives {GD['modelpack_failure'] if score is None else score} "
-            f"on this server, expected {expected}",
-            detail=f"Inputs: {json.dumps(dict(zip((i['name'] for i in inputs), row, strict=True)))}. "
-            f"onnxruntime: {here} on this server, {made} where it was made.",
-            hint="Give the server the libraries that made the version (docs/operations.md), or publish again with the server's.",
-            sqlstate="22023",
-        )
+#variable_conflict use_column
+-- Nothing of the model is loaded here: what hangs or crashes a backend takes the connection, or the server, along.
+declare
+  v_version record;
+  v_report jsonb;
+  v_row record;
+begin
+  select v.model, v.version, v.signature, v.golden, v.libraries, v.sha256, a.onnx,
+         format('%s version %s', v.model, v.version) as name
+    into strict v_version
+    from modelpack.version as v join modelpack.artifact as a using (sha256) where v.version_id = prove.version_id;
+  if v_version.onnx is null or encode(sha256(v_version.onnx), 'hex') <> v_version.sha256 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = case when v_version.onnx is null then format('the bytes of %s were purged', v_version.name)
+                     else format('%s: its bytes do not have the hash under which they were published', v_version.name) end,
+      detail = format('Expected: bytes with the SHA-256 %s.', v_version.sha256),
+      hint = 'Publish the model again.';
+  end if;
+  perform modelpack.inspect(v_version.onnx, v_version.signature, v_version.golden);
+  v_report := modelpack.trial(v_version.onnx, v_version.signature, v_version.golden);
+  -- the same onnxruntime gives bit-equal scores; another release may differ in the last digits
+  for v_row in
+    select e.place, r.cells, e.score as expected, (s.score #>> '{}')::double precision as found, s.reason
+      from rows from (jsonb_array_elements_text(v_version.golden -> 'scores')) with ordinality as e (score, place)
+      join rows from (jsonb_array_elements(v_version.golden -> 'rows')) with ordinality as r (cells, place) using (place)
+      join rows from (jsonb_array_elements(v_report -> 'scores'), jsonb_array_elements_text(v_report -> 'reasons'))
+           with ordinality as s (score, reason, place) using (place)
+     order by e.place
+  loop
+    if (v_row.found is null) <> (v_row.expected is null)
+       or abs(v_row.found - v_row.expected::double precision) > 1e-6 * greatest(1, abs(v_row.expected::double precision)) then
+      raise exception using
+        errcode = 'invalid_parameter_value',
+        message = format('%s: golden row %s gives %s on this server, expected %s', v_version.name, v_row.place,
+                         coalesce(v_row.found::text, v_row.reason), coalesce(v_row.expected, 'no score')),
+        detail = format('Inputs: %s. onnxruntime: %s on this server, %s where it was made.',
+                        (select string_agg(format('%s = %s', i.value ->> 'name', v_row.cells -> (i.ordinality - 1)::integer), ', '
+                                           order by i.ordinality)
+                           from jsonb_array_elements(v_version.signature -> 'inputs') with ordinality as i),
+                        v_report ->> 'onnxruntime', coalesce(v_version.libraries ->> 'onnxruntime', 'unknown')),
+        hint = 'Give the server the libraries that made the version (docs/operations.md), or publish again with the server''s.';
+    end if;
+  end loop;
+  insert into modelpack.inspection (version_id, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds)
+  values (prove.version_id, v_version.sha256, v_report ->> 'onnxruntime', v_report ->> 'numpy', v_report ->> 'python',
+          (v_report ->> 'memory')::bigint, (v_report ->> 'load_milliseconds')::double precision,
+          (v_report ->> 'row_microseconds')::double precision);
+end
 $modelpack$;
 comment on function modelpack.prove(integer) is
-  'Runs the golden rows of a version on this server and refuses the version unless each gives the expected score.';
-alter function modelpack.prove(integer) owner to modelpack_owner;
-revoke all on function modelpack.prove(integer) from public;
+  'The gate before a version may score: reads its bytes (modelpack.inspect), tries it in a process of its own (modelpack.trial), and refuses it unless each golden row gives the expected score on this server. What passed is recorded in modelpack.inspection; modelpack.load loads nothing else.';

@@ -1,0 +1,33 @@
+create or replace function modelpack.recount_dropped() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- A dropped partition takes its events along, and nobody can ask it any more which customers they were of.
+declare
+  v_found record;
+begin
+  for v_found in
+    select distinct a.stem, a.profile, a.relation, a.on_delete
+      from pg_event_trigger_dropped_objects() as d
+      join pg_event_trigger_dropped_objects() as gone
+        on gone.object_type = 'table' and gone.address_names = d.address_names[1:2] and not gone.is_temporary
+      join pg_trigger as t on t.tgname = d.address_names[3] and not t.tgisinternal
+      join modelpack.attached_tables() as a on a.relation = t.tgrelid and a.is_event
+      join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.proname like a.stem || '%'
+     where d.object_type = 'trigger'
+  loop
+    if v_found.on_delete = 'subtract' then
+      raise notice 'a partition of % was dropped: every row of % is counted again', v_found.relation, v_found.profile
+        using hint = 'Quicker: ALTER TABLE … DETACH PARTITION first, which counts only its own customers, then DROP TABLE.';
+      perform modelpack.chunk('rebuild', v_found.profile, 0, null);
+    else
+      perform modelpack.chunk('refresh', v_found.profile, 0, null);
+    end if;
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.recount_dropped() is 'Event trigger: counts a profile again when a partition of one of its event tables was dropped with its rows.';
+drop event trigger if exists modelpack_dropped;
+create event trigger modelpack_dropped on sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED')
+  execute function modelpack.recount_dropped();
+comment on event trigger modelpack_dropped is 'keeps features exact when a partition of an event table is dropped';

@@ -1,0 +1,51 @@
+create or replace function modelpack.replace(
+  relation text, old_declaration jsonb, declaration jsonb, dropped_columns text[], entity_key text, maintained text[],
+  wanted_columns text[], score_function text, log_insert text, log_update text, scores jsonb
+) returns void
+language plpgsql security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+declare
+  v_profile modelpack.profile;
+  v_column text;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = format('a declaration cannot be put on %s in a transaction that is %s', replace.relation, current_setting('transaction_isolation')),
+      detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
+      hint = 'Do it at read committed.';
+  end if;
+  select * into v_profile from modelpack.profile as p where p.relation = to_regclass(replace.relation) for update;
+  if not found or v_profile.declaration <> replace.old_declaration then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s does not have the declaration that is to be replaced', replace.relation),
+      detail = case when v_profile.declaration is null then 'It has none.' else format('It has: %s', v_profile.declaration) end,
+      hint = 'Pass the declaration that is in force as the old one of op.replace_scoring(old, new), or use `modelpack apply`.';
+  end if;
+  perform modelpack.disarm(v_profile.relation, v_profile.stem);
+  foreach v_column in array replace.dropped_columns loop
+    if v_column = any (v_profile.added_columns) then
+      execute format('alter table %s drop column if exists %I', v_profile.relation, v_column);
+    end if;
+  end loop;
+  update modelpack.profile as p
+     set declaration = replace.declaration, entity_key = replace.entity_key, maintained = replace.maintained,
+         score_function = replace.score_function, log_insert = replace.log_insert, log_update = replace.log_update,
+         applied_at = now(), applied_by = session_user,
+         added_columns = array(select c from unnest(v_profile.added_columns) as c where c <> all (replace.dropped_columns))
+                         || array(select w.name
+                                    from unnest(replace.wanted_columns) with ordinality as w (name, place)
+                                   where not exists (select from pg_attribute as a
+                                                      where a.attrelid = v_profile.relation and a.attname = w.name and not a.attisdropped)
+                                   order by w.place)
+   where p.profile_id = v_profile.profile_id;
+  delete from modelpack.score as s where s.profile_id = v_profile.profile_id;
+  insert into modelpack.score (profile_id, score, position, model, inputs, log_insert, log_update)
+  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', s.value ->> 'log_insert', s.value ->> 'log_update'
+    from jsonb_array_elements(replace.scores) with ordinality as s;
+end
+$modelpack$;
+comment on function modelpack.replace(text, jsonb, jsonb, text[], text, text[], text[], text, text, text, jsonb) is
+  'Records a changed declaration and drops what only the old one had; a step of the script that op.replace_scoring and `modelpack apply` run.';

@@ -1,0 +1,268 @@
+create or replace function modelpack.trial(onnx bytea, signature jsonb, golden jsonb) returns jsonb
+language plpython3u volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from typing import NoReturn
+
+def refuse(found: str, expected: str, hint: str) -> NoReturn:
+    plpy.error(found, detail=f"Expected: {expected}.", hint=hint, sqlstate="22023")
+    raise AssertionError  # plpy.error does not return
+
+setting = {
+    s["name"]: s["value"]
+    for s in plpy.execute(
+        "select s.name, s.value from modelpack.setting as s where s.name in ('trial_seconds', 'trial_memory')"
+    )
+}
+seconds = max(1, int(setting["trial_seconds"]))
+memory = plpy.execute(
+    plpy.prepare("select pg_size_bytes($1) as bytes", ["text"]), [setting["trial_memory"]]
+)[0]["bytes"]
+wheels = plpy.execute("select modelpack.server_wheels() as path")[0]["path"]
+version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+places = (sysconfig.get_config_var("BINDIR"), f"{sys.base_exec_prefix}/bin", "/usr/bin")
+paths = [f"{p}/python{version}" for p in places if p]
+python = next((p for p in paths if os.access(p, os.X_OK)), None)
+if python is None:
+    refuse(
+        f"the server has no interpreter to try a model in: none of {', '.join(dict.fromkeys(paths))}",
+        f"Python {version}, as PL/Python links it",
+        f"On the server, on Debian and Ubuntu: apt-get install python{version}.",
+    )
+
+# -- the rows, packed as modelpack.load packs them; None: a row that is not run --------------------------
+inputs, proof = json.loads(signature)["inputs"], json.loads(golden)
+numeric = [n for n, i in enumerate(inputs) if i["type"] == "number"]
+textual = [n for n, i in enumerate(inputs) if i["type"] == "text"]
+largest = 3.4028235677973366e38  # from here on float32 is infinite
+
+def packed(cells: list[float | str | None]) -> list[list[float | str | None]] | None:
+    for n in numeric:
+        cell = cells[n]
+        if cell is None and not inputs[n]["missing"]:
+            return None
+        if isinstance(cell, (int, float)) and not -largest < cell < largest:
+            return None
+    words = [inputs[n].get("missing_token") if cells[n] is None else cells[n] for n in textual]
+    return None if None in words else [[cells[n] for n in numeric], words]
+
+rows = [packed(cells) for cells in proof["rows"]]
+kept = [r for r in rows if r is not None]
+probes = [
+    packed([number if i["type"] == "number" else word for i in inputs])
+    for number in (0.0, -1.0, 1e30, None)
+    for word in ("", "Zürich", "x" * 10_000)
+]
+job = {
+    "python": list(sys.version_info[:2]),
+    "wheels": wheels,
+    "memory": memory,
+    "seconds": seconds,
+    "rows": kept,
+    "probes": [p for p in probes if p is not None],
+}
+if not kept:
+    refuse(
+        "the model is refused: its signature takes none of its golden rows",
+        "golden rows that can be scored",
+        "Publish with a sample: modelpack publish MODEL --sample rows.csv",
+    )
+
+with (
+    tempfile.TemporaryFile() as task,
+    tempfile.TemporaryFile() as answer,
+    tempfile.TemporaryFile() as errors,
+):
+    task.write(json.dumps(job).encode() + b"\n")
+    task.write(onnx)
+    task.flush()
+    task.seek(0)
+    process = subprocess.Popen(
+        [python, "-I", "-c", (
+    'def _child() -> None:\n'
+    '    """What the process runs: the job on stdin, one JSON document on stdout. Limits come before anything else."""\n'
+    '    import json\n'
+    '    import os\n'
+    '    import resource\n'
+    '    import signal\n'
+    '    import sys\n'
+    '    import time\n'
+    '\n'
+    '    job = json.loads(sys.stdin.buffer.readline())\n'
+    '    memory, seconds = job["memory"], job["seconds"]\n'
+    '    for name, most in (\n'
+    '        ("RLIMIT_AS", memory),\n'
+    '        ("RLIMIT_CPU", seconds),\n'
+    '        ("RLIMIT_CORE", 0),\n'
+    '        ("RLIMIT_FSIZE", 4 << 20),\n'
+    '        ("RLIMIT_NPROC", 0),\n'
+    '        ("RLIMIT_NOFILE", 64),\n'
+    '    ):\n'
+    '        limit = getattr(resource, name, None)\n'
+    '        if limit is not None:\n'
+    '            hard = resource.getrlimit(limit)[1]\n'
+    '            most = most if hard == resource.RLIM_INFINITY else min(most, hard)\n'
+    '            resource.setrlimit(limit, (most, most))\n'
+    '    signal.signal(signal.SIGALRM, signal.SIG_DFL)\n'
+    '    signal.setitimer(signal.ITIMER_REAL, seconds)\n'
+    '    answer = os.fdopen(os.dup(1), "w")\n'
+    '    os.dup2(2, 1)  # a library that prints does not print into the answer\n'
+    '\n'
+    '    def say(document: dict[str, object]) -> None:\n'
+    '        answer.write(json.dumps(document))\n'
+    '        answer.flush()\n'
+    '        os._exit(0)\n'
+    '\n'
+    '    if list(sys.version_info[:2]) != job["python"]:\n'
+    '        say({"python": list(sys.version_info[:2])})\n'
+    '    if job["wheels"]:\n'
+    '        sys.path.insert(0, job["wheels"])\n'
+    '    try:\n'
+    '        import numpy\n'
+    '        import onnxruntime\n'
+    '    except BaseException as error:\n'
+    '        say({"missing": f"{type(error).__name__}: {str(error)[:300]}"})\n'
+    '    report: dict[str, object] = {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}\n'
+    '    try:\n'
+    '        model = sys.stdin.buffer.read()\n'
+    '        options = onnxruntime.SessionOptions()\n'
+    '        options.intra_op_num_threads = 1\n'
+    '        options.inter_op_num_threads = 1\n'
+    '        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL\n'
+    '        options.enable_cpu_mem_arena = False\n'
+    '        options.log_severity_level = 4\n'
+    '        options.add_session_config_entry("session.intra_op.allow_spinning", "0")\n'
+    '        started = time.perf_counter()\n'
+    '        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])\n'
+    '        report["load_milliseconds"] = round((time.perf_counter() - started) * 1000, 3)\n'
+    '    except BaseException as error:\n'
+    '        say({**report, "refused": f"onnxruntime cannot load it: {type(error).__name__}: {str(error)[:500]}"})\n'
+    '\n'
+    '    def run(numbers: list[list[float | None]], texts: list[list[str]]) -> list[float]:\n'
+    '        feed = {}\n'
+    '        if numbers[0]:\n'
+    '            feed["number"] = numpy.array(numbers, dtype=numpy.float32)\n'
+    '        if texts[0]:\n'
+    '            feed["text"] = numpy.array(texts, dtype=object)\n'
+    '        (score,) = session.run(["score"], feed)\n'
+    '        if not isinstance(score, numpy.ndarray) or score.dtype.name not in ("float32", "float64"):\n'
+    '            raise TypeError(f"its score is {getattr(score, \'dtype\', type(score).__name__)}, expected a float")\n'
+    '        if score.shape not in ((len(numbers),), (len(numbers), 1)):\n'
+    '            raise TypeError(\n'
+    '                f"its score has the shape {list(score.shape)} for {len(numbers)} rows, expected one number a row"\n'
+    '            )\n'
+    '        return [float(one) for one in score.reshape(-1)]\n'
+    '\n'
+    '    try:\n'
+    '        scores = [run([numbers], [texts])[0] for numbers, texts in job["rows"]]\n'
+    '        started = time.perf_counter()\n'
+    '        for numbers, texts in job["rows"]:\n'
+    '            run([numbers], [texts])\n'
+    '        report["row_microseconds"] = round((time.perf_counter() - started) / len(scores) * 1e6, 1)\n'
+    '        together = run([r[0] for r in job["rows"]], [r[1] for r in job["rows"]])\n'
+    '        for numbers, texts in job["probes"]:  # whatever they give: it is one number, and it ends\n'
+    '            run([numbers], [texts])\n'
+    '    except BaseException as error:\n'
+    '        say({**report, "refused": f"it cannot score: {type(error).__name__}: {str(error)[:500]}"})\n'
+    '    report["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n'
+    '    say({**report, "scores": scores, "together": together})'
+) + "\n_child()"],
+        stdin=task,
+        stdout=answer,
+        stderr=errors,
+        close_fds=True,
+        start_new_session=True,
+        cwd="/",
+        env={
+            "PATH": "/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            **(
+                {"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]}
+                if "LD_LIBRARY_PATH" in os.environ
+                else {}
+            ),
+        },
+    )
+    deadline = time.monotonic() + seconds + 1
+    late = False
+    try:
+        while process.poll() is None:
+            late = time.monotonic() > deadline
+            if late:
+                break
+            plpy.execute("select pg_sleep(0.01)")  # where a cancel is noticed
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    answer.seek(0)
+    errors.seek(0)
+    said, told = answer.read(4 << 20), errors.read(100_000).decode("utf-8", "replace")
+mend = "Publish a smaller model, or let a superuser raise {} in modelpack.setting."
+code = -process.returncode
+if late or code in (signal.SIGALRM, signal.SIGXCPU):
+    refuse(
+        f"the model is refused: it did not load and score its golden rows within {seconds} seconds",
+        "a model that is done in time",
+        mend.format("trial_seconds"),
+    )
+if process.returncode != 0 or not said:
+    how = f"was ended by {signal.Signals(code).name}" if code > 0 else f"ended with {process.returncode}"
+    last = " ".join(told.split())[-300:]
+    refuse(
+        f"the model is refused: the process that tried it {how}" + (f" ({last})" if last else ""),
+        f"a model that loads and scores within {setting['trial_memory']} of memory",
+        mend.format("trial_memory"),
+    )
+report = json.loads(said)
+if "python" in report:
+    refuse(
+        f"{python} is Python {'.'.join(map(str, report['python']))}",
+        f"Python {version}, as PL/Python links it",
+        "Mend the server's Python.",
+    )
+if "missing" in report:
+    refuse(
+        f"the server's Python {version} cannot import numpy and onnxruntime: {report['missing']}",
+        "both of them, for that Python",
+        "modelpack install --server-wheels DIR",
+    )
+if "refused" in report:
+    refuse(
+        f"the model is refused: {report['refused']}",
+        f"a model that onnxruntime {report['onnxruntime']} loads and runs within {setting['trial_memory']}",
+        "Publish with the package (modelpack publish), and compare the library versions.",
+    )
+for alone, together in zip(report["scores"], report.pop("together"), strict=True):
+    if alone == alone and not abs(alone - together) <= 1e-6 * max(1.0, abs(alone)) and alone != together:
+        refuse(
+            f"the model is refused: a row alone scores {alone}, the same row among others {together}",
+            "a score that depends on its own row only",
+            "Publish with the package (modelpack publish), which writes models in the normal form.",
+        )
+scores = iter(report["scores"])
+found = [None if r is None else next(scores) for r in rows]
+report["scores"] = [None if s is None or s - s != 0.0 else s for s in found]
+report["reasons"] = [
+    "nothing: an input is NULL or out of range"
+    if s is None
+    else (f"the score {s}" if s - s != 0.0 else None)
+    for s in found
+]
+report["python"] = version
+return json.dumps(report)
+$modelpack$;
+comment on function modelpack.trial(bytea, jsonb, jsonb) is
+  'Loads a model and runs its golden rows in a process of its own, with limits of memory and time (trial_memory, trial_seconds in modelpack.setting). Returns the scores and the library versions; refuses a model that crashes, hangs or gives anything but one number a row.';
+alter function modelpack.trial(bytea, jsonb, jsonb) owner to modelpack_owner;
+revoke all on function modelpack.trial(bytea, jsonb, jsonb) from public;

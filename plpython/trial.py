@@ -1,0 +1,289 @@
+"""modelpack.trial: loads and runs a model for the first time, in a process of its own with limits."""
+
+from __future__ import annotations
+
+import typing
+
+from plpython import source_of
+
+SQL = """\
+create or replace function modelpack.trial(onnx bytea, signature jsonb, golden jsonb) returns jsonb
+language plpython3u volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+{body}
+$modelpack$;
+comment on function modelpack.trial(bytea, jsonb, jsonb) is
+  'Loads a model and runs its golden rows in a process of its own, with limits of memory and time (trial_memory, trial_seconds in modelpack.setting). Returns the scores and the library versions; refuses a model that crashes, hangs or gives anything but one number a row.';
+alter function modelpack.trial(bytea, jsonb, jsonb) owner to modelpack_owner;
+revoke all on function modelpack.trial(bytea, jsonb, jsonb) from public;
+"""
+
+
+def _child() -> None:
+    """What the process runs: the job on stdin, one JSON document on stdout. Limits come before anything else."""
+    import json
+    import os
+    import resource
+    import signal
+    import sys
+    import time
+
+    job = json.loads(sys.stdin.buffer.readline())
+    memory, seconds = job["memory"], job["seconds"]
+    for name, most in (
+        ("RLIMIT_AS", memory),
+        ("RLIMIT_CPU", seconds),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_FSIZE", 4 << 20),
+        ("RLIMIT_NPROC", 0),
+        ("RLIMIT_NOFILE", 64),
+    ):
+        limit = getattr(resource, name, None)
+        if limit is not None:
+            hard = resource.getrlimit(limit)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(limit, (most, most))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # a library that prints does not print into the answer
+
+    def say(document: dict[str, object]) -> None:
+        answer.write(json.dumps(document))
+        answer.flush()
+        os._exit(0)
+
+    if list(sys.version_info[:2]) != job["python"]:
+        say({"python": list(sys.version_info[:2])})
+    if job["wheels"]:
+        sys.path.insert(0, job["wheels"])
+    try:
+        import numpy
+        import onnxruntime
+    except BaseException as error:
+        say({"missing": f"{type(error).__name__}: {str(error)[:300]}"})
+    report: dict[str, object] = {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}
+    try:
+        model = sys.stdin.buffer.read()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        started = time.perf_counter()
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        report["load_milliseconds"] = round((time.perf_counter() - started) * 1000, 3)
+    except BaseException as error:
+        say({**report, "refused": f"onnxruntime cannot load it: {type(error).__name__}: {str(error)[:500]}"})
+
+    def run(numbers: list[list[float | None]], texts: list[list[str]]) -> list[float]:
+        feed = {}
+        if numbers[0]:
+            feed["number"] = numpy.array(numbers, dtype=numpy.float32)
+        if texts[0]:
+            feed["text"] = numpy.array(texts, dtype=object)
+        (score,) = session.run(["score"], feed)
+        if not isinstance(score, numpy.ndarray) or score.dtype.name not in ("float32", "float64"):
+            raise TypeError(f"its score is {getattr(score, 'dtype', type(score).__name__)}, expected a float")
+        if score.shape not in ((len(numbers),), (len(numbers), 1)):
+            raise TypeError(
+                f"its score has the shape {list(score.shape)} for {len(numbers)} rows, expected one number a row"
+            )
+        return [float(one) for one in score.reshape(-1)]
+
+    try:
+        scores = [run([numbers], [texts])[0] for numbers, texts in job["rows"]]
+        started = time.perf_counter()
+        for numbers, texts in job["rows"]:
+            run([numbers], [texts])
+        report["row_microseconds"] = round((time.perf_counter() - started) / len(scores) * 1e6, 1)
+        together = run([r[0] for r in job["rows"]], [r[1] for r in job["rows"]])
+        for numbers, texts in job["probes"]:  # whatever they give: it is one number, and it ends
+            run([numbers], [texts])
+    except BaseException as error:
+        say({**report, "refused": f"it cannot score: {type(error).__name__}: {str(error)[:500]}"})
+    report["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    say({**report, "scores": scores, "together": together})
+
+
+def trial(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
+    """JSON with `scores` (one a golden row; null where the row has none), library versions, memory and times.
+
+    The process is started by posix_spawn's kin (vfork and exec, no Python code between), so nothing of the
+    backend runs in it: no fork of a process that holds locks, shared memory and a client's socket. It inherits
+    no descriptor, its folder is /, its environment is made here.
+    """
+    import json
+    import os
+    import signal
+    import subprocess
+    import sys
+    import sysconfig
+    import tempfile
+    import time
+    from typing import NoReturn
+
+    def refuse(found: str, expected: str, hint: str) -> NoReturn:
+        plpy.error(found, detail=f"Expected: {expected}.", hint=hint, sqlstate="22023")
+        raise AssertionError  # plpy.error does not return
+
+    setting = {
+        s["name"]: s["value"]
+        for s in plpy.execute(
+            "select s.name, s.value from modelpack.setting as s where s.name in ('trial_seconds', 'trial_memory')"
+        )
+    }
+    seconds = max(1, int(setting["trial_seconds"]))
+    memory = plpy.execute(
+        plpy.prepare("select pg_size_bytes($1) as bytes", ["text"]), [setting["trial_memory"]]
+    )[0]["bytes"]
+    wheels = plpy.execute("select modelpack.server_wheels() as path")[0]["path"]
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    places = (sysconfig.get_config_var("BINDIR"), f"{sys.base_exec_prefix}/bin", "/usr/bin")
+    paths = [f"{p}/python{version}" for p in places if p]
+    python = next((p for p in paths if os.access(p, os.X_OK)), None)
+    if python is None:
+        refuse(
+            f"the server has no interpreter to try a model in: none of {', '.join(dict.fromkeys(paths))}",
+            f"Python {version}, as PL/Python links it",
+            f"On the server, on Debian and Ubuntu: apt-get install python{version}.",
+        )
+
+    # -- the rows, packed as modelpack.load packs them; None: a row that is not run --------------------------
+    inputs, proof = json.loads(signature)["inputs"], json.loads(golden)
+    numeric = [n for n, i in enumerate(inputs) if i["type"] == "number"]
+    textual = [n for n, i in enumerate(inputs) if i["type"] == "text"]
+    largest = 3.4028235677973366e38  # from here on float32 is infinite
+
+    def packed(cells: list[float | str | None]) -> list[list[float | str | None]] | None:
+        for n in numeric:
+            cell = cells[n]
+            if cell is None and not inputs[n]["missing"]:
+                return None
+            if isinstance(cell, (int, float)) and not -largest < cell < largest:
+                return None
+        words = [inputs[n].get("missing_token") if cells[n] is None else cells[n] for n in textual]
+        return None if None in words else [[cells[n] for n in numeric], words]
+
+    rows = [packed(cells) for cells in proof["rows"]]
+    kept = [r for r in rows if r is not None]
+    probes = [
+        packed([number if i["type"] == "number" else word for i in inputs])
+        for number in (0.0, -1.0, 1e30, None)
+        for word in ("", "Zürich", "x" * 10_000)
+    ]
+    job = {
+        "python": list(sys.version_info[:2]),
+        "wheels": wheels,
+        "memory": memory,
+        "seconds": seconds,
+        "rows": kept,
+        "probes": [p for p in probes if p is not None],
+    }
+    if not kept:
+        refuse(
+            "the model is refused: its signature takes none of its golden rows",
+            "golden rows that can be scored",
+            "Publish with a sample: modelpack publish MODEL --sample rows.csv",
+        )
+
+    with (
+        tempfile.TemporaryFile() as task,
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as errors,
+    ):
+        task.write(json.dumps(job).encode() + b"\n")
+        task.write(onnx)
+        task.flush()
+        task.seek(0)
+        process = subprocess.Popen(
+            [python, "-I", "-c", source_of(_child) + "\n_child()"],
+            stdin=task,
+            stdout=answer,
+            stderr=errors,
+            close_fds=True,
+            start_new_session=True,
+            cwd="/",
+            env={
+                "PATH": "/usr/bin:/bin",
+                "LC_ALL": "C.UTF-8",
+                "OPENBLAS_NUM_THREADS": "1",
+                "OMP_NUM_THREADS": "1",
+                **(
+                    {"LD_LIBRARY_PATH": os.environ["LD_LIBRARY_PATH"]}
+                    if "LD_LIBRARY_PATH" in os.environ
+                    else {}
+                ),
+            },
+        )
+        deadline = time.monotonic() + seconds + 1
+        late = False
+        try:
+            while process.poll() is None:
+                late = time.monotonic() > deadline
+                if late:
+                    break
+                plpy.execute("select pg_sleep(0.01)")  # where a cancel is noticed
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        answer.seek(0)
+        errors.seek(0)
+        said, told = answer.read(4 << 20), errors.read(100_000).decode("utf-8", "replace")
+    mend = "Publish a smaller model, or let a superuser raise {} in modelpack.setting."
+    code = -process.returncode
+    if late or code in (signal.SIGALRM, signal.SIGXCPU):
+        refuse(
+            f"the model is refused: it did not load and score its golden rows within {seconds} seconds",
+            "a model that is done in time",
+            mend.format("trial_seconds"),
+        )
+    if process.returncode != 0 or not said:
+        how = f"was ended by {signal.Signals(code).name}" if code > 0 else f"ended with {process.returncode}"
+        last = " ".join(told.split())[-300:]
+        refuse(
+            f"the model is refused: the process that tried it {how}" + (f" ({last})" if last else ""),
+            f"a model that loads and scores within {setting['trial_memory']} of memory",
+            mend.format("trial_memory"),
+        )
+    report = json.loads(said)
+    if "python" in report:
+        refuse(
+            f"{python} is Python {'.'.join(map(str, report['python']))}",
+            f"Python {version}, as PL/Python links it",
+            "Mend the server's Python.",
+        )
+    if "missing" in report:
+        refuse(
+            f"the server's Python {version} cannot import numpy and onnxruntime: {report['missing']}",
+            "both of them, for that Python",
+            "modelpack install --server-wheels DIR",
+        )
+    if "refused" in report:
+        refuse(
+            f"the model is refused: {report['refused']}",
+            f"a model that onnxruntime {report['onnxruntime']} loads and runs within {setting['trial_memory']}",
+            "Publish with the package (modelpack publish), and compare the library versions.",
+        )
+    for alone, together in zip(report["scores"], report.pop("together"), strict=True):
+        if alone == alone and not abs(alone - together) <= 1e-6 * max(1.0, abs(alone)) and alone != together:
+            refuse(
+                f"the model is refused: a row alone scores {alone}, the same row among others {together}",
+                "a score that depends on its own row only",
+                "Publish with the package (modelpack publish), which writes models in the normal form.",
+            )
+    scores = iter(report["scores"])
+    found = [None if r is None else next(scores) for r in rows]
+    report["scores"] = [None if s is None or s - s != 0.0 else s for s in found]
+    report["reasons"] = [
+        "nothing: an input is NULL or out of range"
+        if s is None
+        else (f"the score {s}" if s - s != 0.0 else None)
+        for s in found
+    ]
+    report["python"] = version
+    return json.dumps(report)

@@ -1,0 +1,281 @@
+"""Partitioned event tables: whatever way rows come in, and whatever happens to partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from support import Session, attach, rows, value, wrong
+
+from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
+
+TABLES = """
+create table customer (customer_id bigint primary key);
+create table purchase (customer_id bigint, at timestamptz, amount numeric, sku text) partition by range (at);
+create table purchase_2023 partition of purchase for values from ('2023-01-01') to ('2024-01-01');
+create table purchase_2024 partition of purchase for values from ('2024-01-01') to ('2025-01-01');
+insert into purchase values (1, '2023-05-01', 5, 'a'), (2, '2024-05-01', 6, 'b');
+"""
+ATTACH = "alter table purchase attach partition %s for values from ('2025-01-01') to ('2026-01-01')"
+ALONE = """
+create table %s (sku text, gone integer, amount numeric, at timestamptz, customer_id bigint);
+alter table %s drop column gone;
+insert into %s (customer_id, at, amount, sku) values (1, '2025-05-01', 7, 'c'), (3, '2025-06-01', 8, 'd');
+"""
+FEATURES = {
+    "n": count(), "spend": total("amount"), "dearest": maximum("amount"), "last_sku": last("sku"), "skus": distinct("sku"),
+    "lately": count(window="365000 days"), "heat": decayed(half_life="300 days"),
+}  # fmt: skip
+KEPT = {name: FEATURES[name] for name in ("n", "spend", "dearest", "last_sku", "lately")}
+
+
+@pytest.fixture
+def shop(database: str) -> Iterator[Callable[..., Session]]:
+    sessions = []
+
+    def make(features: Any = FEATURES, scores: tuple[Score, ...] = (), **event: Any) -> Session:
+        session = psycopg.connect(database, autocommit=True)
+        sessions.append(session)
+        session.execute(TABLES)
+        purchase = Event("purchase", at="at", features=features, **event)
+        attach(database, Profile("customer", key="customer_id", events=[purchase], scores=scores))
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def counted(session: Session) -> list[tuple[Any, ...]]:
+    assert wrong(session) == []
+    return rows(session, "select customer_id, n, spend, dearest, last_sku from customer order by 1")
+
+
+def stand_alone(session: Session, name: str = "purchase_2025") -> None:
+    session.execute(ALONE % (name, name, name))
+
+
+def test_rows_through_the_parent_and_straight_into_a_partition(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute("insert into purchase values (1, '2024-06-01', 1, 'c'), (3, '2023-06-01', 2, 'd')")
+    session.execute("insert into purchase_2024 values (1, '2024-07-01', 3, 'e'), (3, '2024-06-01', 4, 'f')")
+    session.execute("insert into purchase_2023 values (3, '2023-07-01', 3, 'g')")
+    with session.cursor().copy("copy purchase_2024 from stdin") as copy:
+        copy.write_row((2, "2024-08-01", 9, "h"))
+    assert counted(session) == [(1, 3, 9, 5, "e"), (2, 2, 15, 9, "h"), (3, 3, 9, 4, "f")]
+    session.execute("update purchase_2024 set amount = amount + 1, customer_id = 2 where sku = 'e'")
+    session.execute(
+        "update purchase set at = at - interval '1 year' where sku = 'h'"
+    )  # to the other partition
+    session.execute("delete from purchase_2023 where sku = 'g'")
+    assert counted(session) == [(1, 2, 6, 5, "c"), (2, 3, 19, 9, "e"), (3, 2, 6, 4, "f")]
+    session.execute("truncate purchase_2023")
+    assert counted(session) == [(1, 1, 1, 1, "c"), (2, 2, 10, 6, "e"), (3, 1, 4, 4, "f")]
+    session.execute("truncate purchase")
+    assert value(session, "select sum(n) from customer") == 0
+    assert wrong(session) == []
+
+
+def test_a_partition_created_later_is_covered(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        "create table purchase_2025 partition of purchase for values from ('2025-01-01') to ('2026-01-01')"
+    )
+    session.execute("insert into purchase_2025 values (1, '2025-06-01', 1, 'z')")
+    session.execute("insert into purchase values (4, '2025-06-01', 1, 'z')")
+    assert counted(session) == [(1, 2, 6, 5, "z"), (2, 1, 6, 6, "b"), (4, 1, 1, 1, "z")]
+
+
+def test_a_partition_that_is_attached_counts_as_an_insert_and_detached_as_a_delete(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop()
+    stand_alone(session)
+    before = [(1, 1, 5, 5, "a"), (2, 1, 6, 6, "b")]
+    assert counted(session) == before
+    session.execute(ATTACH % "purchase_2025")
+    assert counted(session) == [(1, 2, 12, 7, "c"), (2, 1, 6, 6, "b"), (3, 1, 8, 8, "d")]
+    session.execute("insert into purchase_2025 (customer_id, at, amount) values (2, '2025-07-01', 1)")
+    assert counted(session)[1] == (2, 2, 7, 6, "b")
+    session.execute("alter table purchase detach partition purchase_2025")
+    assert counted(session) == [*before, (3, 0, 0, None, None)]
+    session.execute(
+        "insert into purchase_2025 (customer_id, at) values (1, '2025-07-01')"
+    )  # nobody's business
+    session.execute("drop table purchase_2025")
+    assert counted(session) == [*before, (3, 0, 0, None, None)]
+
+
+def test_a_partition_that_is_detached_concurrently(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute("alter table purchase detach partition purchase_2024 concurrently")
+    assert counted(session) == [(1, 1, 5, 5, "a"), (2, 0, 0, None, None)]
+
+
+def test_a_dropped_partition_takes_its_events_along(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute("drop table purchase_2024")
+    assert counted(session) == [(1, 1, 5, 5, "a"), (2, 0, 0, None, None)]
+    with session.transaction(force_rollback=True):
+        session.execute("drop table purchase_2023")
+        assert value(session, "select sum(n) from customer") == 0
+    assert counted(session)[0] == (1, 1, 5, 5, "a")
+
+
+@pytest.mark.parametrize("how", ["detach", "drop", "delete"])
+def test_retention_with_keep_leaves_lifetime_features(shop: Callable[..., Session], how: str) -> None:
+    session = shop(KEPT, on_delete="keep")
+    session.execute(
+        {
+            "detach": "alter table purchase detach partition purchase_2023",
+            "drop": "drop table purchase_2023",
+            "delete": "delete from purchase_2023",
+        }[how]
+    )
+    assert counted(session) == [(1, 1, 5, 5, "a"), (2, 1, 6, 6, "b")]
+    assert rows(session, "select lately from customer order by customer_id") == [(0,), (1,)]
+    stand_alone(session)
+    session.execute(ATTACH % "purchase_2025")
+    assert counted(session) == [(1, 2, 12, 7, "c"), (2, 1, 6, 6, "b"), (3, 1, 8, 8, "d")]
+
+
+def test_partitions_of_partitions(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        """
+        create table deep (sku text, customer_id bigint, at timestamptz, amount numeric) partition by hash (customer_id);
+        create table deep_0 partition of deep for values with (modulus 2, remainder 0);
+        create table deep_1 partition of deep for values with (modulus 2, remainder 1);
+        insert into deep select 's', n % 3, '2025-05-05', n from generate_series(1, 9) as n;
+        """
+    )
+    session.execute(ATTACH % "deep")
+    assert [r[:3] for r in counted(session)] == [(0, 3, 18), (1, 4, 17), (2, 4, 21)]
+    for table in ("deep", "purchase"):
+        session.execute(f"insert into {table} (customer_id, at, amount) values (1, '2025-05-05', 1)")
+    leaf = value(session, "select tableoid::regclass::text from purchase where amount = 1 limit 1")
+    session.execute(f"insert into {leaf} (customer_id, at, amount) values (1, '2025-05-05', 1)")
+    assert counted(session)[1][:3] == (1, 7, 20)
+    session.execute("alter table purchase detach partition deep")
+    assert [r[:3] for r in counted(session)] == [(0, 0, 0), (1, 1, 5), (2, 1, 6)]
+
+
+def test_attach_in_a_transaction_that_is_rolled_back(shop: Callable[..., Session]) -> None:
+    session = shop()
+    stand_alone(session)
+    before = counted(session)
+    with session.transaction(force_rollback=True):
+        session.execute(ATTACH % "purchase_2025")
+        session.execute("insert into purchase_2025 (customer_id, at) values (1, '2025-07-01')")
+        assert value(session, "select n from customer where customer_id = 1") == 3
+    assert counted(session) == before
+    session.execute("insert into purchase_2025 (customer_id, at) values (1, '2025-07-01')")
+    assert counted(session) == before
+
+
+def test_attach_refuses_unknown_customers_where_the_event_does(shop: Callable[..., Session]) -> None:
+    session = shop(missing="ignore")
+    session.execute("insert into customer values (1)")
+    stand_alone(session)
+    session.execute(ATTACH % "purchase_2025")
+    assert counted(session) == [(1, 2, 12, 7, "c")]
+
+
+def test_attach_of_rows_refuses_an_old_snapshot(shop: Callable[..., Session]) -> None:
+    session = shop()
+    stand_alone(session)
+    repeatable = "set transaction isolation level repeatable read"
+    with session.transaction(force_rollback=True):
+        session.execute(repeatable)
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="joins purchase"):
+            session.execute(ATTACH % "purchase_2025")
+    with session.transaction():
+        session.execute(repeatable)
+        session.execute(
+            "create table later partition of purchase for values from ('2027-01-01') to ('2028-01-01')"
+        )
+    assert [r[0] for r in counted(session)] == [1, 2]
+
+
+def test_a_role_that_knows_nothing_of_modelpack_manages_partitions(shop: Callable[..., Session]) -> None:
+    session = shop()
+    role = f"janitor_{session.info.dbname}"
+    session.execute(f"create role {role}")
+    try:
+        session.execute(f"alter table purchase owner to {role}; grant create on schema public to {role}")
+        session.execute(f"set role {role}")
+        stand_alone(session)
+        session.execute(ATTACH % "purchase_2025")
+        session.execute("insert into purchase_2025 (customer_id, at, amount) values (1, '2025-07-01', 1)")
+        session.execute("alter table purchase detach partition purchase_2025")
+        session.execute("reset role")
+        assert [r[:3] for r in counted(session)] == [(1, 1, 5), (2, 1, 6), (3, 0, 0)]
+    finally:
+        session.execute(
+            f"reset role; reassign owned by {role} to current_user; drop owned by {role}; drop role {role}"
+        )
+
+
+def test_other_tables_and_partitions_are_left_alone(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        """
+        create table other (n integer) partition by list (n);
+        create table other_1 partition of other for values in (1);
+        create table other_2 (n integer);
+        alter table other attach partition other_2 for values in (2);
+        alter table other detach partition other_1;
+        drop table other_1, other;
+        create temporary table modelpack_partition (n integer);
+        """
+    )
+    stand_alone(session)
+    session.execute("alter table purchase detach partition purchase_2023")
+    assert value(session, "select count(*) from pg_trigger where tgrelid = 'purchase_2025'::regclass") == 0
+
+
+def test_detaching_the_declaration_takes_the_triggers_off_all_partitions(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop()
+    session.execute("select modelpack.detach('public.customer')")
+    query = (
+        "select count(*) from pg_trigger where not tgisinternal and tgrelid::regclass::text like 'purchase%'"
+    )
+    assert value(session, query) == 0
+    session.execute("alter table purchase detach partition purchase_2023")
+
+
+def test_a_partitioned_profile_logs_each_score_also_of_rows_put_straight_into_a_partition(
+    database: str,
+) -> None:
+    from support import publish
+
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute(
+            """
+            create table customer (customer_id bigint primary key) partition by range (customer_id);
+            create table customer_0 partition of customer for values from (0) to (10);
+            create table purchase (customer_id bigint);
+            """
+        )
+        publish(session, "risk", ["n"], [1.0])
+        attach(
+            database,
+            Profile(
+                "customer",
+                key="customer_id",
+                events=[Event("purchase", features={"n": count()})],
+                scores=[Score("risk")],
+            ),
+        )
+        session.execute("create table customer_1 partition of customer for values from (10) to (20)")
+        session.execute("insert into customer_0 values (1)")
+        session.execute("insert into customer_1 values (11)")
+        session.execute("insert into customer values (2), (12)")
+        assert value(session, "select count(*) from modelpack.prediction") == 4
+        session.execute("insert into purchase values (1), (12), (13)")
+        assert value(session, "select count(*) from modelpack.prediction") == 7
+        assert wrong(session) == []
