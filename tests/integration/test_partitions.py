@@ -66,7 +66,9 @@ def test_rows_through_the_parent_and_straight_into_a_partition(shop: Callable[..
         copy.write_row((2, "2024-08-01", 9, "h"))
     assert counted(session) == [(1, 3, 9, 5, "e"), (2, 2, 15, 9, "h"), (3, 3, 9, 4, "f")]
     session.execute("update purchase_2024 set amount = amount + 1, customer_id = 2 where sku = 'e'")
-    session.execute("update purchase set at = at - interval '1 year' where sku = 'h'")  # to the other partition
+    session.execute(
+        "update purchase set at = at - interval '1 year' where sku = 'h'"
+    )  # to the other partition
     session.execute("delete from purchase_2023 where sku = 'g'")
     assert counted(session) == [(1, 2, 6, 5, "c"), (2, 3, 19, 9, "e"), (3, 2, 6, 4, "f")]
     session.execute("truncate purchase_2023")
@@ -99,7 +101,9 @@ def test_a_partition_that_is_attached_counts_as_an_insert_and_detached_as_a_dele
     assert counted(session)[1] == (2, 2, 7, 6, "b")
     session.execute("alter table purchase detach partition purchase_2025")
     assert counted(session) == [*before, (3, 0, 0, None, None)]
-    session.execute("insert into purchase_2025 (customer_id, at) values (1, '2025-07-01')")  # nobody's business
+    session.execute(
+        "insert into purchase_2025 (customer_id, at) values (1, '2025-07-01')"
+    )  # nobody's business
     session.execute("drop table purchase_2025")
     assert counted(session) == [*before, (3, 0, 0, None, None)]
 
@@ -183,7 +187,10 @@ def test_attach_of_rows_refuses_an_old_snapshot(shop: Callable[..., Session]) ->
     session = shop()
     stand_alone(session)
     repeatable = "set transaction isolation level repeatable read"
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match="joins purchase"), session.transaction():
+    with (
+        pytest.raises(psycopg.errors.FeatureNotSupported, match="joins public.purchase"),
+        session.transaction(),
+    ):
         session.execute(repeatable)
         session.execute(ATTACH % "purchase_2025")
     with session.transaction():
@@ -208,7 +215,9 @@ def test_a_role_that_knows_nothing_of_modelpack_manages_partitions(shop: Callabl
         session.execute("reset role")
         assert [r[:3] for r in counted(session)] == [(1, 1, 5), (2, 1, 6), (3, 0, 0)]
     finally:
-        session.execute(f"reset role; reassign owned by {role} to current_user; drop owned by {role}; drop role {role}")
+        session.execute(
+            f"reset role; reassign owned by {role} to current_user; drop owned by {role}; drop role {role}"
+        )
 
 
 def test_other_tables_and_partitions_are_left_alone(shop: Callable[..., Session]) -> None:
@@ -234,7 +243,9 @@ def test_detaching_the_declaration_takes_the_triggers_off_all_partitions(
 ) -> None:
     session = shop()
     session.execute("select modelpack.detach('public.customer')")
-    query = "select count(*) from pg_trigger where not tgisinternal and tgrelid::regclass::text like 'purchase%'"
+    query = (
+        "select count(*) from pg_trigger where not tgisinternal and tgrelid::regclass::text like 'purchase%'"
+    )
     assert value(session, query) == 0
     session.execute("alter table purchase detach partition purchase_2023")
 

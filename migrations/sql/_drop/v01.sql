@@ -10,7 +10,7 @@ begin
     perform modelpack.detach(v_item.name);
   end loop;
   drop view modelpack.versions;
-  drop table modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+  drop table modelpack.ignored, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
              modelpack.inspection, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
   for v_item in
     select p.oid::regprocedure as name from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace

@@ -220,6 +220,15 @@ comment on column modelpack.score.inputs is 'inputs that are not a column of the
 comment on column modelpack.score.log_insert is 'where the log finds the rows scored by an INSERT';
 comment on column modelpack.score.log_update is 'where the log finds the rows scored by an UPDATE';
 
+create table modelpack.ignored (
+  profile text not null,
+  entity_key text not null,
+  primary key (profile, entity_key)
+);
+comment on table modelpack.ignored is 'customers of events declared with missing="ignore" that had no profile, or were about to get one: a row is locked so that neither session overlooks the other';
+comment on column modelpack.ignored.profile is 'the profile table';
+comment on column modelpack.ignored.entity_key is 'key of the customer as text';
+
 create table modelpack.prediction (
   prediction_id bigint generated always as identity,
   scored_at timestamptz not null,
