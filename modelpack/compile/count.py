@@ -114,6 +114,13 @@ class CountSql:
             f" where {self.event.conditions(self.present)}"
         )
 
+    def _key_text(self, alias: str) -> str:
+        """A key of the event as text, as `Plan.key_text` writes the profile's."""
+        columns = [f"{alias}.{column}" for column in self.columns]
+        return (
+            f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
+        )
+
     def _changed_keys(self) -> str:
         keys = ", ".join(f"c.{column}" for column in self.columns)
         return f"select distinct {keys}\n  from (\n         {nest(self._changes(), 9)}\n       ) as c"
@@ -228,6 +235,19 @@ class CountSql:
             f" where not exists (select from {self.plan.table} as q where {same(self.plan.keys('q'), columns)})"
         )
 
+    def _heed(self, keys: str) -> str:
+        """With missing="ignore": meet whoever is making one of the unknown customers a profile just now."""
+        if self.event.event.missing != "ignore":
+            return ""
+        rows = (
+            f"select {literal(self.plan.table)}, {self._key_text('u')}\n  from (\n         {nest(self._unknown(keys), 9)}\n"
+            "       ) as u\n order by 2"
+        )
+        return (
+            "-- unknown customers: whoever makes one of them a profile waits for us, or we for them\n"
+            f"{self.plan.ignoring(rows)}\n"
+        )
+
     def _refuse(self, keys: str) -> str:
         message = f"an event of {self.event.table} names a customer that {self.plan.table} does not have"
         return (
@@ -264,10 +284,7 @@ class CountSql:
         """The same for an UPDATE that moves events to unknown customers: rare, so short."""
         key = ", ".join(self.plan.key)
         unknown = self._unknown(keys)
-        columns = [f"u.{column}" for column in self.columns]
-        text = (
-            f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
-        )
+        text = self._key_text("u")
         return (
             "-- events that moved to unknown customers: each gets a profile, with its features from the events.\n"
             "-- where another session was quicker, its row is counted again\n"
@@ -301,7 +318,7 @@ class CountSql:
         )
         body = (
             "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\n"
-            f"elsif v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;\n{self._recount(keys)}"
+            f"end if;\n{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;\n{self._recount(keys)}"
         )
         if missing == "refuse":
             body += f"\n{self._refuse(keys)}"
@@ -359,7 +376,7 @@ class CountSql:
     def _change(self, keys: str, sums: str) -> str:
         """Lock, add with signs, and count the rows again that were passed over."""
         return (
-            f"{self._lock(keys)}\nget diagnostics v_locked = row_count;\n{self._write(sums, signed=True)}\n"
+            f"{self._heed(keys)}{self._lock(keys)}\nget diagnostics v_locked = row_count;\n{self._write(sums, signed=True)}\n"
             "get diagnostics v_written = row_count;\n"
             f"if v_written < v_locked then\n  {nest(self._recount(keys), 2)}\nend if;"
         )

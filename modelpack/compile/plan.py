@@ -139,6 +139,17 @@ class Plan:
         """The columns that scores write, with their types."""
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
 
+    def ignoring(self, rows: str) -> str:
+        """Lock unknown customers, with or without a profile to come: `rows` has their keys as text, in order.
+
+        An event that is ignored and the INSERT of its customer's profile do not meet anywhere else, and each
+        would overlook the other while neither is committed.
+        """
+        return (
+            "insert into modelpack.ignored (profile, entity_key)\n"
+            f"{rows}\non conflict (profile, entity_key) do update set entity_key = excluded.entity_key;"
+        )
+
     @property
     def kept(self) -> set[str]:
         """Every column of the profile that modelpack writes."""

@@ -68,7 +68,16 @@ def _features(plan: Plan) -> str:
     ageing = [f"new.{ident(name)} := {sql.replace('p.', 'new.')};" for name, sql in plan.ageing()]
     blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
     read_at = f"new.features_read_at := {STATEMENT};"
-    first = "\n".join([*blank, *anew, read_at])
+    ignoring = any(event.event.missing == "ignore" for event in plan.events)
+    meet = (
+        [
+            "-- events of this key that are ignored just now: whoever brings them waits for us, or we for them",
+            plan.ignoring(f"values ({literal(plan.table)}, {plan.key_text('new')})"),
+        ]
+        if ignoring
+        else []
+    )
+    first = "\n".join([*meet, *blank, *anew, read_at])
     text = f"if v_anew then\n  -- a new key: every feature from the events that are there already\n  {nest(first, 2)}\n"
     if ageing:
         aged = "\n".join([*ageing, *(_due(plan, event) for event in plan.events if event.decayed)])

@@ -10,7 +10,7 @@ begin
     perform modelpack.detach(v_item.name);
   end loop;
   drop view modelpack.versions, modelpack.failures;
-  drop table modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+  drop table modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
              modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement,
              modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
   for v_item in

@@ -322,6 +322,15 @@ comment on column modelpack.made.object is 'its name';
 comment on column modelpack.made.relation is 'the table of a trigger';
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
+create table modelpack.ignored (
+  profile text not null,
+  entity_key text not null,
+  primary key (profile, entity_key)
+);
+comment on table modelpack.ignored is 'customers of events declared with missing="ignore" that had no profile, or were about to get one: a row is locked so that neither session overlooks the other';
+comment on column modelpack.ignored.profile is 'the profile table';
+comment on column modelpack.ignored.entity_key is 'key of the customer as text';
+
 create table modelpack.prediction (
   prediction_id bigint generated always as identity,
   scored_at timestamptz not null,

@@ -25,6 +25,7 @@ begin
     execute format('alter table %s drop column %I', v_profile.relation, v_item.name);
   end loop;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
+  delete from modelpack.ignored as i where i.profile = v_profile.name;
   -- rights and policies of tables that no other declaration names
   for v_item in
     select distinct t.relation
