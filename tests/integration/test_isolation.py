@@ -203,12 +203,15 @@ def test_ignored_events_and_a_profile_of_an_older_snapshot(
     a.run("select 1 from visit")
     b.run(BUY + "(1, 5, 'a')")
     b.commit()
-    with pytest.raises(psycopg.errors.SerializationFailure):
+
+    def introduce() -> None:
         a.run("insert into customer (customer_id) values (1)")
         a.commit()
+
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        introduce()
     a.rollback()
-    a.run("insert into customer (customer_id) values (1)")
-    a.commit()
+    introduce()
     assert s.profiles() == [(1, 1, 5)]
     s.check()
 
