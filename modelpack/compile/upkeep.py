@@ -241,15 +241,16 @@ def _verify(plan: Plan) -> list[str]:
             )
 
         named = f"{_named(plan)}\n  join {plan.table} as q on {same(plan.keys('q'), plan.keys('k'))}"
+        everybody = f"{plan.table} as q\n where {_IN_RANGE.replace('p.ctid', 'q.ctid')}"
         body += (
-            f"  if only_keys is null then\n    {nest(differing(f'{plan.table} as q'), 4)}\n"
+            f"  if only_keys is null then\n    {nest(differing(everybody), 4)}\n"
             f"  else\n    {nest(differing(named), 4)}\n  end if;\n"
         )
     body += "end\n"
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."
     return function(
         plan.name("verify"),
-        "only_keys text[]",
+        f"{_RANGE}, only_keys text[]",
         "table (entity_key text, feature text, stored text, expected text)",
         body,
         comment=comment,

@@ -9,6 +9,9 @@ begin
   for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('rebuild', profile, v_chunk.first_block, v_chunk.last_block, keys => keys);
     commit;
+    if v_chunk.last_block is not null then
+      raise notice 'rebuild of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
+    end if;
   end loop;
   raise notice 'rebuild of %: % rows written', profile, v_total;
 end

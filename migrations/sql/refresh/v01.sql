@@ -11,6 +11,9 @@ begin
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('refresh', profile, v_chunk.first_block, v_chunk.last_block, 
       older_than => v_started operator(pg_catalog.-) older_than);
     commit;
+    if v_chunk.last_block is not null then
+      raise notice 'refresh of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
+    end if;
   end loop;
   raise notice 'refresh of %: % rows written', profile, v_total;
 end

@@ -16,6 +16,9 @@ begin
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, 
       older_than => case when everything then v_started end);
     commit;
+    if v_chunk.last_block is not null then
+      raise notice 'rescore of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
+    end if;
   end loop;
   raise notice 'rescore of %: % rows written', profile, v_total;
 end

@@ -5,8 +5,19 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_call constant text := format('select * from modelpack.%I($1, $2, $3)', v_profile.stem || '_verify');
+  v_chunk record;
 begin
-  return query execute format('select * from modelpack.%I($1)', v_profile.stem || '_verify') using keys;
+  if keys is not null then
+    return query execute v_call using 0::bigint, null::bigint, keys;
+    return;
+  end if;
+  for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, 2000) as c order by c.first_block loop
+    return query execute v_call using v_chunk.first_block, v_chunk.last_block, null::text[];
+    if v_chunk.last_block is not null then
+      raise notice 'verify of %: held against its events up to block %', profile, v_chunk.last_block;
+    end if;
+  end loop;
 end
 $modelpack$;
 comment on function modelpack.verify(regclass, text[]) is
