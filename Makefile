@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench docs clean
+.PHONY: help bootstrap demo test fuzz up down psql check format bench docs clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -31,6 +31,9 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 
 test: bootstrap ## all tests, against a real server (PYTEST_ARGS=…)
 	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
+
+fuzz: bootstrap ## random declarations and statements for as long as you like (EXAMPLES=1000)
+	@$(start); MODELPACK_TEST_DSN="$$dsn" MODELPACK_FUZZ=$(or $(EXAMPLES),1000) .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
 	@$(start); \

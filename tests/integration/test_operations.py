@@ -211,7 +211,7 @@ def test_replace_refuses_another_declaration_than_the_one_in_force(engine: Engin
         with pytest.raises(Exception, match="does not have the declaration that is to be replaced"):
             migrate(engine, *operations)
         assert columns(session) == ["customer_id", "plan"]
-    with pytest.raises(DeclarationError, match="use op.drop_scoring"):
+    with pytest.raises(DeclarationError, match=r"use op\.drop_scoring"):
         migrate(
             engine,
             modelpack.ReplaceScoring(other, Profile("visit", key="customer_id", events=[BOUGHT])),

@@ -31,8 +31,8 @@ from hypothesis.stateful import (
 from support import Session, linear_score, publish, value
 
 import modelpack as mp
-from modelpack.declaration.features import Feature
 from modelpack.compile.script import attach_script, detach_script
+from modelpack.declaration.features import Feature
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
 EXAMPLES = FUZZ or 30
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 # --- what a declaration may say, in SQL and in Python ------------------------------------------------------
 
 CONDITIONS: dict[str | None, Callable[[Row], bool]] = {
-    None: lambda r: True,
+    None: lambda _: True,
     "c = 'a'": lambda r: r["c"] == "a",
     "x > 0": lambda r: r["x"] is not None and (math.isnan(r["x"]) or r["x"] > 0),
     "flag is not null": lambda r: r["flag"] is not None,
