@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test fuzz up down psql check format bench docs clean
+.PHONY: help bootstrap demo test up down psql check format bench docs soak fuzz zoo clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -31,9 +31,6 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 
 test: bootstrap ## all tests, against a real server (PYTEST_ARGS=…)
 	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
-
-fuzz: bootstrap ## random declarations and statements for as long as you like (EXAMPLES=1000)
-	@$(start); MODELPACK_TEST_DSN="$$dsn" MODELPACK_FUZZ=$(or $(EXAMPLES),1000) .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
 	@$(start); \
@@ -61,6 +58,15 @@ bench: bootstrap ## the benchmarks and their budgets (BENCH_ARGS=…)
 
 docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs
+
+fuzz: bootstrap ## random declarations and statements against a plain model, for long (EXAMPLES=200)
+	@$(start); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
+
+zoo: bootstrap ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
+	.venv/bin/python -m tests.unit.packager.zoo docs/estimators.md
+
+soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
+	@.venv/bin/python -m tests.faults.soak
 
 clean: ## stop the private server; remove it, its data and .venv
 	@$(cluster) destroy

@@ -66,14 +66,18 @@ def routines() -> list[Routine]:
                 granted.setdefault(name, set()).update(re.findall(r"modelpack_\w+", roles))
     found = []
     for text in texts.values():
-        said = {name.split("(")[0].strip(): comment for _, name, comment in comments(text)}
+        said: dict[
+            str, list[str]
+        ] = {}  # functions of one name have their comments in the order of their making
+        for _, name, comment in comments(text):
+            said.setdefault(name.split("(")[0].strip(), []).append(comment)
         for kind, name, arguments, returns in _ROUTINE.findall(text):
             roles = tuple(sorted(granted.get(name, set()) - {"modelpack_owner"}))
             if roles:
                 call = (
                     f"{'call ' if kind == 'procedure' else ''}modelpack.{name}({' '.join(arguments.split())})"
                 )
-                comment = said[f"modelpack.{name}"]
+                comment = said[f"modelpack.{name}"].pop(0)
                 found.append(Routine(name, call, " ".join(returns.split()) or None, comment, roles))
     return sorted(found, key=lambda routine: routine.name)
 

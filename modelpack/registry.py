@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from modelpack import exchange
+from modelpack.curation import Curation
 from modelpack.declaration.profile import MODEL_NAME
 from modelpack.errors import RegistryError
 from modelpack.install import require
+from modelpack.lineage import lineage
 from modelpack.server import in_words, make_engine
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "v.model, v.version, v.aliases, v.created_at, v.created_by::text, v.metrics, v.note, v.signature, v.parity, "
-    "v.libraries, v.sha256, v.bytes"
+    "v.libraries, v.sha256, v.bytes, v.lineage, v.tags, v.notes, v.approved_by::text, v.retired_at, v.checked_at, v.onnxruntime"
 )
 
 
@@ -56,8 +57,19 @@ class Version:
     """How the ONNX result was held against the estimator's own."""
     libraries: Mapping[str, str]
     sha256: str
-    bytes: int
-    """Size of the ONNX model."""
+    bytes: int | None
+    """Size of the ONNX model; None once purged."""
+    lineage: Mapping[str, Any]
+    """Where it comes from: `training_data` and `sample` (fingerprints), `code` (revision)."""
+    tags: Mapping[str, str]
+    notes: tuple[Mapping[str, Any], ...]
+    """Notes that were added later: `note`, `at`, `by`."""
+    approved_by: str | None
+    retired_at: datetime | None
+    checked_at: datetime | None
+    """When it passed the server's gate last."""
+    onnxruntime: str | None
+    """The server's onnxruntime at that time."""
 
     @property
     def is_champion(self) -> bool:
@@ -71,32 +83,23 @@ class Version:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON; times in ISO 8601."""
-        return {**asdict(self), "aliases": list(self.aliases), "created_at": self.created_at.isoformat()}
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One step of a model's history: which version became the champion, by whom, when and why."""
-
-    action: str
-    """`promote` or `rollback`."""
-    version: int
-    previous: int | None
-    reason: str
-    at: datetime
-    by: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON; times in ISO 8601."""
-        return {**asdict(self), "at": self.at.isoformat()}
+        return {k: _plain(v) for k, v in asdict(self).items()}
 
 
 def _version(row: Row[Any]) -> Version:
     values = row._mapping
-    return Version(**{**values, "aliases": tuple(values["aliases"] or ())})
+    return Version(
+        **{**values, "aliases": tuple(values["aliases"] or ()), "notes": tuple(values["notes"] or ())}
+    )
 
 
-class Registry:
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+class Registry(Curation):
     """The registry of a database.
 
     Takes an engine, a DSN (default: MODELPACK_DSN), or a connection; with a connection, calls take part in its
@@ -131,11 +134,13 @@ class Registry:
         tolerance: float = 1e-5,
         timeout: float = 120.0,
         accept: str | None = None,
+        training_data: pd.DataFrame | None = None,
     ) -> Version:
         """Convert a fitted estimator, prove parity here and on the server, and store it as the next version.
 
         `sample`, `positive_class`, `tolerance`, `timeout` (seconds) and `accept` are those of
-        `modelpack.packager.package`. Raises PackagingError where the model or the sample is not fit, ParityError
+        `modelpack.packager.package`. The version's lineage gets fingerprints of sample and training data and the
+        revision of the code in the working directory. Raises PackagingError where the model or the sample is not fit, ParityError
         where ONNX gives other results, RegistryError where the server refuses the version; nothing is stored then.
         """
         from modelpack.packager import package
@@ -152,7 +157,14 @@ class Registry:
             timeout=timeout,
             accept=accept,
         )
-        return self.publish_package(made, name=name, promote=promote, note=note, metrics=metrics)
+        return self.publish_package(
+            made,
+            name=name,
+            promote=promote,
+            note=note,
+            metrics=metrics,
+            lineage=lineage(sample, training_data),
+        )
 
     def publish_package(
         self,
@@ -162,26 +174,60 @@ class Registry:
         promote: bool = False,
         note: str = "",
         metrics: Mapping[str, float] | None = None,
+        lineage: Mapping[str, Any] | None = None,
     ) -> Version:
         """Store a package as the next version. Raises RegistryError where the server refuses it."""
-        self._check_name(name)
-        values = {
-            "model": name,
-            "onnx": package.onnx,
-            "signature": _json(package.signature.to_json()),
-            "golden": _json(package.golden.to_json()),
-            "parity": _json(package.parity.to_json()),
-            "metrics": _json(_numbers({**package.metrics, **(metrics or {})})),
-            "libraries": _json(package.libraries),
-            "note": note,
+        facts = {
+            "signature": package.signature.to_json(),
+            "golden": package.golden.to_json(),
+            "parity": package.parity.to_json(),
+            "metrics": _numbers({**package.metrics, **(metrics or {})}),
+            "libraries": package.libraries,
+            "lineage": lineage or {},
         }
+        return self._store(name, package.onnx, facts, note, promote)
+
+    def publish_dummy(
+        self, score: float, inputs: Sequence[str], *, name: str, promote: bool = False, note: str = "a dummy"
+    ) -> Version:
+        """Publish a model that scores every row the same, with a real signature: `["spend", "plan:text"]`.
+
+        For a team that tests the whole way before the first model is trained.
+        """
+        from modelpack.packager.dummy import dummy
+
+        return self.publish_package(dummy(score, inputs), name=name, promote=promote, note=note)
+
+    def import_file(self, path: str | Path, *, name: str | None = None, promote: bool = False) -> Version:
+        """Publish a file that `export` wrote, from this database or another, as the next version.
+
+        The bytes are those that were exported; the server runs the golden rows that came along. `name`: default
+        the name that it had. The lineage says where it was.
+        """
+        found = exchange.read(path)
+        facts = {
+            k: found.facts.get(k) or {} for k in ("signature", "golden", "parity", "metrics", "libraries")
+        }
+        origin = {k: found.facts.get(k) for k in ("model", "version", "created_at", "created_by")}
+        facts["lineage"] = {**(found.facts.get("lineage") or {}), "imported": origin}
+        return self._store(
+            name or str(found.facts.get("model")),
+            found.onnx,
+            facts,
+            str(found.facts.get("note") or ""),
+            promote,
+        )
+
+    def _store(self, name: str, onnx: bytes, facts: Mapping[str, Any], note: str, promote: bool) -> Version:
+        self._check_name(name)
         with self._transaction() as connection:
             number = connection.execute(
                 text(
                     "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
-                    "cast(:parity as jsonb), cast(:metrics as jsonb), cast(:libraries as jsonb), :note)"
+                    "cast(:parity as jsonb), cast(:metrics as jsonb), cast(:libraries as jsonb), :note, "
+                    "lineage => cast(:lineage as jsonb))"
                 ),
-                values,
+                {"model": name, "onnx": onnx, "note": note, **{k: _json(v) for k, v in facts.items()}},
             ).scalar_one()
             if promote:
                 _promote(connection, name, number, note)
@@ -223,20 +269,6 @@ class Registry:
                 ).scalar_one()
             )
 
-    def promotions(self, name: str) -> list[Promotion]:
-        """The history of a model's champion, oldest first."""
-        with self._transaction() as connection:
-            return [
-                Promotion(**row._mapping)
-                for row in connection.execute(
-                    text(
-                        "select action, version, previous, reason, at, by::text from modelpack.promotion "
-                        "where model = :name order by promotion_id"
-                    ),
-                    {"name": name},
-                )
-            ]
-
     def predict(self, name: str, inputs: Mapping[str, Any], version: int | None = None) -> float:
         """Score named inputs ad hoc on the server (None = missing), with the champion or a version.
 
@@ -273,7 +305,11 @@ class Registry:
                 ),
                 {"name": name, "version": found.version},
             ).one()
-        _write(file, _with_metadata(onnx_bytes, {**found.to_json(), "golden": golden}))
+        if onnx_bytes is None:
+            raise RegistryError(
+                f"the bytes of {name} version {found.version} were purged; there is nothing to export"
+            )
+        exchange.write(file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden}))
         return file
 
     @staticmethod
@@ -367,34 +403,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     raise RegistryError(f"{value!r} is a {type(value).__name__}, expected a number, text or None")
-
-
-def _with_metadata(onnx_bytes: bytes, facts: Mapping[str, Any]) -> bytes:
-    import onnx
-
-    model = onnx.load_from_string(onnx_bytes)
-    for key, value in facts.items():
-        entry = model.metadata_props.add()
-        entry.key = f"modelpack.{key}"
-        entry.value = (
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-        )
-    return bytes(model.SerializeToString(deterministic=True))
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    try:
-        with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as handle:
-            try:
-                handle.write(content)
-                os.fchmod(handle.fileno(), 0o644)
-                handle.close()
-                Path(handle.name).replace(file)
-            except BaseException:
-                Path(handle.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise RegistryError(
-            f"{file} cannot be written: {error.strerror}; choose another path with -o"
-        ) from error

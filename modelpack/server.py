@@ -44,12 +44,12 @@ def explain(error: DBAPIError) -> str:
     message = getattr(diagnostics, "message_primary", None)
     if not state or not message:
         return _connection_failure(str(error.orig))
-    if state == "42501":
+    hint = getattr(diagnostics, "message_hint", None)
+    if state == "42501" and not hint:  # the server's own; modelpack's say what to run
         return _rights(message)
     if state in ("3F000", "42P01", "42883") and "modelpack" in message:
         return f"{message}: the database has no modelpack schema, or another version; run `modelpack install`"
     detail = getattr(diagnostics, "message_detail", None)
-    hint = getattr(diagnostics, "message_hint", None)
     message = message.removeprefix("plpy.Error: ")
     parts = [part.strip().rstrip(".") for part in (message, detail, hint) if part and part.strip()]
     return "; ".join(parts)

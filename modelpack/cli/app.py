@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from modelpack.cli import models, schema, upkeep
+from modelpack.cli import curation, models, schema, training, upkeep
 
 app = typer.Typer(
     name="modelpack",
     help="Scores inside PostgreSQL: an INSERT of an event keeps the features of a profile and rescores it.\n\n"
-    "Exit codes: 0 done, 1 `verify` found rows that differ, 2 refused (one sentence on stderr says what was found, "
+    "Exit codes: 0 done, 1 `verify` found rows that differ or `doctor` a failure, 2 refused (one sentence on stderr says what was found, "
     "what was expected and what to run).",
     no_args_is_help=True,
     add_completion=False,
@@ -17,7 +17,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 schema.add_to(app)
+training.add_to(app)
 models.add_to(app)
+curation.add_to(app)
 upkeep.add_to(app)
 
 

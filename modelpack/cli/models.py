@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from modelpack.cli.session import Session, command
+from modelpack.curation import Promotion
 from modelpack.errors import RegistryError
-from modelpack.registry import Promotion, Version
+from modelpack.registry import Version
 
 Name = Annotated[str, typer.Argument(help="Name of the model.", metavar="NAME")]
 Number = Annotated[int, typer.Argument(help="Number of the version.", metavar="VERSION")]
@@ -21,15 +22,30 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the history.", metavar="
 def publish(
     session: Session,
     model: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="A joblib file of a fitted scikit-learn estimator. It is executed.", metavar="MODEL"
         ),
-    ],
+    ] = None,
+    *,
     name: Annotated[str, typer.Option(help="Name of the model in the database.", metavar="NAME")],
     sample: Annotated[
-        Path, typer.Option(help="A .csv or .parquet file of rows like those to be scored.", metavar="FILE")
-    ],
+        Path | None,
+        typer.Option(help="A .csv or .parquet file of rows like those to be scored.", metavar="FILE"),
+    ] = None,
+    training_data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The rows that it was fitted on: their fingerprint is kept with the version.", metavar="FILE"
+        ),
+    ] = None,
+    dummy: Annotated[
+        float | None,
+        typer.Option(help="Instead of MODEL: a model that scores every row this.", metavar="SCORE"),
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Inputs of the dummy: complaints,spend,plan:text.", metavar="NAMES")
+    ] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the version that scores.")] = False,
     positive_class: Annotated[
         str | None,
@@ -58,7 +74,23 @@ def publish(
     ] = None,
 ) -> None:
     """Turn an estimator into ONNX, prove that it scores the same, and store it as the next version."""
-    metrics = _metrics(metric or [])
+    metrics = metrics_of(metric or [])
+    if dummy is not None:
+        if model is not None or sample is not None or not inputs:
+            raise RegistryError(
+                "--dummy takes no MODEL and no --sample, but --inputs; e.g. "
+                f"modelpack publish --dummy 0.1 --name {name} --inputs complaints,spend,plan:text"
+            )
+        version = session.registry.publish_dummy(
+            dummy, inputs.split(","), name=name, promote=promote, **({"note": note} if note else {})
+        )
+        session.say(f"{name} version {version.version} is published: a dummy that scores {dummy:g}.")
+        session.answer(version.to_json())
+        return
+    if model is None or sample is None:
+        raise RegistryError(
+            f"there is no MODEL or no --sample; expected modelpack publish MODEL --name {name} --sample FILE"
+        )
     from modelpack.packager import load_model, read_sample
 
     estimator, frame = load_model(model), read_sample(sample)
@@ -74,6 +106,7 @@ def publish(
             tolerance=tolerance,
             timeout=timeout,
             accept=accept,
+            training_data=None if training_data is None else read_sample(training_data),
         )
     largest = version.parity.get("max_difference")
     session.say(
@@ -129,7 +162,7 @@ def show(
         version = next((v for v in versions if v.is_champion), versions[-1])
     else:
         version = registry.version(name, number)
-    history = registry.promotions(name)
+    history = registry.history(name)
     for label, value in _facts(version).items():
         session.say(f"{label:<12} {value}")
     session.say("history" if history else "history      never promoted")
@@ -195,7 +228,8 @@ def predict(
     session.answer({"model": name, "version": version, "score": score})
 
 
-def _metrics(given: list[str]) -> dict[str, float]:
+def metrics_of(given: list[str]) -> dict[str, float]:
+    """Figures from NAME=VALUE. Raises RegistryError where one is none."""
     found = {}
     for item in given:
         key, separator, value = item.partition("=")
@@ -232,14 +266,20 @@ def _facts(version: Version) -> dict[str, Any]:
         "parity": ", ".join(f"{k} {v}" for k, v in version.parity.items() if isinstance(v, (int, float)))
         or "not given",
         "note": version.note or "none",
+        "tags": ", ".join(f"{k}={v}" if v else k for k, v in version.tags.items()) or "none",
+        "approved": f"by {version.approved_by}" if version.approved_by else "no",
+        "checked": f"{version.checked_at:%Y-%m-%d %H:%M:%S %Z} with onnxruntime {version.onnxruntime}"
+        if version.checked_at
+        else "never",
         "sha256": version.sha256,
-        "bytes": f"{version.bytes:,}",
+        "bytes": "purged" if version.bytes is None else f"{version.bytes:,}",
     }
 
 
 def _line(step: Promotion) -> str:
-    moved = f"{step.previous} -> {step.version}" if step.previous else str(step.version)
-    return f"{step.at:%Y-%m-%d %H:%M:%S} {step.action} {moved} by {step.by}" + (
+    moved = f"{step.previous} -> {step.version or 'nothing'}" if step.previous else str(step.version)
+    what = f"{step.action} {step.alias}" if step.action in ("alias", "unalias") else step.action
+    return f"{step.at:%Y-%m-%d %H:%M:%S} {what} {moved} by {step.by}" + (
         f": {step.reason}" if step.reason else ""
     )
 

@@ -53,8 +53,28 @@ def rebuild(session: Session, profile: Profile, key: Keys = None) -> None:
     _call(session, "rebuild", profile, {"keys": key or None})
 
 
-def verify(session: Session, profile: Profile, key: Keys = None) -> None:
-    """Hold every stored feature against its events. Exit code 1 when some differ."""
+def verify(
+    session: Session,
+    profile: Annotated[
+        str, typer.Argument(help="The profile table; with VERSION the name of a model.", metavar="PROFILE")
+    ],
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            help="Put this version of a model through the server's gate again.", metavar="VERSION"
+        ),
+    ] = None,
+    key: Keys = None,
+) -> None:
+    """Hold every stored feature against its events (exit code 1 when some differ), or run a version's golden rows."""
+    if version is not None:
+        found_now = session.registry.verify_version(profile, version)
+        session.say(
+            f"{profile} version {version}: every golden row gives its score with onnxruntime {found_now['onnxruntime']} "
+            f"({found_now['row_microseconds']:g} µs a row)."
+        )
+        session.answer({"model": profile, **found_now, "version": version})
+        return
     with in_words(), session.working(f"{profile}: counting"), session.autocommit() as connection:
         _known(connection, profile)
         found = connection.execute(
@@ -87,6 +107,21 @@ def maintain(session: Session) -> None:
     if not done:
         session.say("Nothing to do.")
     session.answer({"partitions": [dict(row._mapping) for row in done]})
+
+
+def doctor(session: Session) -> None:
+    """Examine the installation: what was found, what is expected, what mends it. Exit code 1 when something fails."""
+    with in_words(), session.working("examining"), session.autocommit() as connection:
+        found = connection.execute(text("select * from modelpack.doctor()")).all()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("status", "check", "found", "expected"):
+        table.add_column(heading)
+    for status, check, what, expected, _ in found:
+        table.add_row(status, check, what, expected)
+    session.say(table, *(f"{check}: {mend}" for status, check, _, _, mend in found if status != "ok"))
+    session.answer({"checks": [dict(row._mapping) for row in found]})
+    if any(row.status == "fail" for row in found):
+        raise typer.Exit(1)
 
 
 def _known(connection: Connection, profile: str) -> None:
@@ -124,5 +159,5 @@ def _call(session: Session, task: str, profile: str, options: dict[str, Any]) ->
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for function in (rescore, refresh, rebuild, verify, maintain):
+    for function in (rescore, refresh, rebuild, verify, maintain, doctor):
         command(app)(function)

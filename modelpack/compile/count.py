@@ -185,6 +185,9 @@ class CountSql:
                 yield from ((name, f"r.{ident(name)}") for name in f.recompute)
         yield from self.plan.ageing(self.event)
         yield "features_at", "v_moment"
+        if reread and any(f.half_life for f in self.event.stored if f.name in again):
+            # another trigger of this statement (MERGE, ON CONFLICT, a CTE) must not add to what was read here
+            yield "features_read_at", "v_statement"
 
     def _match(self, alias: str) -> str:
         return same(self.plan.keys(alias), [f"d.{column}" for column in self.columns])

@@ -83,6 +83,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
             f"select modelpack.cover_partitions({literal(t)})"
             for t in [plan.table, *(e.table for e in plan.events)]
         ),
+        f"select modelpack.seal({literal(plan.table)})",
     ]
 
 
@@ -119,6 +120,7 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
         {
             "name": score.name,
             "model": score.model,
+            "on_error": score.on_error,
             "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
             "log_insert": log_source(plan, "insert", score.name),
             "log_update": log_source(plan, "update", score.name),
@@ -197,8 +199,15 @@ def _explain(plan: Plan, name: str) -> str:
 
 
 def _indexes(plan: Plan) -> list[str]:
-    """Features are read again by key (and time): without an index each event would read the whole table."""
-    return [
+    """Features are read again by key (and time): without an index each event would read the whole table.
+
+    Stale rows have an index of their own.
+    """
+    stale = [f"{score.name}_stale" for score in plan.profile.scores]
+    made = [
+        f"select modelpack.ensure_stale_index({literal(plan.table)}, {_array(plan.profile.key)}, {_array(stale)})"
+    ]
+    return (made if stale else []) + [
         f"select modelpack.ensure_index({literal(plan.table)}, {literal(event.table)}, "
         f"{_array(event.key)}, {literal(event.event.at) if event.windowed and event.event.at else 'null'})"
         for event in plan.events

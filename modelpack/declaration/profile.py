@@ -24,6 +24,7 @@ MODEL_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
 Missing = Literal["create", "ignore", "refuse"]
 OnDelete = Literal["subtract", "keep"]
+OnError = Literal["stale", "null", "raise"]
 
 
 def _key(key: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
@@ -103,11 +104,16 @@ class Score:
     `Score("churn", model="churn")` writes the columns `churn`, `churn_version`, `churn_scored_at`,
     `churn_stale` and `churn_microseconds`. The model's inputs are profile columns of the same names,
     unless `inputs` maps an input to something else (`age(...)`, `ratio(...)`, or SQL text).
+
+    `on_error` says what happens when there is no score (the model fails, gives no finite number, or uses up
+    its time budget; a wheel is missing): "stale" keeps the last score, "null" takes it away, and both let the
+    event through and mark the row stale with the reason; "raise" refuses the statement.
     """
 
     name: str
     model: str = ""
     inputs: Mapping[str, Input | str] = field(default_factory=dict)
+    on_error: OnError = "stale"
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name) or len(self.name) > 45:
@@ -126,6 +132,10 @@ class Score:
                     f"Score({self.name!r}): input {name!r} is {value!r}, expected age(…), ratio(…) or SQL text"
                 )
         object.__setattr__(self, "inputs", mapped)
+        if self.on_error not in ("stale", "null", "raise"):
+            raise DeclarationError(
+                f'Score({self.name!r}): on_error={self.on_error!r}, expected "stale", "null" or "raise"'
+            )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -141,7 +151,7 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON."""
         inputs = {n: v.to_dict() for n, v in self.inputs.items() if isinstance(v, Input)}
-        return {"name": self.name, "model": self.model, "inputs": inputs}
+        return {"name": self.name, "model": self.model, "inputs": inputs, "on_error": self.on_error}
 
 
 @dataclass(frozen=True)
@@ -240,6 +250,7 @@ class Profile:
                 inputs={
                     n: Input(i["sql"], tuple(i["columns"]), i["may_fail"]) for n, i in s["inputs"].items()
                 },
+                on_error=s.get("on_error", "stale"),
             )
             for s in data["scores"]
         ]

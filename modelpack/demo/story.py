@@ -372,7 +372,15 @@ def clear(connection: psycopg.Connection[Any]) -> None:
         hashes = connection.execute(
             "select sha256 from modelpack.version where model = %s", [MODEL]
         ).fetchall()
-        for table in ("prediction", "promotion", "alias", "version", "model"):
+        for table in ("inspection", "annotation", "approval", "retirement", "failure_log"):
+            connection.execute(
+                sql.SQL(
+                    "delete from modelpack.{} where version_id in "
+                    "(select v.version_id from modelpack.version as v where v.model = %s)"
+                ).format(sql.Identifier(table)),
+                [MODEL],
+            )
+        for table in ("prediction", "promotion", "permission", "alias", "version", "model"):
             connection.execute(
                 sql.SQL("delete from modelpack.{} where model = %s").format(sql.Identifier(table)), [MODEL]
             )

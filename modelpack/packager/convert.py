@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.columns import Column
 from modelpack.packager.estimators import has_trees, parts
-from modelpack.packager.normal_form import OPSETS
+from modelpack.packager.normal_form import IR_VERSION, OPSETS
 
 Route = Literal["float32", "split", "float64"]
 ROUTES: tuple[Route, ...] = ("float32", "split", "float64")
@@ -113,7 +114,7 @@ def _convert_split(pipeline: Pipeline, job: Job) -> bytes:
     first.graph.output.append(helper.make_tensor_value_info("pre_float32", TensorProto.FLOAT, [None, width]))
     second = onnx.compose.add_prefix(second, "last_")
     for model in (first, second):
-        model.ir_version = 8
+        model.ir_version = IR_VERSION
         _same_opsets(model)
     joined = onnx.compose.merge_models(first, second, io_map=[("pre_float32", "last_features")])
     return bytes(joined.SerializeToString())
@@ -157,6 +158,15 @@ def _options(estimator: Any, method: str) -> dict[Any, Any]:
     return {id(estimator): wanted} if wanted else {}
 
 
+def in_words(error: BaseException) -> str:
+    """What stopped a conversion, on one line. skl2onnx's words for a missing converter are a paragraph."""
+    text = " ".join(str(error).split())[:600]
+    missing = re.search(r"Unable to find a(?: shape calculator| converter)[^']*'<class '([^']+)'>'", text)
+    if missing:
+        return f"skl2onnx has no converter for {missing[1].rpartition('.')[2]}"
+    return f"{type(error).__name__}: {text}"
+
+
 def main(arguments: Sequence[str]) -> int:
     """`python -m modelpack.packager.convert JOB MODEL ERROR`: read a job, write ONNX bytes or an error."""
     job_file, onnx_file, error_file = map(Path, arguments)
@@ -164,8 +174,7 @@ def main(arguments: Sequence[str]) -> int:
         job = pickle.loads(job_file.read_bytes())
         onnx_file.write_bytes(convert(job))
     except BaseException as error:  # a child's last words: everything is reported
-        text = " ".join(str(error).split())[:600]
-        error_file.write_text(json.dumps({"error": f"{type(error).__name__}: {text}"}))
+        error_file.write_text(json.dumps({"error": in_words(error)}))
         return 1
     return 0
 

@@ -1,7 +1,7 @@
 """Converters of our own for the preprocessing that skl2onnx gets wrong, used in the converting process.
 
 - `SimpleImputer`: skl2onnx fills with float32 values whatever its input is, so that everything behind it is
-  float32 too; ours keeps float64.
+  float32 too; ours keeps float64, and fills texts with two nodes instead of five a column.
 - `OneHotEncoder` of numbers: skl2onnx casts to int64, so that 0.5 is 0; ours compares. Infrequent and dropped
   categories are a matrix behind the plain encoding.
 - `OrdinalEncoder`: skl2onnx forgets what a missing text is encoded as once missing texts are tokens.
@@ -18,7 +18,6 @@ from onnx import TensorProto, numpy_helper
 from skl2onnx.common._registration import register_converter, register_shape_calculator
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
-from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
 
 from modelpack.packager.columns import is_missing
 from modelpack.packager.signature import MISSING_TOKEN
@@ -49,6 +48,11 @@ class _Graph:
         name = str(self._scope.get_unique_variable_name("constant"))
         kind = numpy_helper.from_array(array).data_type
         self._container.add_initializer(name, kind, array.shape, array.ravel().tolist())
+        return name
+
+    def texts(self, values: list[str]) -> str:
+        name = str(self._scope.get_unique_variable_name("texts"))
+        self._container.add_initializer(name, TensorProto.STRING, [len(values)], [v.encode() for v in values])
         return name
 
     def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
@@ -98,10 +102,13 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
         raise NotImplementedError(
             "SimpleImputer has a column without any value in its training data: drop that column"
         )
-    if isinstance(operator.inputs[0].type, StringTensorType):
-        convert_sklearn_imputer(scope, operator, container)
-        return
     graph = _Graph(scope, container)
+    if isinstance(operator.inputs[0].type, StringTensorType):
+        name = concatenate_variables(scope, operator.inputs, container)
+        empty = graph.node("Equal", [name, graph.texts([str(imputer.missing_values)])])
+        filled = graph.texts([str(s) for s in imputer.statistics_])
+        graph.node("Where", [empty, filled, name], operator.outputs[0].full_name)
+        return
     dtype = _dtype(operator.outputs[0].type)
     name = concatenate_variables(scope, operator.inputs, container, type(operator.outputs[0].type))
     if is_missing(imputer.missing_values):

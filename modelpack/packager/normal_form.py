@@ -21,12 +21,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
 from modelpack.packager.columns import Column
+from modelpack.packager.peephole import tidy
 from modelpack.packager.signature import MISSING_TOKEN, Cell
 
-IR_VERSION = 8
+IR_VERSION = 9
 
-OPSETS = {"": 18, "ai.onnx.ml": 3}
-"""Old enough for any onnxruntime since 1.14, new enough for float64 trees (ai.onnx.ml 3)."""
+OPSETS = {"": 19, "ai.onnx.ml": 3}
+"""Old enough for any onnxruntime since 1.16, new enough to compare texts (19) and for float64 trees (3)."""
+
+CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 
 _OWN = "m_"
 """Prefix of the model's own names, so that none of them meets those that are added here."""
@@ -96,9 +99,16 @@ def normalise(
     score = _select(graph, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
+    looping = sorted({node.op_type for node in graph.node} & CONTROL_FLOW)
+    if looping:
+        raise PackagingError(
+            f"The model needs control flow ({', '.join(looping)}), which the server does not run, since it may "
+            "never end. Use an estimator that needs no loop (docs/estimators.md)."
+        )
     sources = _sources(graph, columns, meant)
     sources = _fold_concats(graph, sources)
     ordered = _feed(graph, sources, columns)
+    tidy(graph)
     score = _guard(graph, score, ordered, closed or {})
     _finish(model, score)
     try:
@@ -409,7 +419,7 @@ def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
     elem_type, dims = _type_of(graph, score)
-    rank = len(dims) if dims is not None else 0
+    rank = len(dims) if dims is not None else _rank_by_kind(graph, score)
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))
         graph.node.append(helper.make_node("Reshape", [score, "score_shape"], ["score_reshaped"]))
@@ -419,6 +429,9 @@ def _finish(model: Any, score: str) -> None:
             if name == score:
                 node.output[n] = "score"
     _rename_input(graph, score, "score")
+    used = {name for node in graph.node for name in node.input}
+    for initializer in [i for i in graph.initializer if i.name not in used]:
+        graph.initializer.remove(initializer)
     del graph.output[:]
     del graph.value_info[:]
     graph.output.append(helper.make_tensor_value_info("score", elem_type, ["N"] if rank == 1 else ["N", 1]))
@@ -433,6 +446,18 @@ def _finish(model: Any, score: str) -> None:
     model.ir_version = min(model.ir_version, IR_VERSION)
     model.producer_name, model.producer_version, model.doc_string, graph.doc_string = "modelpack", "", "", ""
     del model.metadata_props[:]
+
+
+_OF_RANK_2 = {"Gemm", "LinearRegressor", "TreeEnsembleRegressor"}
+
+
+def _rank_by_kind(graph: Any, name: str) -> int:
+    """2 for what always makes a matrix, though shape inference does not know it; else 0."""
+    makers = {o: n for n in graph.node for o in n.output}
+    node = makers.get(name)
+    while node is not None and node.op_type in ("Sigmoid", "Neg"):
+        node = makers.get(node.input[0])
+    return 2 if node is not None and node.op_type in _OF_RANK_2 else 0
 
 
 def _type_of(graph: Any, name: str) -> tuple[int, list[int] | None]:

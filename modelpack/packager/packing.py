@@ -29,6 +29,9 @@ from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
 from modelpack.packager.thresholds import settle
 from modelpack.packager.trials import accepted_missing, closed_categories
 
+SAMPLE_LIMIT = 20_000
+"""Rows of the sample that are compared; of a larger one, as many evenly spaced ones."""
+
 _SEED = 20240229
 
 
@@ -74,7 +77,8 @@ def package(
 
     Args:
         estimator: a fitted scikit-learn classifier or regressor, alone or at the end of a `Pipeline`.
-        sample: rows that look like those to be scored, with the model's columns; others are ignored.
+        sample: rows that look like those to be scored, with the model's columns; others are ignored. Of more
+            than `SAMPLE_LIMIT` rows, that many are used.
         positive_class: the class whose probability is the score; default for two classes: the second.
         tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
         timeout: seconds for all conversions together.
@@ -85,6 +89,8 @@ def package(
         ParityError: the ONNX model's results are not the estimator's; the message has the worst row.
         PackagingError: anything else that stands in the way.
     """
+    if isinstance(sample, pd.DataFrame):
+        sample = _manageable(sample.rename(columns=str))
     columns = model_columns(estimator, sample)
     target = choose_target(estimator, positive_class)
     oracle = Oracle(estimator, columns, sample, target)
@@ -109,6 +115,12 @@ def package(
         metrics={str(k): float(v) for k, v in (metrics or {}).items()},
         unused=tuple(c.name for c in columns if c not in attempt.form.columns),
     )
+
+
+def _manageable(sample: pd.DataFrame) -> pd.DataFrame:
+    if len(sample) <= SAMPLE_LIMIT:
+        return sample
+    return sample.iloc[np.linspace(0, len(sample) - 1, SAMPLE_LIMIT).round().astype(int)]
 
 
 def installed_libraries() -> dict[str, str]:

@@ -77,7 +77,9 @@ class Parity:
         return self.failures == 0 and self.rounded_rows <= ROUNDED_LIMIT * max(self.rows, 1)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The report as JSON; an infinite difference (a score where there should be none) becomes null."""
+        form = asdict(self)
+        return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in form.items()}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def compare(
     far = np.array([k in _FAR for k in kinds], dtype=bool)
     overflow = np.isfinite(wanted) & ~np.isfinite(found) & far & expected.scored
     difference[overflow | ~expected.scored] = 0.0
-    rounded = _explained(expected, found, unit, np.flatnonzero(difference > tolerance), oracle, tolerance)
+    apart = np.flatnonzero((difference > tolerance) & np.isfinite(wanted) & np.isfinite(found))
+    rounded = _explained(expected, found, unit, apart, oracle, tolerance)
     rounded_difference = float(difference[:count][rounded[:count]].max(initial=0.0))
     difference[rounded] = 0.0
     worst = int(np.argmax(difference))

@@ -318,3 +318,47 @@ def test_unknown_profiles_are_answered_with_those_that_exist(shell: Shell, files
 def test_a_taken_name_or_unknown_type_is_refused_by_the_server_in_words(shell: Shell, files: Path) -> None:
     shell.run("apply", str(files / "declaration.py"))
     assert "interval" in shell.refused("refresh", "customer", "--older-than", "a while")
+
+
+def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: Path) -> None:
+    shell.run(
+        "publish", "--dummy", "0.1", "--name", "churn", "--inputs", "complaints,spend,plan:text", "--promote"
+    )
+    assert shell.json("predict", "churn", '{"complaints": 1, "spend": null, "plan": "pro"}')[
+        "score"
+    ] == pytest.approx(0.1)
+    assert "0.3" in shell.run("publish", "--dummy", "0.3", "--name", "churn", "--inputs", "complaints,spend")
+    assert shell.json("alias", "churn", "challenger", "2")["version"] == 2
+    assert "team=crm, reviewed" in shell.run(
+        "tag", "churn", "2", "team=crm", "reviewed", "--metric", "auc=0.6"
+    )
+    found = shell.json("diff", "churn", "1", "2")
+    assert {d["name"] for d in found["differences"]} == {"auc", "plan"}
+    assert found["largest_difference"] == pytest.approx(0.2)
+    assert "differ by at most 0.2" in shell.run("diff", "churn", "1", "2")
+    assert "golden row" in shell.run("verify", "churn", "2")
+    shell.run("export", "churn", "2", "-o", str(tmp_path / "churn.onnx"))
+    assert (
+        shell.json("import", str(tmp_path / "churn.onnx"), "--name", "copy")["lineage"]["imported"]["version"]
+        == 2
+    )
+    assert "stands for challenger" in shell.refused("retire", "churn", "2")
+    assert "is gone" in shell.run("alias", "churn", "challenger", "--drop")
+    shell.run("retire", "churn", "2", "--reason", "enough")
+    assert "is retired" in shell.refused("promote", "churn", "2")
+    assert "granted to" in shell.run("grant", "churn", "modelpack_publisher", "--require-approval")
+    assert (
+        "modelpack_publisher" not in shell.json("grant", "churn", "modelpack_publisher", "--revoke")["roles"]
+    )
+    assert "Somebody else has to approve" in shell.refused("approve", "churn", "1")
+    for wrong in (
+        ("publish", "--name", "churn"),
+        ("publish", "model.joblib", "--dummy", "0.1", "--name", "churn"),
+        ("alias", "churn", "challenger"),
+    ):
+        assert (
+            "expected" in shell.refused(*wrong)
+            or "--dummy takes" in shell.refused(*wrong)
+            or "--drop" in shell.refused(*wrong)
+        )
+    assert "retire 2" in shell.run("show", "churn", "1")

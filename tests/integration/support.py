@@ -82,9 +82,15 @@ def linear_score(weights: Sequence[float], bias: float, numbers: Sequence[float 
 
 
 def publish(
-    session: Session, name: str, inputs: Sequence[str], weights: Sequence[float], bias: float = 0.0
+    session: Session,
+    name: str,
+    inputs: Sequence[str],
+    weights: Sequence[float],
+    bias: float = 0.0,
+    *,
+    promote: bool = True,
 ) -> int:
-    """Publish a linear model as the next version and promote it."""
+    """Publish a linear model as the next version and, unless told otherwise, promote it."""
     signature = {
         "format": 1,
         "inputs": [{"name": n, "type": "number", "missing": True} for n in inputs],
@@ -99,7 +105,8 @@ def publish(
         json.dumps(signature),
         json.dumps(golden),
     )
-    session.execute("select modelpack.promote(%s, %s)", [name, version])
+    if promote:
+        session.execute("select modelpack.promote(%s, %s)", [name, version])
     return int(version)
 
 

@@ -186,15 +186,16 @@ def test_attach_refuses_unknown_customers_where_the_event_does(shop: Callable[..
 def test_attach_of_rows_refuses_an_old_snapshot(shop: Callable[..., Session]) -> None:
     session = shop()
     stand_alone(session)
-
-    def repeatably(statement: str) -> None:
-        with session.transaction():
-            session.execute("set transaction isolation level repeatable read")
-            session.execute(statement)
-
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match=r"joins public\.purchase"):
-        repeatably(ATTACH % "purchase_2025")
-    repeatably("create table later partition of purchase for values from ('2027-01-01') to ('2028-01-01')")
+    repeatable = "set transaction isolation level repeatable read"
+    with session.transaction(force_rollback=True):
+        session.execute(repeatable)
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match=r"joins public\.purchase"):
+            session.execute(ATTACH % "purchase_2025")
+    with session.transaction():
+        session.execute(repeatable)
+        session.execute(
+            "create table later partition of purchase for values from ('2027-01-01') to ('2028-01-01')"
+        )
     assert [r[0] for r in counted(session)] == [1, 2]
 
 

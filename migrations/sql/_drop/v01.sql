@@ -9,9 +9,10 @@ begin
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;
-  drop view modelpack.versions;
-  drop table modelpack.ignored, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
-             modelpack.inspection, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
+  drop view modelpack.versions, modelpack.failures;
+  drop table modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+             modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement,
+             modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
   for v_item in
     select p.oid::regprocedure as name from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop

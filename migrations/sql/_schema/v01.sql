@@ -40,6 +40,11 @@ insert into modelpack.setting (name, value, explanation) values
   ('log_retention', '90 days', 'partitions of the prediction log that are older are dropped by modelpack.maintain()'),
   ('log_partition_days', '7', 'days that one partition of the prediction log holds'),
   ('log_partitions_ahead', '4', 'partitions of the prediction log that modelpack.maintain() makes ahead'),
+  ('retired_kept', '30 days', 'modelpack.purge() keeps the bytes of versions that were retired since'),
+  ('failure_retention', '30 days', 'rows of modelpack.failure_log that are older are deleted by modelpack.maintain()'),
+  ('time_budget', '250 ms', 'processor time that one call of a model may take, where the model has no time_budget of its own; new sessions see a change'),
+  ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
+  ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again'),
   ('model_bytes', '128 MB', 'a larger model is not published'),
   ('model_nodes', '10000', 'a model of more operators is not published'),
   ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
@@ -50,25 +55,50 @@ create table modelpack.model (
   description text not null default '',
   created_at timestamptz not null default now(),
   created_by name not null default session_user,
+  requires_approval boolean not null default false,
+  time_budget interval,
+  disabled text,
+  disabled_at timestamptz,
+  disabled_by name,
   -- a name that fits every generated object
-  constraint model_name_is_plain check (model ~ '^[a-z][a-z0-9_]{0,40}$')
+  constraint model_name_is_plain check (model ~ '^[a-z][a-z0-9_]{0,40}$'),
+  -- a budget of nothing would end every call
+  constraint model_time_budget_is_positive check (time_budget > interval '0')
 );
 comment on table modelpack.model is 'models by name; a model has versions';
 comment on column modelpack.model.model is 'name of the model';
 comment on column modelpack.model.description is 'what the model is for';
 comment on column modelpack.model.created_at is 'when the first version was published';
 comment on column modelpack.model.created_by is 'who published the first version';
+comment on column modelpack.model.requires_approval is 'whether somebody other than the publisher must approve a version before it is promoted';
+
+create table modelpack.permission (
+  model text not null references modelpack.model,
+  role name not null,
+  granted_at timestamptz not null default now(),
+  granted_by name not null default session_user,
+  primary key (model, role)
+);
+comment on table modelpack.permission is 'which roles may promote, roll back, alias, describe and retire versions of a model';
+comment on column modelpack.permission.model is 'name of the model';
+comment on column modelpack.permission.role is 'the role; its members are meant too';
+comment on column modelpack.permission.granted_at is 'when';
+comment on column modelpack.permission.granted_by is 'who granted it';
+comment on column modelpack.model.time_budget is 'processor time that one call may take; NULL: the setting time_budget. New sessions see a change';
+comment on column modelpack.model.disabled is 'why the model scores nothing, NULL while it may; set by modelpack.disable';
+comment on column modelpack.model.disabled_at is 'since when';
+comment on column modelpack.model.disabled_by is 'who disabled it';
 
 create table modelpack.artifact (
   sha256 text primary key,
-  onnx bytea not null,
+  onnx bytea,
   -- the key is the hash of the bytes, whoever writes the row
-  constraint artifact_hash_is_true check (sha256 = encode(sha256(onnx), 'hex'))
+  constraint artifact_hash_is_true check (onnx is null or sha256 = encode(sha256(onnx), 'hex'))
 );
 alter table modelpack.artifact alter column onnx set storage external;
 comment on table modelpack.artifact is 'bytes of models in ONNX, by content; only modelpack_owner reads them';
 comment on column modelpack.artifact.sha256 is 'SHA-256 of the bytes, in hex';
-comment on column modelpack.artifact.onnx is 'the model in ONNX normal form: inputs "number" and "text", output "score"';
+comment on column modelpack.artifact.onnx is 'the model in ONNX normal form: inputs "number" and "text", output "score"; NULL once purged';
 
 create table modelpack.version (
   version_id integer generated always as identity primary key,
@@ -80,6 +110,7 @@ create table modelpack.version (
   parity jsonb not null default '{}',
   metrics jsonb not null default '{}',
   libraries jsonb not null default '{}',
+  lineage jsonb not null default '{}',
   note text not null default '',
   created_at timestamptz not null default now(),
   created_by name not null default session_user,
@@ -97,6 +128,7 @@ comment on column modelpack.version.golden is 'inputs with expected scores, run 
 comment on column modelpack.version.parity is 'how the ONNX result was held against the estimator''s own';
 comment on column modelpack.version.metrics is 'metrics that the publisher gave';
 comment on column modelpack.version.libraries is 'library versions of the machine that made it';
+comment on column modelpack.version.lineage is 'where it comes from: fingerprints of the data, revision of the code';
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';
 comment on column modelpack.version.created_by is 'who published it';
@@ -128,6 +160,53 @@ comment on column modelpack.inspection.memory is 'largest resident memory of the
 comment on column modelpack.inspection.load_milliseconds is 'how long loading took';
 comment on column modelpack.inspection.row_microseconds is 'how long one golden row took on average';
 
+create table modelpack.annotation (
+  annotation_id bigint generated always as identity primary key,
+  version_id integer not null references modelpack.version,
+  kind text not null,
+  name text not null,
+  value jsonb,
+  at timestamptz not null default clock_timestamp(),
+  by name not null default session_user,
+  -- what a version can be given after it was published
+  constraint annotation_kind check (kind in ('tag', 'note', 'metric')),
+  -- a note has no name, the others have one
+  constraint annotation_name check ((kind = 'note') = (name = '') and length(name) <= 63)
+);
+create index annotation_version_idx on modelpack.annotation (version_id, kind, name, annotation_id);
+comment on table modelpack.annotation is 'tags, notes and metrics that versions were given later; the newest of a name counts';
+comment on column modelpack.annotation.annotation_id is 'order of the changes';
+comment on column modelpack.annotation.version_id is 'the version';
+comment on column modelpack.annotation.kind is 'tag, note or metric';
+comment on column modelpack.annotation.name is 'name of the tag or metric; empty for a note';
+comment on column modelpack.annotation.value is 'its value; NULL takes a tag or metric off';
+comment on column modelpack.annotation.at is 'when';
+comment on column modelpack.annotation.by is 'who';
+
+create table modelpack.approval (
+  version_id integer primary key references modelpack.version,
+  reason text not null default '',
+  at timestamptz not null default now(),
+  by name not null default session_user
+);
+comment on table modelpack.approval is 'versions that somebody other than their publisher approved';
+comment on column modelpack.approval.version_id is 'the version';
+comment on column modelpack.approval.reason is 'why, in the words of who did it';
+comment on column modelpack.approval.at is 'when';
+comment on column modelpack.approval.by is 'who';
+
+create table modelpack.retirement (
+  version_id integer primary key references modelpack.version,
+  reason text not null default '',
+  at timestamptz not null default now(),
+  by name not null default session_user
+);
+comment on table modelpack.retirement is 'versions that are out of use for good';
+comment on column modelpack.retirement.version_id is 'the version';
+comment on column modelpack.retirement.reason is 'why, in the words of who did it';
+comment on column modelpack.retirement.at is 'when';
+comment on column modelpack.retirement.by is 'who';
+
 create table modelpack.alias (
   model text not null,
   alias text not null,
@@ -135,7 +214,9 @@ create table modelpack.alias (
   set_at timestamptz not null default now(),
   set_by name not null default session_user,
   primary key (model, alias),
-  foreign key (model, version) references modelpack.version (model, version)
+  foreign key (model, version) references modelpack.version (model, version),
+  -- one word
+  constraint alias_is_plain check (alias ~ '^[a-z][a-z0-9_-]{0,40}$')
 );
 comment on table modelpack.alias is 'which version a name stands for; champion is the one that scores';
 comment on column modelpack.alias.model is 'name of the model';
@@ -147,22 +228,22 @@ comment on column modelpack.alias.set_by is 'who set it';
 create table modelpack.promotion (
   promotion_id bigint generated always as identity primary key,
   model text not null references modelpack.model,
-  alias text not null default 'champion',
+  alias text default 'champion',
   action text not null,
   version integer,
   previous integer,
   reason text not null default '',
   at timestamptz not null default clock_timestamp(),
   by name not null default session_user,
-  -- a rollback goes back along the promotions
-  constraint promotion_action check (action in ('promote', 'rollback'))
+  -- a rollback goes back along the promotions; the others are history alone
+  constraint promotion_action check (action in ('promote', 'rollback', 'alias', 'unalias', 'approve', 'retire'))
 );
 create index promotion_model_idx on modelpack.promotion (model, promotion_id);
-comment on table modelpack.promotion is 'who promoted or rolled back what, when and why';
+comment on table modelpack.promotion is 'the history of a model: who promoted, rolled back, approved, aliased or retired what, when and why';
 comment on column modelpack.promotion.promotion_id is 'order of the changes';
 comment on column modelpack.promotion.model is 'name of the model';
-comment on column modelpack.promotion.alias is 'the alias that moved';
-comment on column modelpack.promotion.action is 'promote or rollback';
+comment on column modelpack.promotion.alias is 'the alias that moved; NULL where none did';
+comment on column modelpack.promotion.action is 'promote or rollback (of the champion), alias or unalias (of other names), approve, retire';
 comment on column modelpack.promotion.version is 'version that the alias stands for since';
 comment on column modelpack.promotion.previous is 'version that it stood for before';
 comment on column modelpack.promotion.reason is 'why, in the words of who did it';
@@ -207,9 +288,12 @@ create table modelpack.score (
   position integer not null,
   model text not null,
   inputs jsonb not null,
+  on_error text not null default 'stale',
   log_insert text not null,
   log_update text not null,
-  primary key (profile_id, score)
+  primary key (profile_id, score),
+  -- what happens to a score that cannot be had
+  constraint score_on_error check (on_error in ('stale', 'null', 'raise'))
 );
 comment on table modelpack.score is 'scores that models write on profile rows';
 comment on column modelpack.score.profile_id is 'the profile';
@@ -217,8 +301,26 @@ comment on column modelpack.score.score is 'name of the score and of its column'
 comment on column modelpack.score.position is 'order in the declaration';
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row';
+comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
 comment on column modelpack.score.log_insert is 'where the log finds the rows scored by an INSERT';
 comment on column modelpack.score.log_update is 'where the log finds the rows scored by an UPDATE';
+
+create table modelpack.made (
+  profile_id integer not null references modelpack.profile on delete cascade,
+  kind text not null,
+  object text not null,
+  relation regclass,
+  definition text not null,
+  -- generated functions, and the triggers that call them
+  constraint made_kind check (kind in ('function', 'trigger'))
+);
+create index made_profile_idx on modelpack.made (profile_id, kind, object);
+comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
+comment on column modelpack.made.profile_id is 'the profile';
+comment on column modelpack.made.kind is 'function or trigger';
+comment on column modelpack.made.object is 'its name';
+comment on column modelpack.made.relation is 'the table of a trigger';
+comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
 create table modelpack.ignored (
   profile text not null,
@@ -258,26 +360,73 @@ comment on column modelpack.prediction.text_inputs is 'text inputs in the order 
 comment on column modelpack.prediction.microseconds is 'how long the model took';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';
 
+create table modelpack.failure_log (
+  failure_id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  version_id integer not null references modelpack.version,
+  profile text not null,
+  kind text not null,
+  reason text not null,
+  failures bigint not null
+);
+create index failure_log_version_idx on modelpack.failure_log (version_id, kind, at);
+comment on table modelpack.failure_log is 'a sample of the failures of scoring: about one row a minute for each version and kind; which rows have no fresh score, the profile itself says';
+comment on column modelpack.failure_log.failure_id is 'number of the row';
+comment on column modelpack.failure_log.at is 'when it was written';
+comment on column modelpack.failure_log.version_id is 'the version that gave no score';
+comment on column modelpack.failure_log.profile is 'the profile table';
+comment on column modelpack.failure_log.kind is 'input, model, output, time, breaker, wheels or load';
+comment on column modelpack.failure_log.reason is 'the reason, as the profile row has it';
+comment on column modelpack.failure_log.failures is 'failures of this kind in the session since it last wrote; other sessions may have had more';
+
+create view modelpack.failures as
+select f.at, v.model, v.version, f.profile, f.kind, f.reason, f.failures
+  from modelpack.failure_log as f
+  join modelpack.version as v using (version_id);
+comment on view modelpack.failures is 'the sampled failures of scoring, by model and version';
+
 create view modelpack.versions as
 select v.model,
        v.version,
        (select array_agg(a.alias order by a.alias) from modelpack.alias as a where a.model = v.model and a.version = v.version) as aliases,
        v.created_at,
        v.created_by,
-       v.metrics,
+       v.metrics || coalesce(n.metrics, '{}') as metrics,
        v.note,
        v.signature,
        v.parity,
        v.libraries,
        v.sha256,
-       length(a.onnx) as bytes
+       length(a.onnx) as bytes,
+       v.lineage,
+       coalesce(n.tags, '{}') as tags,
+       (select jsonb_agg(jsonb_build_object('note', o.value, 'at', o.at, 'by', o.by) order by o.annotation_id)
+          from modelpack.annotation as o where o.version_id = v.version_id and o.kind = 'note') as notes,
+       p.by as approved_by,
+       r.at as retired_at,
+       i.checked_at,
+       i.onnxruntime
   from modelpack.version as v
-  join modelpack.artifact as a using (sha256);
+  join modelpack.artifact as a using (sha256)
+  left join modelpack.approval as p using (version_id)
+  left join modelpack.retirement as r using (version_id)
+  left join lateral (
+    select jsonb_object_agg(l.name, l.value) filter (where l.kind = 'tag') as tags,
+           jsonb_object_agg(l.name, l.value) filter (where l.kind = 'metric') as metrics
+      from (select distinct on (o.kind, o.name) o.kind, o.name, o.value
+              from modelpack.annotation as o where o.version_id = v.version_id and o.kind <> 'note'
+             order by o.kind, o.name, o.annotation_id desc) as l
+     where l.value is not null) as n on true
+  left join lateral (
+    select c.checked_at, c.onnxruntime from modelpack.inspection as c
+     where c.version_id = v.version_id order by c.inspection_id desc limit 1) as i on true;
 comment on view modelpack.versions is 'the registry: every version with its aliases, without its bytes';
 
-grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.profile, modelpack.score, modelpack.setting
+grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.annotation,
+                modelpack.approval, modelpack.retirement, modelpack.permission, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
+grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;
 
 do $owner$
 declare

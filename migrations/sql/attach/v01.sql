@@ -32,8 +32,8 @@ begin
                                        where a.attrelid = attach.relation::regclass and a.attname = w.name and not a.attisdropped)), '{}'),
          attach.score_function, attach.log_insert, attach.log_update
   returning profile_id into v_profile;
-  insert into modelpack.score (profile_id, score, position, model, inputs, log_insert, log_update)
-  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', s.value ->> 'log_insert', s.value ->> 'log_update'
+  insert into modelpack.score (profile_id, score, position, model, inputs, on_error, log_insert, log_update)
+  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale'), s.value ->> 'log_insert', s.value ->> 'log_update'
     from jsonb_array_elements(attach.scores) with ordinality as s;
 end
 $modelpack$;

@@ -15,19 +15,40 @@ declare
   v_log_update text := '';
   v_log text;
   v_unchanged text;
+  -- what happens to a score that cannot be had, by score.on_error
+  v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
+  perform modelpack.record_failure(@version_id@, @profile@, v_failure);$stale$;
+  v_gone constant text := $gone$
+  -- and is taken away: on_error = "null"
+  new.@score@ := null;
+  new.@score@_version := null;
+  new.@score@_scored_at := null;
+  new.@score@_microseconds := null;$gone$;
+  v_raise constant text := $raise$raise exception using
+    errcode = 'data_exception',
+    message = '@model@ version @version@ gives no score for a row of ' || @profile@ || ': ' || v_failure,
+    hint = 'The score is declared with on_error="raise": nothing is written without it.';$raise$;
 begin
   select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation::regclass for update;
   for v_score in
-    select s.*, a.version, v.version_id,
+    select s.*, a.version, v.version_id, m.disabled,
            (select h.previous from modelpack.promotion as h
              where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) as before
       from modelpack.score as s
+      left join modelpack.model as m on m.model = s.model
       left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
       left join modelpack.version as v on v.model = a.model and v.version = a.version
      where s.profile_id = v_profile.profile_id
      order by s.position
   loop
-    if v_score.version is null then
+    if v_score.disabled is not null then
+      v_blocks := v_blocks || modelpack.fill($block$
+-- score @score@: the model @model@ is disabled
+new.@score@_stale := @reason@;@gone@$block$,
+        'gone', case when v_score.on_error = 'null' then v_gone else '' end,
+        'score', v_score.score, 'model', v_score.model, 'reason', quote_literal('disabled: ' || v_score.disabled));
+      continue;
+    elsif v_score.version is null then
       v_blocks := v_blocks || modelpack.fill($block$
 -- score @score@
 new.@score@_stale := 'no version of the model @model@ has been promoted';$block$,
@@ -42,7 +63,8 @@ v_started := clock_timestamp();
 v_failure := null;
 @call@
 if v_score is null then
-  new.@score@_stale := coalesce(v_failure, modelpack.failure());  -- the last score stands, with its version and time
+  v_failure := coalesce(v_failure, modelpack.failure());
+  @failed@
 else
   new.@score@ := v_score;
   new.@score@_version := @version@;
@@ -60,7 +82,8 @@ end;
 if v_failure is null then
   v_score := modelpack.score(@version_id@, v_numbers, v_texts);
 end if;$call$ else 'v_score := modelpack.score(@version_id@, @numbers@, @texts@);' end,
-      'numbers', v_feed.numbers, 'texts', v_feed.texts,
+      'failed', case v_score.on_error when 'stale' then v_stale when 'null' then v_stale || v_gone else v_raise end,
+      'profile', quote_literal(v_profile.name), 'numbers', v_feed.numbers, 'texts', v_feed.texts,
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
     v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
 
@@ -106,6 +129,11 @@ select n.@score@_scored_at, @profile@, @key@, @quoted@, '@model@', n.@score@_ver
     execute modelpack.fill(v_profile.log_insert, 'logs', ltrim(replace(v_log_insert, E'\n', E'\n  '), E'\n '));
     execute modelpack.fill(v_profile.log_update, 'logs', ltrim(replace(v_log_update, E'\n', E'\n  '), E'\n '));
   end if;
+  update modelpack.made as m
+     set definition = md5(f.prosrc)
+    from unnest(array[v_profile.score_function, v_profile.log_insert, v_profile.log_update]) as t (template)
+    join pg_proc as f on f.oid = to_regprocedure(substring(t.template from '^create or replace function (modelpack\.[^(]+\(\))'))
+   where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
 end
 $modelpack$;
 comment on function modelpack.bind(text) is

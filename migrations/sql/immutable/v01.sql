@@ -3,6 +3,10 @@ language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 begin
+  -- modelpack.purge takes bytes away, publishing the same model again brings them back; the key is their hash
+  if tg_table_name = 'artifact' and new.sha256 = old.sha256 and (new.onnx is null or old.onnx is null) then
+    return new;
+  end if;
   raise exception using
     errcode = 'restrict_violation',
     message = format('%s of %s: what was published does not change', tg_op, tg_relid::regclass),

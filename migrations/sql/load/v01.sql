@@ -4,6 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 import collections
 import hashlib
+import importlib
 import json
 import os
 import signal
@@ -16,8 +17,10 @@ key = version_id  # arguments are gone after the call; what outlives it keeps a 
 cache = GD.setdefault("modelpack", collections.OrderedDict())
 
 def broken(reason: str) -> Any:
-    """Give the reason instead of a score; try to load again after a second."""
-    until = time.monotonic() + 1.0
+    """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, …"""
+    attempts = GD.setdefault("modelpack_attempts", {})
+    until = time.monotonic() + min(10.0, 2.0 ** min(attempts.get(key, 0), 4))
+    attempts[key] = attempts.get(key, 0) + 1
 
     def run(_numbers: Any, _texts: Any) -> None:
         GD["modelpack_failure"] = reason
@@ -26,8 +29,13 @@ def broken(reason: str) -> Any:
 
     return run
 
-def runner(session: Any, numpy: Any, inputs: list[dict[str, Any]]) -> Any:
+def runner(session: Any, numpy: Any, found: dict[str, Any], run_options: Any) -> Any:
     """Close over all that one call needs."""
+    inputs = json.loads(found["signature"])["inputs"]
+    budget, limit, pause = found["budget"], found["breaker_failures"], found["breaker_pause"]
+    watch = GD["modelpack_watch"]
+    armed = (run_options, budget)
+    in_a_row = 0
     names = [i["name"] for i in inputs if i["type"] == "number"]
     words = [i["name"] for i in inputs if i["type"] == "text"]
     needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
@@ -46,7 +54,27 @@ def runner(session: Any, numpy: Any, inputs: list[dict[str, Any]]) -> Any:
                 return f"input {name} is {value}, beyond what float32 holds"
         return None
 
+    def fails(reason: str, weight: int = 1) -> None:
+        """Count a failure; at the limit put the open breaker in the place of the model."""
+        nonlocal in_a_row
+        GD["modelpack_failure"] = reason
+        in_a_row += weight
+        if in_a_row >= limit and cache.get(key) is run:
+            until = time.monotonic() + pause
+            kept = f"the model keeps failing and is not called for {pause:g} s: {reason}"
+
+            def open_breaker(numbers: Any, texts: Any) -> float | None:
+                if time.monotonic() < until:
+                    GD["modelpack_failure"] = kept
+                    return None
+                cache[key] = run  # half-open: one success closes it, one failure opens it again
+                score: float | None = run(numbers, texts)
+                return score
+
+            cache[key] = open_breaker
+
     def run(numbers: list[float | None], texts: list[str | None] | None) -> float | None:
+        nonlocal in_a_row
         try:
             feed = {}
             if width:
@@ -66,13 +94,30 @@ def runner(session: Any, numpy: Any, inputs: list[dict[str, Any]]) -> Any:
                     GD["modelpack_failure"] = f"input {absent[0]} is NULL, which the model does not take"
                     return None
                 feed["text"] = array((texts,), dtype=object)
-            score = float(raw.run(outputs, feed, None)[0].item())
+            watch[0] += 1  # a call of its own for the watchdog
+            watch[1] = armed
+            score = float(raw.run(outputs, feed, run_options)[0].item())
+            watch[1] = None
         except Exception as error:
-            GD["modelpack_failure"] = f"the model fails: {type(error).__name__}: {str(error)[:500]}"
+            watch[1] = None
+            ended, watch[2], run_options.terminate = watch[2], None, False
+            if ended == "cancel":
+                GD["modelpack_failure"] = "the statement was cancelled"
+            elif ended == "time":
+                fails(
+                    f"the model ran beyond its time budget of {budget * 1000:g} ms and was ended",
+                    -(-limit // 4),
+                )
+            else:
+                fails(f"the model fails: {type(error).__name__}: {str(error)[:500]}")
             return None
+        if watch[2]:  # it ended by itself just as the watchdog meant to end it
+            watch[2], run_options.terminate = None, False
         if score - score != 0.0:
-            GD["modelpack_failure"] = f"the model gives {score}"
+            fails(f"the model gives {score}")
             return None
+        if in_a_row:
+            in_a_row = 0
         return score
 
     return run
@@ -80,8 +125,15 @@ def runner(session: Any, numpy: Any, inputs: list[dict[str, Any]]) -> Any:
 def read() -> Any:
     found = plpy.execute(
         "select v.sha256, v.signature, a.onnx, exists (select from modelpack.inspection as i"
-        " where i.version_id = v.version_id and i.sha256 = v.sha256) as passed from modelpack.version as v"
-        f" join modelpack.artifact as a using (sha256) where v.version_id = {key}"
+        " where i.version_id = v.version_id and i.sha256 = v.sha256) as passed,"
+        " date_part('epoch', coalesce(m.time_budget, s.time_budget)) as budget, s.breaker_failures,"
+        " date_part('epoch', s.breaker_pause) as breaker_pause"
+        " from modelpack.version as v join modelpack.artifact as a using (sha256)"
+        " join modelpack.model as m using (model),"
+        " (select max(value) filter (where name = 'time_budget')::interval as time_budget,"
+        " max(value) filter (where name = 'breaker_failures')::integer as breaker_failures,"
+        " max(value) filter (where name = 'breaker_pause')::interval as breaker_pause"
+        f" from modelpack.setting) as s where v.version_id = {key}"
     )
     if len(found) == 0:
         return broken(f"there is no version with the number {key}")
@@ -95,6 +147,8 @@ def read() -> Any:
     wheels = plpy.execute("select modelpack.server_wheels() as path")[0]["path"]
     if wheels and wheels not in sys.path:
         sys.path.insert(0, wheels)
+    if "onnxruntime" not in sys.modules:
+        importlib.invalidate_caches()  # a folder that was not there at the last attempt
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # threads that a library starts must never receive the backend's signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
@@ -102,6 +156,7 @@ def read() -> Any:
         import numpy
         import onnxruntime
 
+        plpy.execute("select modelpack.start_watchdog()")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -112,12 +167,15 @@ def read() -> Any:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return runner(session, numpy, json.loads(found[0]["signature"])["inputs"])
+    return runner(session, numpy, found[0], onnxruntime.RunOptions())
 
 try:
     run = read()
+    GD.get("modelpack_attempts", {}).pop(key, None)
 except plpy.SPIError as error:
-    if (error.sqlstate or "")[:2] in ("57", "40", "53") or error.sqlstate == "25006":
+    # cancel and shutdown, serialization, resources, lock timeout, input/output, read-only: never swallowed
+    state = error.sqlstate or ""
+    if state[:2] in ("57", "40", "53", "55", "58") or state == "25006":
         raise
     run = broken(f"the model cannot be read: {error}")
 except ImportError as error:
@@ -134,6 +192,6 @@ while len(cache) >= limit:
 cache[key] = run
 $modelpack$;
 comment on function modelpack.load(integer) is
-  'Brings a version into the session: reads its bytes, checks their hash, makes an onnxruntime session of one thread. What fails is remembered for a second, so that a broken model costs little.';
+  'Brings a version into the session: reads its bytes, checks their hash, makes an onnxruntime session of one thread. What fails is remembered for a second (later for longer, up to ten), so that a broken model costs little.';
 alter function modelpack.load(integer) owner to modelpack_owner;
 revoke all on function modelpack.load(integer) from public;

@@ -50,6 +50,8 @@ begin
     end if;
   end loop;
   delete from modelpack.prediction_default as p where p.scored_at < v_oldest;
+  delete from modelpack.failure_log as f
+   where f.at < now() - (select s.value::interval from modelpack.setting as s where s.name = 'failure_retention');
 end
 $modelpack$;
 comment on function modelpack.maintain() is

@@ -4,6 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
+  v_disabled text;
   v_version modelpack.version;
   v_input record;
   v_value jsonb;
@@ -13,6 +14,13 @@ declare
   v_taken constant text := 'the model takes: ';
   v_signature text;
 begin
+  select m.disabled into v_disabled from modelpack.model as m where m.model = predict.model;
+  if v_disabled is not null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('the model %s is disabled: %s', predict.model, v_disabled),
+      hint = format('select modelpack.enable(%L);', predict.model);
+  end if;
   select v.* into v_version
     from modelpack.version as v
    where v.model = predict.model

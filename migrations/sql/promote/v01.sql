@@ -3,18 +3,25 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
+declare
+  v_version_id integer;
 begin
+  perform modelpack.check_grant(promote.model, 'promote a version of');
   perform from modelpack.model as m where m.model = promote.model for update;
-  if not found then
-    raise exception using
-      errcode = 'undefined_object',
-      message = format('there is no model %s', promote.model),
-      detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none')),
-      hint = 'Publish a version first: modelpack publish MODEL --name …';
-  end if;
   if exists (select from modelpack.alias as a
               where a.model = promote.model and a.alias = 'champion' and a.version = promote.version) then
     return;  -- it is the champion already
+  end if;
+  v_version_id := modelpack.find_version(promote.model, promote.version);
+  perform modelpack.check_live(promote.model, promote.version);
+  if (select m.requires_approval from modelpack.model as m where m.model = promote.model)
+     and not exists (select from modelpack.approval as a where a.version_id = v_version_id) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s version %s is not approved', promote.model, promote.version),
+      detail = format('The model %s requires approval by somebody other than the publisher.', promote.model),
+      hint = format('As a member of modelpack_approver: select modelpack.approve(%L, %s), or modelpack approve %s %s.',
+                    promote.model, promote.version, promote.model, promote.version);
   end if;
   perform modelpack.set_champion(promote.model, promote.version, 'promote', promote.reason);
 end

@@ -1,6 +1,6 @@
 create or replace function modelpack.publish(
   model text, onnx bytea, signature jsonb, golden jsonb, parity jsonb default '{}', metrics jsonb default '{}',
-  libraries jsonb default '{}', note text default '', description text default ''
+  libraries jsonb default '{}', note text default '', description text default '', lineage jsonb default '{}'
 ) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -19,18 +19,22 @@ begin
       hint = 'Publish a smaller model, or let a superuser raise model_bytes in modelpack.setting.';
   end if;
   insert into modelpack.model (model, description) values (publish.model, publish.description) on conflict do nothing;
+  if found then  -- whoever begins a model may also promote it
+    insert into modelpack.permission (model, role) values (publish.model, modelpack.caller()) on conflict do nothing;
+  end if;
   perform from modelpack.model as m where m.model = publish.model for update;  -- versions count without gaps
-  insert into modelpack.artifact (sha256, onnx) values (v_sha256, publish.onnx) on conflict do nothing;
+  insert into modelpack.artifact (sha256, onnx) values (v_sha256, publish.onnx)
+  on conflict (sha256) do update set onnx = excluded.onnx where artifact.onnx is null;  -- purged, and here again
   select coalesce(max(v.version), 0) + 1 into v_version from modelpack.version as v where v.model = publish.model;
-  insert into modelpack.version (model, version, sha256, signature, golden, parity, metrics, libraries, note)
+  insert into modelpack.version (model, version, sha256, signature, golden, parity, metrics, libraries, note, lineage)
   values (publish.model, v_version, v_sha256, publish.signature, publish.golden, publish.parity, publish.metrics,
-          publish.libraries, publish.note)
+          publish.libraries, publish.note, publish.lineage)
   returning version_id into v_version_id;
   perform modelpack.prove(v_version_id);
   return v_version;
 end
 $modelpack$;
-comment on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) is
+comment on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text, jsonb) is
   'Stores a model as the next version, after its golden rows gave the expected scores on this server. Returns the number of the version.';
-revoke all on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) from public;
-grant execute on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text) to modelpack_publisher;
+revoke all on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text, jsonb) from public;
+grant execute on function modelpack.publish(text, bytea, jsonb, jsonb, jsonb, jsonb, jsonb, text, text, jsonb) to modelpack_publisher;

@@ -7,7 +7,12 @@ declare
   v_started constant timestamptz := pg_catalog.clock_timestamp();
   v_total bigint := 0;
 begin
-  for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
+  for v_chunk in
+    select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c where not (only_stale and not everything)
+    union all
+    select s.first_block, s.last_block from modelpack.stale_chunks(profile, chunk_blocks) as s where only_stale and not everything
+     order by 1
+  loop
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, 
       older_than => case when everything then v_started end);
     commit;

@@ -5,10 +5,12 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_history integer[] := '{}';
+  v_target integer;
   v_step record;
 begin
+  perform modelpack.check_grant(rollback.model, 'roll back');
   perform from modelpack.model as m where m.model = rollback.model for update;
-  -- a promotion adds to the history, a rollback takes the newest away: so it can be repeated
+  -- a promotion adds to the history, a rollback takes away what is newer than its target: so it can be repeated
   for v_step in
     select h.action, h.version from modelpack.promotion as h
      where h.model = rollback.model and h.alias = 'champion' order by h.promotion_id
@@ -16,21 +18,31 @@ begin
     if v_step.action = 'promote' then
       v_history := v_history || v_step.version;
     else
-      v_history := v_history[: cardinality(v_history) - 1];
+      while cardinality(v_history) > 0 loop
+        v_history := v_history[: cardinality(v_history) - 1];
+        exit when v_history[cardinality(v_history)] = v_step.version;
+      end loop;
     end if;
   end loop;
-  if cardinality(v_history) < 2 then
+  for v_place in reverse cardinality(v_history) - 1 .. 1 loop
+    if not exists (select from modelpack.retirement as r join modelpack.version as v using (version_id)
+                    where v.model = rollback.model and v.version = v_history[v_place]) then
+      v_target := v_history[v_place];
+      exit;
+    end if;
+  end loop;
+  if v_target is null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format('the model %s has no champion before %s', rollback.model,
-                       coalesce('version ' || v_history[1]::text, 'its first promotion')),
+                       coalesce('version ' || v_history[cardinality(v_history)]::text, 'its first promotion')),
       hint = format('select modelpack.promote(%L, VERSION) makes any version the champion.', rollback.model);
   end if;
-  perform modelpack.set_champion(rollback.model, v_history[cardinality(v_history) - 1], 'rollback', rollback.reason);
-  return v_history[cardinality(v_history) - 1];
+  perform modelpack.set_champion(rollback.model, v_target, 'rollback', rollback.reason);
+  return v_target;
 end
 $modelpack$;
 comment on function modelpack.rollback(text, text) is
-  'Returns to the champion before this one, and from there to the one before; returns its version.';
+  'Returns to the champion before this one, and from there to the one before; returns its version. Retired versions are passed over.';
 revoke all on function modelpack.rollback(text, text) from public;
 grant execute on function modelpack.rollback(text, text) to modelpack_publisher;

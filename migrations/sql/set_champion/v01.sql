@@ -6,32 +6,15 @@ as $modelpack$
 declare
   v_version_id integer;
   v_previous integer;
-  v_profile record;
 begin
-  select v.version_id into v_version_id
-    from modelpack.version as v where v.model = set_champion.model and v.version = set_champion.version;
-  if v_version_id is null then
-    raise exception using
-      errcode = 'undefined_object',
-      message = format('the model %s has no version %s', set_champion.model, set_champion.version),
-      detail = format('It has: %s.', coalesce((select string_agg(v.version::text, ', ' order by v.version)
-                                                 from modelpack.version as v where v.model = set_champion.model), 'no versions')),
-      hint = 'Publish it first: modelpack publish MODEL --name …';
-  end if;
+  v_version_id := modelpack.find_version(set_champion.model, set_champion.version);
   perform modelpack.prove(v_version_id);
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';
   insert into modelpack.alias as a (model, alias, version) values (set_champion.model, 'champion', set_champion.version)
   on conflict (model, alias) do update set version = excluded.version, set_at = now(), set_by = session_user;
   insert into modelpack.promotion (model, action, version, previous, reason)
   values (set_champion.model, set_champion.action, set_champion.version, v_previous, set_champion.reason);
-  for v_profile in
-    select p.relation from modelpack.profile as p
-     where p.profile_id in (select s.profile_id from modelpack.score as s where s.model = set_champion.model)
-       and exists (select from pg_class as c where c.oid = p.relation)  -- a dropped profile needs no score
-     order by p.profile_id
-  loop
-    perform modelpack.bind(v_profile.relation::text);
-  end loop;
+  perform modelpack.bind_model(set_champion.model);
 end
 $modelpack$;
 comment on function modelpack.set_champion(text, integer, text, text) is

@@ -12,7 +12,7 @@ import pytest
 
 from modelpack.errors import PackagingError
 from modelpack.packager import packing
-from modelpack.packager.convert import Job, convert
+from modelpack.packager.convert import Job, convert, in_words
 
 NUMBERS = ["visits", "spend", "days_quiet"]
 TEXTS = ["plan", "region"]
@@ -28,7 +28,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         try:
             return convert(pickle.loads(pickle.dumps(job)))
         except Exception as error:
-            raise PackagingError(f"{type(error).__name__}: {error}") from error
+            raise PackagingError(in_words(error)) from error
 
     monkeypatch.setattr(packing, "convert_in_child", convert_here)
 

@@ -154,7 +154,7 @@ def test_the_score_is_a_column_of_the_probabilities() -> None:
         ],
     )
     form = normalise(raw, [A, B], index=2)
-    assert kinds(form) == ["LinearClassifier", "Gather"]
+    assert kinds(form) == ["Gemm"]
     assert run(form, number=[[3, 4]]).tolist() == [7]
     assert run(normalise(raw, [A, B], index=2, sign=-1.0), number=[[3, 4]]).tolist() == [-7]
 

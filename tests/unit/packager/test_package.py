@@ -28,7 +28,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from modelpack.packager import Package, Signature, package
+from modelpack.packager import Package, Signature, package, packing
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN
 
@@ -256,6 +256,20 @@ def test_a_model_fitted_on_an_array_takes_the_sample_s_names(customers: pd.DataF
     assert [i.name for i in made.signature.inputs] == NUMBERS
     expected = forest.predict_proba(customers[NUMBERS].to_numpy())[:, 1]
     np.testing.assert_allclose(score(made, customers), expected, atol=1e-6)
+
+
+def test_column_names_may_be_numbers(customers: pd.DataFrame, gone: Any) -> None:
+    frame = pd.DataFrame(customers[NUMBERS].to_numpy())
+    made = package(LogisticRegression(max_iter=1000).fit(frame.to_numpy(), gone), frame)
+    assert [i.name for i in made.signature.inputs] == ["0", "1", "2"]
+
+
+def test_a_large_sample_is_thinned_out(
+    monkeypatch: pytest.MonkeyPatch, customers: pd.DataFrame, gone: Any
+) -> None:
+    monkeypatch.setattr(packing, "SAMPLE_LIMIT", 100)
+    made = package(LogisticRegression(max_iter=1000).fit(customers[NUMBERS], gone), customers)
+    assert made.parity.rows == 100
 
 
 def test_booleans_and_nullable_numbers_are_numbers(customers: pd.DataFrame, gone: Any) -> None:

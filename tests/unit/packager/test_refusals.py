@@ -14,6 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -121,7 +122,15 @@ def test_an_estimator_without_a_converter(customers: pd.DataFrame, gone: Any) ->
         FunctionTransformer(np.cbrt, feature_names_out="one-to-one"), LogisticRegression()
     )
     estimator.fit(customers[NUMBERS], gone)
-    with pytest.raises(PackagingError, match=r"cannot be converted to ONNX.*docs/estimators.md"):
+    with pytest.raises(
+        PackagingError, match=r"float32, split, float64: .*FunctionTransformer.*docs/estimators.md"
+    ):
+        package(estimator, customers)
+
+
+def test_a_model_that_needs_a_loop(customers: pd.DataFrame, gone: Any) -> None:
+    estimator = KNeighborsClassifier().fit(customers[NUMBERS], gone)
+    with pytest.raises(PackagingError, match=r"needs control flow \(Scan\), which the server does not run"):
         package(estimator, customers)
 
 

@@ -298,7 +298,7 @@ def table(results: Sequence[Result]) -> str:
     lines = [
         "# Estimators that can be published",
         "",
-        "Made by `make zoo` from the estimator zoo (`tests/unit/packager/zoo.py`): every scikit-learn",
+        "Made by `python -m tests.unit.packager.zoo docs/estimators.md` from the estimator zoo: every scikit-learn",
         "classifier and regressor that skl2onnx claims to convert, fitted on simulated customers. *yes*: the",
         "ONNX model gives the estimator's own result on the sample, on the probes and on fresh rows.",
         "*refused*: there is no conversion. *differs*: the conversion is not faithful, and the parity check",

@@ -1,0 +1,57 @@
+create or replace function modelpack.diff(model text, first integer, second integer, rows jsonb default null)
+returns table (part text, name text, first_value text, second_value text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  v_first modelpack.version;
+  v_second modelpack.version;
+  v_rows jsonb := diff.rows;
+begin
+  select v.* into v_first from modelpack.version as v where v.version_id = modelpack.find_version(diff.model, diff.first);
+  select v.* into v_second from modelpack.version as v where v.version_id = modelpack.find_version(diff.model, diff.second);
+  return query
+    with input as (
+      select s.which, i.value ->> 'name' as name,
+             format('%s. %s%s', i.ordinality, i.value ->> 'type', case when (i.value -> 'missing')::boolean then '' else ', never NULL' end) as said
+        from (values (1, v_first.signature), (2, v_second.signature)) as s (which, signature),
+             jsonb_array_elements(s.signature -> 'inputs') with ordinality as i
+    )
+    select 'input', coalesce(a.name, b.name), a.said, b.said
+      from (select * from input where which = 1) as a
+      full join (select * from input where which = 2) as b on a.name = b.name
+     where a.said is distinct from b.said
+     order by 2;
+  return query
+    select p.part, coalesce(a.key, b.key), a.value, b.value
+      from (values ('output', v_first.signature -> 'output', v_second.signature -> 'output'),
+                   ('metric', (select w.metrics from modelpack.versions as w where w.model = diff.model and w.version = diff.first),
+                              (select w.metrics from modelpack.versions as w where w.model = diff.model and w.version = diff.second)),
+                   ('library', v_first.libraries, v_second.libraries),
+                   ('lineage', v_first.lineage, v_second.lineage)) as p (part, one, two)
+      cross join lateral (select coalesce(x.key, y.key) as key from jsonb_each_text(p.one) as x
+                            full join jsonb_each_text(p.two) as y on x.key = y.key) as k
+      left join lateral jsonb_each_text(p.one) as a on a.key = k.key
+      left join lateral jsonb_each_text(p.two) as b on b.key = k.key
+     where a.value is distinct from b.value
+     order by array_position(array['output', 'metric', 'library', 'lineage'], p.part), k.key;
+  if v_rows is null then  -- the golden rows of the first, by name
+    select jsonb_agg((select jsonb_object_agg(i.value ->> 'name', r.value -> (i.ordinality - 1)::integer)
+                        from jsonb_array_elements(v_first.signature -> 'inputs') with ordinality as i) order by r.ordinality)
+      into v_rows
+      from jsonb_array_elements(v_first.golden -> 'rows') with ordinality as r;
+  end if;
+  return query
+    select 'score', a.place::text, coalesce(a.score::text, a.reason), coalesce(b.score::text, b.reason)
+      from modelpack.score_rows(diff.model, diff.first, (select jsonb_agg(modelpack.only_inputs(r.value, v_first.signature) order by r.ordinality)
+                                                           from jsonb_array_elements(v_rows) with ordinality as r)) as a
+      join modelpack.score_rows(diff.model, diff.second, (select jsonb_agg(modelpack.only_inputs(r.value, v_second.signature) order by r.ordinality)
+                                                            from jsonb_array_elements(v_rows) with ordinality as r)) as b using (place)
+     order by a.place;
+end
+$modelpack$;
+comment on function modelpack.diff(text, integer, integer, jsonb) is
+  'Two versions side by side: inputs, output, metrics, libraries and lineage that differ, and the scores of the same rows (an array of named inputs; default: the golden rows of the first).';
+revoke all on function modelpack.diff(text, integer, integer, jsonb) from public;
+grant execute on function modelpack.diff(text, integer, integer, jsonb) to modelpack_reader, modelpack_publisher, modelpack_approver;

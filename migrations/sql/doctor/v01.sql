@@ -1,0 +1,34 @@
+create or replace function modelpack.doctor() returns table (status text, "check" text, found text, expected text, mend text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  v_area record;
+  v_row record;
+  v_found boolean;
+begin
+  for v_area in
+    select * from (values
+      ('server', 'Python, its wheels and who may write their folder', 'the server''s Python imports numpy and onnxruntime'),
+      ('tables', 'tables, columns, indexes and rights', 'what the declarations name is there'),
+      ('triggers', 'triggers, functions and partitions', 'what attaching made is there, enabled and unchanged'),
+      ('rows', 'rows of profiles', 'fresh, of the champion, and what their events say (sampled)'),
+      ('models', 'models', 'champions give their golden scores, none fails'),
+      ('log', 'prediction log', 'partitions ahead')) as a (name, checks, expectation)
+  loop
+    v_found := false;
+    for v_row in execute format('select * from modelpack.%I()', 'examine_' || v_area.name) loop
+      v_found := v_found or v_row.status <> 'ok';
+      return query select v_row.status, v_row."check", v_row.found, v_row.expected, v_row.mend;
+    end loop;
+    if not v_found then
+      return query select 'ok', v_area.checks, 'as expected', v_area.expectation, '';
+    end if;
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.doctor() is
+  'Examines the installation: one row a finding, with status (ok, warn, fail), what was found, what is expected, and the statement that mends it. Imports numpy and onnxruntime, and reads profiles: for people and monitoring every few minutes, not for every second.';
+revoke all on function modelpack.doctor() from public;
+grant execute on function modelpack.doctor() to modelpack_monitor, modelpack_publisher;

@@ -1,0 +1,23 @@
+create or replace function modelpack.enable(model text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+begin
+  if not pg_has_role(modelpack.caller(), 'modelpack_approver', 'member') then
+    perform modelpack.check_grant(enable.model, 'enable');
+  end if;
+  update modelpack.model as m set disabled = null, disabled_at = null, disabled_by = null where m.model = enable.model;
+  if not found then
+    raise exception using
+      errcode = 'undefined_object',
+      message = format('there is no model %s', enable.model),
+      detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
+  end if;
+  perform modelpack.bind_model(enable.model);
+end
+$modelpack$;
+comment on function modelpack.enable(text) is
+  'Lets a model score again that modelpack.disable stopped. Rows marked in between are scored at their next event or by CALL modelpack.rescore(profile, only_stale => true).';
+revoke all on function modelpack.enable(text) from public;
+grant execute on function modelpack.enable(text) to modelpack_publisher, modelpack_approver;

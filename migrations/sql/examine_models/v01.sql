@@ -1,0 +1,42 @@
+create or replace function modelpack.examine_models() returns table (status text, "check" text, found text, expected text, mend text)
+language plpgsql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  v_model record;
+begin
+  return query
+  select 'warn', format('champion of %s', s.model), format('none, and the score %s of %s waits for one', s.score, p.name), 'a promoted version',
+         format('select modelpack.promote(%L, …);', s.model)
+    from modelpack.score as s join modelpack.profile as p using (profile_id)
+   where not exists (select from modelpack.alias as a where a.model = s.model and a.alias = 'champion')
+   order by 2;
+  return query
+  select 'warn', format('model %s', m.model), format('disabled since %s by %s: %s', m.disabled_at, m.disabled_by, m.disabled), 'enabled',
+         format('select modelpack.enable(%L);', m.model)
+    from modelpack.model as m where m.disabled is not null order by 2;
+  for v_model in
+    select distinct v.model, v.version, v.version_id
+      from modelpack.score as s
+      join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
+      join modelpack.version as v on v.model = a.model and v.version = a.version
+     order by 1
+  loop
+    return query
+    select 'fail', format('golden rows of %s version %s', v_model.model, v_model.version), g.failure,
+           'on this server the scores that were expected when it was published',
+           format('give the server the wheels that made the version, or publish again; until then: select modelpack.disable(%L);', v_model.model)
+      from modelpack.examine_golden(v_model.version_id) as g (failure) where g.failure is not null;
+  end loop;
+  return query
+  select 'warn', format('failures of %s version %s', f.model, f.version),
+         format('%s times or more in the last hour (%s): %s', sum(f.failures), f.kind, (array_agg(f.reason order by f.at desc))[1]), 'none',
+         case f.kind when 'input' then 'look at the rows: select * from modelpack.failures order by at desc;'
+                     else format('select modelpack.rollback(%L); or select modelpack.disable(%1$L);', f.model) end
+    from modelpack.failures as f where f.at > clock_timestamp() - interval '1 hour'
+   group by f.model, f.version, f.kind order by 2;
+end
+$modelpack$;
+comment on function modelpack.examine_models() is
+  'Champions, disabled and failing models. No row: all is right.';

@@ -1,0 +1,94 @@
+create or replace function modelpack.examine_tables() returns table (status text, "check" text, found text, expected text, mend text)
+language plpgsql stable security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  p modelpack.profile;
+  v_event jsonb;
+  v_relation regclass;
+  v_key text[];
+begin
+  for p in select * from modelpack.profile as q order by q.name loop
+    if not exists (select from pg_class as c where c.oid = p.relation) then
+      return query select 'fail', format('profile table %s', p.name), 'it was dropped', 'a table, or no declaration',
+                          format('select modelpack.forget(%L);', p.name);
+      continue;
+    elsif to_regclass(p.name) is distinct from p.relation then
+      return query select 'fail', format('profile table %s', p.name), format('it is called %s now', p.relation), 'the name in the declaration',
+                          format('alter table %s rename to %I; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$'));
+      continue;
+    end if;
+    return query
+    select 'fail', format('column of %s', p.name), format('%s is missing', w.name), 'every column that modelpack keeps',
+           format('alter table %s rename column … to %I; where it was renamed, else modelpack remove and apply', p.relation, w.name)
+      from (select unnest(p.maintained) as name
+            union
+            select s.score || x from modelpack.score as s, unnest(array['', '_version', '_scored_at', '_stale', '_microseconds']) as x
+             where s.profile_id = p.profile_id) as w
+     where not exists (select from pg_attribute as a where a.attrelid = p.relation and a.attname = w.name and not a.attisdropped)
+     order by 3;
+    return query
+    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no %s', r.name), 'select, insert and update',
+           format('select modelpack.grant_access(%L, true);', p.relation::text)
+      from unnest(array['SELECT', 'INSERT', 'UPDATE']) as r (name)
+     where not has_table_privilege('modelpack_owner', p.relation, r.name)
+    union all
+    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no USAGE on the schema %s', n.nspname), 'usage',
+           format('select modelpack.grant_access(%L, true);', p.relation::text)
+      from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+     where c.oid = p.relation and not has_schema_privilege('modelpack_owner', n.oid, 'USAGE');
+    return query
+    select 'warn', format('index of stale rows of %s', p.name), 'there is none', 'a partial index, so that stale rows are found without reading the table',
+           format('select modelpack.ensure_stale_index(%L, array[%s], array[%s]);', p.relation::text,
+                  (select string_agg(quote_literal(k), ', ') from jsonb_array_elements_text(p.declaration -> 'key') as k),
+                  (select string_agg(quote_literal(s.score || '_stale'), ', ' order by s.position) from modelpack.score as s where s.profile_id = p.profile_id))
+     where exists (select from modelpack.score as s where s.profile_id = p.profile_id)
+       and not exists (select from pg_index as i where i.indrelid = p.relation and i.indisvalid and pg_get_expr(i.indpred, i.indrelid) like '%\_stale IS NOT NULL%');
+    for v_event in select e from jsonb_array_elements(p.declaration -> 'events') as e loop
+      v_relation := to_regclass(modelpack.qualified(v_event ->> 'table'));
+      v_key := array(select jsonb_array_elements_text(coalesce(nullif(v_event -> 'key', 'null'), p.declaration -> 'key')));
+      if v_relation is null or not exists (select from modelpack.made as m where m.profile_id = p.profile_id and m.relation = v_relation) then
+        return query
+        select 'fail', format('event table %s of %s', v_event ->> 'table', p.name),
+               coalesce((select 'it is called ' || string_agg(distinct m.relation::text, ', ') || ' now'
+                           from modelpack.made as m
+                          where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation <> p.relation
+                            and exists (select from pg_class as c where c.oid = m.relation)
+                            and m.relation not in (select r from (select to_regclass(modelpack.qualified(e ->> 'table')) as r
+                                                                    from jsonb_array_elements(p.declaration -> 'events') as e) as k where r is not null)),
+                        case when v_relation is null then 'it was dropped' else 'it is another table than the one that was declared' end),
+               'the table of the declaration',
+               'rename it back; or take the event out of the declaration, or declare the new name, and modelpack apply';
+        continue;
+      end if;
+      return query
+      select 'fail', format('column of %s', v_relation), format('%s is missing, which features of %s read', w.name, p.name), 'every column of the declaration',
+             format('alter table %s rename column … to %I; where it was renamed, else change the declaration and apply', v_relation, w.name)
+        from (select unnest(v_key) as name
+              union select v_event ->> 'at'
+              union select f.value ->> 'column' from jsonb_each(v_event -> 'features') as f) as w
+       where w.name is not null
+         and not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = w.name and not a.attisdropped)
+       order by 3;
+      return query
+      select 'fail', format('rights on %s', v_relation), 'modelpack_owner has no SELECT', 'select',
+             format('select modelpack.grant_access(%L, false);', v_relation::text)
+       where not has_table_privilege('modelpack_owner', v_relation, 'SELECT');
+      return query
+      select 'warn', format('index of %s', v_relation), format('none starts with (%s)', array_to_string(v_key, ', ')),
+             'an index, so that reading features again does not read the whole table',
+             format('create index concurrently on %s (%s);', v_relation, (select string_agg(format('%I', k), ', ') from unnest(v_key) as k))
+       where not exists (
+               select from pg_index as i
+                where i.indrelid = v_relation and i.indisvalid and i.indpred is null and i.indexprs is null
+                  and (select array_agg(a.attname::text order by a.attname)
+                         from unnest(i.indkey::smallint[]) with ordinality as k (attnum, place)
+                         join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                        where k.place <= cardinality(v_key)) = (select array_agg(k order by k) from unnest(v_key) as k));
+    end loop;
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.examine_tables() is
+  'Tables, columns, indexes and rights of all profiles, against their declarations. No row: all is right.';

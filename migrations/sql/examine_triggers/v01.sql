@@ -1,0 +1,67 @@
+create or replace function modelpack.examine_triggers() returns table (status text, "check" text, found text, expected text, mend text)
+language plpgsql stable security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  p modelpack.profile;
+  v_last text;
+begin
+  for p in select * from modelpack.profile as q where exists (select from pg_class as c where c.oid = q.relation) order by q.name loop
+    -- what attaching made, against what is there
+    return query
+    select 'fail', format('trigger of %s', p.name),
+           case when t.oid is null then format('%s on %s is missing', m.object, m.relation)
+                when t.tgenabled not in ('O', 'A') then format('%s on %s is disabled', m.object, m.relation)
+                else format('%s on %s runs %s', m.object, m.relation, t.tgfoid::regprocedure) end,
+           format('enabled, as it was made (%s)', split_part(m.definition, ' ', 2)),
+           case when t.oid is not null and t.tgenabled not in ('O', 'A')
+                then format('alter table %s enable trigger %I; call modelpack.rebuild(%L);', m.relation, m.object, p.relation::text)
+                else format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name) end
+      from modelpack.made as m
+      left join pg_trigger as t on t.tgrelid = m.relation and t.tgname = m.object and not t.tgisinternal
+     where m.profile_id = p.profile_id and m.kind = 'trigger'
+       and exists (select from pg_class as c where c.oid = m.relation)
+       and (t.oid is null or t.tgenabled not in ('O', 'A') or m.definition <> format('%s %s', t.tgtype, t.tgfoid::regprocedure))
+     order by m.object;
+    return query
+    select 'fail', format('function of %s', p.name),
+           format(case when f.oid is null then '%s is missing' else '%s was changed by hand' end, m.object),
+           'the text that the declaration generates',
+           format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name)
+      from modelpack.made as m
+      left join pg_proc as f on f.oid = to_regprocedure(m.object)
+     where m.profile_id = p.profile_id and m.kind = 'function' and md5(f.prosrc) is distinct from m.definition
+     order by m.object;
+    if not exists (select from modelpack.made as m where m.profile_id = p.profile_id) then
+      return query select 'fail', format('trigger of %s', p.name), 'nothing is recorded', 'triggers and functions as they were made',
+                          format('select modelpack.seal(%L);', p.relation::text);
+    end if;
+    -- a BEFORE trigger after ours sees the score, and may change what was scored
+    select max(m.object) into v_last from modelpack.made as m where m.profile_id = p.profile_id and m.relation = p.relation and m.object like 'zz\_modelpack%';
+    return query
+    select 'warn', format('order of triggers of %s', p.name),
+           format('%I runs after the score trigger %I', t.tgname, v_last),
+           'the score trigger is the last BEFORE trigger by name',
+           format('alter trigger %I on %s rename to %I;', t.tgname, p.relation, 'a_' || t.tgname)
+      from pg_trigger as t
+     where t.tgrelid = p.relation and not t.tgisinternal and t.tgenabled in ('O', 'A')
+       and t.tgtype::integer & 1 = 1 and t.tgtype::integer & 2 = 2 and t.tgtype::integer & 20 <> 0
+       and t.tgname collate "C" > v_last collate "C";
+    -- partitions that rows can be inserted straight into
+    return query
+    select 'fail', format('partitions of %s', e.relation), format('%s has no count triggers', n.relid::regclass),
+           'the triggers of its parent', format('select modelpack.cover_partitions(%L); call modelpack.rebuild(%L);', e.relation, p.relation::text)
+      from (select distinct m.relation from modelpack.made as m
+             where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation <> p.relation
+               and exists (select from pg_class as c where c.oid = m.relation and c.relkind = 'p')) as e
+     cross join lateral pg_partition_tree(e.relation) as n
+     where n.level > 0
+       and exists (select from modelpack.made as m
+                    where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation = e.relation
+                      and not exists (select from pg_trigger as t where t.tgrelid = n.relid and t.tgname = m.object));
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.examine_triggers() is
+  'Triggers, functions and partitions of all profiles, against what attaching made. No row: all is right.';

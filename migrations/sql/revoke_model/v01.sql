@@ -1,0 +1,11 @@
+create or replace function modelpack.revoke_model(model text, role name) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+begin
+  delete from modelpack.permission as p where p.model = revoke_model.model and p.role = revoke_model.role;
+end
+$modelpack$;
+comment on function modelpack.revoke_model(text, name) is 'Takes back what modelpack.grant_model gave.';
+revoke all on function modelpack.revoke_model(text, name) from public;

@@ -1,0 +1,24 @@
+create or replace function modelpack.seal(relation text) returns void
+language plpgsql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- What attaching made, so that modelpack.doctor() sees what has been changed by hand since.
+declare
+  v_profile constant modelpack.profile := modelpack.find_profile(seal.relation::regclass);
+begin
+  delete from modelpack.made as m where m.profile_id = v_profile.profile_id;
+  insert into modelpack.made (profile_id, kind, object, relation, definition)
+  select v_profile.profile_id, 'function', f.oid::regprocedure::text, null, md5(f.prosrc)
+    from pg_proc as f
+   where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+  union all
+  select v_profile.profile_id, 'trigger', t.tgname, t.tgrelid, format('%s %s', t.tgtype, t.tgfoid::regprocedure)
+    from pg_trigger as t
+    join pg_proc as f on f.oid = t.tgfoid
+    join pg_class as c on c.oid = t.tgrelid
+   where not t.tgisinternal and not c.relispartition
+     and f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g);
+end
+$modelpack$;
+comment on function modelpack.seal(text) is
+  'Records the functions and triggers that attaching a declaration made; the last step of its script.';

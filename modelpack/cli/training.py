@@ -1,0 +1,75 @@
+"""The data scientist's training set, from the declaration that the triggers keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from modelpack.cli.schema import Declaration
+from modelpack.cli.session import Session, command
+from modelpack.declaration import load_profiles
+from modelpack.errors import DeclarationError
+from modelpack.server import in_words
+
+
+def training_set(
+    session: Session,
+    declaration: Declaration,
+    at: Annotated[
+        list[str],
+        typer.Option(
+            help="The moment of the features, e.g. 1997-10-01 (UTC); may be repeated.", metavar="MOMENT"
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write: .parquet or .csv.", metavar="FILE")
+    ],
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help='SQL of the truth; p is the profile row and at the moment, e.g. "not exists (select from '
+            'purchase as e where e.customer_id = p.customer_id and e.purchased_at > at)".',
+            metavar="SQL",
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="The profile, where the file declares several.", metavar="TABLE"),
+    ] = None,
+    everybody: Annotated[
+        bool,
+        typer.Option("--everybody", help="Also customers without an event up to the moment."),
+    ] = False,
+) -> None:
+    """Write features as they were at moments in the past: no event after the moment is seen."""
+    from modelpack.training import training_set as read
+
+    if output.suffix not in (".parquet", ".csv"):
+        raise DeclarationError(
+            f"{output} ends with {output.suffix!r}, expected a file name with .parquet or .csv"
+        )
+    if not output.parent.is_dir():
+        raise DeclarationError(f"there is no folder {output.parent} to write {output.name} into")
+    found = [p for p in load_profiles(declaration) if profile in (None, p.table)]
+    if len(found) != 1:
+        tables = ", ".join(p.table for p in load_profiles(declaration))
+        raise DeclarationError(f"{declaration} declares {tables}; name one of them with --profile")
+    with (
+        in_words(DeclarationError),
+        session.transaction() as connection,
+        session.working("reading the events"),
+    ):
+        frame = read(connection, found[0], at=at, label=label, everybody=everybody)
+    if output.suffix == ".parquet":
+        frame.to_parquet(output, index=False)
+    else:
+        frame.to_csv(output, index=False)
+    session.say(f"{output}: {len(frame):,} rows, {len(frame.columns)} columns.")
+    session.answer({"file": str(output), "rows": len(frame), "columns": list(map(str, frame.columns))})
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    command(app, "training-set")(training_set)

@@ -1,0 +1,71 @@
+"""modelpack.start_watchdog: a thread of the session that ends a model which runs beyond its time budget."""
+
+from __future__ import annotations
+
+import typing
+
+SQL = """\
+create or replace function modelpack.start_watchdog() returns void
+language plpython3u volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+{body}
+$modelpack$;
+comment on function modelpack.start_watchdog() is
+  'Starts, once a session, the thread that ends a model which has used its time budget. modelpack.load calls it.';
+alter function modelpack.start_watchdog() owner to modelpack_owner;
+revoke all on function modelpack.start_watchdog() from public;
+"""
+
+
+def start_watchdog(GD: dict[str, typing.Any]) -> None:
+    """Share `GD["modelpack_watch"]` with the calls: [number of the call, what is armed or None, why it was ended].
+
+    Arming costs a call two writes into a list, no clock and no lock. The thread looks every 25 ms. The budget
+    is processor time of the backend, so that a crowded machine ends no healthy model; twenty times the budget
+    on the clock ends it all the same, and so does a cancel or a shutdown of the backend that waits to be heard.
+    onnxruntime looks at `terminate` between two operators of the graph.
+    """
+    import _thread
+    import ctypes
+    import signal
+    import sys
+    import time
+
+    if "modelpack_watch" in GD:
+        return
+    watch = GD["modelpack_watch"] = [0, None, None]
+    backend = time.pthread_getcpuclockid(_thread.get_ident())
+    pending = []  # flags of the server that its signal handlers set; it acts on them when the model has returned
+    for flag in ("QueryCancelPending", "ProcDiePending"):
+        try:
+            pending.append(ctypes.c_int.in_dll(ctypes.CDLL(None), flag))
+        except (OSError, ValueError):
+            continue  # then the time budget alone bounds how long a cancel waits
+    # The backend holds Python's lock while it is not in Python: the waiting thread should ask for it seldom.
+    # It gets it as soon as a model runs, and that is all that it needs.
+    sys.setswitchinterval(1.0)
+
+    def look() -> None:
+        seen, used, since = -1, 0.0, 0.0
+        while True:
+            time.sleep(0.025)
+            armed = watch[1]
+            if armed is None:
+                seen = -1
+            elif watch[0] != seen:
+                seen, used, since = watch[0], time.clock_gettime(backend), time.monotonic()
+            else:
+                options, budget = armed
+                if any(flag.value for flag in pending):
+                    watch[2] = "cancel"
+                elif time.clock_gettime(backend) - used >= budget or time.monotonic() - since >= 20 * budget:
+                    watch[2] = "time"
+                options.terminate = watch[2] is not None
+
+    # a thread must never receive the backend's signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    try:
+        _thread.start_new_thread(look, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,64 @@
+"""What fault tests share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.cluster import Cluster
+from modelpack.install import install
+from modelpack.server import make_engine
+from tests.faults.hostile import connect
+
+
+@pytest.fixture
+def wheel_folder() -> Iterator[Path]:
+    """An empty folder that a server on this machine can read. (pytest's tmp_path is closed to it.)"""
+    above = Path(tempfile.mkdtemp(prefix="modelpack-wheels-"))
+    above.chmod(0o755)
+    folder = above / "wheels"
+    folder.mkdir()
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(above)
+
+
+@pytest.fixture(scope="module")
+def linked_wheels(server_wheels: Path | None) -> Iterator[Path]:
+    """A folder that is a link to the real wheels: to be taken away and put back."""
+    if server_wheels is None:
+        pytest.skip("the server's Python finds its wheels by itself: there is no folder to take away")
+    above = Path(tempfile.mkdtemp(prefix="modelpack-wheels-"))
+    above.chmod(0o755)
+    link = above / "wheels"
+    link.symlink_to(server_wheels.resolve())
+    yield link
+    shutil.rmtree(above)
+
+
+@pytest.fixture(scope="module")
+def private(linked_wheels: Path) -> Iterator[Cluster]:
+    """A server of the module's own, to be killed and starved, with modelpack in a database `template`."""
+    settings = {"fsync": "off", "max_connections": "60", "restart_after_crash": "on"}
+    with Cluster.temporary(settings=settings, database="template") as cluster:
+        engine = make_engine(cluster.dsn())
+        with engine.begin() as connection:
+            install(connection, linked_wheels)
+        engine.dispose()
+        yield cluster
+
+
+@pytest.fixture
+def killable(private: Cluster) -> Iterator[str]:
+    """DSN of a database of the test's own on that server."""
+    name = f"mp_{uuid.uuid4().hex[:12]}"
+    with connect(private.dsn("postgres")) as admin:
+        admin.execute(f"create database {name} template template")
+    yield private.dsn(name)
+    with connect(private.dsn("postgres")) as admin:
+        admin.execute(f"drop database if exists {name} with (force)")

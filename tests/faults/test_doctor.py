@@ -1,0 +1,249 @@
+"""Every check of the doctor, by breaking what it looks at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from modelpack.cli import app
+from tests.conftest import _clone
+from tests.faults.hostile import FAILS, Session, open_shop, plain_model, smuggle, unsound, value, visit
+
+
+def findings(session: Session) -> dict[str, tuple[str, str, str]]:
+    """Status, what was found and what mends it, of all checks that are not ok."""
+    found = session.execute("select * from modelpack.doctor()").fetchall()
+    return {check: (status, what, mend) for status, check, what, _, mend in found if status != "ok"}
+
+
+def test_a_sound_installation_has_a_row_for_every_area_and_all_are_ok(database: str) -> None:
+    with open_shop(database) as session:
+        # the wheels of a test may lie anywhere
+        assert {k: v for k, v in findings(session).items() if k != "folder of the wheels"} == {}
+        areas = {check for (check,) in session.execute('select "check" from modelpack.doctor()')}
+        assert {"Python of the server", "wheels", "rows of profiles", "models", "prediction log"} <= areas
+
+
+@pytest.fixture(scope="module")
+def sound(server: str, template: str) -> Iterator[Session]:
+    """A sound shop; tests break it in a transaction that they roll back."""
+    for dsn in _clone(server, template):
+        with open_shop(dsn) as session:
+            session.autocommit = False
+            yield session
+
+
+SQL_FAULTS: list[tuple[str, str, str, str]] = [
+    ("alter table visit disable trigger user", "trigger of public.customer", "fail", "is disabled"),
+    (
+        "drop trigger modelpack_customer_log_update on customer",
+        "trigger of public.customer",
+        "fail",
+        "modelpack_customer_log_update on public.customer is missing",
+    ),
+    (
+        "create or replace function modelpack.customer_count_visit_insert() returns trigger language plpgsql as"
+        " 'begin return null; end'",
+        "function of public.customer",
+        "fail",
+        "customer_count_visit_insert() was changed by hand",
+    ),
+    (
+        "create function later() returns trigger language plpgsql as 'begin return new; end';"
+        "create trigger zzz before update on customer for each row execute function later()",
+        "order of triggers of public.customer",
+        "warn",
+        "zzz runs after",
+    ),
+    ("drop index index of visit", "index of public.visit", "warn", "none starts with (customer_id)"),
+    ("drop index index of customer", "index of stale rows of public.customer", "warn", "none"),
+    ("revoke select on visit from modelpack_owner", "rights on public.visit", "fail", "no SELECT"),
+    ("revoke update on customer from modelpack_owner", "rights on public.customer", "fail", "no UPDATE"),
+    ("update customer set churn_stale = 'by hand' where false; select modelpack.disable('churn', 'why')", "model churn", "warn", "why"),
+    ("delete from modelpack.alias", "champion of churn", "warn", "waits for one"),
+    ("alter table customer rename to client", "profile table public.customer", "fail", "called public.client now"),
+    ("alter table customer rename visits to visit_count", "column of public.customer", "fail", "visits is missing"),
+    ("alter table customer rename churn_scored_at to at", "column of public.customer", "fail", "churn_scored_at is missing"),
+    ("alter table visit rename to visits", "event table visit of public.customer", "fail", "called public.visits now"),
+    ("alter table visit rename x to y", "column of public.visit", "fail", "x is missing"),
+    ("drop table visit", "event table visit of public.customer", "fail", "it was dropped"),
+    ("drop table customer", "profile table public.customer", "fail", "it was dropped"),
+    (
+        "set session_replication_role = replica; insert into visit (customer_id, x) values (1, 200); reset session_replication_role",
+        "features of public.customer (a sample of visit)",
+        "fail",
+        "1 rows differ",
+    ),
+    (
+        "set session_replication_role = replica; insert into visit (customer_id, x) values (999, 200); reset session_replication_role",
+        "customers of public.customer (a sample of visit)",
+        "fail",
+        "1 have events and no profile",
+    ),
+    (
+        "update modelpack.prediction set scored_at = '2001-01-01' where prediction_id = (select min(prediction_id) from modelpack.prediction)",
+        "default partition of the prediction log",
+        "warn",
+        "it has rows",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "status", "what"), SQL_FAULTS, ids=[f[0][:50] for f in SQL_FAULTS]
+)
+def test_the_doctor_finds(sound: Session, fault: str, check: str, status: str, what: str) -> None:
+    indexes = (
+        "select indexrelid::regclass::text from pg_index where not indisprimary and indrelid = %s::regclass"
+    )
+    try:
+        for table in ("visit", "customer"):
+            fault = fault.replace(f"index of {table}", value(sound, indexes, table))
+        sound.execute(fault)
+        found = findings(sound)
+        assert check in found, found
+        assert found[check][0] == status
+        assert what in found[check][1]
+        assert found[check][2]
+    finally:
+        sound.rollback()
+
+
+def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(database: str) -> None:
+    with open_shop(database) as session:
+        visit(session, (1, FAILS))
+        found = findings(session)
+        assert found["stale rows of public.customer"][:2] == (
+            "warn",
+            found["stale rows of public.customer"][1],
+        )
+        assert "1, such as: the model fails" in found["stale rows of public.customer"][1]
+        assert "the model fails" in found["failures of churn version 1"][1]
+        smuggle(session, plain_model())
+        session.execute(found["stale rows of public.customer"][2])
+        found = findings(session)
+        assert "stale rows of public.customer" not in found
+        assert found["rows of public.customer behind the champion"][1] == "19"
+        session.execute(found["rows of public.customer behind the champion"][2])
+        assert "rows of public.customer behind the champion" not in findings(session)
+        assert unsound(session) == []
+
+
+def test_the_doctor_finds_a_champion_that_scores_differently_here(database: str) -> None:
+    with open_shop(database) as session:
+        smuggle(session, plain_model(bias=0.5))
+        assert "golden row 1 gives 0.5" in findings(session)["golden rows of churn version 2"][1]
+
+
+def test_the_doctor_finds_a_log_without_partitions_ahead(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("truncate modelpack.prediction")
+        for (name,) in session.execute(
+            "select inhrelid::regclass::text from pg_inherits where inhparent = 'modelpack.prediction'::regclass"
+        ).fetchall():
+            if not name.endswith("default"):
+                session.execute(f"drop table {name}")
+        found = findings(session)["partitions of the prediction log"]
+        assert found[1] == "none"
+        session.execute(found[2].split(";")[0])
+        assert "partitions of the prediction log" not in findings(session)
+
+
+def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table customer set (fillfactor = 100, autovacuum_enabled = off)")
+        session.execute("create index on customer (visits)")
+        for _ in range(60):
+            visit(session, *((c, 100) for c in range(1, 21)))
+        session.execute("select pg_stat_force_next_flush()")
+        found = findings(session)
+        assert "fillfactor 100" in found["heap-only updates of public.customer"][1]
+        assert found["heap-only updates of public.customer"][2].startswith(
+            "alter table public.customer set (fillfactor = "
+        )
+
+
+def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("select pg_stat_force_next_flush()")
+        session.execute("select pg_stat_reset()")
+        for n in range(100):
+            visit(session, (1 + n % 20, 100))
+        session.execute("select pg_stat_force_next_flush()")
+        updated, heap_only = session.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'customer'"
+        ).fetchall()[0]
+        assert updated >= 100
+        assert heap_only >= 0.7 * updated  # none, if the index stood in the way; a full first page costs some
+
+
+@pytest.mark.parametrize(
+    ("breaks", "check", "what"),
+    [
+        (lambda folder: folder.chmod(0o777), "folder of the wheels", "others may write it"),
+        (
+            lambda folder: folder.rename(folder.with_name("elsewhere")),
+            "folder of the wheels",
+            "sees no folder",
+        ),
+        (lambda folder: _wheel(folder, "cp39-cp39-linux_x86_64"), "wheel numpy-9.9", "cp39-cp39"),
+        (
+            lambda folder: (folder / "numpy.py").write_text("raise ImportError('broken')"),
+            "wheels",
+            "ImportError: broken",
+        ),
+    ],
+    ids=["loose", "gone", "abi", "import"],
+)
+def test_the_doctor_finds_what_is_wrong_with_the_wheels(
+    database: str, wheel_folder: Path, breaks: Callable[[Path], Any], check: str, what: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute(
+            "create or replace function modelpack.server_wheels() returns text language sql immutable"
+            f" as $$ select '{wheel_folder}'::text $$"
+        )
+        breaks(wheel_folder)
+        rows = session.execute("select * from modelpack.doctor()").fetchall()
+        assert any(row[0] == "fail" and row[1] == check and what in row[2] and row[4] for row in rows), rows
+
+
+def _wheel(folder: Path, tag: str) -> None:
+    info = folder / "numpy-9.9.dist-info"
+    info.mkdir(mode=0o755)
+    (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
+
+
+def test_a_declaration_whose_tables_are_gone_can_be_forgotten(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("drop table customer")
+        with pytest.raises(psycopg.errors.UndefinedTable, match=r"public\.customer"):
+            visit(session, (1, 100))
+        session.execute(findings(session)["profile table public.customer"][2])
+        visit(session, (1, 100))
+        assert value(session, "select count(*) from modelpack.profile") == 0
+        assert "profile table public.customer" not in findings(session)
+
+
+def test_the_command_prints_findings_with_what_mends_them_and_fails_when_something_fails(
+    database: str,
+) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table visit disable trigger user")
+    done = CliRunner().invoke(app, ["doctor", "--dsn", database, "--json"])
+    assert done.exit_code == 1, done.output
+    checks = json.loads(done.stdout)["checks"]
+    mends = [row["mend"] for row in checks if row["check"] == "trigger of public.customer"]
+    printed = CliRunner().invoke(app, ["doctor", "--dsn", database])
+    assert all(mend in printed.stdout for mend in mends)
+    with psycopg.connect(database, autocommit=True) as session:
+        for mend in mends:
+            session.execute(mend.split(";")[0])
+        found = findings(session)
+    assert {status for check, (status, *_) in found.items() if check != "folder of the wheels"} <= {"warn"}

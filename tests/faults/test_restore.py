@@ -1,0 +1,204 @@
+"""What a DBA does to a database with modelpack in it: dumps, restores, vacuums, loads past the triggers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.conftest import _clone
+from tests.faults.hostile import (
+    FAILS,
+    TABLES,
+    Session,
+    attach,
+    open_shop,
+    plain_model,
+    scores,
+    shop,
+    smuggle,
+    unsound,
+    value,
+    visit,
+)
+
+
+def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:
+    """pg_dump from one database into pg_restore of another; what pg_restore said."""
+    dumped = subprocess.run(
+        ["pg_dump", "--dbname", source, "--format=custom", *dump], capture_output=True, check=True
+    )
+    restored = subprocess.run(
+        ["pg_restore", "--dbname", target, *restore], input=dumped.stdout, capture_output=True, check=False
+    )
+    return restored.stderr.decode()
+
+
+@pytest.fixture
+def other_database(server: str, template: str) -> Iterator[str]:
+    """DSN of a second database with modelpack installed."""
+    yield from _clone(server, template)
+
+
+def rows(session: Session) -> list[tuple[object, ...]]:
+    return session.execute(
+        "select customer_id, x, visits, churn, churn_version, churn_stale from customer order by 1"
+    ).fetchall()
+
+
+def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_database: str) -> None:
+    with open_shop(database) as session:
+        visit(session, (1, FAILS), (2, 250))
+        said = pipe(database, empty_database, [], [])
+        assert said == ""
+        with psycopg.connect(empty_database, autocommit=True) as restored:
+            assert rows(restored) == rows(session)
+            assert value(restored, "select count(*) from visit") == value(
+                session, "select count(*) from visit"
+            )
+            assert unsound(restored) == []
+            failing = restored.execute("select * from modelpack.doctor() where status = 'fail'").fetchall()
+            assert [row for row in failing if row[1] != "folder of the wheels"] == []
+            visit(restored, (1, 200), (77, 100))
+            assert scores(restored, 1, 77) == {1: (pytest.approx(0.2), None), 77: (pytest.approx(0.1), None)}
+            restored.execute("select modelpack.disable('churn', 'restored'), modelpack.enable('churn')")
+            assert unsound(restored) == []
+
+
+def test_a_server_without_the_wheels_takes_the_dump_and_the_events_and_marks_the_scores(
+    database: str, empty_database: str
+) -> None:
+    with open_shop(database) as session:
+        session.execute(
+            "create or replace function modelpack.server_wheels() returns text language sql immutable"
+            " as $$ select '/nonexistent'::text $$"
+        )
+        assert pipe(database, empty_database, [], []) == ""
+        with psycopg.connect(empty_database, autocommit=True) as restored:
+            assert rows(restored) == rows(session)
+            visit(restored, (1, 200))
+            score, stale = scores(restored, 1)[1]
+            assert score == pytest.approx(0.1)
+            assert "cannot import" in str(stale)
+            assert unsound(restored) == []
+
+
+@pytest.mark.parametrize("how", ["triggers off", "triggers on"])
+def test_data_alone_restored_into_tables_with_their_triggers(
+    database: str, other_database: str, how: str
+) -> None:
+    """With triggers off the dump's own rows stand. With triggers on it works where profiles come first."""
+    with open_shop(database) as session, psycopg.connect(other_database, autocommit=True) as target:
+        visit(session, (1, 300), (2, FAILS))
+        target.execute(TABLES)
+        attach(other_database, shop())
+        smuggle(target, plain_model())
+        what = ["--data-only", "--table=customer", "--table=visit"]
+        said = pipe(database, other_database, what, ["--disable-triggers"] if how == "triggers off" else [])
+        assert said == ""
+        assert value(target, "select count(*) from visit") == 22
+        if how == "triggers off":
+            assert rows(target) == rows(session)
+        assert unsound(target) == []
+        visit(target, (1, 200))
+        assert scores(target, 1)[1] == (pytest.approx(0.2), None)
+
+
+def test_one_table_restored_alone_is_mended_by_rebuild(database: str, other_database: str) -> None:
+    with open_shop(database) as session, psycopg.connect(other_database, autocommit=True) as target:
+        target.execute(TABLES)
+        attach(other_database, shop())
+        smuggle(target, plain_model())
+        target.execute("insert into customer select g from generate_series(1, 20) as g")
+        assert pipe(database, other_database, ["--data-only", "--table=visit"], ["--disable-triggers"]) == ""
+        assert unsound(target) != []
+        found = target.execute(
+            "select \"check\", mend from modelpack.doctor() where status = 'fail' and mend like 'call%'"
+        )
+        (check, mend), *_ = found.fetchall()
+        assert check == "features of public.customer (a sample of visit)"
+        target.execute(mend)
+        assert unsound(target) == []
+        assert rows(target) == [(*row[:4], 1, None) for row in rows(session)]
+
+
+def test_a_load_with_triggers_off_is_found_and_mended_by_rebuild(database: str) -> None:
+    with open_shop(database) as session:
+        with psycopg.connect(database, autocommit=True) as loader:
+            loader.execute("set session_replication_role = replica")
+            visit(loader, (1, 200), (2, 200), (3, None))
+        assert len({row[0] for row in unsound(session)}) == 3
+        assert (
+            value(
+                session,
+                "select count(*) from modelpack.doctor() where status = 'fail' and \"check\" like 'features of%'",
+            )
+            == 1
+        )
+        session.execute("call modelpack.rebuild('customer')")
+        assert unsound(session) == []
+        assert scores(session, 1)[1] == (pytest.approx(0.2), None)
+
+
+def test_vacuum_full_cluster_and_new_columns_change_nothing(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("vacuum full customer")
+        session.execute("vacuum full visit")
+        session.execute("cluster customer using customer_pkey")
+        session.execute("alter table customer add column note text default 'x'")
+        session.execute("alter table visit add column channel text default 'web'")
+        session.execute("reindex table customer")
+        visit(session, (1, 200), (55, 100))
+        assert scores(session, 1, 55) == {1: (pytest.approx(0.2), None), 55: (pytest.approx(0.1), None)}
+        assert unsound(session) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "error"),
+    [
+        ("alter table customer rename to client", "alter table client rename to customer", "public.customer"),
+        (
+            "alter table customer rename churn_stale to s",
+            "alter table customer rename s to churn_stale",
+            "churn_stale",
+        ),
+        ("alter table visit rename x to y", "alter table visit rename y to x", "x"),
+    ],
+)
+def test_a_renamed_table_or_column_refuses_events_in_words_until_it_is_renamed_back(
+    database: str, change: str, back: str, error: str
+) -> None:
+    """No event is taken that could not be counted; the error names what is missing, and so does the doctor."""
+    with open_shop(database) as session:
+        session.execute(change)
+        columns = [
+            row[0]
+            for row in session.execute(
+                "select attname from pg_attribute where attrelid = 'visit'::regclass and attnum > 0"
+            )
+        ]
+        with pytest.raises(
+            (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn), match=re.escape(error)
+        ):
+            session.execute(
+                f"insert into visit (customer_id, {'y' if 'y' in columns else 'x'}) values (1, 200)"
+            )
+        found = session.execute("select found, mend from modelpack.doctor() where status = 'fail'").fetchall()
+        assert any(error.split(".")[-1] in what or "client" in what for what, _ in found), found
+        session.execute(back)
+        visit(session, (1, 200))
+        assert scores(session, 1)[1] == (pytest.approx(0.2), None)
+        assert unsound(session) == []
+
+
+def test_warm_loads_the_champions_for_a_role_that_may_only_read(database: str) -> None:
+    with open_shop(database) as session:
+        assert value(session, "select modelpack.warm()") == 1
+        session.execute("set role modelpack_reader")
+        assert value(session, "select modelpack.warm()") == 1
+        session.execute("reset role")
+        session.execute("select modelpack.disable('churn')")
+        assert value(session, "select modelpack.warm()") == 0

@@ -1,0 +1,198 @@
+"""The safety gate: no backend loads a model that was not tried first, and nothing that is tried is felt elsewhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest
+from tests.integration.support import publish, row, rows, value
+
+Session = psycopg.Connection[Any]
+
+PUBLISH = "select modelpack.publish('churn', %s, %s, %s)"
+
+
+@pytest.fixture
+def witness(database: str) -> Iterator[Session]:
+    """Another session, which has a model of its own loaded and must never notice anything."""
+    with psycopg.connect(database, autocommit=True) as session:
+        publish(session, "other", ["a"], [1.0])
+        before = row(session, "select pg_backend_pid(), pg_postmaster_start_time()")
+        expected = value(session, "select modelpack.predict('other', '{\"a\": 1}')")
+        yield session
+        assert row(session, "select pg_backend_pid(), pg_postmaster_start_time()") == before
+        assert value(session, "select modelpack.predict('other', '{\"a\": 1}')") == expected
+
+
+def honest_arguments() -> tuple[bytes, str, str]:
+    return honest().SerializeToString(), json.dumps(SIGNATURE), json.dumps(GOLDEN)
+
+
+@pytest.mark.usefixtures("witness")
+@pytest.mark.parametrize("hostile", corpus(), ids=lambda hostile: hostile.name)
+def test_a_hostile_model_is_refused_in_words(psql: Session, hostile: Hostile) -> None:
+    if "within 2 seconds" in hostile.words:
+        psql.execute("update modelpack.setting set value = '2' where name = 'trial_seconds'")
+    backend = value(psql, "select pg_backend_pid()")
+    with pytest.raises(psycopg.Error, match=f"(?s){hostile.words}") as refusal:
+        psql.execute(PUBLISH, hostile.arguments)
+    assert refusal.value.sqlstate == "22023"
+    assert refusal.value.diag.message_hint
+    assert rows(psql, "select from modelpack.version where model = 'churn'") == []
+    assert rows(psql, "select from modelpack.artifact where octet_length(onnx) = %s", len(hostile.onnx)) == []
+    assert value(psql, "select pg_backend_pid()") == backend
+
+
+def test_an_honest_model_passes_and_what_it_took_is_recorded(psql: Session) -> None:
+    psql.execute(PUBLISH, honest_arguments())
+    found = row(
+        psql,
+        "select i.sha256 = v.sha256, i.onnxruntime, i.python, i.memory between 1e7 and 1e9, i.row_microseconds > 0,"
+        " i.checked_by from modelpack.inspection as i join modelpack.version as v using (version_id)",
+    )
+    same_hash, onnxruntime, python, sane_memory, took_time, by = found
+    assert (same_hash, sane_memory, took_time, by) == (True, True, True, "postgres")
+    assert onnxruntime.count(".") == 2
+    assert python.startswith("3.")
+    assert value(psql, "select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)") == 7
+
+
+def test_a_model_that_is_too_large_is_refused(psql: Session) -> None:
+    psql.execute("update modelpack.setting set value = '100 bytes' where name = 'model_bytes'")
+    with pytest.raises(psycopg.Error, match=r"(?s)bytes.*at most 100 bytes") as refusal:
+        psql.execute(PUBLISH, honest_arguments())
+    assert refusal.value.sqlstate == "54000"
+
+
+def test_a_model_of_too_many_operators_is_refused(psql: Session) -> None:
+    psql.execute("update modelpack.setting set value = '0' where name = 'model_nodes'")
+    with pytest.raises(psycopg.Error, match="more than 0 nodes"):
+        psql.execute(PUBLISH, honest_arguments())
+
+
+@pytest.mark.usefixtures("witness")
+def test_bytes_that_changed_after_they_passed_are_not_loaded(database: str, psql: Session) -> None:
+    psql.execute(PUBLISH, honest_arguments())
+    with pytest.raises(psycopg.Error, match=r"artifact_hash_is_true|does not change"):
+        psql.execute("update modelpack.artifact set onnx = '\\x00'")
+    psql.execute("alter table modelpack.artifact drop constraint artifact_hash_is_true")
+    psql.execute("alter table modelpack.artifact disable trigger all")
+    psql.execute(
+        "update modelpack.artifact set onnx = onnx || '\\x0a00' where sha256 ="
+        " (select sha256 from modelpack.version where model = 'churn')"
+    )
+    with psycopg.connect(database) as fresh, pytest.raises(psycopg.Error) as refusal:
+        fresh.execute("select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)")
+    assert "do not have the hash" in str(refusal.value.diag.message_detail)
+    with pytest.raises(psycopg.Error, match="do not have the hash"):
+        psql.execute("select modelpack.promote('churn', 1)")
+
+
+def test_a_version_that_was_turned_to_other_bytes_is_not_loaded(database: str, psql: Session) -> None:
+    """The bytes are whole and passed, but as those of another version with another signature."""
+    psql.execute(PUBLISH, honest_arguments())
+    publish(psql, "other", ["a", "b"], [1.0, 1.0])
+    psql.execute("alter table modelpack.version disable trigger all")
+    psql.execute(
+        "update modelpack.version set sha256 = (select sha256 from modelpack.version where model = 'other')"
+        " where model = 'churn'"
+    )
+    with psycopg.connect(database) as fresh, pytest.raises(psycopg.Error) as refusal:
+        fresh.execute("select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)")
+    assert "have not passed" in str(refusal.value.diag.message_detail)
+
+
+def test_a_version_without_a_record_of_passing_is_not_loaded(database: str, psql: Session) -> None:
+    psql.execute(PUBLISH, honest_arguments())
+    psql.execute("delete from modelpack.inspection")
+    with psycopg.connect(database) as fresh, pytest.raises(psycopg.Error) as refusal:
+        fresh.execute("select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)")
+    assert "have not passed" in str(refusal.value.diag.message_detail)
+    psql.execute("select modelpack.promote('churn', 1)")  # the gate again
+    with psycopg.connect(database) as fresh:
+        assert value(fresh, "select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}')") == 7
+
+
+def test_the_trial_can_be_cancelled_and_leaves_no_process(psql: Session, witness: Session) -> None:
+    slow = next(h for h in corpus() if h.name == "no end in time")
+    psql.execute("update modelpack.setting set value = '60' where name = 'trial_seconds'")
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            psql.execute(PUBLISH, slow.arguments)
+        except BaseException as error:
+            failure.append(error)
+
+    backend = value(psql, "select pg_backend_pid()")
+    thread = Thread(target=run)
+    thread.start()
+    children: list[int] = []
+    deadline = time.monotonic() + 20
+    while not children and time.monotonic() < deadline:
+        time.sleep(0.1)
+        children = _children(backend)
+    assert len(children) == 1
+    started = time.monotonic()
+    assert value(witness, "select pg_cancel_backend(%s)", backend)
+    thread.join(10)
+    assert time.monotonic() - started < 5
+    assert isinstance(failure[0], psycopg.errors.QueryCanceled)
+    assert _children(backend) == []
+    assert not Path(f"/proc/{children[0]}").exists()
+
+
+def test_the_trial_inherits_nothing_from_the_backend(psql: Session) -> None:
+    slow = next(h for h in corpus() if h.name == "no end in time")
+    psql.execute("update modelpack.setting set value = '4' where name = 'trial_seconds'")
+    backend = value(psql, "select pg_backend_pid()")
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            psql.execute(PUBLISH, slow.arguments)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        limits = ""
+        while time.monotonic() < deadline and "1073741824" not in limits:
+            time.sleep(0.05)
+            for child in _children(backend):
+                limits = (Path("/proc") / str(child) / "limits").read_text()
+        process = Path("/proc") / str(child)
+        assert "1073741824" in next(
+            line for line in limits.splitlines() if line.startswith("Max address space")
+        )
+        assert (process / "cwd").readlink() == Path("/")
+        assert b"PGDATA" not in (process / "environ").read_bytes()
+        targets = [str(entry.readlink()) for entry in (process / "fd").iterdir()]
+        assert not [t for t in targets if "socket" in t or "/base/" in t or "pg_wal" in t or "pipe" in t], (
+            targets
+        )
+    finally:
+        thread.join(30)
+    assert "within 4 seconds" in str(failure[0])
+
+
+def _children(backend: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == backend:
+            found.append(int(status.parent.name))
+    return found

@@ -1,0 +1,210 @@
+"""The training set has the features as the triggers had them at that moment; CDNOW in any order gives pandas' profiles."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support import Session, attach, rows, wrong
+
+from modelpack import (
+    Event,
+    ModelpackError,
+    Profile,
+    Score,
+    age,
+    count,
+    decayed,
+    deviation,
+    distinct,
+    first,
+    last,
+    maximum,
+    mean,
+    minimum,
+    total,
+)
+from modelpack.server import make_engine
+from modelpack.training import training_set
+
+CDNOW = Path(__file__).parents[2].parent / "shared" / "data" / "cdnow_purchases.csv"
+TABLES = """
+create table customer (customer_id bigint primary key);
+create table purchase (customer_id bigint not null, at timestamptz not null, amount double precision, sku text);
+"""
+SHOP = Profile(
+    "customer",
+    key="customer_id",
+    events=[
+        Event(
+            "purchase",
+            at="at",
+            features={
+                "n": count(),
+                "n_big": count(where="amount > 50"),
+                "n_7d": count(window="7 days"),
+                "spend": total("amount"),
+                "spend_30d": total("amount", window="30 days"),
+                "basket": mean("amount"),
+                "spread": deviation("amount"),
+                "least_amount": minimum("amount"),
+                "most_amount": maximum("amount"),
+                "skus": distinct("sku"),
+                "first_sku": first("sku"),
+                "last_sku": last("sku"),
+                "last_at": last("at"),
+                "heat": decayed("amount", half_life="9 days"),
+            },
+        )
+    ],
+    scores=[Score("churn", model="churn", inputs={"days_quiet": age("last_at")})],
+)
+FEATURES = list(SHOP.events[0].features)
+
+
+def frame_of(dsn: str, **settings: Any) -> pd.DataFrame:
+    engine = make_engine(dsn)
+    with engine.connect() as connection:
+        frame = training_set(connection, SHOP, **settings)
+    engine.dispose()
+    return frame
+
+
+def test_a_replay_through_the_triggers_has_the_features_of_the_training_set(
+    database: str, psql: Session
+) -> None:
+    psql.execute(TABLES)
+    attach(database, SHOP)
+    dice = random.Random(11)
+    now = datetime.now(timezone.utc)
+    events = sorted(
+        (
+            now - timedelta(days=dice.uniform(0.5, 60)),
+            1 + dice.randrange(12),
+            round(dice.gauss(40, 30), 2),
+            dice.choice("abcd"),
+        )
+        for _ in range(400)
+    )
+    # as if the last event had just happened: what the triggers keep now is what the training set says of now
+    for at, key, amount, sku in events:
+        psql.execute("insert into purchase values (%s, %s, %s, %s)", [key, at, amount, sku])
+    live = psql.execute(
+        f"select customer_id, features_at, {', '.join(FEATURES)} from customer order by customer_id"
+    ).fetchall()
+    assert len(live) == 12
+    for key, features_at, *values in live:
+        found = frame_of(database, at=[features_at], everybody=True)
+        then = found[found["customer_id"] == key].iloc[0]
+        for name, value in zip(FEATURES, values, strict=True):
+            if isinstance(value, (str, datetime)):
+                assert then[name] == value, name
+            else:
+                assert float(then[name]) == pytest.approx(float(value), rel=1e-9), name
+
+
+def test_no_event_after_the_moment_is_seen(database: str, psql: Session) -> None:
+    psql.execute(TABLES)
+    attach(database, SHOP)
+    psql.execute(
+        "insert into purchase values (1, '2020-01-01', 10, 'a'), (1, '2020-01-05', 20, 'b'), "
+        "(1, '2020-01-05 00:00:01', 99, 'c'), (2, '2020-02-01', 1, 'a')"
+    )
+    label = "exists (select from purchase as e where e.customer_id = p.customer_id and e.at > at)"
+    frame = frame_of(database, at=["2020-01-05", "2020-03-01"], label=label)
+    assert list(zip(frame["customer_id"], frame["n"], frame["spend"], frame["last_sku"], strict=True)) == [
+        (1, 2, 30.0, "b"),
+        (1, 3, 129.0, "c"),
+        (2, 1, 1.0, "a"),
+    ]
+    assert list(frame["n_7d"]) == [2, 0, 0]
+    assert frame["days_quiet"].iloc[0] == 0
+    assert frame["heat"].iloc[0] == pytest.approx(20 + 10 * 2 ** (-4 / 9))
+    assert len(frame_of(database, at=["2020-01-05"], everybody=True)) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"at": []}, "no moment is given"),
+        ({"at": ["yesterday"]}, "no moment, expected a date"),
+        ({"at": ["2020-01-01"], "label": "nonsense +"}, "cannot be read"),
+    ],
+)
+def test_what_is_no_training_set_is_refused_in_words(
+    database: str, psql: Session, settings: dict[str, Any], words: str
+) -> None:
+    psql.execute(TABLES)
+    attach(database, SHOP)
+    with pytest.raises(ModelpackError, match=words):
+        frame_of(database, **settings)
+
+
+# --- CDNOW: every order of arrival gives the same profiles ---------------------------------------------------
+
+
+def one_by_one(session: Session, log: pd.DataFrame) -> None:
+    with session.transaction(), session.cursor() as cursor, session.pipeline():
+        cursor.executemany(
+            "insert into purchase values (%s, %s, %s)", list(log.itertuples(index=False, name=None))
+        )
+
+
+def in_bulk(session: Session, log: pd.DataFrame) -> None:
+    for start in range(0, len(log), 20_000):
+        with session.cursor() as cursor, cursor.copy("copy purchase from stdin") as copy:
+            for entry in log.iloc[start : start + 20_000].itertuples(index=False, name=None):
+                copy.write_row(entry)
+
+
+@pytest.mark.skipif(not CDNOW.exists(), reason="the CDNOW log is not beside this checkout (../shared/data)")
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("arrive", [one_by_one, in_bulk])
+def test_the_cdnow_log_in_any_order_gives_the_profiles_of_pandas(
+    database: str, psql: Session, shuffled: bool, arrive: Callable[[Session, pd.DataFrame], None]
+) -> None:
+    log = pd.read_csv(CDNOW)[["customer_id", "purchased_on", "dollars"]]
+    if shuffled:
+        log = log.sample(frac=1, random_state=5)
+    psql.execute("create table customer (customer_id bigint primary key)")
+    psql.execute("create table purchase (customer_id bigint, purchased_on date, dollars numeric)")
+    features = {
+        "n": count(),
+        "spend": total("dollars"),
+        "basket": mean("dollars"),
+        "biggest": maximum("dollars"),
+        "first_on": first("purchased_on"),
+        "last_on": last("purchased_on"),
+    }
+    attach(
+        database,
+        Profile(
+            "customer", key="customer_id", events=[Event("purchase", at="purchased_on", features=features)]
+        ),
+    )
+    psql.execute("set synchronous_commit = off")
+    arrive(psql, log)
+    expected = log.groupby("customer_id").agg(
+        n=("dollars", "size"),
+        spend=("dollars", "sum"),
+        basket=("dollars", "mean"),
+        biggest=("dollars", "max"),
+        first_on=("purchased_on", "min"),
+        last_on=("purchased_on", "max"),
+    )
+    found = pd.DataFrame(
+        rows(
+            psql, "select customer_id, n, spend, basket, biggest, first_on::text, last_on::text from customer"
+        ),
+        columns=["customer_id", *expected.columns],
+    ).set_index("customer_id")
+    found = found.astype({"spend": float, "basket": float, "biggest": float}).sort_index()
+    assert len(found) == 23_570
+    assert int(found["n"].sum()) == 69_659
+    pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=1e-9)
+    assert wrong(psql) == []
