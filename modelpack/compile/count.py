@@ -42,15 +42,10 @@ _REFERENCING = {
 _LOCKED = (
     "-- rows are locked in the order of their keys: two statements never wait for each other in a circle"
 )
-_UNKNOWN = (
-    "-- unknown customers get a profile; its features come from the events (the score trigger reads them).\n"
-    "-- where another session was quicker, our events are added to its row"
-)
-
-
+_UNKNOWN = "-- unknown customers get a profile; the score trigger reads its features from the events"
 _MOMENT = "v_moment constant timestamptz := clock_timestamp();"
 _KEPT = "-- what this very statement has read from the events stays from here on, too"
-_COUNTS = "v_locked bigint;\nv_written bigint;\nv_read text[];"
+_COUNTS = "v_locked bigint;\nv_written bigint;\nv_made text[];\nv_read text[];"
 _DECLARE = f"{_MOMENT}\nv_statement constant timestamptz := {STATEMENT};"
 
 
@@ -213,7 +208,8 @@ class CountSql:
         return (
             "-- profiles that this very statement has read from the events know of its changes: counted again\n"
             f"select array_agg({self.plan.key_text('p')}) into v_read\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
-            f"  join {self.plan.table} as p on {self._match('p')}\n where p.features_read_at = v_statement;\n"
+            f"  join {self.plan.table} as p on {self._match('p')}\n where p.features_read_at = v_statement\n"
+            f"   and (v_made is null or {self.plan.key_text('p')} <> all (v_made));\n"
             f"if v_read is not null then\n  {self._count_again('v_read')}\nend if;"
         )
 
@@ -256,91 +252,53 @@ class CountSql:
             "    hint = 'Insert the profile row first, or declare the event with missing=\"create\".';\nend if;"
         )
 
-    def _create(self, keys: str, sums: str, *, signed: bool) -> str:
+    def _create(self, keys: str) -> str:
         """Profiles for unknown customers, in the order of their keys."""
-        pairs = list(self._set(signed=signed, reread=False))
-        merged = (
-            f"select {listed((sql for _, sql in pairs), 7)}\n"
-            f"  from (\n         {nest(sums, 9)}\n       ) as d\n where {self._match('p')}"
-        )
-        key = ", ".join(self.plan.key)
         insert = (
-            f"insert into {self.plan.table} as p ({key})\n{self._unknown(keys)}\n"
+            f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
             f" order by {', '.join(f'd.{column}' for column in self.columns)}\n"
-            f"on conflict ({key}) do update\n   set ({', '.join(ident(name) for name, _ in pairs)}) = (\n"
-            f"         {nest(merged, 9)}\n       )"
+            f"on conflict do nothing\nreturning {self.plan.key_text('p')} as key"
         )
-        if not self._again(signed=signed):
-            return f"{_UNKNOWN}\n{insert};"
-        return (
-            f"{_UNKNOWN}\nwith done as (\n  {nest(insert, 2)}\n"
-            f"  returning {self.plan.key_text('p')} as key, p.xmax <> 0 as met\n)\n"
-            "select array_agg(done.key) into v_met from done where done.met;\n"
-            "if v_met is not null then\n"
-            f"  {self._count_again('v_met')}\nend if;"
-        )
-
-    def _create_or_rebuild(self, keys: str) -> str:
-        """The same for an UPDATE that moves events to unknown customers: rare, so short."""
-        key = ", ".join(self.plan.key)
-        unknown = self._unknown(keys)
-        text = self._key_text("u")
-        return (
-            "-- events that moved to unknown customers: each gets a profile, with its features from the events.\n"
-            "-- where another session was quicker, its row is counted again\n"
-            f"select array_agg({text}) into v_unknown\n  from (\n         {nest(unknown, 9)}\n       ) as u;\n"
-            "if v_unknown is not null then\n"
-            f"  insert into {self.plan.table} ({key})\n  {nest(unknown, 2)}\n"
-            f"   order by {', '.join(f'd.{column}' for column in self.columns)}\n"
-            f"  on conflict ({key}) do nothing;\n"
-            "  get diagnostics v_made = row_count;\n  if v_made < cardinality(v_unknown) then\n"
-            f"    {self._count_again('v_unknown')}\n  end if;\nend if;"
-        )
+        return f"{_UNKNOWN}\nwith made as (\n  {nest(insert, 2)}\n)\nselect array_agg(made.key) into v_made from made;"
 
     # --- the bodies: what each function declares, and what it does ----------------------------------------
 
     def _insert(self) -> tuple[str, str]:
         rows, keys = self._rows("new_rows"), self._keys("new_rows")
-        sums = self._sums(rows, signed=False)
-        again = bool(self._again(signed=False))
-        missing = self.event.event.missing
-        declare = f"{_DECLARE}\nv_rows bigint;\nv_read text[];"
-        if again and missing == "create":
-            declare += "\nv_met text[];"
-        one, many = self._write(rows, signed=False), f"{self._lock(keys)}\n{self._write(sums, signed=False)}"
-        if again:  # what is read from the events is read after the lock
-            one = f"{self._lock(keys)}\n{one}"
-        one += "\nif found then\n  return null;\nend if;"
-        many += (
-            "\nget diagnostics v_rows = row_count;\n"
-            f"if v_rows = (\n     select count(*) from (\n       {nest(keys, 7)}\n     ) as d\n   ) then\n"
-            "  return null;\nend if;"
-        )
+        lock = self._lock(keys)
+        one = self._write(rows, signed=False)
+        if self._again(signed=False):  # what is read from the events is read after the lock
+            one = f"{lock}\nif found then\n  {nest(one, 2)}\nend if;"
+        missing = {"create": self._create, "refuse": self._refuse}.get(self.event.event.missing)
         body = (
-            "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\n"
-            f"end if;\n{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\nelse\n  {nest(many, 2)}\nend if;\n{self._recount(keys)}"
+            "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\nend if;\n"
+            f"{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\n  if found then\n    return null;\n  end if;\nend if;\n"
+            f"select count(*) into v_keys\n  from (\n         {nest(keys, 9)}\n       ) as d;\n"
+            f"if v_keys = 0 then\n  return null;\nend if;\n{lock}\nget diagnostics v_locked = row_count;\n"
         )
-        if missing == "refuse":
-            body += f"\n{self._refuse(keys)}"
-        elif missing == "create":
-            body += f"\n{self._create(keys, sums, signed=False)}"
-        return declare, body
+        if missing:
+            body += (
+                f"if v_locked < v_keys then\n  {nest(missing(keys), 2)}\n"
+                "  -- another session may have made some of them meanwhile\n"
+                f"  {nest(lock.removeprefix(_LOCKED).lstrip(), 2)}\nend if;\n"
+            )
+        sums = self._sums(rows, signed=False)
+        body += (
+            f"{self._write(sums, signed=False)}\nget diagnostics v_written = row_count;\n"
+            f"if v_written + coalesce(cardinality(v_made), 0) < v_keys then\n  {nest(self._recount(keys), 2)}\nend if;"
+        )
+        return f"{_DECLARE}\nv_rows bigint;\nv_keys bigint;\n{_COUNTS}", body
 
     def _update(self) -> tuple[str, str]:
-        keys = self._changed_keys()
+        keys, came = self._changed_keys(), self._keys("new_rows")
         sums = self._sums(self._changes(), signed=True)
-        declare = f"{_DECLARE}\n{_COUNTS}"
-        body = "if not exists (select from new_rows) then\n  return null;\nend if;\n"
-        body += f"{self._refuse_forgetting()}{self._change(keys, sums)}"
-        came = self._keys("new_rows")
-        if self.event.event.missing == "refuse":
-            body += f"\n{self._refuse(came)}"
-        elif self.event.event.missing == "create" and self.keep:
-            body += f"\n{self._create(came, sums, signed=True)}"
-        elif self.event.event.missing == "create":
-            declare += "\nv_unknown text[];\nv_made bigint;"
-            body += f"\n{self._create_or_rebuild(came)}"
-        return declare, body
+        body = (
+            f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._refuse_forgetting()}"
+        )
+        missing = {"create": self._create, "refuse": self._refuse}.get(self.event.event.missing)
+        if missing:
+            body += f"{missing(came)}\n"
+        return f"{_DECLARE}\n{_COUNTS}", body + self._change(keys, sums)
 
     def _refuse_forgetting(self) -> str:
         """With on_delete="keep" an extreme cannot be taken back: the events that it would need are gone."""

@@ -75,7 +75,7 @@ def _named(plan: Plan) -> str:
         fields = ", ".join(f"{name}, u.key::jsonb -> {place}" for place, name in enumerate(names))
     return (
         f"jsonb_populate_recordset(\n  (select q from {plan.table} as q limit 1),\n"
-        f"  (select jsonb_agg(jsonb_build_object({fields})) from unnest(only_keys) as u (key))\n) as k"
+        f"  (select jsonb_agg(jsonb_build_object({fields})) from (select distinct unnest(only_keys)) as u (key))\n) as k"
     )
 
 

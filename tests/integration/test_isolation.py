@@ -36,6 +36,8 @@ class Person:
     def __init__(self, dsn: str, level: IsolationLevel) -> None:
         self.session: psycopg.Connection[Any] = psycopg.connect(dsn)
         self.session.isolation_level = level
+        self.session.execute("set deadlock_timeout = '100ms'")
+        self.session.commit()
         self.pid = self.session.info.backend_pid
         self.thread = ThreadPoolExecutor(1)
 
@@ -386,6 +388,7 @@ def test_many_sessions_on_hot_customers_with_retries(
         try:
             with psycopg.connect(s.dsn, autocommit=True) as session:
                 session.isolation_level = level
+                session.execute("set deadlock_timeout = '20ms'")
                 for step in range(12):
                     _retry(session, worker, step)
                     done[worker] += 1

@@ -1,0 +1,198 @@
+"""verify names what is wrong, rebuild mends just that, refresh moves windows on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from support import Session, attach, linear_score, publish, row, rows, value, wrong
+
+from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, mean, total
+
+TABLES = """
+create table customer (customer_id bigint primary key, plan text);
+create table purchase (customer_id bigint, at timestamptz default clock_timestamp(), amount numeric, sku text);
+insert into purchase select n % 100, now() - n * interval '1 hour', n, 's' || n % 7 from generate_series(1, 500) as n;
+"""
+PROFILE = Profile(
+    "customer",
+    key="customer_id",
+    events=[
+        Event(
+            "purchase",
+            at="at",
+            features={
+                "n": count(), "n_1h": count(window="1 hour"), "spend": total("amount"), "basket": mean("amount"),
+                "dearest": maximum("amount"), "last_sku": last("sku"), "skus": distinct("sku"), "heat": decayed(half_life="7 days"),
+            },
+        )
+    ],
+    scores=[Score("churn")],
+)  # fmt: skip
+
+
+@pytest.fixture
+def shop(database: str) -> Iterator[Callable[..., Session]]:
+    sessions = []
+
+    def make(more: str = "") -> Session:
+        session = psycopg.connect(database, autocommit=True)
+        sessions.append(session)
+        session.execute(TABLES + more)
+        publish(session, "churn", ["n", "n_1h"], [0.1, 1.0])
+        attach(database, PROFILE)
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def behind_the_triggers(session: Session, *statements: str) -> None:
+    """As a superuser who has switched the triggers off."""
+    with session.transaction():
+        session.execute("set local session_replication_role = replica")
+        for statement in statements:
+            session.execute(statement)
+
+
+def versions(session: Session) -> dict[int, str]:
+    """Which version of each row stands."""
+    return dict(rows(session, "select customer_id, xmin::text || ctid::text from customer"))
+
+
+CORRUPTIONS = {
+    "n": "n + 1", "spend": "spend + 0.01", "basket": "basket + 1e-9", "dearest": "null", "last_sku": "'zz'", "skus": "0",
+    "n_1h": "7", "heat": "heat * 1.001", "basket_n": "99", "last_sku_at": "now()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("feature", CORRUPTIONS)
+def test_verify_names_a_corrupted_feature_and_rebuild_mends_only_its_row(
+    shop: Callable[..., Session], feature: str
+) -> None:
+    session = shop()
+    good = row(session, "select * from customer where customer_id = 42")
+    behind_the_triggers(
+        session, f"update customer set {feature} = {CORRUPTIONS[feature]} where customer_id = 42"
+    )
+    ((key, named, stored, expected),) = wrong(session)
+    assert (key, named) == ("42", feature)
+    assert stored != expected
+    before = versions(session)
+    session.execute("call modelpack.rebuild('customer')")
+    assert wrong(session) == []
+    after = versions(session)
+    assert {k for k in after if after[k] != before[k]} == {42}
+    names = [c.name for c in session.execute("select * from customer limit 0").description or []]
+    mended = row(session, "select * from customer where customer_id = 42")
+    assert mended[names.index(feature)] == (pytest.approx(good[names.index(feature)]) if feature == "heat" else good[names.index(feature)])  # fmt: skip
+
+
+def test_events_that_came_past_the_triggers_are_found_and_counted(shop: Callable[..., Session]) -> None:
+    session = shop()
+    behind_the_triggers(
+        session,
+        "insert into purchase (customer_id, amount, sku) values (1, 1000, 'x')",
+        "delete from purchase where customer_id = 2",
+    )
+    assert {key for key, *_ in wrong(session)} == {"1", "2"}
+    session.execute("call modelpack.rebuild('customer')")
+    assert wrong(session) == []
+    assert rows(session, "select n, dearest from customer where customer_id in (1, 2) order by 1") == [
+        (0, None),
+        (6, 1000),
+    ]
+
+
+def test_rebuild_scores_the_rows_that_it_mends(shop: Callable[..., Session]) -> None:
+    session = shop()
+    behind_the_triggers(session, "update customer set n = 77, churn = 0 where customer_id = 42")
+    session.execute("call modelpack.rebuild('customer')")
+    n, n_1h, churn = row(session, "select n, n_1h, churn from customer where customer_id = 42")
+    assert churn == pytest.approx(linear_score([0.1, 1.0], 0, [n, n_1h]), abs=1e-6)
+
+
+def test_verify_and_rebuild_of_some_keys_look_at_no_others(shop: Callable[..., Session]) -> None:
+    session = shop()
+    behind_the_triggers(session, "update customer set n = n + 1 where customer_id in (1, 2, 3)")
+    found = rows(session, "select * from modelpack.verify('customer', array['2', '4', '2', '999'])")
+    assert [f[:2] for f in found] == [("2", "n")]
+    session.execute("call modelpack.rebuild('customer', array['1', '4', '1', '999'])")
+    assert sorted(key for key, *_ in wrong(session)) == ["2", "3"]
+    session.execute("call modelpack.rebuild('customer', '{}'::text[])")
+    assert sorted(key for key, *_ in wrong(session)) == ["2", "3"]
+
+
+def test_some_keys_are_found_by_the_index(shop: Callable[..., Session]) -> None:
+    session = shop("insert into customer select generate_series(1000, 20000);")
+    session.execute("analyze customer, purchase")
+    with session.transaction():
+        session.execute("select * from modelpack.verify('customer', array['5000', '5001'])")
+        session.execute(
+            "select modelpack.chunk('rebuild', 'customer', 0, null, keys => array['5000', '5001'])"
+        )
+        read = value(session, "select seq_tup_read from pg_stat_xact_user_tables where relname = 'customer'")
+    assert read <= 10
+
+
+def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> None:
+    session = shop("insert into customer select generate_series(1000, 3000);")
+    behind_the_triggers(session, "update customer set n = n + 1")
+    session.execute("call modelpack.rebuild('customer', chunk_blocks => 1)")
+    assert wrong(session) == []
+
+
+def test_refresh_writes_just_the_rows_whose_windows_have_moved_on(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        "insert into purchase (customer_id, at) values (1, clock_timestamp()), "
+        "(2, clock_timestamp() - interval '1 hour' + interval '300 milliseconds')"
+    )
+    assert rows(session, "select n_1h from customer where customer_id in (1, 2)") == [(1,), (1,)]
+    before = versions(session)
+    session.execute("select pg_sleep(0.3)")
+    session.execute("call modelpack.refresh('customer')")
+    after = versions(session)
+    assert {k for k in after if after[k] != before[k]} == {2}
+    n, n_1h, churn = row(session, "select n, n_1h, churn from customer where customer_id = 2")
+    assert n_1h == 0
+    assert churn == pytest.approx(linear_score([0.1, 1.0], 0, [n, n_1h]), abs=1e-6)
+    assert wrong(session) == []
+    session.execute("call modelpack.refresh('customer')")
+    assert versions(session) == after
+
+
+def test_refresh_with_an_age_brings_every_older_row_up_to_date(shop: Callable[..., Session]) -> None:
+    session = shop()
+    heat = value(session, "select heat from customer where customer_id = 1")
+    session.execute("call modelpack.refresh('customer', interval '1 day')")
+    assert value(session, "select heat from customer where customer_id = 1") == heat
+    session.execute("select pg_sleep(0.01)")
+    session.execute("call modelpack.refresh('customer', interval '0')")
+    assert value(session, "select heat from customer where customer_id = 1") < heat
+    assert wrong(session) == []
+
+
+def test_events_dated_ahead_count_when_their_time_has_come(shop: Callable[..., Session]) -> None:
+    session = shop()
+    session.execute(
+        "insert into purchase (customer_id, at) values (1, clock_timestamp() + interval '250 milliseconds'), "
+        "(1, '2999-01-01'), (1, 'infinity')"
+    )
+    n, n_1h, heat = row(session, "select n, n_1h, heat from customer where customer_id = 1")
+    assert n_1h == 0
+    assert wrong(session) == []
+    session.execute("select pg_sleep(0.26)")
+    session.execute("call modelpack.refresh('customer')")
+    later = row(session, "select n, n_1h, heat from customer where customer_id = 1")
+    assert later[:2] == (n, 1)
+    assert later[2] == pytest.approx(heat + 1, abs=1e-3)
+    assert wrong(session) == []
+
+
+def test_a_profile_without_declaration_is_named(shop: Callable[..., Session]) -> None:
+    session = shop()
+    with pytest.raises(psycopg.errors.UndefinedObject, match="purchase has no declaration"):
+        wrong(session, "purchase")
