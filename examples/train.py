@@ -27,7 +27,7 @@ INPUTS = [
     "complaints",
     "complaint_heat",
 ]
-LEFT = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.purchased_at > at)"
+LEFT = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.purchased_at > t.at)"
 
 [customer] = load_profiles(Path(__file__).with_name("declaration.py"))
 moment = datetime.now(timezone.utc) - timedelta(days=90)

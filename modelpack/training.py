@@ -37,8 +37,9 @@ def training_set(
 
     Columns: the key, `at` (the moment, UTC), every feature, every input that a score declares, the
     profile's other columns, and `label`. `label` is an SQL expression in which `p` is the profile row and
-    `at` the moment, for example `not exists (select from purchase as e where e.customer_id =
-    p.customer_id and e.purchased_at > at)`. Customers without an event up to the moment did not exist
+    `t.at` the moment, for example `not exists (select from purchase as e where e.customer_id =
+    p.customer_id and e.purchased_at > t.at)`; a bare `at` would be the event's own column where it has
+    one of that name. Customers without an event up to the moment did not exist
     then and are left out, unless `everybody` is true.
 
     Raises DeclarationError where an event has no time, or the label is no SQL expression.
@@ -56,7 +57,7 @@ def training_set(
     except DBAPIError as error:
         raise DeclarationError(
             f"the training set cannot be read: {str(error.orig).splitlines()[0]}; in a label, p is the profile row "
-            "and at the moment"
+            "and t.at the moment"
         ) from error
     for column in frame.columns:
         if frame[column].dtype == object and frame[column].map(_is_decimal).any():

@@ -29,8 +29,8 @@ def training_set(
     label: Annotated[
         str | None,
         typer.Option(
-            help='SQL of the truth; p is the profile row and at the moment, e.g. "not exists (select from '
-            'purchase as e where e.customer_id = p.customer_id and e.purchased_at > at)".',
+            help='SQL of the truth; p is the profile row and t.at the moment, e.g. "not exists (select from '
+            'purchase as e where e.customer_id = p.customer_id and e.purchased_at > t.at)".',
             metavar="SQL",
         ),
     ] = None,

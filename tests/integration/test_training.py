@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from support import Session, attach, rows, wrong
+from typer.testing import CliRunner
 
 from modelpack import (
     Event,
@@ -29,6 +31,7 @@ from modelpack import (
     minimum,
     total,
 )
+from modelpack.cli import app
 from modelpack.server import make_engine
 from modelpack.training import training_set
 
@@ -115,7 +118,7 @@ def test_no_event_after_the_moment_is_seen(database: str, psql: Session) -> None
         "insert into purchase values (1, '2020-01-01', 10, 'a'), (1, '2020-01-05', 20, 'b'), "
         "(1, '2020-01-05 00:00:01', 99, 'c'), (2, '2020-02-01', 1, 'a')"
     )
-    label = "exists (select from purchase as e where e.customer_id = p.customer_id and e.at > at)"
+    label = "exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at)"
     frame = frame_of(database, at=["2020-01-05", "2020-03-01"], label=label)
     assert list(zip(frame["customer_id"], frame["n"], frame["spend"], frame["last_sku"], strict=True)) == [
         (1, 2, 30.0, "b"),
@@ -208,3 +211,49 @@ def test_the_cdnow_log_in_any_order_gives_the_profiles_of_pandas(
     assert int(found["n"].sum()) == 69_659
     pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=1e-9)
     assert wrong(psql) == []
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_a_file_for_the_moments_given(
+    database: str, psql: Session, tmp_path: Path
+) -> None:
+    psql.execute("create table customer (customer_id bigint primary key)")
+    psql.execute("create table purchase (customer_id bigint, at timestamptz)")
+    psql.execute("insert into purchase values (1, '2020-01-01'), (1, '2020-01-09'), (2, '2020-01-05')")
+    declaration = tmp_path / "declaration.py"
+    declaration.write_text(
+        "from modelpack import *\n"
+        "customer = Profile('customer', key='customer_id', events=[Event('purchase', at='at', features={'n': count()})])\n"
+    )
+    run = CliRunner(env={"MODELPACK_DSN": database})
+    assert run.invoke(app, ["apply", str(declaration)]).exit_code == 0
+    label = "exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at)"
+    for name, read in (("train.parquet", pd.read_parquet), ("train.csv", pd.read_csv)):
+        file = tmp_path / name
+        moments = ["--at", "2020-01-06", "--at", "2020-02-01"]
+        done = run.invoke(
+            app, ["training-set", str(declaration), *moments, "--label", label, "-o", str(file), "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["rows"] == 4
+        found = read(file)
+        assert [tuple(r) for r in found[["customer_id", "n", "label"]].itertuples(index=False)] == [
+            (1, 1, True),
+            (2, 1, False),
+            (1, 2, False),
+            (2, 1, False),
+        ]
+
+
+def test_the_command_refuses_an_output_that_it_cannot_write(database: str, tmp_path: Path) -> None:
+    declaration = tmp_path / "declaration.py"
+    declaration.write_text("")
+    run = CliRunner(env={"MODELPACK_DSN": database})
+    for name, words in (("train.txt", "with .parquet or .csv"), ("no/where.csv", "there is no folder")):
+        done = run.invoke(
+            app, ["training-set", str(declaration), "--at", "2020-01-06", "-o", str(tmp_path / name)]
+        )
+        assert done.exit_code == 2
+        assert words in done.stderr
