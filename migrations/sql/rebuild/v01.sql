@@ -4,14 +4,16 @@ as $modelpack$
 -- A procedure that commits can neither pin its search_path nor run as its owner: every name is qualified.
 declare
   v_chunk record;
+  v_done bigint;
   v_total bigint := 0;
 begin
   for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
+    if v_done is not null then
+      raise notice 'rebuild of %: done up to block %, % rows written', profile, v_done, v_total;
+    end if;
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('rebuild', profile, v_chunk.first_block, v_chunk.last_block, keys => keys);
     commit;
-    if v_chunk.last_block is not null then
-      raise notice 'rebuild of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
-    end if;
+    v_done := v_chunk.last_block;
   end loop;
   raise notice 'rebuild of %: % rows written', profile, v_total;
 end

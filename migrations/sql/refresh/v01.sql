@@ -5,15 +5,17 @@ as $modelpack$
 declare
   v_chunk record;
   v_started constant timestamptz := pg_catalog.clock_timestamp();
+  v_done bigint;
   v_total bigint := 0;
 begin
   for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
+    if v_done is not null then
+      raise notice 'refresh of %: done up to block %, % rows written', profile, v_done, v_total;
+    end if;
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('refresh', profile, v_chunk.first_block, v_chunk.last_block, 
       older_than => v_started operator(pg_catalog.-) older_than);
     commit;
-    if v_chunk.last_block is not null then
-      raise notice 'refresh of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
-    end if;
+    v_done := v_chunk.last_block;
   end loop;
   raise notice 'refresh of %: % rows written', profile, v_total;
 end

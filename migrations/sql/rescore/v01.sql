@@ -5,6 +5,7 @@ as $modelpack$
 declare
   v_chunk record;
   v_started constant timestamptz := pg_catalog.clock_timestamp();
+  v_done bigint;
   v_total bigint := 0;
 begin
   for v_chunk in
@@ -13,12 +14,13 @@ begin
     select s.first_block, s.last_block from modelpack.stale_chunks(profile, chunk_blocks) as s where only_stale and not everything
      order by 1
   loop
+    if v_done is not null then
+      raise notice 'rescore of %: done up to block %, % rows written', profile, v_done, v_total;
+    end if;
     v_total := v_total operator(pg_catalog.+) modelpack.chunk('rescore', profile, v_chunk.first_block, v_chunk.last_block, only_stale => only_stale, 
       older_than => case when everything then v_started end);
     commit;
-    if v_chunk.last_block is not null then
-      raise notice 'rescore of %: done up to block %, % rows written', profile, v_chunk.last_block, v_total;
-    end if;
+    v_done := v_chunk.last_block;
   end loop;
   raise notice 'rescore of %: % rows written', profile, v_total;
 end
