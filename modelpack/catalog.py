@@ -259,8 +259,7 @@ def _references(connection: Connection, event: Table, profile: Table) -> bool:
 def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
     """The columns that modelpack keeps on the profile, with their types."""
     wanted: dict[str, str] = {
-        "features_at": "timestamptz",
-        "features_read_at": "timestamptz",
+        **dict.fromkeys(plan.times, "timestamptz"),
         **plan.outputs,
     }
     for event in plan.events:

@@ -45,7 +45,7 @@ _LOCKED = (
 _UNKNOWN = "-- unknown customers get a profile; the score trigger reads its features from the events"
 _MOMENT = "v_moment constant timestamptz := clock_timestamp();"
 _KEPT = "-- what this very statement has read from the events stays from here on, too"
-_COUNTS = "v_locked bigint;\nv_written bigint;\nv_made text[];\nv_read text[];"
+_COUNTS = "v_locked bigint;\nv_read text[];"
 _DECLARE = f"{_MOMENT}\nv_statement constant timestamptz := {STATEMENT};"
 
 
@@ -176,18 +176,18 @@ class CountSql:
 
     # --- the statements ---------------------------------------------------------------------------------
 
-    def _set(self, *, signed: bool, reread: bool = True) -> Iterator[tuple[str, str]]:
+    def _set(self, *, signed: bool) -> Iterator[tuple[str, str]]:
         again = {f.name for f in self._again(signed=signed)}
         for f in self.event.stored:
             if f.name not in again:
                 yield from (f.merge or {}).items()
-            elif reread:
+            else:
                 yield from ((name, f"r.{ident(name)}") for name in f.recompute)
         yield from self.plan.ageing(self.event)
         yield "features_at", "v_moment"
-        if reread and any(f.half_life for f in self.event.stored if f.name in again):
+        if any(f.half_life for f in self.event.stored if f.name in again):
             # another trigger of this statement (MERGE, ON CONFLICT, a CTE) must not add to what was read here
-            yield "features_read_at", "v_statement"
+            yield "features_reread_at", "v_statement"
 
     def _match(self, alias: str) -> str:
         return same(self.plan.keys(alias), [f"d.{column}" for column in self.columns])
@@ -200,27 +200,49 @@ class CountSql:
             source += f"\n       cross join lateral (\n         {nest(rows, 9)}\n       ) as r"
         return (
             f"update {self.plan.table} as p\n   set {assignments(self._set(signed=signed), 7)}\n"
-            f"  from {source}\n where {self._match('p')}\n   and p.features_read_at is distinct from v_statement;"
+            f"  from {source}\n where {self._match('p')}\n   and ({self._read()}) is not true;"
         )
 
-    def _recount(self, keys: str) -> str:
-        """For rows that `_write` passes over: they were read from the events after those had changed."""
+    def _read(self) -> str:
+        """Whether this very statement has read a profile from the events: it knows of the changes already.
+
+        Features that outlive their events are read only together with all others.
+        """
+        read = "p.features_read_at = v_statement"
+        if "features_reread_at" in self.plan.times and not self.keep:
+            read += " or p.features_reread_at = v_statement"
+        return read
+
+    def _locked(self, keys: str, columns: str = "") -> str:
         return (
-            "-- profiles that this very statement has read from the events know of its changes: counted again\n"
-            f"select array_agg({self.plan.key_text('p')}) into v_read\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
-            f"  join {self.plan.table} as p on {self._match('p')}\n where p.features_read_at = v_statement\n"
-            f"   and (v_made is null or {self.plan.key_text('p')} <> all (v_made));\n"
-            f"if v_read is not null then\n  {self._count_again('v_read')}\nend if;"
+            f"{columns}\n   from (\n          {nest(keys, 10)}\n        ) as d\n"
+            f"   join {self.plan.table} as p on {self._match('p')}\n"
+            f"  order by {', '.join(self.plan.keys('p'))}\n    for no key update of p"
         )
-
-    def _count_again(self, keys: str) -> str:
-        return f"perform modelpack.{ident(self.plan.name('recount'))}({keys});"
 
     def _lock(self, keys: str) -> str:
+        """Lock, and no more."""
+        return f"{_LOCKED}\nperform{self._locked(keys)};"
+
+    def _lock_and_look(self, keys: str, *, made: bool = False) -> str:
+        """Lock; how many there are, and which of them are to be counted again instead of being added to.
+
+        `made`: those that this very function has just made are right as they are.
+        """
+        columns = f" {self.plan.key_text('p')} as key, {self._read()} as read"
+        rows = f"select{self._locked(keys, columns)}"
+        read = "x.read and (v_made is null or x.key <> all (v_made))" if made else "x.read"
         return (
-            f"{_LOCKED}\nperform\n   from (\n          {nest(keys, 10)}\n        ) as d\n"
-            f"   join {self.plan.table} as p on {self._match('p')}\n"
-            f"  order by {', '.join(self.plan.keys('p'))}\n    for no key update of p;"
+            f"{_LOCKED}\nselect count(*), array_agg(x.key) filter (where {read}) into v_locked, v_read\n"
+            f"  from (\n         {nest(rows, 9)}\n       ) as x;"
+        )
+
+    def _recount(self) -> str:
+        """For rows that `_write` passes over."""
+        return (
+            "-- profiles that this very statement has read from the events know of its changes: counted again\n"
+            "if v_read is not null then\n"
+            f"  perform modelpack.{ident(self.plan.name('recount'))}(v_read);\nend if;"
         )
 
     def _unknown(self, keys: str) -> str:
@@ -254,39 +276,40 @@ class CountSql:
 
     def _create(self, keys: str) -> str:
         """Profiles for unknown customers, in the order of their keys."""
-        insert = (
-            f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
-            f" order by {', '.join(f'd.{column}' for column in self.columns)}\n"
-            f"on conflict do nothing\nreturning {self.plan.key_text('p')} as key"
+        return (
+            f"{_UNKNOWN}\ninsert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
+            f" order by {', '.join(f'd.{column}' for column in self.columns)}\non conflict do nothing"
         )
-        return f"{_UNKNOWN}\nwith made as (\n  {nest(insert, 2)}\n)\nselect array_agg(made.key) into v_made from made;"
+
+    def _create_and_remember(self, keys: str) -> str:
+        insert = self._create(keys).removeprefix(f"{_UNKNOWN}\n")
+        made = f"{insert}\nreturning {self.plan.key_text('p')} as key"
+        return f"{_UNKNOWN}\nwith made as (\n  {nest(made, 2)}\n)\nselect array_agg(made.key) into v_made from made;"
 
     # --- the bodies: what each function declares, and what it does ----------------------------------------
 
     def _insert(self) -> tuple[str, str]:
         rows, keys = self._rows("new_rows"), self._keys("new_rows")
-        lock = self._lock(keys)
         one = self._write(rows, signed=False)
         if self._again(signed=False):  # what is read from the events is read after the lock
-            one = f"{lock}\nif found then\n  {nest(one, 2)}\nend if;"
-        missing = {"create": self._create, "refuse": self._refuse}.get(self.event.event.missing)
+            one = f"{self._lock(keys)}\nif found then\n  {nest(one, 2)}\nend if;"
+        missing = {"create": f"{self._create(keys)};", "refuse": self._refuse(keys)}.get(
+            self.event.event.missing
+        )
         body = (
             "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\nend if;\n"
             f"{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\n  if found then\n    return null;\n  end if;\nend if;\n"
             f"select count(*) into v_keys\n  from (\n         {nest(keys, 9)}\n       ) as d;\n"
-            f"if v_keys = 0 then\n  return null;\nend if;\n{lock}\nget diagnostics v_locked = row_count;\n"
+            f"if v_keys = 0 then\n  return null;\nend if;\n{self._lock_and_look(keys)}\n"
         )
         if missing:
             body += (
-                f"if v_locked < v_keys then\n  {nest(missing(keys), 2)}\n"
+                f"if v_locked < v_keys then\n  {nest(missing, 2)}\n"
                 "  -- another session may have made some of them meanwhile\n"
-                f"  {nest(lock.removeprefix(_LOCKED).lstrip(), 2)}\nend if;\n"
+                f"  perform{nest(self._locked(keys), 2)};\nend if;\n"
             )
         sums = self._sums(rows, signed=False)
-        body += (
-            f"{self._write(sums, signed=False)}\nget diagnostics v_written = row_count;\n"
-            f"if v_written + coalesce(cardinality(v_made), 0) < v_keys then\n  {nest(self._recount(keys), 2)}\nend if;"
-        )
+        body += f"{self._write(sums, signed=False)}\n{self._recount()}"
         return f"{_DECLARE}\nv_rows bigint;\nv_keys bigint;\n{_COUNTS}", body
 
     def _update(self) -> tuple[str, str]:
@@ -295,10 +318,11 @@ class CountSql:
         body = (
             f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._refuse_forgetting()}"
         )
-        missing = {"create": self._create, "refuse": self._refuse}.get(self.event.event.missing)
-        if missing:
-            body += f"{missing(came)}\n"
-        return f"{_DECLARE}\n{_COUNTS}", body + self._change(keys, sums)
+        if self.event.event.missing == "refuse":
+            body += f"{self._refuse(came)}\n"
+        elif self.event.event.missing == "create":
+            body += f"{self._create_and_remember(came)}\n"
+        return f"{_DECLARE}\n{_COUNTS}\nv_made text[];", body + self._change(keys, sums, made=True)
 
     def _refuse_forgetting(self) -> str:
         """With on_delete="keep" an extreme cannot be taken back: the events that it would need are gone."""
@@ -331,13 +355,9 @@ class CountSql:
         body += self._change(self._keys("old_rows"), sums)
         return f"{_DECLARE}\n{_COUNTS}", body
 
-    def _change(self, keys: str, sums: str) -> str:
+    def _change(self, keys: str, sums: str, *, made: bool = False) -> str:
         """Lock, add with signs, and count the rows again that were passed over."""
-        return (
-            f"{self._heed(keys)}{self._lock(keys)}\nget diagnostics v_locked = row_count;\n{self._write(sums, signed=True)}\n"
-            "get diagnostics v_written = row_count;\n"
-            f"if v_written < v_locked then\n  {nest(self._recount(keys), 2)}\nend if;"
-        )
+        return f"{self._heed(keys)}{self._lock_and_look(keys, made=made)}\n{self._write(sums, signed=True)}\n{self._recount()}"
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""

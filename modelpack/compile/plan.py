@@ -153,7 +153,18 @@ class Plan:
     @property
     def kept(self) -> set[str]:
         """Every column of the profile that modelpack writes."""
-        return {c.name for c in self.columns} | set(self.outputs) | {"features_at", "features_read_at"}
+        return {c.name for c in self.columns} | set(self.outputs) | set(self.times)
+
+    @property
+    def times(self) -> dict[str, str]:
+        """The columns with times of the features, and what they say."""
+        times = {
+            "features_at": "when windowed and decayed features were brought up to the moment",
+            "features_read_at": "statement that read all features of the row from the events",
+        }
+        if any(event.decayed and event.event.on_delete == "subtract" for event in self.events):
+            times["features_reread_at"] = "statement that read decayed features from the events again"
+        return times
 
     def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
         """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
@@ -177,11 +188,7 @@ def make_plan(profile: Profile) -> Plan:
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
     plan = Plan(profile, tuple(events))
-    names = (
-        [c.name for c in plan.columns]
-        + list(plan.outputs)
-        + ["features_at", "features_read_at", *profile.key]
-    )
+    names = [c.name for c in plan.columns] + list(plan.outputs) + [*plan.times, *profile.key]
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(

@@ -104,8 +104,7 @@ def _locks(*plans: Plan) -> list[str]:
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
     """name, type, default, and the event table and column whose type it takes."""
     found: list[tuple[str, str | None, str | None, str, str]] = [
-        ("features_at", "timestamptz", None, "", ""),
-        ("features_read_at", "timestamptz", None, "", ""),
+        (name, "timestamptz", None, "", "") for name in plan.times
     ]
     for event in plan.events:
         found += [
@@ -171,8 +170,7 @@ def _columns(plan: Plan) -> list[str]:
         c.name: f"helper of the feature {f.name}" for f in plan.features for c in f.columns if not c.visible
     }
     comments |= {f.name: _explain(plan, f.name) for f in plan.features}
-    comments["features_at"] = "when windowed and decayed features were brought up to the moment"
-    comments["features_read_at"] = "statement that read all features of the row from the events"
+    comments |= plan.times
     for score in plan.profile.scores:
         comments |= {
             score.name: f"score of the model {score.model}",

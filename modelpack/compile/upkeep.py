@@ -148,7 +148,12 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     )
     different = "(" + "\n  or ".join(tests) + ")"
     columns += ["p.v_moment", "p.afresh"]
-    sets += ["features_at = x.v_moment", f"features_read_at = {STATEMENT}"]
+    sets += [
+        "features_at = x.v_moment",
+        f"features_read_at = case when x.afresh then {STATEMENT} else p.features_read_at end",
+    ]
+    if "features_reread_at" in plan.times:
+        sets.append(f"features_reread_at = {STATEMENT}")
     write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
     return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 

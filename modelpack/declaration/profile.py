@@ -205,7 +205,7 @@ class Profile:
             raise DeclarationError(
                 f"Profile({self.table!r}): {what} {name!r} has the name of a key column; rename it"
             )
-        if name in seen or name in ("features_at", "features_read_at"):
+        if name in seen or name in ("features_at", "features_read_at", "features_reread_at"):
             owner = seen.get(name, "column that modelpack keeps a time of the features in")
             raise DeclarationError(f"Profile({self.table!r}): {name!r} is a {what} and a {owner}; rename one")
         seen[name] = what

@@ -921,6 +921,63 @@ def test_kept_features_follow_updates_that_can_be_followed_and_refuse_the_others
     assert wrong(session) == []
 
 
+def test_kept_features_beside_decayed_ones_that_are_read_again_in_one_message(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(
+        profile=Profile(
+            "customer",
+            key="customer_id",
+            events=[
+                Event(
+                    "purchase", at="at", features={"n": count(), "spend": total("amount")}, on_delete="keep"
+                ),
+                Event(
+                    "complaint", at="at", features={"severe": count(), "heat": decayed(half_life="7 days")}
+                ),
+            ],
+        )
+    )
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"))
+    session.execute("insert into complaint values (1, 1, now(), 5), (2, 1, now(), 5)")
+    session.execute("delete from purchase")
+    session.execute(
+        """
+        do $$
+        begin
+          update complaint set at = now() - interval '1 day' where complaint_id = 1;
+          insert into purchase (customer_id, amount) values (1, 1);
+          insert into complaint values (3, 1, now(), 5);
+          delete from complaint where complaint_id = 1;
+          insert into purchase (customer_id, amount) values (1, 1), (1, 2);
+        end $$
+        """
+    )
+    assert row(session, "select n, spend, severe from customer") == (5, 15, 2)
+    session.execute(
+        "with moved as (update complaint set at = at - interval '1 day'), "
+        "came as (insert into complaint values (4, 1, now(), 5)), gone as (delete from purchase) "
+        "insert into purchase (customer_id, amount) values (1, 5)"
+    )
+    assert row(session, "select n, spend, severe from customer") == (6, 20, 3)
+    assert wrong(session) == []
+
+
+def test_decayed_features_that_one_statement_reads_again_and_adds_to(shop: Callable[..., Session]) -> None:
+    session = shop()
+    buy(session, (1, 1, 5, "a"), (1, 2, 6, "b"))
+    session.execute(
+        "with moved as (update purchase set at = at - interval '1 day'), gone as (delete from purchase where amount = 99) "
+        "insert into purchase (customer_id, amount) values (1, 1), (2, 2)"
+    )
+    assert wrong(session) == []
+    session.execute("insert into complaint values (1, 1, now(), 5)")
+    session.execute(
+        "insert into complaint values (1, 1, now(), 6), (2, 1, now(), 7) on conflict (complaint_id) do update set severity = 8"
+    )
+    assert wrong(session) == []
+
+
 def test_kept_features_in_one_message_that_makes_the_profile_prunes_and_goes_on(
     shop: Callable[..., Session],
 ) -> None:
