@@ -132,7 +132,7 @@ class Registry(Curation):
         note: str = "",
         metrics: Mapping[str, float] | None = None,
         tolerance: float = 1e-5,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
         accept: str | None = None,
         training_data: pd.DataFrame | None = None,
     ) -> Version:

@@ -63,8 +63,8 @@ def publish(
         float, typer.Option(help="Largest difference allowed between ONNX and the estimator.")
     ] = 1e-5,
     timeout: Annotated[
-        float, typer.Option(help="Seconds that the conversion may take.", metavar="SECONDS")
-    ] = 120.0,
+        float, typer.Option(help="Seconds that converting and comparing may take.", metavar="SECONDS")
+    ] = 300.0,
     accept: Annotated[
         str | None,
         typer.Option(

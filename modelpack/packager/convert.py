@@ -1,4 +1,4 @@
-"""Estimator to ONNX by skl2onnx; also the main module of the converting process.
+"""Estimator to ONNX by skl2onnx, in the packaging process.
 
 There are three *routes*, tried from the cheapest at run time; the parity check decides which one is kept:
 
@@ -14,14 +14,10 @@ There are three *routes*, tried from the cheapest at run time; the parity check 
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from sklearn.compose import ColumnTransformer
@@ -40,7 +36,7 @@ WHOLE = "number"
 
 @dataclass(frozen=True)
 class Job:
-    """What the converting process is asked to do."""
+    """One conversion."""
 
     estimator: Any
     columns: tuple[Column, ...]
@@ -51,7 +47,7 @@ class Job:
 def convert(job: Job) -> bytes:
     """ONNX bytes as skl2onnx makes them, with one graph input a column, or one for all (`WHOLE`).
 
-    Mutates and patches freely: meant for the converting process. Any exception may come out of it.
+    Changes the estimator and patches skl2onnx: meant for the packaging process. Any exception may come out of it.
     """
     from modelpack.packager import fixes
 
@@ -165,22 +161,3 @@ def in_words(error: BaseException) -> str:
     if missing:
         return f"skl2onnx has no converter for {missing[1].rpartition('.')[2]}"
     return f"{type(error).__name__}: {text}"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`python -m modelpack.packager.convert JOB MODEL ERROR`: read a job, write ONNX bytes or an error."""
-    job_file, onnx_file, error_file = map(Path, arguments)
-    try:
-        job = pickle.loads(job_file.read_bytes())
-        onnx_file.write_bytes(convert(job))
-    except BaseException as error:  # a child's last words: everything is reported
-        error_file.write_text(json.dumps({"error": in_words(error)}))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # The job was pickled with this module's classes under its real name, not as __main__.
-    from modelpack.packager.convert import main as real_main
-
-    sys.exit(real_main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Converters of our own for the preprocessing that skl2onnx gets wrong, used in the converting process.
+"""Converters of our own for the preprocessing that skl2onnx gets wrong, used in the packaging process.
 
 - `SimpleImputer`: skl2onnx fills with float32 values whatever its input is, so that everything behind it is
   float32 too; ours keeps float64, and fills texts with two nodes instead of five a column.
