@@ -14,7 +14,8 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager.child import run_in_child, stage
+from modelpack.packager import child
+from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
 from modelpack.packager.estimators import missing_category, number_categories, text_categories
@@ -35,7 +36,8 @@ SAMPLE_LIMIT = 20_000
 TIMEOUT = 300.0
 """Seconds that converting and checking may take, unless told otherwise."""
 
-_SEED = 20240229
+SEED = 20240229
+"""Of the choice of rows for the probes: the same model and sample make the same package."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def package(
         sample = manageable(sample.rename(columns=str))
     columns = model_columns(estimator, sample)
     target = choose_target(estimator, positive_class)
-    made = run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
+    made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
     return replace(made, metrics={str(k): float(v) for k, v in (metrics or {}).items()})
 
 
@@ -117,23 +119,41 @@ def _package(
     with threadpool_limits(1):  # many small calls: threads would only wait for one another
         expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
         attempt = _convert(estimator, oracle, target, expected, closed, tolerance, accept)
+    return assemble(attempt.form, columns, missing, target.output, expected, attempt.scores, attempt.parity)
+
+
+def assemble(
+    form: NormalForm,
+    columns: Sequence[Column],
+    missing: Sequence[bool],
+    output: Output,
+    expected: Expected,
+    scores: Floats,
+    parity: Parity,
+) -> Package:
+    """The package of a model that passed.
+
+    Args:
+        columns: those that the rows of `expected` have.
+        missing: for each of them, whether a row in which it is missing is scored.
+        scores: what the model in normal form gives for these rows.
+    """
     position = {c.name: n for n, c in enumerate(columns)}
-    order = tuple(position[c.name] for c in attempt.form.columns)
-    signature = _signature(attempt.form.columns, [missing[n] for n in order], target)
-    onnx_bytes = attempt.form.onnx
+    order = tuple(position[c.name] for c in form.columns)
     return Package(
-        onnx=onnx_bytes,
-        sha256=hashlib.sha256(onnx_bytes).hexdigest(),
-        signature=signature,
-        golden=choose_golden(expected, attempt.scores, order),
-        parity=attempt.parity,
+        onnx=form.onnx,
+        sha256=hashlib.sha256(form.onnx).hexdigest(),
+        signature=_signature(form.columns, [missing[n] for n in order], output),
+        golden=choose_golden(expected, scores, order),
+        parity=parity,
         libraries=installed_libraries(),
         metrics={},
-        unused=tuple(c.name for c in columns if c not in attempt.form.columns),
+        unused=tuple(c.name for c in columns if c not in form.columns),
     )
 
 
 def manageable(sample: pd.DataFrame) -> pd.DataFrame:
+    """Of more than `SAMPLE_LIMIT` rows, as many evenly spaced ones."""
     if len(sample) <= SAMPLE_LIMIT:
         return sample
     return sample.iloc[np.linspace(0, len(sample) - 1, SAMPLE_LIMIT).round().astype(int)]
@@ -149,7 +169,7 @@ def _ask(
     estimator: Any, oracle: Oracle, columns: Sequence[Column], rows: Sequence[Row]
 ) -> tuple[Expected, tuple[bool, ...], dict[str, tuple[Any, ...]]]:
     """All that the estimator has to say: its results on sample and probes, and what it accepts."""
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     stage("asking the estimator for its own results")
     scores, reasons = oracle.scores(rows)
     accepted = [row for row, score in zip(rows, scores, strict=True) if np.isfinite(score)]
@@ -250,17 +270,17 @@ def _column(target: Target) -> int:
 def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
     """The ONNX model's scores [N] for rows in the order of the estimator's columns."""
     position = {c.name: n for n, c in enumerate(columns)}
-    feed_signature = _signature(form.columns, [True] * len(form.columns), None)
+    feed_signature = _signature(form.columns, [True] * len(form.columns), Output("value"))
     order = [position[c.name] for c in form.columns]
     return Runner(form.onnx).scores(feed_signature.pack([[row[n] for n in order] for row in rows]))
 
 
-def _signature(columns: Sequence[Column], missing: Sequence[bool], target: Target | None) -> Signature:
+def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
     inputs = tuple(
         Input(c.name, c.type, m, MISSING_TOKEN if c.type == "text" else None)
         for c, m in zip(columns, missing, strict=True)
     )
-    return Signature(inputs, target.output if target else Output("value"))
+    return Signature(inputs, output)
 
 
 def _parity_message(parity: Parity) -> str:

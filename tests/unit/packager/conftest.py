@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelpack.packager import packing
+from modelpack.packager import child
 
 NUMBERS = ["visits", "spend", "days_quiet"]
 TEXTS = ["plan", "region"]
@@ -26,7 +26,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         assert memory is None or memory > 0
         return function(*pickle.loads(pickle.dumps(arguments)), **named)
 
-    monkeypatch.setattr(packing, "run_in_child", run_here)
+    monkeypatch.setattr(child, "run_in_child", run_here)
 
 
 @pytest.fixture(scope="session")
