@@ -14,6 +14,7 @@ import joblib
 import pandas as pd
 
 from modelpack.errors import PackagingError
+from modelpack.packager.boosters import KINDS
 from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
 
 
@@ -81,9 +82,11 @@ def load_model(path: str | Path) -> Any:
             warnings.simplefilter("ignore")
             estimator = joblib.load(file)
     except (ModuleNotFoundError, AttributeError) as error:
+        library = (error.name or "").partition(".")[0]
         raise PackagingError(
             f"{file} needs something that is not here: {error}. "
-            "Install the libraries that the model was fitted with, in the same versions."
+            "Install the libraries that the model was fitted with, in the same versions"
+            + (f": pip install 'modelpack[{library}]'." if library in KINDS else ".")
         ) from error
     except Exception as error:  # unpickling what is no pickle raises nearly anything
         raise _no_model(file, f"it cannot be unpickled ({type(error).__name__})") from error

@@ -26,7 +26,7 @@ from modelpack.packager.signature import MISSING_TOKEN, Cell
 
 IR_VERSION = 9
 
-OPSETS = {"": 19, "ai.onnx.ml": 3}
+OPSETS = {"": 19, "ai.onnx.ml": 3, "com.microsoft": 1}
 """Old enough for any onnxruntime since 1.16, new enough to compare texts (19) and for float64 trees (3)."""
 
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
@@ -82,7 +82,7 @@ def normalise(
     graph = model.graph
     sources = sources_of(graph, columns, prefix=_OWN, by_position=by_position)
     chosen = _choose_output(graph, None if output is None else _OWN + output)
-    score = _select(graph, chosen, index, sign)
+    score = _select(model, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
     refuse_control_flow(graph)
@@ -90,7 +90,7 @@ def normalise(
     sources = _fold_concats(graph, [s for s in sources if s.name in left])
     ordered = _feed(graph, sources, columns)
     tidy(graph)
-    score = _guard(graph, score, ordered, closed or {})
+    score = _guard(model, score, ordered, closed or {})
     _finish(model, score)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -184,11 +184,12 @@ def _choose_output(graph: Any, name: str | None) -> Any:
     return floats[0]
 
 
-def _select(graph: Any, chosen: Any, index: int | None, sign: float) -> str:
+def _select(model: Any, chosen: Any, index: int | None, sign: float) -> str:
     """Append the nodes that take the score out of the chosen output; return the score's present name."""
+    graph = model.graph
     name = str(chosen.name)
     declared = _dims(chosen)
-    dims = _type_of(graph, name)[1] or declared
+    dims = _type_of(model, name)[1] or declared
     width = dims[1] if dims is not None and len(dims) == 2 else None
     if index is not None and width != 1 and (dims is None or len(dims) != 1):
         graph.initializer.append(numpy_helper.from_array(np.array([index], np.int64), "score_index"))
@@ -398,12 +399,13 @@ def _rename_input(graph: Any, old: str, new: str) -> None:
                 node.input[n] = new
 
 
-def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[str, Sequence[Cell]]) -> str:
+def _guard(model: Any, score: str, columns: Sequence[Column], closed: Mapping[str, Sequence[Cell]]) -> str:
     """Add NaN to the score of a row that holds a value which the estimator refuses to score.
 
     Without this, an encoder with `handle_unknown="error"` gives such a row some other category's score
     (LabelEncoder), or fails the whole batch (OneHotEncoder with `zeros=0`).
     """
+    graph = model.graph
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "OneHotEncoder" and attribute.name == "zeros":
@@ -437,7 +439,7 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
             )
         )
         terms.append(f"guard_out{n}")
-    elem_type, _ = _type_of(graph, score)
+    elem_type, _ = _type_of(model, score)
     graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "guard_shape"))
     graph.node.append(helper.make_node("Reshape", [score, "guard_shape"], ["guard_score"]))
     if elem_type == TensorProto.DOUBLE:
@@ -452,7 +454,7 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
 def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
-    elem_type, dims = _type_of(graph, score)
+    elem_type, dims = _type_of(model, score)
     rank = len(dims) if dims is not None else _rank_by_kind(graph, score)
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))
@@ -494,18 +496,22 @@ def _rank_by_kind(graph: Any, name: str) -> int:
     return 2 if node is not None and node.op_type in _OF_RANK_2 else 0
 
 
-def _type_of(graph: Any, name: str) -> tuple[int, list[int] | None]:
+def _type_of(model: Any, name: str) -> tuple[int, list[int] | None]:
     """Element type and dimensions (0: unknown) of a value by shape inference; float32 and None without.
 
     What the graph itself declares is left out: converters are often wrong about it.
     """
-    copy = onnx.GraphProto.FromString(graph.SerializeToString())
+    copy = onnx.GraphProto.FromString(model.graph.SerializeToString())
     del copy.output[:]
     del copy.value_info[:]
     copy.output.append(onnx.ValueInfoProto(name=name))
     copy.name = copy.name or "graph"
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
+    imported = {o.domain: o.version for o in model.opset_import}
+    opsets = [helper.make_opsetid(domain, version) for domain, version in (OPSETS | imported).items()]
+    try:
+        inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
+    except Exception as error:  # onnx's errors share no useful base class
+        raise PackagingError(f"The model's types do not fit one another: {error}") from error
     for value in [*inferred.graph.output, *inferred.graph.value_info]:
         if value.name == name and value.type.tensor_type.elem_type:
             return int(value.type.tensor_type.elem_type), _dims(value)

@@ -18,7 +18,12 @@ from modelpack.packager import child
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
-from modelpack.packager.estimators import missing_category, number_categories, text_categories
+from modelpack.packager.estimators import (
+    missing_category,
+    number_categories,
+    ranks_neighbours,
+    text_categories,
+)
 from modelpack.packager.golden import Golden, choose_golden
 from modelpack.packager.normal_form import NormalForm, normalise
 from modelpack.packager.oracle import Oracle, Row, rows_of
@@ -182,6 +187,8 @@ def _ask(
     texts = text_categories(estimator)
     closed = closed_categories(oracle, columns, accepted, texts, number_categories(estimator))
     probes = plain_probes(columns, accepted, texts, rng)
+    if ranks_neighbours(estimator):
+        probes = [p for p in probes if p.kind != "large integer"]
     probes += threshold_probes(estimator, oracle, columns, accepted, rng)
     more, more_reasons = oracle.scores([p.row for p in probes])
     reasons |= {n + len(rows): reason for n, reason in more_reasons.items()}
@@ -253,6 +260,8 @@ def _onnx(job: Job) -> bytes:
     """
     try:
         return convert(copy.deepcopy(job))
+    except PackagingError:
+        raise
     except Exception as error:  # converters raise whatever they like
         raise PackagingError(in_words(error)) from error
 

@@ -11,6 +11,9 @@ import onnx
 import pandas as pd
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sqlalchemy import text
 
 from modelpack import Registry
@@ -136,6 +139,17 @@ def test_files_that_are_no_models_are_named_for_what_they_are(
 def test_a_folder_that_mlflow_did_not_write_is_refused(shell: Shell, files: Path) -> None:
     given = ("publish", str(files), "--name", "churn", "--sample", str(files / "rows.csv"))
     assert "without a file MLmodel" in shell.refused(*given)
+
+
+def test_distances_to_neighbours_pass_the_server_s_gate(shell: Shell) -> None:
+    rows = sample()
+    estimator = make_pipeline(StandardScaler(), KNeighborsClassifier()).fit(rows, rows["complaints"] > 2)
+    registry = Registry(shell.dsn)
+    registry.publish(estimator, name="churn", sample=rows, promote=True)
+    row = rows.iloc[[7]]
+    assert registry.predict("churn", row.iloc[0].to_dict()) == pytest.approx(
+        estimator.predict_proba(row)[0, 1]
+    )
 
 
 class TestMlflow:

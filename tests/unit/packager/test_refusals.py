@@ -129,7 +129,7 @@ def test_an_estimator_without_a_converter(customers: pd.DataFrame, gone: Any) ->
 
 
 def test_a_model_that_needs_a_loop(customers: pd.DataFrame, gone: Any) -> None:
-    estimator = KNeighborsClassifier().fit(customers[NUMBERS], gone)
+    estimator = KNeighborsClassifier(metric="manhattan").fit(customers[NUMBERS], gone)
     with pytest.raises(PackagingError, match=r"needs control flow \(Scan\), which the server does not run"):
         package(estimator, customers)
 
