@@ -234,6 +234,7 @@ def test_a_reader_reads_and_scores_only(member: Any, registry: Registry) -> None
     registry.publish_package(packaged(), name="churn", promote=True)
     reader = member("reader")
     assert reader.version("churn").is_champion
+    registry.grant("churn", "modelpack_reader", "predict")
     assert reader.predict("churn", {"complaints": 0, "spend": 3}) < 0.5
     with pytest.raises(
         RegistryError, match="may not publish; as a superuser: grant modelpack_publisher to mp_role_"
