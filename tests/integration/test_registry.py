@@ -244,6 +244,20 @@ def test_a_reader_reads_and_scores_only(member: Any, registry: Registry) -> None
         reader.promote("churn", 1)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "modelpack.version set signature = '{}'",
+        "modelpack.version set golden = '{}'",
+        "modelpack.artifact set onnx = 'x'",
+    ],
+)
+def test_what_was_published_does_not_change(registry: Registry, psql: Any, change: str) -> None:
+    registry.publish_package(packaged(), name="churn")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="what was published does not change"):
+        psql.execute(f"update {change}")
+
+
 def test_a_role_without_rights_is_told_which_it_needs(member: Any) -> None:
     with pytest.raises(RegistryError, match=r"permission denied for schema modelpack.*as a superuser: grant"):
         member().versions()
