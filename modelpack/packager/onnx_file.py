@@ -324,6 +324,9 @@ class _File:
         floats = [
             n for n, v in made.items() if isinstance(v, np.ndarray) and v.dtype in (np.float32, np.float64)
         ]
+        if not floats:
+            kinds = ", ".join(f"{name} ({getattr(v, 'dtype', type(v).__name__)})" for name, v in made.items())
+            raise PackagingError(f"The model has the outputs {kinds}: a score is a float32 or float64.")
         if output is None and len(floats) != 1:
             raise PackagingError(
                 f"The model has the outputs {listed}: say which one holds the score (--output)."

@@ -281,7 +281,7 @@ def _among_others() -> bytes:
                 [value("x", TensorProto.FLOAT, "N", 3)],
                 [value("y", TensorProto.INT64)],
             ),
-            r"outputs y: say which one holds the score \(--output\)",
+            r"outputs y \(int64\): a score is a float32 or float64",
         ),
         (
             model(
@@ -312,6 +312,12 @@ def test_output_that_does_not_exist_or_holds_labels_is_refused() -> None:
     )
     expected = ROWS.to_numpy().sum(axis=1)
     assert package_onnx(raw, ROWS, expected).parity.passed
+    two = onnx.load_from_string(raw)
+    two.graph.node.append(helper.make_node("Neg", ["sum"], ["loss"]))
+    two.graph.output.append(value("loss"))
+    with pytest.raises(PackagingError, match=r"outputs label, sum, loss: say which one .*--output"):
+        package_onnx(two.SerializeToString(), ROWS, expected)
+    assert package_onnx(two.SerializeToString(), ROWS, -expected, output="loss").parity.passed
     with pytest.raises(PackagingError, match=r"no output 'score'\. Its outputs: label, sum"):
         package_onnx(raw, ROWS, expected, output="score")
     with pytest.raises(PackagingError, match=r"'label' holds int64: a score is a float32"):
