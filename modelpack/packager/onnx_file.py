@@ -27,7 +27,7 @@ from modelpack.packager.oracle import Row, ask, rows_of
 from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
 from modelpack.packager.parity import Expected, Floats, Parity, compare
 from modelpack.packager.probes import plain_probes
-from modelpack.packager.runtime import open_session
+from modelpack.packager.runtime import in_words, open_session
 from modelpack.packager.signature import Output
 from modelpack.packager.trials import closed_categories
 
@@ -406,9 +406,7 @@ class _File:
         try:
             return list(self._session.run(outputs, feeds))
         except Exception as error:  # onnxruntime's errors share no public base class
-            raise PackagingError(
-                f"onnxruntime cannot run it: {' '.join(str(error).split())[:300]}"
-            ) from error
+            raise PackagingError(f"onnxruntime cannot run it: {in_words(error)}") from error
 
 
 def _message(parity: Parity) -> str:

@@ -6,6 +6,7 @@ With one thread the results are bit-equal for batches of 1 to 10,000 rows; with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,12 @@ import onnxruntime
 from modelpack.errors import PackagingError
 
 _FATAL_ONLY = 4
+
+
+def in_words(error: BaseException) -> str:
+    """What onnxruntime says, on one line, without its codes and the generated names of nodes."""
+    text = " ".join(str(error).split())
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (.* Status Message: )?", "", text)[:300]
 
 
 def open_session(onnx_bytes: bytes, what: str) -> Any:
@@ -30,7 +37,7 @@ def open_session(onnx_bytes: bytes, what: str) -> Any:
     try:
         return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public base class
-        raise PackagingError(f"onnxruntime cannot load {what}: {error}") from error
+        raise PackagingError(f"onnxruntime cannot load {what}: {in_words(error)}") from error
 
 
 class Runner:
@@ -44,5 +51,5 @@ class Runner:
         try:
             (score,) = self._session.run(["score"], dict(feeds))
         except Exception as error:  # as above
-            raise PackagingError(f"onnxruntime cannot run the converted model: {error}") from error
+            raise PackagingError(f"onnxruntime cannot run the converted model: {in_words(error)}") from error
         return np.asarray(score, dtype=np.float64).reshape(-1)
