@@ -3,7 +3,6 @@
 - LightGBM compares float64 numbers. For float32 inputs a threshold is rounded down, which keeps every decision
   (`x <= t` holds for a float32 x just when `x <= floor32(t)`); onnxmltools lets it round to the nearest. For float64
   inputs it stays as it is.
-- LightGBM takes a missing value for 0 where a feature had none in training; onnxmltools sends it by `default_left`.
 - LightGBM with `zero_as_missing` sends 0 where a missing value goes, which ONNX cannot say: refused.
 - XGBoost names features as the data frame does; onnxmltools reads any name as the number of a column.
 
@@ -156,23 +155,13 @@ def _convert(kind: Kind, convert: Any, scope: Any, operator: Any, container: Any
     double = isinstance(operator.inputs[0].type, DoubleTensorType)
     settled = getattr(booster, SETTLED, {})
     raw = (container.get_options(booster, {}, fail=False) or {}).get("raw_scores", False)
-    goes_left: dict[tuple[int, float], bool] = {}
     if kind == "xgboost":
         # onnxmltools wants f0, f1, …; it is a copy
         booster.get_booster().feature_names = None
-    else:
-        goes_left = _missing_as_zero(booster)
 
     def mend(attributes: dict[str, Any]) -> dict[str, Any]:
         values = np.array(attributes["nodes_values"], dtype=np.float64)
         modes = np.array([m.decode() if isinstance(m, bytes) else m for m in attributes["nodes_modes"]])
-        if goes_left:
-            tracks = list(attributes["nodes_missing_value_tracks_true"])
-            keys = zip(attributes["nodes_featureids"], values, strict=True)
-            for n, (feature, threshold) in enumerate(keys):
-                if modes[n] == "BRANCH_LEQ":
-                    tracks[n] = int(goes_left.get((int(feature), float(threshold)), tracks[n]))
-            attributes["nodes_missing_value_tracks_true"] = tracks
         if settled and double:
             keys = zip(attributes["nodes_featureids"], _below(values), strict=True)
             moved = [settled.get((int(f), float(t))) for f, t in keys]
@@ -212,15 +201,6 @@ def _refuse(kind: Kind, model: Any, operator: Any) -> None:
             raise NotImplementedError(
                 f"this LightGBM model splits by categories (categorical_feature), which has no converter; {encode}"
             )
-
-
-def _missing_as_zero(model: Any) -> dict[tuple[int, float], bool]:
-    """Nodes (by feature and threshold) whose feature had no missing value in training, and whether 0 goes left."""
-    return {
-        (int(node["split_feature"]), float(node["threshold"])): node["threshold"] >= 0.0
-        for node in _lightgbm_nodes(model.booster_.dump_model())
-        if node["missing_type"] == "None"
-    }
 
 
 def _below(values: Any) -> Any:

@@ -75,6 +75,7 @@ class TestBoth:
         assert frame.isna().any().any()
         made = package(estimator, frame)
         assert made.parity.probes["threshold"] > 50
+        assert made.parity.rounded_probes == 0, "float32 on either side of a threshold is told apart"
         assert all(i.missing for i in made.signature.inputs)
         held(made, lambda rows: estimator.predict_proba(rows)[:, 1], NUMBERS)
 
