@@ -9,7 +9,7 @@ looks nothing up.
 from __future__ import annotations
 
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import EventPlan, Plan
+from modelpack.compile.plan import EventPlan, Plan, batched
 from modelpack.compile.sql import (
     HEADER,
     STATEMENT,
@@ -49,6 +49,7 @@ def score_function(plan: Plan) -> str:
         "      -- nothing that a score depends on has changed\n"
         f"      if (\n           {new}\n         ) is not distinct from (\n           {old}\n         )@unchanged@\n"
         "      then\n        return new;\n      end if;\n    end if;\n"
+        f"{_scored_already(plan)}"
         f"    v_anew := {moved};\n"
         "  end if;\n"
         f"  {nest(_features(plan), 2)}\n"
@@ -57,6 +58,15 @@ def score_function(plan: Plan) -> str:
         "  return new;\nend\n"
     )
     return _replace(plan.name("score"), body)
+
+
+def _scored_already(plan: Plan) -> str:
+    """`rescore` writes scores of many rows itself; only the owner can (see the guard)."""
+    if not batched(plan):
+        return ""
+    times = [ident(f"{score.name}_scored_at") for score in plan.profile.scores]
+    tests = [f"new.{at} = new.features_at and new.{at} is distinct from old.{at}" for at in times]
+    return f"    if {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n    end if;\n"
 
 
 def _features(plan: Plan) -> str:

@@ -21,6 +21,7 @@ from modelpack.compile.score import (
 )
 from modelpack.compile.sql import ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
+from modelpack.compile.upkeep import owned_rescore, rescore_function
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
@@ -75,6 +76,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
         # binding fills the score and log functions in with the live version
         f"select modelpack.bind({literal(plan.table)})",
         *owned_functions(plan),
+        *owned_rescore(plan),
         *triggers(plan),
         *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
@@ -130,6 +132,7 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
         ("score_function", _template(score_function(plan))),
+        ("rescore_function", _template(rescore_function(plan))),
         ("log_function", _template(log_function(plan) if plan.profile.scores else "")),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
