@@ -202,6 +202,19 @@ def test_replace_changes_scores_and_scores_every_row_anew(engine: Engine, sessio
     )
 
 
+def test_replace_keeps_what_is_declared_for_a_score_that_cannot_be_had(
+    engine: Engine, session: Session
+) -> None:
+    scores = (Score("churn", inputs={"visits": "1 / (visits - 5)"}, on_error="raise"),)
+    old = declare(Event("visit", features={"visits": count()}), scores=scores)
+    publish(session, "churn", ["visits"], [0.25])
+    migrate(engine, modelpack.CreateScoring(old))
+    more = Event("visit", features={"visits": count(), "pages": distinct("page")})
+    migrate(engine, modelpack.ReplaceScoring(old, declare(more, scores=scores)))
+    with pytest.raises(psycopg.Error, match="division by zero"):
+        session.execute("insert into visit values (1)")
+
+
 def test_replace_refuses_another_declaration_than_the_one_in_force(engine: Engine, session: Session) -> None:
     other = declare(Event("purchase", at="at", features={"n": count()}))
     for operations in (
