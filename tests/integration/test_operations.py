@@ -6,6 +6,7 @@ import contextlib
 import io
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -304,6 +305,27 @@ def test_no_event_slips_through_while_tables_are_written_to(
         for writer in writers:
             writer.join(10)
     assert value(session, "select sum(n) from customer") == 3 * sum(written)
+    assert wrong(session) == []
+
+
+def test_replace_and_a_transaction_that_reads_events_before_it_writes_one_never_deadlock(
+    engine: Engine, database: str, session: Session
+) -> None:
+    old = declare(Event("purchase", at="at", features={"n": count()}))
+    migrate(engine, modelpack.CreateScoring(old))
+    with psycopg.connect(database) as application, ThreadPoolExecutor(1) as beside:
+        application.execute("select count(*) from purchase")
+        replacing = beside.submit(migrate, engine, modelpack.ReplaceScoring(old, declare(BOUGHT)))
+        while not value(
+            session,
+            "select exists (select from pg_stat_activity as a where %s = any (pg_blocking_pids(a.pid)))",
+            application.info.backend_pid,
+        ):
+            assert not replacing.done()
+        application.execute("insert into purchase (customer_id, amount) values (1, 100)")
+        application.commit()
+        replacing.result(20)
+    assert row(session, "select n, dearest from customer where customer_id = 1") == (11, 100)
     assert wrong(session) == []
 
 
