@@ -20,7 +20,7 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import ident, literal, nest, qualified, same
+from modelpack.compile.sql import function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -144,9 +144,9 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _call(function: str, arguments: list[tuple[str, str]]) -> str:
+def _call(step: str, arguments: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.{function}(\n  {listed})"
+    return f"select modelpack.{step}(\n  {listed})"
 
 
 def _array(values: Iterable[str]) -> str:
@@ -271,7 +271,22 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
             )
-    return statements
+    return _as_generated(plan, statements)
+
+
+def _as_generated(plan: Plan, statements: list[str]) -> list[str]:
+    """Statements that run as the triggers do, whatever time zone or precision of floats the session has set."""
+    if not statements:
+        return []
+    name, comment = plan.name("anew"), f"Counts new features of {plan.table} once."
+    body = (
+        "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
+    )
+    return [
+        *function(name, "", "void", body, comment=comment, stem=plan.slug),
+        f"select modelpack.{ident(name)}()",
+        f"drop function modelpack.{ident(name)}()",
+    ]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

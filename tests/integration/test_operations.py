@@ -180,6 +180,24 @@ def test_replace_keeps_what_features_alone_remember(engine: Engine, session: Ses
     assert value(session, "select sum(n) from customer") == 41
 
 
+def test_replace_counts_new_features_alike_in_every_session(engine: Engine, session: Session) -> None:
+    session.execute("create table click (customer_id bigint, at timestamp, seconds double precision)")
+    session.execute("insert into click values (1, now() at time zone 'UTC', 0.1::float8 + 0.2::float8)")
+    old = declare(Event("click", at="at", on_delete="keep", features={"clicks": count()}))
+    both = {"clicks": count(), "heat": decayed(half_life="1 hour"), "seconds": total("seconds")}
+    migrate(engine, modelpack.CreateScoring(old))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("set timezone = 'Asia/Tokyo'")
+        connection.exec_driver_sql("set extra_float_digits = -5")
+        op = Operations(MigrationContext.configure(connection))
+        op.invoke(
+            modelpack.ReplaceScoring(old, declare(Event("click", at="at", on_delete="keep", features=both)))
+        )
+    heat, seconds = row(session, "select heat, seconds::text from customer where customer_id = 1")
+    assert heat == pytest.approx(1, abs=0.05)
+    assert seconds == "0.30000000000000004"
+
+
 def test_replace_changes_scores_and_scores_every_row_anew(engine: Engine, session: Session) -> None:
     publish(session, "churn", ["n"], [0.25])
     publish(session, "fraud", ["spend", "gold"], [0.001, 1.0])
