@@ -1,7 +1,8 @@
 """COUNT: statement-level AFTER triggers on an event table that keep the profile's features.
 
 Each function writes each profile row that its statement touches once. First it makes the profiles that are
-missing, in key order, then it locks all of them, in key order, and only then it updates. So two statements
+missing (or meets those who do), in the order of the keys' text, which is the same for keys of every type; then
+it locks all of them, in key order, and only then it updates. So two statements
 never wait for each other in a circle: who makes profiles has locked none yet, and who locks finds only
 profiles that are committed or its own. What is read from the events is read in a statement of its own after
 the lock, so that it sees what concurrent sessions committed.
@@ -118,6 +119,10 @@ class CountSql:
         return (
             f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
         )
+
+    def _order(self, alias: str) -> str:
+        """The order in which profiles are made and ignored customers met: one for keys of every type."""
+        return f'{self._key_text(alias)} collate "C"'
 
     def _changed_keys(self) -> str:
         keys = ", ".join(f"c.{column}" for column in self.columns)
@@ -262,7 +267,7 @@ class CountSql:
             return ""
         rows = (
             f"select {literal(self.plan.table)}, {self._key_text('u')}\n  from (\n         {nest(self._unknown(keys), 9)}\n"
-            "       ) as u\n order by 2"
+            f"       ) as u\n order by {self._order('u')}"
         )
         return (
             "-- unknown customers: whoever makes one of them a profile waits for us, or we for them\n"
@@ -278,10 +283,10 @@ class CountSql:
         )
 
     def _create(self, keys: str) -> str:
-        """Profiles for unknown customers, in the order of their keys; which ones these are."""
+        """Profiles for unknown customers, in the order of `_heed`, which meets them; which ones these are."""
         insert = (
             f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
-            f" order by {', '.join(f'd.{column}' for column in self.columns)}\non conflict do nothing\n"
+            f" order by {self._order('d')}\non conflict ({', '.join(self.plan.key)}) do nothing\n"
             f"returning {self.plan.key_text('p')} as key"
         )
         return f"{_UNKNOWN}\nwith made as (\n  {nest(insert, 2)}\n)\nselect array_agg(made.key) into v_made from made;\n"
