@@ -98,7 +98,7 @@ def training_sql(
                 "a moment in the past"
             )
         before = f"e.{event.at} <= t.at"
-        rows = event.aggregate(event.features, plan.keys("p"), before).replace("v_moment", "t.at")
+        rows = event.aggregate(event.features, plan.keys("p"), before, moment="t.at")
         joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
         columns += [f"r{number}.{ident(c.name)}" for f in event.features for c in f.columns if c.visible]
         keys = " and ".join(f"{a} = {b}" for a, b in zip(event.keys("e"), plan.keys("p"), strict=True))
@@ -113,6 +113,16 @@ def training_sql(
         f",\n       {value.sql.replace(ROW, 'x').replace(MOMENT, 'x.at')} as {ident(name)}"
         for name, value in inputs.items()
     )
+    taken = {
+        *static,
+        *inputs,
+        *(c.name for event in plan.events for f in event.features for c in f.columns if c.visible),
+    }
+    for name, what in {"at": "moment", **({"label": "label"} if label else {})}.items():
+        if name in taken:
+            raise DeclarationError(
+                f"{name!r} is the {what} of a training set, and {plan.table} has a column or an input of that name; rename it"
+            )
     listed = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
     population = f"\n where {' or '.join(present)}" if present and not everybody else ""
     labelled = f",\n       ({label}) as label" if label else ""

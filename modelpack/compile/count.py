@@ -16,6 +16,7 @@ from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
+    SIGN,
     STATEMENT,
     function,
     ident,
@@ -147,12 +148,14 @@ class CountSql:
 
         def side(sign: int, rows: str, without: str) -> str:
             left, right = self._rows(rows, watched=True), self._rows(without, watched=True)
-            return f"select {sign} as sign, x.*\n  from (\n         {nest(left, 9)}\n         except all\n         {nest(right, 9)}\n       ) as x"
+            return f"select {sign} as {SIGN}, x.*\n  from (\n         {nest(left, 9)}\n         except all\n         {nest(right, 9)}\n       ) as x"
 
         return f"{side(1, 'new_rows', 'old_rows')}\nunion all\n{side(-1, 'old_rows', 'new_rows')}"
 
     def _gone(self) -> str:
-        return f"select -1 as sign, x.*\n  from (\n         {nest(self._rows('old_rows'), 9)}\n       ) as x"
+        return (
+            f"select -1 as {SIGN}, x.*\n  from (\n         {nest(self._rows('old_rows'), 9)}\n       ) as x"
+        )
 
     # --- summed up a key --------------------------------------------------------------------------------
 
@@ -173,7 +176,7 @@ class CountSql:
         for f in self.event.stored:
             if f.name not in again:
                 for c in f.contributions:
-                    combine = c.combine.replace("{sign}", "c.sign * " if signed else "")
+                    combine = c.combine.replace("{sign}", f"c.{SIGN} * " if signed else "")
                     if signed and not self._by_difference(f):  # only what came; nothing can be taken back
                         combine = _only_came(combine)
                     columns.append(f"{combine} as {ident(c.name)}")
@@ -399,5 +402,5 @@ class CountSql:
 def _only_came(combine: str) -> str:
     """An aggregate over the rows that a statement brought, leaving out the old selves of changed rows."""
     if "filter (where " in combine:
-        return combine.replace("filter (where ", "filter (where c.sign = 1 and ")
-    return f"{combine} filter (where c.sign = 1)"
+        return combine.replace("filter (where ", f"filter (where c.{SIGN} = 1 and ")
+    return f"{combine} filter (where c.{SIGN} = 1)"

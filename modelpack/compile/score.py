@@ -12,6 +12,7 @@ from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.sql import (
     HEADER,
+    NAMES,
     STATEMENT,
     dollar,
     function,
@@ -38,7 +39,7 @@ def score_function(plan: Plan) -> str:
     moved = " or ".join(f"new.{k} <> old.{k}" for k in plan.key)
     body = (
         f"\n-- {_SCORE.format(plan.table)}\n"
-        f"-- {_GENERATED}\n"
+        f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
         "  v_anew boolean := true;\nbegin\n"
@@ -108,7 +109,7 @@ def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more:
 
 def log_function(plan: Plan, verb: str) -> str:
     """The statement-level trigger that writes the prediction log."""
-    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\nbegin\n  @logs@\n  return null;\nend\n"
+    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\n{NAMES}\nbegin\n  @logs@\n  return null;\nend\n"
     # Transition tables have no statistics: a nested loop planned for one row would meet 100,000 x 100,000.
     hashed = "set enable_hashjoin = on\nset enable_nestloop = off\nset enable_mergejoin = off\nset jit = off"
     return _replace(plan.name("log", verb), body, hashed if verb == "update" else "set jit = off")

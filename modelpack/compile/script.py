@@ -266,7 +266,7 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 fresh.append(f)
         if fresh:
             names = ", ".join(ident(name) for f in fresh for name in f.recompute)
-            rows = event.aggregate(tuple(fresh), plan.keys("p")).replace("v_moment", "p.features_at")
+            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment="p.features_at")
             statements.append(
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
