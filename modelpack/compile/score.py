@@ -94,10 +94,12 @@ def _due(plan: Plan, event: EventPlan) -> str:
     """Events dated ahead may have come due since the features were last brought up to a moment."""
     ahead = [f"new.{ident(f.bound or '')}" for f in event.decayed]
     latest = ahead[0] if len(ahead) == 1 else f"greatest({', '.join(ahead)})"
-    return (
-        f"if {latest} > least(old.features_at, new.features_at) then\n"
-        f"  {nest(_read(plan, event, event.decayed), 2)}\nend if;"
-    )
+    read = _read(plan, event, event.decayed)
+    if (
+        event.event.on_delete == "subtract"
+    ):  # events of this very statement that are not yet added must not be
+        read += f"\nnew.features_reread_at := {STATEMENT};"
+    return f"if {latest} > least(old.features_at, new.features_at) then\n  {nest(read, 2)}\nend if;"
 
 
 def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:
