@@ -146,9 +146,7 @@ def test_an_input_that_is_called_as_a_column_is_what_the_model_receives(database
             {"customer_id": 1, "plan": 1, "n": 1, "n_7d": 1}
         ]
         profile = Profile("customer", key="customer_id", events=[event], scores=[churn, fraud])
-        with pytest.raises(
-            ModelpackError, match="two scores .* mean different things by the input n"
-        ):
+        with pytest.raises(ModelpackError, match=r"two scores .* mean different things by the input n"):
             training_set(connection, profile, at=["2020-01-21"])
     engine.dispose()
 
