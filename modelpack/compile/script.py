@@ -93,16 +93,15 @@ def detach_script(profile: Profile) -> list[str]:
 
 
 def _locks(*plans: Plan) -> list[str]:
-    """No event slips in between the backfill and the triggers. Events first: the order of the traffic.
+    """No event slips in between the backfill and the triggers.
 
     Of one plan: to make triggers, events may still be read. Of two: triggers are dropped, too, which takes the
-    strongest lock; asked for later it would meet writers that have read and wait for us.
+    strongest lock.
     """
-    plan = plans[0]
     mode = "share row exclusive" if len(plans) == 1 else "access exclusive"
     tables = sorted({event.table for p in plans for event in p.events})
-    return [f"lock table {t} in {mode} mode" for t in tables] + [
-        f"lock table {plan.table} in access exclusive mode"
+    return [
+        f"select modelpack.lock_tables({_array(tables)}::regclass[], {literal(plans[0].table)}, {literal(mode)})"
     ]
 
 

@@ -14,6 +14,7 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from support import Session, linear_score, publish, row, rows, value, wrong
 
 import modelpack
@@ -326,24 +327,59 @@ def test_no_event_slips_through_while_tables_are_written_to(
     assert wrong(session) == []
 
 
-def test_replace_and_a_transaction_that_reads_events_before_it_writes_one_never_deadlock(
-    engine: Engine, database: str, session: Session
+BUYS = {
+    "purchase": "insert into purchase (customer_id, amount) values (1, 100)",
+    "customer": "insert into purchase (customer_id, amount) values (1, 100)",
+    "visit": "insert into purchase (customer_id, amount) select customer_id, 100 from visit limit 1",
+}
+
+
+@pytest.mark.parametrize("change", ["attach", "replace", "detach"])
+@pytest.mark.parametrize("first", BUYS)
+def test_a_change_of_a_declaration_and_a_transaction_that_holds_one_table_and_wants_another(
+    engine: Engine, database: str, session: Session, change: str, first: str
 ) -> None:
-    old = declare(Event("purchase", at="at", features={"n": count()}))
-    migrate(engine, modelpack.CreateScoring(old))
+    """Whatever the application has read before it writes an event: neither the one nor the other is a deadlock."""
+    old = declare(
+        Event("purchase", at="at", features={"n": count()}), Event("visit", features={"visits": count()})
+    )
+    new = declare(BOUGHT, Event("visit", features={"visits": count()}))
+    session.execute("delete from visit where customer_id <> 1")
+    if change != "attach":
+        migrate(engine, modelpack.CreateScoring(old))
+    changes = {
+        "attach": modelpack.CreateScoring(new), "replace": modelpack.ReplaceScoring(old, new), "detach": modelpack.DropScoring(old)
+    }  # fmt: skip
     with psycopg.connect(database) as application, ThreadPoolExecutor(1) as beside:
-        application.execute("select count(*) from purchase")
-        replacing = beside.submit(migrate, engine, modelpack.ReplaceScoring(old, declare(BOUGHT)))
+        application.execute(f"lock table {first} in access share mode")
+        changing = beside.submit(migrate, engine, changes[change])
         while not value(
             session,
             "select exists (select from pg_stat_activity as a where %s = any (pg_blocking_pids(a.pid)))",
             application.info.backend_pid,
         ):
-            assert not replacing.done()
-        application.execute("insert into purchase (customer_id, amount) values (1, 100)")
+            if changing.done():  # attaching lets everybody read events
+                assert (change, first) in [("attach", "purchase"), ("attach", "visit")]
+                break
+        application.execute(BUYS[first])
         application.commit()
-        replacing.result(20)
-    assert row(session, "select n, dearest from customer where customer_id = 1") == (11, 100)
+        changing.result(20)
+    assert value(session, "select count(*) from purchase where customer_id = 1") == 11
+    if change != "detach":
+        assert row(session, "select n, dearest from customer where customer_id = 1") == (11, 100)
+        assert wrong(session) == []
+
+
+def test_a_change_of_a_declaration_waits_no_longer_for_its_locks_than_it_may(
+    engine: Engine, database: str, session: Session
+) -> None:
+    with psycopg.connect(database) as application, engine.connect() as connection:
+        application.execute("select * from customer")
+        connection.exec_driver_sql("set lock_timeout = '300ms'")
+        op = Operations(MigrationContext.configure(connection))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            op.invoke(modelpack.CreateScoring(declare(BOUGHT)))
+    migrate(engine, modelpack.CreateScoring(declare(BOUGHT)))
     assert wrong(session) == []
 
 

@@ -14,6 +14,10 @@ begin
       message = format('%s has no declaration', detach.relation),
       hint = 'select name from modelpack.profile lists those that have one.';
   end if;
+  perform modelpack.lock_tables(
+            array(select a.relation from modelpack.attached_tables() as a
+                   where a.profile = v_profile.relation and a.is_event and a.relation is not null),
+            v_profile.relation, 'access exclusive');
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
   for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
     execute format('drop index if exists %s', v_item.name);
