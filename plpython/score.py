@@ -25,9 +25,9 @@ def score(
     texts: list[str | None] | None,
 ) -> float | None:
     """Look the loaded model up in this session and run it."""
-    run: Any = GD.get("modelpack", {}).get(version_id)
-    if run is None:
+    try:
+        run: Any = GD["modelpack"][version_id]
+    except KeyError:
         plpy.execute(f"select modelpack.load({version_id})")
         run = GD["modelpack"][version_id]
-    score: float | None = run(numbers, texts)
-    return score
+    return run(numbers, texts)  # type: ignore[no-any-return]

@@ -15,7 +15,6 @@ from modelpack.compile.plan import EventPlan, Plan, make_plan
 from modelpack.compile.score import (
     guard_function,
     log_function,
-    log_source,
     owned_functions,
     score_function,
     triggers,
@@ -125,20 +124,17 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
             "model": score.model,
             "on_error": score.on_error,
             "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
-            "log_insert": log_source(plan, "insert", score.name),
-            "log_update": log_source(plan, "update", score.name),
         }
         for score in plan.profile.scores
     ]
     return [
         ("relation", literal(plan.table)),
         ("declaration", literal(json.dumps(plan.profile.to_dict(), sort_keys=True)) + "::jsonb"),
-        ("entity_key", literal(plan.key_text("n"))),
+        ("entity_key", literal(plan.key_text("$row$"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
         ("score_function", _template(score_function(plan))),
-        ("log_insert", _template(log_function(plan, "insert") if plan.profile.scores else "")),
-        ("log_update", _template(log_function(plan, "update") if plan.profile.scores else "")),
+        ("log_function", _template(log_function(plan) if plan.profile.scores else "")),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
 
@@ -181,7 +177,6 @@ def _columns(plan: Plan) -> list[str]:
             f"{score.name}_version": "version that gave the score",
             f"{score.name}_scored_at": "when the score was given",
             f"{score.name}_stale": "NULL when the score is fresh, else why it is not",
-            f"{score.name}_microseconds": "how long the model took (microseconds)",
         }
     return statements + [
         f"comment on column {plan.table}.{ident(name)} is {literal(f'{text}; kept by modelpack')}"

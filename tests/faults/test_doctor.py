@@ -42,10 +42,10 @@ def sound(server: str, template: str) -> Iterator[Session]:
 SQL_FAULTS: list[tuple[str, str, str, str]] = [
     ("alter table visit disable trigger user", "trigger of public.customer", "fail", "is disabled"),
     (
-        "drop trigger modelpack_customer_log_update on customer",
+        "drop trigger modelpack_customer_log on customer",
         "trigger of public.customer",
         "fail",
-        "modelpack_customer_log_update on public.customer is missing",
+        "modelpack_customer_log on public.customer is missing",
     ),
     (
         "create or replace function modelpack.customer_count_visit_insert() returns trigger language plpgsql as"
