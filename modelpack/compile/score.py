@@ -12,6 +12,7 @@ from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, batched
 from modelpack.compile.sql import (
     HEADER,
+    NAMES,
     STATEMENT,
     dollar,
     function,
@@ -40,7 +41,7 @@ def score_function(plan: Plan) -> str:
     moved = " or ".join(f"new.{k} <> old.{k}" for k in plan.key)
     body = (
         f"\n-- {_SCORE.format(plan.table)}\n"
-        f"-- {_GENERATED}\n"
+        f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
         "  v_anew boolean := true;\nbegin\n"
@@ -105,10 +106,12 @@ def _due(plan: Plan, event: EventPlan) -> str:
     """Events dated ahead may have come due since the features were last brought up to a moment."""
     ahead = [f"new.{ident(f.bound or '')}" for f in event.decayed]
     latest = ahead[0] if len(ahead) == 1 else f"greatest({', '.join(ahead)})"
-    return (
-        f"if {latest} > least(old.features_at, new.features_at) then\n"
-        f"  {nest(_read(plan, event, event.decayed), 2)}\nend if;"
-    )
+    read = _read(plan, event, event.decayed)
+    if (
+        event.event.on_delete == "subtract"
+    ):  # events of this very statement that are not yet added must not be
+        read += f"\nnew.features_reread_at := {STATEMENT};"
+    return f"if {latest} > least(old.features_at, new.features_at) then\n  {nest(read, 2)}\nend if;"
 
 
 def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:
@@ -123,7 +126,7 @@ def log_function(plan: Plan) -> str:
 
     SCORE itself logs what an UPDATE scores. It cannot log an INSERT: ON CONFLICT may still take the row back.
     """
-    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\nbegin\n  @logs@\n  return null;\nend\n"
+    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\n{NAMES}\nbegin\n  @logs@\n  return null;\nend\n"
     return _replace(plan.name("log"), body)
 
 

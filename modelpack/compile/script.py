@@ -19,7 +19,7 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import ident, literal, nest, qualified, same
+from modelpack.compile.sql import function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.compile.upkeep import owned_rescore, rescore_function
 from modelpack.declaration.profile import Profile
@@ -94,11 +94,15 @@ def detach_script(profile: Profile) -> list[str]:
 
 
 def _locks(*plans: Plan) -> list[str]:
-    """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
-    plan = plans[0]
+    """No event slips in between the backfill and the triggers.
+
+    Of one plan: to make triggers, events may still be read. Of two: triggers are dropped, too, which takes the
+    strongest lock.
+    """
+    mode = "share row exclusive" if len(plans) == 1 else "access exclusive"
     tables = sorted({event.table for p in plans for event in p.events})
-    return [f"lock table {t} in share row exclusive mode" for t in tables] + [
-        f"lock table {plan.table} in access exclusive mode"
+    return [
+        f"select modelpack.lock_tables({_array(tables)}::regclass[], {literal(plans[0].table)}, {literal(mode)})"
     ]
 
 
@@ -138,9 +142,9 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _call(function: str, arguments: list[tuple[str, str]]) -> str:
+def _call(step: str, arguments: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.{function}(\n  {listed})"
+    return f"select modelpack.{step}(\n  {listed})"
 
 
 def _array(values: Iterable[str]) -> str:
@@ -259,12 +263,27 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 fresh.append(f)
         if fresh:
             names = ", ".join(ident(name) for f in fresh for name in f.recompute)
-            rows = event.aggregate(tuple(fresh), plan.keys("p")).replace("v_moment", "p.features_at")
+            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment="p.features_at")
             statements.append(
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
             )
-    return statements
+    return _as_generated(plan, statements)
+
+
+def _as_generated(plan: Plan, statements: list[str]) -> list[str]:
+    """Statements that run as the triggers do, whatever time zone or precision of floats the session has set."""
+    if not statements:
+        return []
+    name, comment = plan.name("anew"), f"Counts new features of {plan.table} once."
+    body = (
+        "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
+    )
+    return [
+        *function(name, "", "void", body, comment=comment, stem=plan.slug),
+        f"select modelpack.{ident(name)}()",
+        f"drop function modelpack.{ident(name)}()",
+    ]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

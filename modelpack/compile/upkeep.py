@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import Plan, batched, magnitude
 from modelpack.compile.sql import (
+    AFRESH,
     HEADER,
+    MOMENT,
+    NAMES,
     STATEMENT,
     dollar,
     function,
@@ -43,7 +46,7 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     for number, event in enumerate(plan.events):
         features = event.windowed if windows_only else event.features
         if features:
-            rows = event.aggregate(features, plan.keys("p"), magnitudes=True).replace("v_moment", moment)
+            rows = event.aggregate(features, plan.keys("p"), magnitudes=True, moment=moment)
             joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
     return "\n".join(joins)
 
@@ -86,7 +89,7 @@ def _named(plan: Plan) -> str:
     else:
         fields = ", ".join(f"{name}, u.key::jsonb -> {place}" for place, name in enumerate(names))
     return (
-        f"jsonb_populate_recordset(\n  (select q from {plan.table} as q limit 1),\n"
+        f"jsonb_populate_recordset(\n  (select row(q.*)::{plan.table} from {plan.table} as q limit 1),\n"
         f"  (select jsonb_agg(jsonb_build_object({fields})) from (select distinct unnest(only_keys)) as u (key))\n) as k"
     )
 
@@ -138,35 +141,35 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     brought up to the moment, with the features that outlive their events too.
     """
     kept, places = _kept(plan), _places(plan)
-    columns, sets, tests = [], [], ["x.afresh"]
+    columns, sets, tests = [], [], [f"x.{AFRESH}"]
     for f in plan.features:
         for name in f.recompute:
             column = ident(name)
             columns.append(places[name])
             if f.name in kept:
-                sets.append(f"{column} = case when x.afresh then x.{column} else p.{column} end")
+                sets.append(f"{column} = case when x.{AFRESH} then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
                 tests.append(_differs(f, name, f"p.{column}", "x"))
         if f.magnitude:
-            columns.append(places[f.name].replace(ident(f.name), ident(magnitude(f.name))))
+            columns.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
     if not columns:
         return "begin\n  return 0;\nend\n"
     afresh = f"p.features_at is null or coalesce(p.features_read_at = {STATEMENT}, false)"
     rows = (
-        f"(\nselect p.*, {afresh} as afresh,\n"
-        f"       case when {afresh} then clock_timestamp() else p.features_at end as v_moment\n"
+        f"(\nselect p.*, {afresh} as {AFRESH},\n"
+        f"       case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
         f"  from {chosen}\n) as p"
     )
     different = "(" + "\n  or ".join(tests) + ")"
-    columns += ["p.v_moment", "p.afresh"]
+    columns += [f"p.{MOMENT}", f"p.{AFRESH}"]
     sets += [
-        "features_at = x.v_moment",
-        f"features_read_at = case when x.afresh then {STATEMENT} else p.features_read_at end",
+        f"features_at = x.{MOMENT}",
+        f"features_read_at = case when x.{AFRESH} then {STATEMENT} else p.features_read_at end",
     ]
     if "features_reread_at" in plan.times:
         sets.append(f"features_reread_at = {STATEMENT}")
-    write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
+    write = _update(plan, rows, _expected(plan, f"p.{MOMENT}"), columns, sets, different)
     return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 
 
@@ -211,7 +214,8 @@ def _refresh(plan: Plan) -> list[str]:
 
 def rescore_function(plan: Plan) -> str:
     """The template of rescore: `modelpack.bind` fills in what scores many rows in one call of the model."""
-    body = f"\n-- {_RESCORE.format(plan.table)}\ndeclare\n  v_moment constant timestamptz := clock_timestamp();\n"
+    body = f"\n-- {_RESCORE.format(plan.table)}\n{NAMES}\ndeclare\n"
+    body += "  v_moment constant timestamptz := clock_timestamp();\n"
     body += "  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
     if plan.profile.scores:
         tests = []
@@ -281,9 +285,9 @@ def _verify(plan: Plan) -> list[str]:
         def differing(chosen: str) -> str:
             return (
                 f"return query\nselect {plan.key_text('p')}, f.feature, f.stored, f.expected\n"
-                f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as v_moment\n"
+                f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as {MOMENT}\n"
                 f"           from {nest(chosen, 9)}\n       ) as p\n"
-                f" {nest(_expected(plan, 'p.v_moment'), 1)}\n"
+                f" {nest(_expected(plan, f'p.{MOMENT}'), 1)}\n"
                 f" cross join lateral (\n   values {listed(rows, 10)}\n ) as f (feature, stored, expected, differs)\n"
                 f" where f.differs;"
             )

@@ -192,6 +192,46 @@ def test_events_dated_ahead_count_when_their_time_has_come(shop: Callable[..., S
     assert wrong(session) == []
 
 
+DUE = """
+insert into purchase (customer_id) values (1);
+insert into purchase (customer_id, at) values (1, clock_timestamp() + interval '250 milliseconds');
+"""
+BUYS_AND_CHANGES = [
+    "with bought as (insert into purchase (customer_id) values (1), (1) returning customer_id)\n"
+    "update customer set plan = 'gold' where customer_id in (select customer_id from bought)",
+    "create function upgrade() returns trigger language plpgsql as 'begin update customer set plan = plan || new.amount "
+    "where customer_id = new.customer_id; return null; end';"
+    "create trigger upgrade after insert on purchase for each row execute function upgrade();"
+    "insert into purchase (customer_id, amount) values (1, 5), (1, 6)",
+]
+
+
+@pytest.mark.parametrize("statement", BUYS_AND_CHANGES)
+def test_a_statement_that_adds_events_and_changes_the_profile_when_others_come_due(
+    database: str, psql: Session, statement: str
+) -> None:
+    psql.execute(TABLES.replace("insert", "--"))
+    features = {"n": count(), "heat": decayed(half_life="7 days")}
+    publish(psql, "churn", ["gold"], [1.0])
+    gold = Score("churn", inputs={"gold": "length(plan)"})
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[Event("purchase", at="at", features=features)],
+            scores=[gold],
+        ),
+    )
+    psql.execute("insert into customer values (1, 'basic')")
+    psql.execute(DUE)
+    psql.execute("select pg_sleep(0.26)")
+    psql.execute(statement)
+    n, heat = row(psql, "select n, heat from customer")
+    assert (n, heat) == (4, pytest.approx(4, abs=1e-3))
+    assert wrong(psql) == []
+
+
 def test_a_profile_without_declaration_is_named(shop: Callable[..., Session]) -> None:
     session = shop()
     with pytest.raises(psycopg.errors.UndefinedObject, match="purchase has no declaration"):
