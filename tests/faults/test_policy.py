@@ -14,9 +14,11 @@ from tests.faults.hostile import (
     INFINITE,
     NOT_A_NUMBER,
     Session,
+    attach,
     open_shop,
     plain_model,
     scores,
+    shop,
     slow_model,
     smuggle,
     unsound,
@@ -69,6 +71,17 @@ def test_with_on_error_raise_the_statement_is_refused_with_the_reason(database: 
             visit(session, (1, FAILS), (2, 200))
         assert value(session, "select count(*) from visit") == 20
         visit(session, (2, 200))
+        assert unsound(session) == []
+
+
+def test_on_error_can_be_changed_in_place(database: str) -> None:
+    with open_shop(database) as session:
+        attach(database, shop("raise"))
+        with pytest.raises(psycopg.errors.DataException, match="the model fails"):
+            visit(session, (1, FAILS))
+        attach(database, shop("null"))
+        visit(session, (1, FAILS))
+        assert scores(session, 1)[1][0] is None
         assert unsound(session) == []
 
 

@@ -42,8 +42,8 @@ begin
                                    order by w.place)
    where p.profile_id = v_profile.profile_id;
   delete from modelpack.score as s where s.profile_id = v_profile.profile_id;
-  insert into modelpack.score (profile_id, score, position, model, inputs, log_insert, log_update)
-  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', s.value ->> 'log_insert', s.value ->> 'log_update'
+  insert into modelpack.score (profile_id, score, position, model, inputs, on_error, log_insert, log_update)
+  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale'), s.value ->> 'log_insert', s.value ->> 'log_update'
     from jsonb_array_elements(replace.scores) with ordinality as s;
 end
 $modelpack$;
