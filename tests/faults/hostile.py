@@ -101,6 +101,15 @@ def smuggle(session: Session, onnx: bytes, *, model: str = "churn") -> int:
     return int(row[0])
 
 
+def publish(session: Session, *, bias: float = 0.0) -> int:
+    """The plain model as the next version of churn, through the gate. Returns its number."""
+    golden = {"rows": [[0]], "scores": [float(np.float32(bias))]}
+    arguments = ["churn", plain_model(bias), json.dumps(SIGNATURE), json.dumps(golden)]
+    row = session.execute("select modelpack.publish(%s, %s, %s, %s)", arguments).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def scores(session: Session, *customers: int) -> dict[int, tuple[float | None, str | None]]:
     """Score and stale reason of some customers, of all by default."""
     found = session.execute(
