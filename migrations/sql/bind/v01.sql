@@ -70,7 +70,8 @@ else
   new.@score@_version := @version@;
   new.@score@_scored_at := v_moment;
   new.@score@_stale := null;
-  new.@score@_microseconds := least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647);
+  -- the clock may have been set, either way, while the model ran
+  new.@score@_microseconds := greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
 end if;$block$,
       'call', case when v_feed.may_fail then $call$v_score := null;
 begin  -- an input that a row makes impossible (a division by zero) costs that row its score, not the event
