@@ -7,6 +7,7 @@ which columns are missing) is asked there, so the same text serves `--sql` and a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
@@ -24,6 +25,11 @@ from modelpack.compile.sql import ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
+
+_FUNCTION = re.compile(
+    r'create or replace function modelpack\."?(?P<name>[^"(]+)"?\(.*?\nas (?P<tag>\$\w+\$)(?P<body>.*)(?P=tag)',
+    re.DOTALL,
+)
 
 
 def attach_script(profile: Profile) -> list[str]:
@@ -92,6 +98,21 @@ def detach_script(profile: Profile) -> list[str]:
     return [f"select modelpack.detach({literal(qualified(profile.table))})"]
 
 
+def generated_functions(profile: Profile) -> dict[str, str]:
+    """Name and body of each function that `op.create_scoring(profile)` makes, but for those of `templates`."""
+    made = (_FUNCTION.fullmatch(statement) for statement in attach_script(profile))
+    return {found["name"]: found["body"] for found in made if found}
+
+
+def templates(profile: Profile) -> dict[str, str]:
+    """The statements that a promotion fills in and runs, by the column of `modelpack.profile` that keeps them."""
+    plan = make_plan(profile)
+    logs = {
+        f"log_{verb}": log_function(plan, verb) if profile.scores else "" for verb in ("insert", "update")
+    }
+    return {"score_function": score_function(plan), **logs}
+
+
 def _locks(*plans: Plan) -> list[str]:
     """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
     plan = plans[0]
@@ -132,9 +153,7 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
         ("entity_key", literal(plan.key_text("n"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        ("score_function", _template(score_function(plan))),
-        ("log_insert", _template(log_function(plan, "insert") if plan.profile.scores else "")),
-        ("log_update", _template(log_function(plan, "update") if plan.profile.scores else "")),
+        *((column, _template(text)) for column, text in templates(plan.profile).items()),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
 

@@ -11,7 +11,11 @@ declare
   v_text text;
   v_keys text[];
 begin
-  for p in select * from modelpack.profile as q where to_regclass(q.name) = q.relation order by q.name loop
+  for p in
+    select q.* from modelpack.profile as q join pg_class as c on c.oid = q.relation
+     where case when has_schema_privilege(c.relnamespace, 'USAGE') then to_regclass(q.name) = q.relation end
+     order by q.name
+  loop
     begin
       for v_score in
         select s.*, a.version as champion from modelpack.score as s
@@ -55,7 +59,7 @@ begin
                'a profile for every key of an event', format('insert into %s (…) select distinct … from %s on conflict do nothing; call modelpack.rebuild(%L);', p.relation, v_event ->> 'table', p.relation::text)
          where v_rows > 0 and v_event ->> 'missing' = 'create' and v_event ->> 'where' is null;
       end loop;
-    exception when undefined_table or undefined_column or insufficient_privilege then
+    exception when undefined_table or undefined_column or undefined_function or insufficient_privilege then
       null;  -- what is missing has a row of its own
     end;
     return query
