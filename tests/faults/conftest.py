@@ -54,7 +54,13 @@ def linked_wheels(server_wheels: Path | None) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def private(linked_wheels: Path) -> Iterator[Cluster]:
     """A server of the module's own, to be killed and starved, with modelpack in a database `template`."""
-    settings = {"fsync": "off", "max_connections": "60", "restart_after_crash": "on"}
+    settings = {
+        "fsync": "off",
+        "max_connections": "60",
+        "restart_after_crash": "on",
+        "wal_level": "logical",
+        "wal_retrieve_retry_interval": "100ms",
+    }
     with Cluster.temporary(settings=settings, database="template") as cluster:
         engine = make_engine(cluster.dsn())
         with engine.begin() as connection:

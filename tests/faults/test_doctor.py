@@ -197,6 +197,18 @@ def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(datab
         assert unsound(session) == []
 
 
+def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute(
+            "set session_replication_role = replica; insert into customer values (77); reset session_replication_role"
+        )
+        _, what, mend = findings(session)["rows of public.customer behind the champion"]
+        assert what == "1"
+        session.execute(mend)
+        assert "rows of public.customer behind the champion" not in findings(session)
+        assert unsound(session) == []
+
+
 def test_the_doctor_finds_a_champion_that_scores_differently_here(database: str) -> None:
     with open_shop(database) as session:
         smuggle(session, plain_model(bias=0.5))

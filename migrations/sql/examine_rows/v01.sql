@@ -29,7 +29,8 @@ begin
                format('%s%s, such as: %s', case when v_rows = 10000 then 'at least ' else '' end, v_rows, v_text),
                format('every %s is fresh', v_score.score), format('call modelpack.rescore(%L, only_stale => true);', p.relation::text)
          where v_rows > 0;
-        execute format('select count(*) from (select from %s where %I <> $1 limit 10000) as x', p.relation, v_score.score || '_version')
+        execute format('select count(*) from (select from %s where %I is distinct from $1 and %I is null and $1 is not null limit 10000) as x',
+                       p.relation, v_score.score || '_version', v_score.score || '_stale')
            into v_rows using v_score.champion;
         return query
         select 'warn', format('rows of %s behind the champion', p.name),
