@@ -295,7 +295,7 @@ def test_the_doctor_finds_libraries_that_a_session_took_from_elsewhere(
         )
         status, _, mend = findings(session)["wheels"]
         assert status == "warn"
-        assert f"--target {wheel_folder}" in mend
+        assert f"server-setup {wheel_folder}" in mend
 
 
 def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
