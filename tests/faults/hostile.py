@@ -116,10 +116,10 @@ def smuggle(
     return int(row[0])
 
 
-def publish(session: Session, *, bias: float = 0.0) -> int:
-    """The plain model as the next version of churn, through the gate. Returns its number."""
+def publish(session: Session, *, bias: float = 0.0, onnx: bytes | None = None) -> int:
+    """The plain model, or `onnx`, as the next version of churn, through the gate. Returns its number."""
     golden = {"rows": [[0]], "scores": [float(np.float32(bias))]}
-    arguments = ["churn", plain_model(bias), json.dumps(SIGNATURE), json.dumps(golden)]
+    arguments = ["churn", onnx or plain_model(bias), json.dumps(SIGNATURE), json.dumps(golden)]
     row = session.execute("select modelpack.publish(%s, %s, %s, %s)", arguments).fetchone()
     assert row is not None
     return int(row[0])

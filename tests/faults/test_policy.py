@@ -17,6 +17,7 @@ from tests.faults.hostile import (
     attach,
     open_shop,
     plain_model,
+    publish,
     scores,
     shop,
     slow_model,
@@ -106,6 +107,21 @@ def test_a_model_has_its_own_time_budget_and_needs_no_loop_to_exceed_it(database
         visit(session, (1, 5))
         assert "budget of 60 ms" in str(scores(session, 1)[1][1])
         assert unsound(session) == []
+
+
+def test_a_model_that_needs_longer_than_its_budget_is_neither_published_nor_promoted(database: str) -> None:
+    with open_shop(database) as session:
+        set_setting(session, "time_budget", "20 ms")
+        with pytest.raises(
+            psycopg.errors.InvalidParameterValue, match="expected less than its time budget of 20 ms"
+        ):
+            publish(session, onnx=slow_model(steps=60))
+        session.execute("update modelpack.model set time_budget = '1 minute'")
+        number = publish(session, onnx=slow_model(steps=60))
+        session.execute("update modelpack.model set time_budget = '10 ms'")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="time budget of 10 ms"):
+            session.execute("select modelpack.promote('churn', %s)", [number])
+        assert value(session, "select version from modelpack.alias where alias = 'champion'") == 1
 
 
 def test_after_four_ended_calls_the_model_is_left_alone_for_a_while_then_tried_again(database: str) -> None:
