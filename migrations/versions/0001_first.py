@@ -10,7 +10,7 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
-    "server_wheels", "failure", "start_watchdog", "load", "score", "inspect", "trial", "prove", "record_failure",
+    "server_wheels", "failure", "start_watchdog", "load", "score", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "check_grant", "find_version", "check_live", "grant_model", "revoke_model", "require_approval",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
     "approve", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",

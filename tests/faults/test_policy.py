@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from modelpack.declaration.profile import OnError
 from tests.faults.hostile import (
     ENDLESS,
     FAILS,
@@ -258,6 +259,39 @@ def test_a_cancel_while_the_model_is_read_is_not_mistaken_for_a_broken_model(dat
             visit(fresh, (1, 200))
         assert scores(session, 1)[1] == (pytest.approx(0.2), None)
         assert unsound(session) == []
+
+
+@pytest.mark.parametrize("on_error", ["stale", "null"])
+def test_a_server_whose_plpython_is_gone_takes_every_event_and_marks_the_rows(
+    database: str, on_error: OnError
+) -> None:
+    """As on a standby that was promoted on a machine without the package."""
+    lose = "update pg_proc set probin = %s where probin = %s and proname like 'plpython3%%'"
+    with open_shop(database, on_error=on_error) as session:
+        session.execute(lose, ["$libdir/plpython3_gone", "$libdir/plpython3"])
+        with psycopg.connect(database, autocommit=True) as fresh:
+            for _ in range(2):
+                visit(fresh, (1, 200), (2, 200), (77, None))
+            with fresh.transaction():
+                visit(fresh, (1, 250))
+                visit(fresh, (1, 250))
+            score, stale = scores(fresh, 1)[1]
+            assert score == (pytest.approx(0.1) if on_error == "stale" else None)
+            assert "the server cannot load PL/Python" in str(stale)
+            assert "install postgresql-plpython3" in str(scores(fresh, 2)[2][1])
+            found = fresh.execute("select found from modelpack.doctor() where status = 'fail'").fetchall()
+            assert any("plpython3_gone" in what for (what,) in found)
+            fresh.execute("select modelpack.disable('churn', 'no PL/Python')")
+            visit(fresh, (2, 100))
+            assert scores(fresh, 2)[2][1] == "disabled: no PL/Python"
+            fresh.execute("select modelpack.enable('churn')")
+            assert unsound(fresh) == []
+        session.execute(lose, ["$libdir/plpython3", "$libdir/plpython3_gone"])
+        with psycopg.connect(database, autocommit=True) as fresh:
+            fresh.execute("call modelpack.rescore('customer', only_stale => true)")
+            assert scores(fresh, 1, 2) == {1: (pytest.approx(0.25), None), 2: (pytest.approx(0.1), None)}
+            assert value(fresh, "select count(*) from customer where churn_stale is not null") == 0
+            assert unsound(fresh) == []
 
 
 def test_a_read_only_transaction_is_refused_as_such(database: str) -> None:

@@ -263,6 +263,7 @@ def test_no_setting_changes_what_happens(shop: Session, app: Session) -> None:
         "modelpack.bypass",
         "modelpack.server_wheels",
         "modelpack.version",
+        "modelpack.plpython",
         "plpython3.python_path",
     ):
         app.execute("select set_config(%s, 'on', false)", [name])

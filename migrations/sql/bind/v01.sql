@@ -17,7 +17,15 @@ declare
   v_unchanged text;
   -- what happens to a score that cannot be had, by score.on_error
   v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
-  perform modelpack.record_failure(@version_id@, @profile@, v_failure);$stale$;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    perform modelpack.record_failure(@version_id@, @profile@, v_failure);
+  end if;$stale$;
+  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
+  v_call constant text := $call$if current_setting('modelpack.plpython', true) = 'loaded' then
+  v_score := modelpack.score(@version_id@, @numbers@, @texts@);
+else
+  select f.score, f.failure into v_score, v_failure from modelpack.score_first(@version_id@, @numbers@, @texts@) as f;
+end if;$call$;
   v_gone constant text := $gone$
   -- and is taken away: on_error = "null"
   new.@score@ := null;
@@ -63,7 +71,9 @@ v_started := clock_timestamp();
 v_failure := null;
 @call@
 if v_score is null then
-  v_failure := coalesce(v_failure, modelpack.failure());
+  if v_failure is null then
+    v_failure := modelpack.failure();
+  end if;
   @failed@
 else
   new.@score@ := v_score;
@@ -81,8 +91,9 @@ exception when data_exception then
   v_failure := 'an input cannot be computed: ' || sqlerrm;
 end;
 if v_failure is null then
-  v_score := modelpack.score(@version_id@, v_numbers, v_texts);
-end if;$call$ else 'v_score := modelpack.score(@version_id@, @numbers@, @texts@);' end,
+  @first@
+end if;$call$ else v_call end,
+      'first', replace(replace(replace(v_call, E'\n', E'\n  '), '@numbers@', 'v_numbers'), '@texts@', 'v_texts'),
       'failed', case v_score.on_error when 'stale' then v_stale when 'null' then v_stale || v_gone else v_raise end,
       'profile', quote_literal(v_profile.name), 'numbers', v_feed.numbers, 'texts', v_feed.texts,
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
