@@ -19,15 +19,21 @@ revoke all on function modelpack.score(integer, double precision[], text[]) from
 
 def score(
     plpy: Any,
+    SD: dict[str, Any],
     GD: dict[str, Any],
     version_id: int,
     numbers: list[float | None],
     texts: list[str | None] | None,
 ) -> float | None:
-    """Look the loaded model up in this session and run it."""
-    run: Any = GD.get("modelpack", {}).get(version_id)
+    """Look the loaded model up in this session and run it.
+
+    SD is empty for a function that was made anew, such as after the schema was dropped and installed again:
+    then numbers of versions mean other models than those that the session has loaded.
+    """
+    run: Any = SD.get("cache", {}).get(version_id)
     if run is None:
         plpy.execute(f"select modelpack.load({version_id})")
+        SD["cache"] = GD["modelpack"]
         run = GD["modelpack"][version_id]
     score: float | None = run(numbers, texts)
     return score

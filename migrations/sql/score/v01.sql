@@ -1,9 +1,10 @@
 create or replace function modelpack.score(version_id integer, numbers double precision[], texts text[]) returns double precision
 language plpython3u volatile security invoker
 as $modelpack$
-run: Any = GD.get("modelpack", {}).get(version_id)
+run: Any = SD.get("cache", {}).get(version_id)
 if run is None:
     plpy.execute(f"select modelpack.load({version_id})")
+    SD["cache"] = GD["modelpack"]
     run = GD["modelpack"][version_id]
 score: float | None = run(numbers, texts)
 return score
