@@ -21,7 +21,7 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import ident, literal, nest, qualified, same
+from modelpack.compile.sql import dollar, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -61,7 +61,11 @@ def replace_script(old: Profile, new: Profile) -> list[str]:
         ("dropped_columns", _array(dropped)),
     ]
     counted = [*_new_customers(plan), *_counted_anew(before, plan), *_rebuilt(plan)]
-    if plan.profile.scores and plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]:
+    # a column that is dropped and made anew changes rows without their trigger: what was scored is gone
+    emptied = set(dropped) & {column[0] for column in wanted}
+    if plan.profile.scores and (
+        emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
+    ):
         counted.append(f"select modelpack.{ident(plan.name('rescore'))}(0, null, false, clock_timestamp())")
     return [
         *_locks(plan, before),
@@ -113,13 +117,21 @@ def templates(profile: Profile) -> dict[str, str]:
     return {"score_function": score_function(plan), **logs}
 
 
-def _locks(*plans: Plan) -> list[str]:
+def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
     """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
-    plan = plans[0]
-    tables = sorted({event.table for p in plans for event in p.events})
-    return [f"lock table {t} in share row exclusive mode" for t in tables] + [
-        f"lock table {plan.table} in access exclusive mode"
-    ]
+    wanted = {event.table for event in plan.events}
+    former = {event.table for event in before.events} if before else set()
+    return [
+        f"lock table {t} in share row exclusive mode" if t in wanted else _lock_former(t)
+        for t in sorted(wanted | former)
+    ] + [f"lock table {plan.table} in access exclusive mode"]
+
+
+def _lock_former(table: str) -> str:
+    """A table that only the declaration before names: it may have been dropped, which is why it is not named now."""
+    lock = f"lock table {table} in share row exclusive mode"
+    body = f"begin\n  if to_regclass({literal(table)}) is not null then\n    {lock};\n  end if;\nend"
+    return f"do {dollar(body)}"
 
 
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:

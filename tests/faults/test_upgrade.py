@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import Connection
 
-from dev.machine import wait_until
 from modelpack.install import alembic_config, install, revisions
 from modelpack.server import make_engine
 from tests.faults.hostile import attach, open_shop, plain_model, scores, shop, smuggle, unsound, value, visit
+from tests.faults.traffic import Traffic
 
 Migrate = Callable[[str], None]
 
@@ -39,58 +37,22 @@ def _down(connection: Connection, revision: str) -> None:
     command.downgrade(alembic_config(connection), revision)
 
 
-class Writer(threading.Thread):
-    """One client: an event a statement, in a session that stays open all the time."""
-
-    def __init__(self, dsn: str, number: int) -> None:
-        super().__init__()
-        self.dsn, self.number = dsn, number
-        self.committed = 0
-        self.error: BaseException | None = None
-        self.enough = threading.Event()
-
-    def run(self) -> None:
-        try:
-            with psycopg.connect(self.dsn, autocommit=True) as session:
-                while not self.enough.is_set():
-                    visit(session, (1 + (self.number + self.committed) % 25, self.committed % 300))
-                    self.committed += 1
-        except BaseException as error:
-            self.error = error
-
-    def goes_on(self) -> None:
-        """Wait until some more events are in."""
-        before = self.committed
-        assert wait_until(lambda: self.error is not None or self.committed > before + 3, 30)
-        assert self.error is None
-
-
 @pytest.mark.parametrize("revision", [*revisions()[:-1], "base"])
 def test_no_event_is_lost_while_the_schema_goes_back_and_forward_under_writers(
     database: str, migrate: Migrate, revision: str
 ) -> None:
     with open_shop(database) as session:
         before = value(session, "select count(*) from visit")
-        writers = [Writer(database, number) for number in range(2)]
-        for writer in writers:
-            writer.start()
-        try:
+        with Traffic(database) as traffic:
             for _ in range(2):
                 for step in (revision, "head"):
                     migrate(step)
-                    for writer in writers:
-                        writer.goes_on()
+                    traffic.goes_on()
                 if value(session, "select count(*) from modelpack.profile") == 0:
                     attach(database, shop())
                     smuggle(session, plain_model())
-                for writer in writers:
-                    writer.goes_on()
-        finally:
-            for writer in writers:
-                writer.enough.set()
-                writer.join()
-        assert [writer.error for writer in writers] == [None, None]
-        written = before + sum(writer.committed for writer in writers)
+                traffic.goes_on()
+        written = before + traffic.committed
         assert value(session, "select count(*) from visit") == written
         assert value(session, "select sum(visits) from customer") == written
         session.execute("call modelpack.rescore('customer')")
