@@ -1,8 +1,10 @@
 """COUNT: statement-level AFTER triggers on an event table that keep the profile's features.
 
-Each function writes each profile row that its statement touches once. Rows are locked in key order before
-they are updated, so two statements never wait for each other in a circle; what is read from the events is
-read in a statement of its own after the lock, so that it sees what concurrent sessions committed.
+Each function writes each profile row that its statement touches once. First it makes the profiles that are
+missing, in key order, then it locks all of them, in key order, and only then it updates. So two statements
+never wait for each other in a circle: who makes profiles has locked none yet, and who locks finds only
+profiles that are committed or its own. What is read from the events is read in a statement of its own after
+the lock, so that it sees what concurrent sessions committed.
 """
 
 from __future__ import annotations
@@ -42,10 +44,11 @@ _REFERENCING = {
 _LOCKED = (
     "-- rows are locked in the order of their keys: two statements never wait for each other in a circle"
 )
-_UNKNOWN = "-- unknown customers get a profile; the score trigger reads its features from the events"
+_UNKNOWN = "-- unknown customers get a profile before any is locked; the score trigger reads its features from the events"
 _MOMENT = "v_moment constant timestamptz := clock_timestamp();"
 _KEPT = "-- what this very statement has read from the events stays from here on, too"
-_COUNTS = "v_locked bigint;\nv_read text[];"
+_READ = "v_read text[];"
+_MADE = "\nv_made text[];"
 _DECLARE = f"{_MOMENT}\nv_statement constant timestamptz := {STATEMENT};"
 
 
@@ -224,24 +227,24 @@ class CountSql:
         """Lock, and no more."""
         return f"{_LOCKED}\nperform{self._locked(keys)};"
 
-    def _lock_and_look(self, keys: str, *, made: bool = False) -> str:
-        """Lock; how many there are, and which of them are to be counted again instead of being added to.
-
-        `made`: those that this very function has just made are right as they are.
-        """
+    def _lock_and_look(self, keys: str) -> str:
+        """Lock; which of them are to be counted again instead of being added to."""
         columns = f" {self.plan.key_text('p')} as key, {self._read()} as read"
         rows = f"select{self._locked(keys, columns)}"
-        read = "x.read and (v_made is null or x.key <> all (v_made))" if made else "x.read"
         return (
-            f"{_LOCKED}\nselect count(*), array_agg(x.key) filter (where {read}) into v_locked, v_read\n"
+            f"{_LOCKED}\nselect array_agg(x.key) filter (where x.read) into v_read\n"
             f"  from (\n         {nest(rows, 9)}\n       ) as x;"
         )
 
-    def _recount(self) -> str:
-        """For rows that `_write` passes over."""
+    def _recount(self, *, made: bool) -> str:
+        """For rows that `_write` passes over. `made`: those that this very function made are right as they are."""
+        others = (
+            "\n  if v_made is not null then\n    select array_agg(x.key) into v_read\n"
+            "      from (select unnest(v_read) as key except select unnest(v_made)) as x;\n  end if;"
+        )
         return (
             "-- profiles that this very statement has read from the events know of its changes: counted again\n"
-            "if v_read is not null then\n"
+            f"if v_read is not null then{others if made else ''}\n"
             f"  perform modelpack.{ident(self.plan.name('recount'))}(v_read);\nend if;"
         )
 
@@ -271,20 +274,24 @@ class CountSql:
         return (
             f"if exists (\n     {nest(self._unknown(keys), 5)}\n   ) then\n"
             f"  raise exception using\n    errcode = 'foreign_key_violation',\n    message = {literal(message)},\n"
-            "    hint = 'Insert the profile row first, or declare the event with missing=\"create\".';\nend if;"
+            "    hint = 'Insert the profile row first, or declare the event with missing=\"create\".';\nend if;\n"
         )
 
     def _create(self, keys: str) -> str:
-        """Profiles for unknown customers, in the order of their keys."""
-        return (
-            f"{_UNKNOWN}\ninsert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
-            f" order by {', '.join(f'd.{column}' for column in self.columns)}\non conflict do nothing"
+        """Profiles for unknown customers, in the order of their keys; which ones these are."""
+        insert = (
+            f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
+            f" order by {', '.join(f'd.{column}' for column in self.columns)}\non conflict do nothing\n"
+            f"returning {self.plan.key_text('p')} as key"
         )
+        return f"{_UNKNOWN}\nwith made as (\n  {nest(insert, 2)}\n)\nselect array_agg(made.key) into v_made from made;\n"
 
-    def _create_and_remember(self, keys: str) -> str:
-        insert = self._create(keys).removeprefix(f"{_UNKNOWN}\n")
-        made = f"{insert}\nreturning {self.plan.key_text('p')} as key"
-        return f"{_UNKNOWN}\nwith made as (\n  {nest(made, 2)}\n)\nselect array_agg(made.key) into v_made from made;"
+    def _create_where_unknown(self, keys: str) -> str:
+        """`_create` for when there mostly are none: an INSERT of no row fires statement triggers, too."""
+        return (
+            f"if exists (\n     {nest(self._unknown(keys), 5)}\n   ) then\n"
+            f"  {nest(self._create(keys).rstrip(), 2)}\nend if;\n"
+        )
 
     # --- the bodies: what each function declares, and what it does ----------------------------------------
 
@@ -293,24 +300,17 @@ class CountSql:
         one = self._write(rows, signed=False)
         if self._again(signed=False):  # what is read from the events is read after the lock
             one = f"{self._lock(keys)}\nif found then\n  {nest(one, 2)}\nend if;"
-        missing = {"create": f"{self._create(keys)};", "refuse": self._refuse(keys)}.get(
-            self.event.event.missing
+        missing = {"create": self._create_where_unknown(keys), "refuse": self._refuse(keys)}.get(
+            self.event.event.missing, ""
         )
         body = (
             "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\nend if;\n"
             f"{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\n  if found then\n    return null;\n  end if;\nend if;\n"
-            f"select count(*) into v_keys\n  from (\n         {nest(keys, 9)}\n       ) as d;\n"
-            f"if v_keys = 0 then\n  return null;\nend if;\n{self._lock_and_look(keys)}\n"
+            f"{missing}{self._lock_and_look(keys)}\n"
         )
-        if missing:
-            body += (
-                f"if v_locked < v_keys then\n  {nest(missing, 2)}\n"
-                "  -- another session may have made some of them meanwhile\n"
-                f"  perform{nest(self._locked(keys), 2)};\nend if;\n"
-            )
-        sums = self._sums(rows, signed=False)
-        body += f"{self._write(sums, signed=False)}\n{self._recount()}"
-        return f"{_DECLARE}\nv_rows bigint;\nv_keys bigint;\n{_COUNTS}", body
+        sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
+        body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}"
+        return f"{_DECLARE}\nv_rows bigint;\n{_READ}{_MADE * makes}", body
 
     def _update(self) -> tuple[str, str]:
         keys, came = self._changed_keys(), self._keys("new_rows")
@@ -319,10 +319,11 @@ class CountSql:
             f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._refuse_forgetting()}"
         )
         if self.event.event.missing == "refuse":
-            body += f"{self._refuse(came)}\n"
+            body += self._refuse(came)
         elif self.event.event.missing == "create":
-            body += f"{self._create_and_remember(came)}\n"
-        return f"{_DECLARE}\n{_COUNTS}\nv_made text[];", body + self._change(keys, sums, made=True)
+            body += self._create(came)
+        makes = self.event.event.missing == "create"
+        return f"{_DECLARE}\n{_READ}{_MADE * makes}", body + self._change(keys, sums, made=makes)
 
     def _refuse_forgetting(self) -> str:
         """With on_delete="keep" an extreme cannot be taken back: the events that it would need are gone."""
@@ -353,11 +354,11 @@ class CountSql:
         sums = self._sums(self._gone(), signed=True)
         body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
         body += self._change(self._keys("old_rows"), sums)
-        return f"{_DECLARE}\n{_COUNTS}", body
+        return f"{_DECLARE}\n{_READ}", body
 
     def _change(self, keys: str, sums: str, *, made: bool = False) -> str:
         """Lock, add with signs, and count the rows again that were passed over."""
-        return f"{self._heed(keys)}{self._lock_and_look(keys, made=made)}\n{self._write(sums, signed=True)}\n{self._recount()}"
+        return f"{self._heed(keys)}{self._lock_and_look(keys)}\n{self._write(sums, signed=True)}\n{self._recount(made=made)}"
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -47,16 +46,20 @@ class Writer(threading.Thread):
         self.dsn = dsn
         self.committed = 0
         self.unknown = 0
+        self.error: psycopg.Error | None = None
         self.pid = 0
         self._stop_it = threading.Event()
 
     def run(self) -> None:
-        with contextlib.suppress(*GONE), psycopg.connect(self.dsn, autocommit=True) as session:
-            self.pid = session.info.backend_pid
-            while not self._stop_it.is_set():
-                self.unknown = 1
-                visit(session, *((n % 97, n % 300) for n in range(BULK)))
-                self.committed, self.unknown = self.committed + 1, 0
+        try:
+            with psycopg.connect(self.dsn, autocommit=True) as session:
+                self.pid = session.info.backend_pid
+                while not self._stop_it.is_set():
+                    self.unknown = 1
+                    visit(session, *((n % 97, n % 300) for n in range(BULK)))
+                    self.committed, self.unknown = self.committed + 1, 0
+        except GONE as error:
+            self.error = error
 
     def finish(self) -> None:
         """Stop after the bulk at work."""
@@ -64,39 +67,42 @@ class Writer(threading.Thread):
         self.join(60)
 
 
-def counted(session: Session, before: int, writer: Writer) -> int:
-    """Visits, after a check that every committed bulk is there, whole, and at most the last one besides."""
+def counted(session: Session, before: int, *writers: Writer) -> int:
+    """Visits, after a check that every committed bulk is there, whole, and at most each last one besides."""
     now = int(value(session, "select count(*) from visit"))
     assert (now - before) % BULK == 0
-    assert 0 <= (now - before) // BULK - writer.committed <= writer.unknown
+    assert 0 <= (now - before) // BULK - sum(w.committed for w in writers) <= sum(w.unknown for w in writers)
     assert value(session, "select sum(visits) from customer") == now
     return now
 
 
+@pytest.mark.parametrize("clients", [1, 8])
 @pytest.mark.parametrize("victim", ["backend", "postmaster"])
 def test_a_kill_in_the_middle_of_bulk_inserts_loses_no_committed_event(
-    private: Cluster, killable: str, victim: str
+    private: Cluster, killable: str, victim: str, clients: int
 ) -> None:
     with open_shop(killable) as session:
         visits = int(value(session, "select count(*) from visit"))
     for _ in range(20 if LONG else 2):
-        writer = Writer(killable)
-        writer.start()
-        while writer.committed < 2:
-            assert writer.is_alive()
+        writers = [Writer(killable) for _ in range(clients)]
+        for writer in writers:
+            writer.start()
+        while min(writer.committed for writer in writers) < 2:
+            assert [writer.error for writer in writers if writer.error] == []
             time.sleep(0.01)
         if victim == "backend":
             with connect(killable) as other:
-                os.kill(writer.pid, signal.SIGKILL)
+                os.kill(writers[0].pid, signal.SIGKILL)
                 with pytest.raises(GONE):  # the server ends every session and recovers
                     other.execute("select pg_sleep(60)")
-            writer.join(60)
         else:
             private.kill()
+        for writer in writers:
             writer.join(60)
+        if victim == "postmaster":
             private.start()
         with connect(killable) as session:
-            visits = counted(session, visits, writer)
+            visits = counted(session, visits, *writers)
             assert unsound(session) == []
 
 

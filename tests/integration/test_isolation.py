@@ -319,6 +319,25 @@ def test_statements_over_many_customers_in_opposite_orders_never_deadlock(
     s.check()
 
 
+def test_statements_that_make_the_same_profiles_never_deadlock(stage: Callable[..., Stage]) -> None:
+    """Of two, each finds another part of the profiles there: none may lock what is before it makes the rest."""
+    s = stage()
+    application, first, second = s.person(), s.person(), s.person()
+    application.run("insert into customer (customer_id) values (4)")
+    making = first.start(BUY + "(3, 1, 'a'), (4, 1, 'a'), (5, 1, 'a')")
+    s.until_waiting(first, application, making)
+    s.watcher.execute("insert into customer (customer_id) values (5)")
+    waiting = second.start(BUY + "(3, 1, 'b'), (5, 1, 'b')")
+    s.until_waiting(second, first, waiting)
+    application.rollback()
+    making.result(DEADLINE)
+    first.commit()
+    waiting.result(DEADLINE)
+    second.commit()
+    assert s.profiles("customer_id, n") == [(3, 2), (4, 1), (5, 2)]
+    s.check()
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("before", ["", KNOWN])
 def test_a_serialization_failure_reaches_the_client_and_a_retry_counts_exactly(
