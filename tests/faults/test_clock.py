@@ -175,6 +175,9 @@ def test_rows_that_are_ahead_of_a_clock_that_was_set_back_are_brought_back_to_it
     )
     clockwork.shift(timedelta())
     assert value(shop, "select count(*) from customer where features_at > clock_timestamp()") == 7
+    assert "rows of public.customer ahead of the clock" in str(
+        shop.execute("select * from modelpack.doctor()").fetchall()
+    )
     shop.execute(f"call modelpack.{task}")
     assert value(shop, "select count(*) from customer where features_at > clock_timestamp()") == 0
     assert value(shop, "select min(visits_1d) from customer") > 1

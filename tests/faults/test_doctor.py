@@ -149,6 +149,13 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
         "1 have events and no profile",
     ),
     (
+        "set session_replication_role = replica; update customer set features_at = now() + interval '1 day' where customer_id < 4;"
+        " reset session_replication_role",
+        "rows of public.customer ahead of the clock",
+        "warn",
+        "3",
+    ),
+    (
         "update modelpack.prediction set scored_at = '2001-01-01' where prediction_id = (select min(prediction_id) from modelpack.prediction)",
         "default partition of the prediction log",
         "warn",

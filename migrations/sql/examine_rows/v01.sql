@@ -38,6 +38,12 @@ begin
                format('scored by version %s of %s', v_score.champion, v_score.model), format('call modelpack.rescore(%L);', p.relation::text)
          where v_rows > 0;
       end loop;
+      execute format('select count(*) from (select from %s where features_at > clock_timestamp() + interval ''1 minute'' limit 10000) as x', p.relation) into v_rows;
+      return query
+      select 'warn', format('rows of %s ahead of the clock', p.name), format('%s%s', case when v_rows = 10000 then 'at least ' else '' end, v_rows),
+             'features as of the last change: the server''s clock was set back, or the rows come from a machine whose clock goes before',
+             format('call modelpack.refresh(%L, older_than => interval ''0 s'');', p.relation::text)
+       where v_rows > 0;
       -- a sample of events, read as they lie; a load with triggers switched off shows here
       for v_event in select e from jsonb_array_elements(p.declaration -> 'events') as e loop
         execute format(
