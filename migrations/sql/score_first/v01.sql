@@ -5,22 +5,15 @@ language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- What a subtransaction a row would cost is paid once a session: a library that is loaded stays loaded. What the
--- session remembers is a setting that anybody may change: it costs only who changes it.
-declare
-  v_missing constant text := 'the server cannot load PL/Python; install postgresql-plpython3 for its version';
+-- session remembers is a setting that anybody may change, so it decides nothing but whether this way is taken.
 begin
-  if current_setting('modelpack.plpython', true) = 'missing' then
-    failure := v_missing;
-    return;
-  end if;
   score := modelpack.score(version_id, numbers, texts);
   perform set_config('modelpack.plpython', 'loaded', false);
 exception when undefined_file then
   if sqlerrm not like '%plpython%' then
     raise;
   end if;
-  failure := v_missing;
-  perform set_config('modelpack.plpython', 'missing', true);  -- tried again in the next transaction
+  failure := 'the server cannot load PL/Python: ' || sqlerrm || '; install postgresql-plpython3 for its version';
 end
 $modelpack$;
 comment on function modelpack.score_first(integer, double precision[], text[]) is
