@@ -55,6 +55,7 @@ class Tally:
         self.deleted = 0
         self.perhaps_deleted = 0
         self.done: Counter[str] = Counter()
+        self.broken: list[str] = []
         self.memory: dict[int, list[int]] = {}
 
 
@@ -79,9 +80,10 @@ def client(dsn: str, seed: int, until: float, tally: Tally) -> None:
                     if chance.random() < 0.1:
                         session.execute("update visit set x = x where customer_id = %s", [start])
                     if chance.random() < 0.02:
-                        size = _private_memory(session.info.backend_pid)
-                        with tally.lock:
-                            tally.memory.setdefault(session.info.backend_pid, []).append(size)
+                        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it was just killed
+                            size = _private_memory(session.info.backend_pid)
+                            with tally.lock:
+                                tally.memory.setdefault(session.info.backend_pid, []).append(size)
         except RETRIED:
             with tally.lock:
                 tally.unknown += sent  # the answer was lost: committed or not
@@ -193,7 +195,9 @@ def main() -> int:
         engine.dispose()
         with open_shop(cluster.dsn(), customers=500) as session:
             before = int(value(session, "select count(*) from visit"))
-        tally, until = Tally(), time.monotonic() + 60 * minutes
+        tally = Tally()
+        threading.excepthook = lambda error: tally.broken.append(repr(error.exc_value))
+        until = time.monotonic() + 60 * minutes
         threads = [
             threading.Thread(target=client, args=(cluster.dsn(), n, until, tally)) for n in range(CLIENTS)
         ]
@@ -217,9 +221,9 @@ def main() -> int:
         f"wrong rows {len(wrong)}; failure log {failures} rows; a backend's memory grew by at most "
         f"{growth / 1024:.1f} MB in the second half; {dict(sorted(tally.done.items()))}"
     )
-    for row in wrong[:10]:
-        print(row)
-    return 0 if not (lost or strange or wrong) and growth < 20 * 1024 else 1
+    for what in [*wrong[:10], *tally.broken]:
+        print(what)
+    return 0 if not (lost or strange or wrong or tally.broken) and growth < 20 * 1024 else 1
 
 
 if __name__ == "__main__":

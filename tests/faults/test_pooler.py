@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -78,10 +79,15 @@ class Pooler:
             user=user.uid if other else None,
             group=user.gid if other else None,
         )
-        if not wait_until((self.folder / f".s.PGSQL.{self.port}").exists, 10):
+        if not wait_until(self._answers, 10):
             process.kill()
             raise AssertionError(f"PgBouncer does not start: {process.communicate()[1].decode()}")
         return process
+
+    def _answers(self) -> bool:
+        """The socket is there a moment before it is listened to."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.folder / f".s.PGSQL.{self.port}")) == 0
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
