@@ -11,10 +11,9 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import create_engine
 
 from benchmarks.cases import Bench
-from modelpack.install import install, normal_dsn
+from benchmarks.ground import own_database
 
 
 def main() -> int:
@@ -23,10 +22,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer events and rounds")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    dsn = os.environ.get("MODELPACK_DSN", "")
-    with create_engine(normal_dsn(dsn)).begin() as connection:
-        install(connection)
     singles, rows, rounds = (300, 10_000, 3) if options.quick else (3000, 50_000, 7)
+    with own_database(os.environ["MODELPACK_DSN"]) as dsn:
+        return _run(dsn, options, singles, rows, rounds)
+
+
+def _run(dsn: str, options: argparse.Namespace, singles: int, rows: int, rounds: int) -> int:
     bench = Bench(dsn)
     cases = bench.cases()
     own = bench.client("bench_log")

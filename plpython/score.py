@@ -30,10 +30,10 @@ def score(
     SD is empty for a function that was made anew, such as after the schema was dropped and installed again:
     then numbers of versions mean other models than those that the session has loaded.
     """
-    run: Any = SD.get("cache", {}).get(version_id)
-    if run is None:
+    try:
+        run: Any = SD["cache"][version_id]
+    except KeyError:
         plpy.execute(f"select modelpack.load({version_id})")
         SD["cache"] = GD["modelpack"]
         run = GD["modelpack"][version_id]
-    score: float | None = run(numbers, texts)
-    return score
+    return run(numbers, texts)  # type: ignore[no-any-return]

@@ -9,7 +9,9 @@ the lock, so that it sees what concurrent sessions committed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, assignments
@@ -49,6 +51,7 @@ _MOMENT = "v_moment constant timestamptz := clock_timestamp();"
 _KEPT = "-- what this very statement has read from the events stays from here on, too"
 _READ = "v_read text[];"
 _MADE = "\nv_made text[];"
+_SECOND = "-- one event is what mostly comes\nperform from new_rows offset 1;"
 _DECLARE = f"{_MOMENT}\nv_statement constant timestamptz := {STATEMENT};"
 
 
@@ -60,6 +63,7 @@ class CountSql:
         self.event = event
         self.keep = event.event.on_delete == "keep"
         self.columns = [ident(column) for column in event.key]
+        self.stored = _shared(event.stored)
         self.present = " and ".join(f"{key} is not null" for key in event.keys("e"))
 
     def functions(self) -> dict[str, list[str]]:
@@ -97,7 +101,7 @@ class CountSql:
     # --- what a statement brought, changed or took, row by row ------------------------------------------
 
     def _rows(self, source: str, *, watched: bool = False) -> str:
-        scalars = [(c.name, c.scalar) for f in self.event.features for c in f.contributions]
+        scalars = [(c.name, c.scalar) for f in self.stored for c in f.contributions]
         if watched:
             scalars += self._watched()
         columns = self.event.keys("e") + [f"{sql} as {ident(name)}" for name, sql in scalars]
@@ -158,14 +162,14 @@ class CountSql:
         """Features that are read from the events again for the keys touched."""
         return tuple(
             f
-            for f in self.event.stored
+            for f in self.stored
             if f.merge is None or (signed and not self.keep and not self._by_difference(f))
         )
 
     def _sums(self, rows: str, *, signed: bool) -> str:
         again = {f.name for f in self._again(signed=signed)}
         columns = [f"c.{column}" for column in self.columns]
-        for f in self.event.stored:
+        for f in self.stored:
             if f.name not in again:
                 for c in f.contributions:
                     combine = c.combine.replace("{sign}", "c.sign * " if signed else "")
@@ -181,14 +185,14 @@ class CountSql:
 
     def _set(self, *, signed: bool) -> Iterator[tuple[str, str]]:
         again = {f.name for f in self._again(signed=signed)}
-        for f in self.event.stored:
+        for f in self.stored:
             if f.name not in again:
                 yield from (f.merge or {}).items()
             else:
                 yield from ((name, f"r.{ident(name)}") for name in f.recompute)
         yield from self.plan.ageing(self.event)
         yield "features_at", "v_moment"
-        if any(f.half_life for f in self.event.stored if f.name in again):
+        if any(f.half_life for f in self.stored if f.name in again):
             # another trigger of this statement (MERGE, ON CONFLICT, a CTE) must not add to what was read here
             yield "features_reread_at", "v_statement"
 
@@ -304,13 +308,13 @@ class CountSql:
             self.event.event.missing, ""
         )
         body = (
-            "select count(*) into v_rows from new_rows;\nif v_rows = 0 then\n  return null;\nend if;\n"
-            f"{self._heed(keys)}if v_rows = 1 then\n  {nest(one, 2)}\n  if found then\n    return null;\n  end if;\nend if;\n"
+            f"{self._heed(keys)}{_SECOND}\nif not found then\n  {nest(one, 2)}\n"
+            "  if found or not exists (select from new_rows) then\n    return null;\n  end if;\nend if;\n"
             f"{missing}{self._lock_and_look(keys)}\n"
         )
         sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
         body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}"
-        return f"{_DECLARE}\nv_rows bigint;\n{_READ}{_MADE * makes}", body
+        return f"{_DECLARE}\n{_READ}{_MADE * makes}", body
 
     def _update(self) -> tuple[str, str]:
         keys, came = self._changed_keys(), self._keys("new_rows")
@@ -327,7 +331,7 @@ class CountSql:
 
     def _refuse_forgetting(self) -> str:
         """With on_delete="keep" an extreme cannot be taken back: the events that it would need are gone."""
-        fixed = [f for f in self.event.stored if not self._by_difference(f)]
+        fixed = [f for f in self.stored if not self._by_difference(f)]
         if not self.keep or not fixed:
             return ""
         parts = [c for f in fixed for c in f.contributions]
@@ -389,6 +393,28 @@ class CountSql:
         if self.event.windowed:
             body += f"\nperform modelpack.{ident(self.plan.name('refresh'))}(0, null, null);"
         return "", body
+
+
+def _shared(features: tuple[FeatureSql, ...]) -> tuple[FeatureSql, ...]:
+    """Features that add the same number (a sum and a mean of one column) take it from one place."""
+    places: dict[tuple[str, str], str] = {}
+    found = []
+    for f in features:
+        if f.invertible and f.merge:
+            merge, own = f.merge, []
+            for c in f.contributions:
+                place = places.setdefault((c.scalar, c.combine.replace(ident(c.name), "")), c.name)
+                if place == c.name:
+                    own.append(c)
+                else:
+                    old, new = f"d.{ident(c.name)}", f"d.{ident(place)}"
+                    merge = {
+                        k: re.sub(re.escape(old) + r"(?![\w$])", new.replace("\\", r"\\"), v)
+                        for k, v in merge.items()
+                    }
+            f = replace(f, contributions=tuple(own), merge=merge)
+        found.append(f)
+    return tuple(found)
 
 
 def _only_came(combine: str) -> str:

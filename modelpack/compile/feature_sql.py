@@ -214,10 +214,7 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
     time = f"{name}_at"
     conditions = _conditions(feature, f"{value} is not null", f"{at} is not null")
     x, xt = ident(name), ident(time)
-    newer = (
-        f"d.{xt} {sign} p.{xt} or (d.{xt} is not null and p.{xt} is null) "
-        f"or (d.{xt} = p.{xt} and d.{x} {sign} p.{x})"
-    )
+    newer = f"coalesce((d.{xt}, d.{x}) {sign} (p.{xt}, p.{x}), d.{xt} is not null and p.{xt} is null)"
     return FeatureSql(
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=at[2:].strip('"'), visible=False)),

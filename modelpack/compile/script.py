@@ -16,7 +16,6 @@ from modelpack.compile.plan import EventPlan, Plan, make_plan
 from modelpack.compile.score import (
     guard_function,
     log_function,
-    log_source,
     owned_functions,
     score_function,
     triggers,
@@ -111,10 +110,10 @@ def generated_functions(profile: Profile) -> dict[str, str]:
 def templates(profile: Profile) -> dict[str, str]:
     """The statements that a promotion fills in and runs, by the column of `modelpack.profile` that keeps them."""
     plan = make_plan(profile)
-    logs = {
-        f"log_{verb}": log_function(plan, verb) if profile.scores else "" for verb in ("insert", "update")
+    return {
+        "score_function": score_function(plan),
+        "log_function": log_function(plan) if profile.scores else "",
     }
-    return {"score_function": score_function(plan), **logs}
 
 
 def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
@@ -154,15 +153,13 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
             "model": score.model,
             "on_error": score.on_error,
             "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
-            "log_insert": log_source(plan, "insert", score.name),
-            "log_update": log_source(plan, "update", score.name),
         }
         for score in plan.profile.scores
     ]
     return [
         ("relation", literal(plan.table)),
         ("declaration", literal(json.dumps(plan.profile.to_dict(), sort_keys=True)) + "::jsonb"),
-        ("entity_key", literal(plan.key_text("n"))),
+        ("entity_key", literal(plan.key_text("$row$"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
         *((column, _template(text)) for column, text in templates(plan.profile).items()),
@@ -208,7 +205,6 @@ def _columns(plan: Plan) -> list[str]:
             f"{score.name}_version": "version that gave the score",
             f"{score.name}_scored_at": "when the score was given",
             f"{score.name}_stale": "NULL when the score is fresh, else why it is not",
-            f"{score.name}_microseconds": "how long the model took (microseconds)",
         }
     return statements + [
         f"comment on column {plan.table}.{ident(name)} is {literal(f'{text}; kept by modelpack')}"

@@ -145,7 +145,6 @@ class Score:
             f"{self.name}_version": "integer",
             f"{self.name}_scored_at": "timestamptz",
             f"{self.name}_stale": "text",
-            f"{self.name}_microseconds": "integer",
         }
 
     def to_dict(self) -> dict[str, Any]:

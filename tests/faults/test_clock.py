@@ -204,7 +204,8 @@ def test_a_clock_that_is_set_back_while_a_model_runs_costs_neither_the_event_nor
         event.result()
     assert back < timedelta(hours=-2)
     assert shop.execute(
-        "select churn_version, churn_stale, churn_microseconds from customer where customer_id = 1"
+        "select churn_version, churn_stale, (select microseconds from modelpack.prediction where entity_key = '1'"
+        " order by prediction_id desc limit 1) from customer where customer_id = 1"
     ).fetchone() == (number, None, 0)
 
 

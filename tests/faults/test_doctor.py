@@ -64,10 +64,10 @@ def sound(server: str, template: str) -> Iterator[Session]:
 SQL_FAULTS: list[tuple[str, str, str, str]] = [
     ("alter table visit disable trigger user", "trigger of public.customer", "fail", "is disabled"),
     (
-        "drop trigger modelpack_customer_log_update on customer",
+        "drop trigger modelpack_customer_log on customer",
         "trigger of public.customer",
         "fail",
-        "modelpack_customer_log_update on public.customer is missing",
+        "modelpack_customer_log on public.customer is missing",
     ),
     (
         "create or replace function modelpack.customer_count_visit_insert() returns trigger language plpgsql as"
@@ -422,7 +422,7 @@ def test_the_command_finds_functions_of_another_release_and_apply_brings_them_up
             "do $do$ begin execute replace(pg_get_functiondef('modelpack.customer_refresh'::regproc), 'begin', 'begin -- older'); end $do$"
         )
         session.execute("select modelpack.seal('public.customer')")
-        session.execute("update modelpack.profile set log_update = log_update || ' '")
+        session.execute("update modelpack.profile set log_function = log_function || ' '")
         assert "function of public.customer" not in findings(session)
         assert len(warned()) == 1
         assert warned()[0].startswith("2 are not what modelpack")

@@ -261,8 +261,7 @@ create table modelpack.profile (
   added_columns text[] not null,
   added_indexes text[] not null default '{}',
   score_function text not null,
-  log_insert text not null,
-  log_update text not null,
+  log_function text not null,
   applied_at timestamptz not null default now(),
   applied_by name not null default session_user
 );
@@ -271,14 +270,13 @@ comment on column modelpack.profile.profile_id is 'number of the profile';
 comment on column modelpack.profile.relation is 'the profile table';
 comment on column modelpack.profile.name is 'its name as declared';
 comment on column modelpack.profile.stem is 'first part of the names of its generated functions';
-comment on column modelpack.profile.entity_key is 'SQL that writes the key of a row n as text';
+comment on column modelpack.profile.entity_key is 'SQL that writes the key of a row $row$ as text';
 comment on column modelpack.profile.declaration is 'the declaration as JSON';
 comment on column modelpack.profile.maintained is 'columns that events keep';
 comment on column modelpack.profile.added_columns is 'columns that attaching added and detaching drops';
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
 comment on column modelpack.profile.score_function is 'template of the score trigger''s function';
-comment on column modelpack.profile.log_insert is 'template of the log trigger''s function for INSERT';
-comment on column modelpack.profile.log_update is 'template of the log trigger''s function for UPDATE';
+comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
 
@@ -289,8 +287,6 @@ create table modelpack.score (
   model text not null,
   inputs jsonb not null,
   on_error text not null default 'stale',
-  log_insert text not null,
-  log_update text not null,
   primary key (profile_id, score),
   -- what happens to a score that cannot be had
   constraint score_on_error check (on_error in ('stale', 'null', 'raise'))
@@ -302,8 +298,6 @@ comment on column modelpack.score.position is 'order in the declaration';
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
-comment on column modelpack.score.log_insert is 'where the log finds the rows scored by an INSERT';
-comment on column modelpack.score.log_update is 'where the log finds the rows scored by an UPDATE';
 
 create table modelpack.made (
   profile_id integer not null references modelpack.profile on delete cascade,
@@ -357,7 +351,7 @@ comment on column modelpack.prediction.version is 'version that gave the score';
 comment on column modelpack.prediction.prediction is 'the score';
 comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit those that the model was given (it works in float32), in the order of the signature; NULL is missing';
 comment on column modelpack.prediction.text_inputs is 'text inputs in the order of the signature; NULL where the model takes none';
-comment on column modelpack.prediction.microseconds is 'how long the model took';
+comment on column modelpack.prediction.microseconds is 'how long the model took; NULL for the first score of a row, which is logged when the row is written';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';
 
 create table modelpack.failure_log (

@@ -59,7 +59,7 @@ begin
         select 'fail', format('features of %s (a sample of %s)', p.name, v_event ->> 'table'), format('%s rows differ: %s', v_rows, v_text),
                'every feature is what its events say', format('call modelpack.rebuild(%L);', p.relation::text)
          where v_rows > 0;
-        execute format('select count(*) from unnest($1) as k where k is not null and not exists (select from %s as n where %s = k)', p.relation, p.entity_key)
+        execute format('select count(*) from unnest($1) as k where k is not null and not exists (select from %s as n where %s = k)', p.relation, replace(p.entity_key, '$row$', 'n'))
            into v_rows using v_keys;
         return query
         select 'fail', format('customers of %s (a sample of %s)', p.name, v_event ->> 'table'), format('%s have events and no profile', v_rows),

@@ -38,7 +38,7 @@ begin
            format('alter table %s rename column … to %I; where it was renamed, else modelpack remove and apply', p.relation, w.name)
       from (select unnest(p.maintained) as name
             union
-            select s.score || x from modelpack.score as s, unnest(array['', '_version', '_scored_at', '_stale', '_microseconds']) as x
+            select s.score || x from modelpack.score as s, unnest(array['', '_version', '_scored_at', '_stale']) as x
              where s.profile_id = p.profile_id) as w
      where not exists (select from pg_attribute as a where a.attrelid = p.relation and a.attname = w.name and not a.attisdropped)
      order by 3;

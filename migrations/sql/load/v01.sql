@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import signal
+import struct
 import sys
 import time
 from typing import Any
@@ -33,20 +34,52 @@ def broken(reason: str) -> Any:
 
     return run
 
-def runner(session: Any, numpy: Any, found: dict[str, Any], run_options: Any) -> Any:
+def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) -> Any:
     """Close over all that one call needs."""
     inputs = json.loads(found["signature"])["inputs"]
     budget, limit, pause = found["budget"], found["breaker_failures"], found["breaker_pause"]
     watch = GD["modelpack_watch"]
+    run_options, nan = onnxruntime.RunOptions(), float("nan")
     armed = (run_options, budget)
     in_a_row = 0
     names = [i["name"] for i in inputs if i["type"] == "number"]
     words = [i["name"] for i in inputs if i["type"] == "text"]
     needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
-    raw = session._sess  # the binding below onnxruntime's Python: saves 0.6 of 3.3 microseconds
-    width, outputs = len(names), ["score"]
     largest = 3.4028235677973366e38  # from here on float32 is infinite
-    float32, array = numpy.float32, numpy.array
+    row = bytearray(4 * len(names))
+    pack = struct.Struct(f"={len(names)}f").pack_into  # refuses what float32 does not hold
+    numbers_in = numpy.frombuffer(row, numpy.float32).reshape(1, len(names))
+    raw = session._sess  # what lies below onnxruntime's Python: saves a fifth of a call
+
+    def bound() -> Any:
+        """For numbers: the memory of row and score is the same for every call, which saves a third of it."""
+        (output,) = session.get_outputs()
+        score = numpy.zeros([1] * len(output.shape), "f8" if "double" in output.type else "f4")
+        binding = session.io_binding()
+        if names:
+            binding.bind_input(
+                "number", "cpu", 0, numpy.float32, numbers_in.shape, numbers_in.ctypes.data
+            )
+        binding.bind_output("score", "cpu", 0, score.dtype.type, score.shape, score.ctypes.data)
+        run_bound, handle, item = raw.run_with_iobinding, binding._iobinding, score.item
+
+        def call(_texts: Any, _kept: Any = (binding, score)) -> Any:
+            run_bound(handle, run_options)
+            return item()
+
+        return call
+
+    def fed() -> Any:
+        """For texts, which onnxruntime takes from objects only."""
+        outputs, feed = ["score"], {"number": numbers_in} if names else {}
+
+        def call(texts: Any) -> Any:
+            feed["text"] = numpy.array((texts,), dtype=object)
+            return raw.run(outputs, feed, run_options)[0].item()
+
+        return call
+
+    call = fed() if words else bound()
 
     def unfit(numbers: list[float | None]) -> str | None:
         """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
@@ -67,40 +100,41 @@ def runner(session: Any, numpy: Any, found: dict[str, Any], run_options: Any) ->
             until = time.monotonic() + pause
             kept = f"the model keeps failing and is not called for {pause:g} s: {reason}"
 
-            def open_breaker(numbers: Any, texts: Any) -> float | None:
+            def open_breaker(numbers: Any, texts: Any) -> Any:
                 if time.monotonic() < until:
                     GD["modelpack_failure"] = kept
                     return None
                 cache[key] = run  # half-open: one success closes it, one failure opens it again
-                score: float | None = run(numbers, texts)
-                return score
+                return run(numbers, texts)
 
             cache[key] = open_breaker
 
-    def run(numbers: list[float | None], texts: list[str | None] | None) -> float | None:
+    def run(numbers: list[float | None], texts: list[str | None] | None) -> Any:
         nonlocal in_a_row
         try:
-            feed = {}
-            if width:
-                for value in numbers:
-                    if value is None or not -largest < value < largest:
-                        reason = unfit(numbers)
-                        if reason is not None:
-                            GD["modelpack_failure"] = reason
-                            return None
-                        break
-                feed["number"] = array((numbers,), dtype=float32)
-            if words:
-                if texts is None or None in texts:
-                    absent = [
-                        w for w, t in zip(words, texts or [None] * len(words), strict=True) if t is None
-                    ]
-                    GD["modelpack_failure"] = f"input {absent[0]} is NULL, which the model does not take"
-                    return None
-                feed["text"] = array((texts,), dtype=object)
+            if names:
+                try:
+                    # no sum where one is NULL, and a sum that is not finite where one is not
+                    total: float = sum(numbers)  # type: ignore[arg-type]
+                    fit = total - total == 0.0
+                    pack(row, 0, *numbers)
+                except (TypeError, OverflowError):
+                    fit = False
+                if not fit:
+                    reason = unfit(numbers)
+                    if reason is not None:
+                        GD["modelpack_failure"] = reason
+                        return None
+                    pack(row, 0, *[nan if value is None else value for value in numbers])
+            if words and (texts is None or None in texts):
+                absent = [
+                    w for w, t in zip(words, texts or [None] * len(words), strict=True) if t is None
+                ]
+                GD["modelpack_failure"] = f"input {absent[0]} is NULL, which the model does not take"
+                return None
             watch[0] += 1  # a call of its own for the watchdog
             watch[1] = armed
-            score = float(raw.run(outputs, feed, run_options)[0].item())
+            score = call(texts)
             watch[1] = None
         except Exception as error:
             watch[1] = None
@@ -171,7 +205,7 @@ def read() -> Any:
         session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return runner(session, numpy, found[0], onnxruntime.RunOptions())
+    return runner(session, numpy, onnxruntime, found[0])
 
 try:
     run = read()

@@ -1,13 +1,13 @@
 create or replace function modelpack.score(version_id integer, numbers double precision[], texts text[]) returns double precision
 language plpython3u volatile security invoker
 as $modelpack$
-run: Any = SD.get("cache", {}).get(version_id)
-if run is None:
+try:
+    run: Any = SD["cache"][version_id]
+except KeyError:
     plpy.execute(f"select modelpack.load({version_id})")
     SD["cache"] = GD["modelpack"]
     run = GD["modelpack"][version_id]
-score: float | None = run(numbers, texts)
-return score
+return run(numbers, texts)  # type: ignore[no-any-return]
 $modelpack$;
 comment on function modelpack.score(integer, double precision[], text[]) is
   'Scores one row with a version: packed inputs in, score out. NULL where there is no score; modelpack.failure() says why. Called once a row by the score triggers, which have pinned the search_path: it names nothing itself.';
