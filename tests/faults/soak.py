@@ -180,8 +180,9 @@ class Operator(threading.Thread):
 
 
 def _private_memory(pid: int) -> int:
+    """kB that are the process's own. Shared buffers are not: right after a crash few processes have touched them."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(n) for n in re.findall(r"^Private_\w+:\s+(\d+) kB", text, re.MULTILINE))
+    return sum(int(n) for n in re.findall(r"^(?:Anonymous|Swap):\s+(\d+) kB", text, re.MULTILINE))
 
 
 def main() -> int:

@@ -273,21 +273,16 @@ def test_the_doctor_finds_partitions_that_lost_their_triggers(database: str) -> 
         attach(database, shop())
         smuggle(session, plain_model())
         visit(session, *((c, 100) for c in range(1, 11)))
-        assert not [check for check in findings(session) if check.startswith("partitions of p")]
-        for table, check in (
-            ("visit_0", "partitions of public.visit"),
-            ("customer_1", "partitions of public.customer"),
-        ):
-            names = session.execute(
-                "select tgname from pg_trigger where tgrelid = %s::regclass and tgparentid = 0 and not tgisinternal",
-                [table],
-            ).fetchall()
-            session.execute("".join(f"drop trigger {name} on {table};" for (name,) in names))
-            status, what, mend = findings(session)[check]
-            assert (status, what) == ("fail", f"public.{table} lacks triggers")
-            for statement in mend.split("; "):
-                session.execute(statement)
-            assert check not in findings(session)
+        assert not [check for check in findings(session) if check.startswith("partitions of public")]
+        names = session.execute(
+            "select tgname from pg_trigger where tgrelid = 'visit_0'::regclass and tgparentid = 0 and not tgisinternal"
+        ).fetchall()
+        session.execute("".join(f"drop trigger {name} on visit_0;" for (name,) in names))
+        status, what, mend = findings(session)["partitions of public.visit"]
+        assert (status, what) == ("fail", "public.visit_0 lacks triggers")
+        for statement in mend.split("; "):
+            session.execute(statement)
+        assert "partitions of public.visit" not in findings(session)
         session.execute("insert into visit_0 (customer_id, x) values (1, 200)")
         assert unsound(session) == []
 

@@ -62,7 +62,7 @@ begin
     select 'fail', format('partitions of %s', e.relation), format('%s lacks triggers', n.relid::regclass),
            'the triggers of its parent', format('select modelpack.cover_partitions(%L); call modelpack.rebuild(%L);', e.relation, p.relation::text)
       from (select distinct m.relation from modelpack.made as m
-             where m.profile_id = p.profile_id and m.kind = 'trigger'
+             where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation <> p.relation
                and exists (select from pg_class as c where c.oid = m.relation and c.relkind = 'p')) as e
      cross join lateral pg_partition_tree(e.relation) as n
      where n.level > 0
