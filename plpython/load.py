@@ -18,10 +18,11 @@ revoke all on function modelpack.load(integer) from public;
 """
 
 
-def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
+def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any], version_id: int) -> None:
     """Put a callable `(numbers, texts) -> score or None` for the version into `GD["modelpack"]`.
 
-    The cache survives ROLLBACK and is shared by all functions of the session. It holds at most
+    The cache survives ROLLBACK and is shared by all functions of the session, but not with those of a schema
+    that was dropped since (SD is empty in a function that was made anew). It holds at most
     16 versions; the one loaded first goes first. Errors of the server that mean "stop" (cancel, resources,
     serialization) are not caught; everything else becomes a version that gives no score and says why.
 
@@ -42,7 +43,11 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
 
     limit = 16
     key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
-    cache = GD.setdefault("modelpack", collections.OrderedDict())
+    cache = SD.get("cache")
+    if cache is None:
+        cache = SD["cache"] = GD["modelpack"] = collections.OrderedDict()
+    if key in cache:
+        return  # modelpack.warm, or another caller, has loaded it
 
     def broken(reason: str) -> Any:
         """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, …"""

@@ -18,13 +18,18 @@ revoke all on function modelpack.score_many(integer, double precision[]) from pu
 
 
 def score_many(
-    plpy: Any, GD: dict[str, Any], version_id: int, numbers: list[list[float | None]] | None
+    plpy: Any,
+    SD: dict[str, Any],
+    GD: dict[str, Any],
+    version_id: int,
+    numbers: list[list[float | None]] | None,
 ) -> list[float | None]:
     """Look the loaded model up in this session and run it on all rows; a broken one scores none."""
     if not numbers:
         return []
-    if version_id not in GD.get("modelpack", {}):
+    if version_id not in SD.get("cache", {}):
         plpy.execute(f"select modelpack.load({version_id})")
-    many = getattr(GD["modelpack"][version_id], "many", None)
+        SD["cache"] = GD["modelpack"]
+    many = getattr(SD["cache"][version_id], "many", None)
     scores: list[float | None] = many(numbers) if many else [None] * len(numbers)
     return scores

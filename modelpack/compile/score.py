@@ -103,15 +103,20 @@ def _features(plan: Plan) -> str:
 
 
 def _due(plan: Plan, event: EventPlan) -> str:
-    """Events dated ahead may have come due since the features were last brought up to a moment."""
+    """Events dated ahead may have come due since the features were last brought up to a moment.
+
+    Where the server's clock was set back it is the other way round: events that counted lie ahead now. With
+    on_delete="keep" they may be gone, so their weight is carried back as it was carried on.
+    """
     ahead = [f"new.{ident(f.bound or '')}" for f in event.decayed]
     latest = ahead[0] if len(ahead) == 1 else f"greatest({', '.join(ahead)})"
+    due = f"{latest} > least(old.features_at, new.features_at)"
     read = _read(plan, event, event.decayed)
-    if (
-        event.event.on_delete == "subtract"
-    ):  # events of this very statement that are not yet added must not be
+    if event.event.on_delete == "subtract":
+        due += " or v_moment < greatest(old.features_at, new.features_at)"
+        # events of this very statement that are not yet added must not be
         read += f"\nnew.features_reread_at := {STATEMENT};"
-    return f"if {latest} > least(old.features_at, new.features_at) then\n  {nest(read, 2)}\nend if;"
+    return f"if {due} then\n  {nest(read, 2)}\nend if;"
 
 
 def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:

@@ -34,6 +34,9 @@ _IN_RANGE = (
     "   and (last_block is null or p.ctid < format('(%s,0)', last_block + 1)::tid)"
 )
 
+# A row that is ahead of the clock was brought up to date before the clock was set back.
+_OLDER = "p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())"
+
 
 def functions(plan: Plan) -> list[str]:
     """The statements that make these functions."""
@@ -175,7 +178,7 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
 
 def _refresh(plan: Plan) -> list[str]:
     """Rows whose windows have moved on; with `older_than` also those that only aged."""
-    tests, columns = ["p.features_at < older_than"], []
+    tests, columns = [_OLDER], []
     for f in plan.features:
         if f.window:
             column = ident(f.name)
@@ -229,7 +232,7 @@ def rescore_function(plan: Plan) -> str:
             tests.append(f"(not only_stale and p.{version} is distinct from {live})")
         # an UPDATE of …_stale makes the score trigger score the row
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
-        chosen = "(p.features_at < older_than\n     or " + "\n     or ".join(tests) + ")"
+        chosen = f"({_OLDER}\n     or " + "\n     or ".join(tests) + ")"
         where = f"{_IN_RANGE}\n   and {chosen}"
         batch = _batch(plan, where) if batched(plan) else ""
         body += (

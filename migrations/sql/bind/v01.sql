@@ -25,7 +25,15 @@ declare
   v_unchanged text;
   -- what happens to a score that cannot be had, by score.on_error
   v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
-  perform modelpack.record_failure(@version_id@, @profile@, v_failure);$stale$;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    perform modelpack.record_failure(@version_id@, @profile@, v_failure);
+  end if;$stale$;
+  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
+  v_run constant text := $run$if current_setting('modelpack.plpython', true) = 'loaded' then
+  v_score := modelpack.score(@version_id@, v_numbers, @packed@);
+else
+  select f.score, f.failure into v_score, v_failure from modelpack.score_first(@version_id@, v_numbers, @packed@) as f;
+end if;$run$;
   v_gone constant text := $gone$
   -- and is taken away: on_error = "null"
   new.@score@ := null;
@@ -72,7 +80,9 @@ new.@score@_stale := 'no version of the model @model@ has been promoted';$block$
 v_started := clock_timestamp();
 @call@
 if v_score is null then
-  v_failure := @why@;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    v_failure := @why@;
+  end if;
   @failed@
 else
   new.@score@ := v_score;
@@ -83,7 +93,8 @@ else
     insert into modelpack.prediction
            (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
     values (v_moment, @profile@, @key@, @quoted@, '@model@', @version@, v_score, v_numbers, @packed@,
-            least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
+            -- the clock may have been set, either way, while the model ran
+            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
   end if;
 end if;$block$,
       'call', case when v_feed.may_fail then $call$v_failure := null;
@@ -95,13 +106,14 @@ exception when data_exception then
   v_failure := 'an input cannot be computed: ' || sqlerrm;
 end;
 if v_failure is null then
-  v_score := modelpack.score(@version_id@, v_numbers, v_texts);
+  @run@
 end if;$call$
               when v_feed.texts = 'null::text[]' then 'v_numbers := @numbers@;
-v_score := modelpack.score(@version_id@, v_numbers, null);'
+@run@'
               else 'v_numbers := @numbers@;
 v_texts := @texts@;
-v_score := modelpack.score(@version_id@, v_numbers, v_texts);' end,
+@run@' end,
+      'run', case when v_feed.may_fail then replace(v_run, E'\n', E'\n  ') else v_run end,
       'why', case when v_feed.may_fail then 'coalesce(v_failure, modelpack.failure())' else 'modelpack.failure()' end,
       'packed', case when v_feed.texts = 'null::text[]' then 'null' else 'v_texts' end,
       'key', v_profile.entity_key, 'quoted', quote_literal(v_score.score),

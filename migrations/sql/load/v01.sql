@@ -15,7 +15,11 @@ from typing import Any
 
 limit = 16
 key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
-cache = GD.setdefault("modelpack", collections.OrderedDict())
+cache = SD.get("cache")
+if cache is None:
+    cache = SD["cache"] = GD["modelpack"] = collections.OrderedDict()
+if key in cache:
+    return  # modelpack.warm, or another caller, has loaded it
 
 def broken(reason: str) -> Any:
     """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, …"""

@@ -3,9 +3,10 @@ language plpython3u volatile security invoker
 as $modelpack$
 if not numbers:
     return []
-if version_id not in GD.get("modelpack", {}):
+if version_id not in SD.get("cache", {}):
     plpy.execute(f"select modelpack.load({version_id})")
-many = getattr(GD["modelpack"][version_id], "many", None)
+    SD["cache"] = GD["modelpack"]
+many = getattr(SD["cache"][version_id], "many", None)
 scores: list[float | None] = many(numbers) if many else [None] * len(numbers)
 return scores
 $modelpack$;
