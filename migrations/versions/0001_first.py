@@ -13,7 +13,7 @@ FUNCTIONS = (
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "check_grant", "find_version", "check_live", "grant_model", "revoke_model", "require_approval",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
-    "approve", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
+    "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "only_inputs", "diff",
     "generated", "find_profile", "lock_tables", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",

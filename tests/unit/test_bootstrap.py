@@ -88,7 +88,7 @@ LAY_OUT = """
         install -m 755 "$MACHINE/interpreter" "$MODELPACK_SYSROOT/usr/bin/${1%-venv}" ;;
     esac"""
 
-FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv", "pgbouncer", "libfaketime"]
+FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv", "pgbouncer", "libfaketime", "libgomp1"]
 
 
 class Machine:
