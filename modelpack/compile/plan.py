@@ -183,6 +183,11 @@ class Plan:
                 yield f.name, aged(f.name, f.half_life)
 
 
+def batched(plan: Plan) -> bool:
+    """Whether rows can be scored from what they hold: without features that move with the clock."""
+    return bool(plan.profile.scores) and not any(f.window or f.half_life for f in plan.features)
+
+
 def make_plan(profile: Profile) -> Plan:
     """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact."""
     events = []

@@ -106,6 +106,32 @@ def test_attach_counts_what_is_there_and_detach_leaves_the_tables_as_they_were(
     assert wrong(session) == []
 
 
+def test_detach_takes_rights_back_when_no_other_declaration_needs_them(
+    engine: Engine, session: Session
+) -> None:
+    session.execute(
+        "create schema shop; create table shop.purchase (like purchase); create table shop.customer (customer_id bigint primary key);"
+        "create table shop.account (account_id bigint primary key)"
+    )
+    bought = Event("shop.purchase", at="at", features={"n": count()})
+    first = Profile("shop.customer", key="customer_id", events=[bought])
+    also = Event("shop.purchase", at="at", key="customer_id", features={"n": count()})
+    second = Profile("shop.account", key="account_id", events=[also])
+    rights = (
+        "select has_schema_privilege('modelpack_owner', 'shop', 'usage'),"
+        " has_table_privilege('modelpack_owner', 'shop.purchase', 'select'), has_table_privilege('modelpack_owner', 'shop.customer', 'update')"
+    )
+    assert row(session, rights) == (False, False, False)
+    migrate(engine, modelpack.CreateScoring(first), modelpack.CreateScoring(second))
+    assert row(session, rights) == (True, True, True)
+    migrate(engine, modelpack.DropScoring(first))
+    assert row(session, rights) == (True, True, False)
+    session.execute("insert into shop.purchase (customer_id) values (1)")
+    assert wrong(session, "shop.account") == []
+    migrate(engine, modelpack.DropScoring(second))
+    assert row(session, rights) == (False, False, False)
+
+
 def test_replace_adds_drops_and_alters_features_in_place(engine: Engine, session: Session) -> None:
     old = declare(
         BOUGHT, Event("visit", at="at", features={"visits": count(), "page": last("page"), "heat": decayed(half_life="1 day")})

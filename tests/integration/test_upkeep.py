@@ -146,15 +146,13 @@ def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> No
 
 def test_refresh_writes_just_the_rows_whose_windows_have_moved_on(shop: Callable[..., Session]) -> None:
     session = shop()
-    # the model is loaded now: what follows is quick
-    session.execute("insert into purchase (customer_id) values (3)")
+    session.execute("insert into purchase (customer_id, at) values (1, clock_timestamp())")  # loads the model
     session.execute(
-        "insert into purchase (customer_id, at) values (1, clock_timestamp()), "
-        "(2, clock_timestamp() - interval '1 hour' + interval '300 milliseconds')"
+        "insert into purchase (customer_id, at) values (2, clock_timestamp() - interval '1 hour' + interval '1 second')"
     )
     assert rows(session, "select n_1h from customer where customer_id in (1, 2)") == [(1,), (1,)]
     before = versions(session)
-    session.execute("select pg_sleep(0.3)")
+    session.execute("select pg_sleep(1)")
     session.execute("call modelpack.refresh('customer')")
     after = versions(session)
     assert {k for k in after if after[k] != before[k]} == {2}
