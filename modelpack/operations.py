@@ -155,7 +155,7 @@ def outdated(connection: Connection, profile: Profile) -> list[str]:
     )
     bodies = {row.proname: row.prosrc for row in there}
     kept = connection.execute(
-        text("select score_function, log_function from modelpack.profile where name = :name"),
+        text("select p.* from modelpack.profile as p where p.name = :name"),
         {"name": qualified(profile.table)},
     ).one()
     changed = [name for name, body in wanted.items() if bodies.get(name) != body]

@@ -20,8 +20,9 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import dollar, ident, literal, nest, qualified, same
+from modelpack.compile.sql import function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
+from modelpack.compile.upkeep import owned_rescore, rescore_function
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
@@ -85,6 +86,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
         # binding fills the score and log functions in with the live version
         f"select modelpack.bind({literal(plan.table)})",
         *owned_functions(plan),
+        *owned_rescore(plan),
         *triggers(plan),
         *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
@@ -112,25 +114,23 @@ def templates(profile: Profile) -> dict[str, str]:
     plan = make_plan(profile)
     return {
         "score_function": score_function(plan),
+        "rescore_function": rescore_function(plan),
         "log_function": log_function(plan) if profile.scores else "",
     }
 
 
 def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
-    """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
+    """No event slips in between the backfill and the triggers.
+
+    Of one plan: to make triggers, events may still be read. With the one before: triggers are dropped, too, which
+    takes the strongest lock. What only that one names may have been dropped, which is why it is not named now.
+    """
+    mode = "share row exclusive" if before is None else "access exclusive"
     wanted = {event.table for event in plan.events}
-    former = {event.table for event in before.events} if before else set()
-    return [
-        f"lock table {t} in share row exclusive mode" if t in wanted else _lock_former(t)
-        for t in sorted(wanted | former)
-    ] + [f"lock table {plan.table} in access exclusive mode"]
-
-
-def _lock_former(table: str) -> str:
-    """A table that only the declaration before names: it may have been dropped, which is why it is not named now."""
-    lock = f"lock table {table} in share row exclusive mode"
-    body = f"begin\n  if to_regclass({literal(table)}) is not null then\n    {lock};\n  end if;\nend"
-    return f"do {dollar(body)}"
+    tables = f"{_array(sorted(wanted))}::regclass[]"
+    if before and (former := sorted({event.table for event in before.events} - wanted)):
+        tables += f" || array(select to_regclass(t) from unnest({_array(former)}) as t where to_regclass(t) is not null)"
+    return [f"select modelpack.lock_tables({tables}, {literal(plan.table)}, {literal(mode)})"]
 
 
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
@@ -167,9 +167,9 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _call(function: str, arguments: list[tuple[str, str]]) -> str:
+def _call(step: str, arguments: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.{function}(\n  {listed})"
+    return f"select modelpack.{step}(\n  {listed})"
 
 
 def _array(values: Iterable[str]) -> str:
@@ -288,12 +288,27 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 fresh.append(f)
         if fresh:
             names = ", ".join(ident(name) for f in fresh for name in f.recompute)
-            rows = event.aggregate(tuple(fresh), plan.keys("p")).replace("v_moment", "p.features_at")
+            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment="p.features_at")
             statements.append(
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
             )
-    return statements
+    return _as_generated(plan, statements)
+
+
+def _as_generated(plan: Plan, statements: list[str]) -> list[str]:
+    """Statements that run as the triggers do, whatever time zone or precision of floats the session has set."""
+    if not statements:
+        return []
+    name, comment = plan.name("anew"), f"Counts new features of {plan.table} once."
+    body = (
+        "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
+    )
+    return [
+        *function(name, "", "void", body, comment=comment, stem=plan.slug),
+        f"select modelpack.{ident(name)}()",
+        f"drop function modelpack.{ident(name)}()",
+    ]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

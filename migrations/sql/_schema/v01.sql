@@ -13,6 +13,10 @@ begin
       end;
     end if;
   end loop;
+  -- features are exact only over all rows: row security, also of restrictive policies to come, must hide none
+  if not (select r.rolbypassrls from pg_catalog.pg_roles as r where r.rolname = 'modelpack_owner') then
+    alter role modelpack_owner bypassrls;
+  end if;
 end
 $roles$;
 
@@ -261,6 +265,7 @@ create table modelpack.profile (
   added_columns text[] not null,
   added_indexes text[] not null default '{}',
   score_function text not null,
+  rescore_function text not null,
   log_function text not null,
   applied_at timestamptz not null default now(),
   applied_by name not null default session_user
@@ -276,6 +281,7 @@ comment on column modelpack.profile.maintained is 'columns that events keep';
 comment on column modelpack.profile.added_columns is 'columns that attaching added and detaching drops';
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
 comment on column modelpack.profile.score_function is 'template of the score trigger''s function';
+comment on column modelpack.profile.rescore_function is 'template of the function that modelpack.rescore calls';
 comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
@@ -351,7 +357,7 @@ comment on column modelpack.prediction.version is 'version that gave the score';
 comment on column modelpack.prediction.prediction is 'the score';
 comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit those that the model was given (it works in float32), in the order of the signature; NULL is missing';
 comment on column modelpack.prediction.text_inputs is 'text inputs in the order of the signature; NULL where the model takes none';
-comment on column modelpack.prediction.microseconds is 'how long the model took; NULL for the first score of a row, which is logged when the row is written';
+comment on column modelpack.prediction.microseconds is 'how long the model took; NULL where it is not measured: the first score of a row, and rows that modelpack.rescore scores many at a time';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';
 
 create table modelpack.failure_log (

@@ -13,6 +13,15 @@ declare
   v_blocks text := '';
   v_columns text[] := '{}';
   v_logs text := '';
+  -- what scores many rows at a time, where every score can be had so
+  v_batch boolean := true;
+  v_inputs text[] := '{}';
+  v_calls text[] := '{}';
+  v_sets text[] := '{}';
+  v_scored text[] := '{}';
+  v_returned text[] := '{}';
+  v_batch_logs text := '';
+  v_rescore text;
   v_unchanged text;
   -- what happens to a score that cannot be had, by score.on_error
   v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
@@ -54,12 +63,14 @@ begin
 new.@score@_stale := @reason@;@gone@$block$,
         'gone', case when v_score.on_error = 'null' then v_gone else '' end,
         'score', v_score.score, 'model', v_score.model, 'reason', quote_literal('disabled: ' || v_score.disabled));
+      v_batch := false;
       continue;
     elsif v_score.version is null then
       v_blocks := v_blocks || modelpack.fill($block$
 -- score @score@
 new.@score@_stale := 'no version of the model @model@ has been promoted';$block$,
         'score', v_score.score, 'model', v_score.model);
+      v_batch := false;
       continue;
     end if;
     v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
@@ -110,6 +121,23 @@ v_texts := @texts@;
       'profile', quote_literal(v_profile.name), 'numbers', v_feed.numbers, 'texts', v_feed.texts,
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
 
+    v_batch := v_batch and not v_feed.may_fail and v_feed.texts = 'null::text[]' and v_feed.numbers like 'array[%';
+    v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || '_inputs');
+    v_calls := v_calls || format('modelpack.score_many(%s, (select array_agg(c.%I order by c.n) from chosen as c)) as %I',
+                                 v_score.version_id, v_score.score || '_inputs', v_score.score || '_scores');
+    v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c.n], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
+                                       'score', v_score.score, 'scores', quote_ident(v_score.score || '_scores'), 'version', v_score.version::text);
+    v_scored := v_scored || format('a.%I[c.n] is not null', v_score.score || '_scores');
+    v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || '_inputs');
+    v_batch_logs := v_batch_logs || modelpack.fill($block$, @logged@ as (
+    insert into modelpack.prediction
+           (scored_at, profile, entity_key, score, model, version, prediction, inputs)
+    select v_moment, @profile@, w.entity_key, @quoted@, '@model@', @version@, w.@score@, w.@inputs@
+      from written as w
+  )$block$,
+      'logged', quote_ident('logged_' || v_score.score), 'profile', quote_literal(v_profile.name), 'quoted', quote_literal(v_score.score),
+      'model', v_score.model, 'version', v_score.version::text, 'score', v_score.score, 'inputs', quote_ident(v_score.score || '_inputs'));
+
     -- a statement that began before a promotion may still log scores of the version before, packed its own way
     v_numbers := v_feed.numbers;
     v_texts := v_feed.texts;
@@ -147,14 +175,24 @@ end if;$block$,
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
   execute modelpack.fill(v_profile.score_function,
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
+  v_rescore := v_profile.rescore_function;
+  if v_batch and cardinality(v_calls) > 0 then
+    v_rescore := modelpack.fill(v_rescore, 'batch', '', 'end', '',
+      'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'),
+      'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
+      'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
+  else
+    v_rescore := regexp_replace(v_rescore, '@batch@.*@end@', '-- one row at a time: see modelpack.rescore');
+  end if;
+  execute v_rescore;
   if v_profile.log_function <> '' then
     v_logs := replace(v_logs, '$row$', 'new');
     execute modelpack.fill(v_profile.log_function, 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
   end if;
   update modelpack.made as m
      set definition = md5(f.prosrc)
-    from unnest(array[v_profile.score_function, v_profile.log_function]) as t (template)
-    join pg_proc as f on f.oid = to_regprocedure(substring(t.template from '^create or replace function (modelpack\.[^(]+\(\))'))
+    from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.log_function]) as t (template)
+    join pg_proc as f on f.oid = to_regproc(substring(t.template from '^create or replace function (modelpack\.[^(]+)\('))
    where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
 end
 $modelpack$;
