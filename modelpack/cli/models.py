@@ -126,9 +126,10 @@ def publish(
             f"there is no MODEL; expected modelpack publish MODEL --name {name} --sample FILE"
         )
     from modelpack.packager import open_model, read_sample
+    from modelpack.packager.child import watched
 
     opened, frame = open_model(model), None if sample is None else read_sample(sample)
-    with session.working(f"{name}: converting and comparing"):
+    with session.working(f"{name}: converting and comparing") as tell, watched(tell):
         version = session.registry.publish(
             opened,
             name=name,

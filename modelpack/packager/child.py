@@ -14,7 +14,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,6 +30,17 @@ _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 _stage_file: Path | None = None
+_watcher: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(tell: Callable[[str], None]) -> Iterator[None]:
+    """Have `tell` called with each stage of the work of children that start within."""
+    token = _watcher.set(tell)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def run_in_child(
@@ -63,7 +77,7 @@ def run_in_child(
             start_new_session=True,
         )
         try:
-            _, stderr = process.communicate(timeout=timeout)
+            stderr = _outlive(process, timeout, stage_file)
         except subprocess.TimeoutExpired as error:
             busy = f" while {stage_file.read_text()}" if stage_file.exists() else ""
             raise PackagingError(
@@ -83,6 +97,21 @@ def run_in_child(
             f"The packaging process ended with exit code {process.returncode}{busy}"
             + (f": {' '.join(last)[:500]}" if last else "")
         )
+
+
+def _outlive(process: subprocess.Popen[bytes], timeout: float, stage_file: Path) -> bytes:
+    """What the child says on stderr until it ends; whoever watches hears of its stages."""
+    tell, told, until = _watcher.get(), "", time.monotonic() + timeout
+    while True:
+        rest = until - time.monotonic()
+        try:
+            return process.communicate(timeout=max(0.0, rest if tell is None else min(rest, 0.1)))[1]
+        except subprocess.TimeoutExpired:
+            if rest <= 0.1 or tell is None:
+                raise
+        doing = stage_file.read_text() if stage_file.exists() else ""
+        if doing and doing != told:
+            tell(told := doing)
 
 
 def stage(doing: str) -> None:

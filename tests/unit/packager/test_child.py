@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from modelpack.errors import PackagingError
 from modelpack.packager import package
-from modelpack.packager.child import run_in_child
+from modelpack.packager.child import run_in_child, watched
 
 from .conftest import NUMBERS
 
@@ -74,10 +74,15 @@ def test_an_estimator_that_never_answers_is_stopped_and_the_message_says_where(
     customers: pd.DataFrame, gone: Any
 ) -> None:
     estimator = NeverAnswers(max_iter=1000).fit(customers[NUMBERS], gone)
-    with pytest.raises(
-        PackagingError, match=r"within 10 s and was stopped while asking the estimator for its own"
+    told: list[str] = []
+    with (
+        watched(told.append),
+        pytest.raises(
+            PackagingError, match=r"within 10 s and was stopped while asking the estimator for its own"
+        ),
     ):
         package(estimator, customers, timeout=10.0)
+    assert told[-1] == "asking the estimator for its own results"
 
 
 def test_what_crashes_is_reported() -> None:
