@@ -475,10 +475,11 @@ def _finish(model: Any, score: str) -> None:
     for n, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{n}"
         node.doc_string = ""
-    domains = {node.domain for node in graph.node}
-    for opset in list(model.opset_import):
-        if opset.domain not in domains | {""}:
-            model.opset_import.remove(opset)
+    domains = {node.domain for node in graph.node} | {""}
+    # onnx.compose.merge_models lists the operator sets of both its models; the server takes each once
+    opsets = dict.fromkeys((o.domain, o.version) for o in model.opset_import if o.domain in domains)
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets)
     model.ir_version = min(model.ir_version, IR_VERSION)
     model.producer_name, model.producer_version, model.doc_string, graph.doc_string = "modelpack", "", "", ""
     del model.metadata_props[:]

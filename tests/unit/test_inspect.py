@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import helper
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from modelpack.packager import package
 from plpython.inspect import inspect
 from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest, info
-from tests.support import packaged
+from tests.support import model, packaged, sample
 
 
 class RefusedError(Exception):
@@ -40,8 +44,14 @@ def test_a_whole_model_is_taken_and_described() -> None:
     assert read(onnx) == {"bytes": len(onnx), "nodes": 1, "operators": {"ReduceSum": 1}}
 
 
-def test_what_the_packager_makes_is_taken() -> None:
-    made = packaged()
+SCALED_FOREST = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=1))
+
+
+@pytest.mark.parametrize("route", ["float32", "split"])
+def test_what_the_packager_makes_is_taken(route: str) -> None:
+    estimator = model() if route == "float32" else SCALED_FOREST.fit(sample(), model().predict(sample()))
+    made = package(estimator, sample())
+    assert made.parity.route == route
     assert read(made.onnx, made.signature.to_json(), made.golden.to_json())["nodes"] > 0
 
 
