@@ -150,11 +150,12 @@ def owned_functions(plan: Plan) -> list[str]:
 
 
 def guard_function(plan: Plan) -> list[str]:
-    """The row-level trigger that refuses features and scores written by hand."""
-    kept = [ident(c.name) for c in plan.columns] + [ident(name) for name in plan.outputs]
-    new, old = (listed((f"{row}.{column}" for column in kept), 9) for row in ("new", "old"))
+    """The row-level trigger that refuses features, their times and scores written by hand."""
+    kept = [*plan.times, *(c.name for c in plan.columns), *plan.outputs]
+    new, old = (listed((f"{row}.{ident(name)}" for name in kept), 9) for row in ("new", "old"))
+    names = listed(map(literal, kept), 11)
     body = (
-        "declare\n  v_path text;\nbegin\n"
+        "declare\n  v_path text;\n  v_changed text;\nbegin\n"
         "  if current_user operator(pg_catalog.=) 'modelpack_owner' then  -- our own triggers, at the least cost\n"
         "    return new;\n  end if;\n"
         "  v_path := pg_catalog.current_setting('search_path');\n"
@@ -162,8 +163,12 @@ def guard_function(plan: Plan) -> list[str]:
         f"  if row(\n         {new}\n       ) is not distinct from row(\n         {old}\n       )\n"
         "     or pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it\n"
         "  then\n    perform set_config('search_path', v_path, true);\n    return new;\n  end if;\n"
+        "  select string_agg(n.key, ', ' order by n.key)\n    into v_changed\n"
+        "    from jsonb_each(to_jsonb(new)) as n\n    join jsonb_each(to_jsonb(old)) as o on o.key = n.key\n"
+        f"   where n.value <> o.value and n.key = any (array[\n           {names}\n         ]);\n"
         "  raise exception using\n    errcode = 'insufficient_privilege',\n"
-        f"    message = format('an UPDATE by %I changes columns of %s that modelpack keeps', current_user, {literal(plan.table)}),\n"
+        "    message = format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, "
+        f"{literal(plan.table)}, v_changed),\n"
         "    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',\n"
         "    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';\nend\n"
     )

@@ -293,9 +293,17 @@ def test_nobody_writes_a_counter_or_a_score_by_hand(shop: Session, login: Callab
     editor.execute("select set_config('modelpack.writer', 'on', false)")
     editor.execute("update customer set plan = 'pro' where customer_id = 7")
     before = row(shop, "select complaints, churn from customer where customer_id = 7")
-    for column, setting in (("complaints", "1000"), ("churn", "0.5"), ("churn_version", "9"), ("spend", "1")):
-        with pytest.raises(psycopg.Error, match=r"columns of public\.customer that modelpack keeps"):
-            editor.execute(f"update customer set {column} = {setting} where customer_id = 7")
+    by_hand = {
+        "complaints": "1000",
+        "churn": "0.5",
+        "churn_version": "9",
+        "spend": "1",
+        "features_at": "now() + interval '1 day'",  # decayed features are carried on from there
+        "features_read_at": "null",
+    }
+    for column, setting in by_hand.items():
+        with pytest.raises(psycopg.Error, match=rf"public\.customer that modelpack keeps: {column}\n"):
+            editor.execute(f"update customer set plan = 'free', {column} = {setting} where customer_id = 7")
     assert row(shop, "select complaints, churn from customer where customer_id = 7") == before
     with contextlib.suppress(
         psycopg.Error
