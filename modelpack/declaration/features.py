@@ -125,8 +125,8 @@ KINDS: dict[str, type[Feature]] = {
 
 
 def feature_from_dict(data: dict[str, Any]) -> Feature:
-    """The inverse of `Feature.to_dict`."""
-    settings = dict(data)
+    """The inverse of `Feature.to_dict`; the name that a declaration keeps beside it is passed over."""
+    settings = {k: v for k, v in data.items() if k != "name"}
     kind = settings.pop("kind", None)
     if kind not in KINDS:
         raise DeclarationError(

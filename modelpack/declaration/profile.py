@@ -93,7 +93,8 @@ class Event:
             "where": self.where,
             "missing": self.missing,
             "on_delete": self.on_delete,
-            "features": {name: feature.to_dict() for name, feature in self.features.items()},
+            # a list, since jsonb forgets the order of an object's keys, and functions are compiled in this one
+            "features": [{"name": name} | feature.to_dict() for name, feature in self.features.items()],
         }
 
 
@@ -238,7 +239,7 @@ class Profile:
                 where=e["where"],
                 missing=e["missing"],
                 on_delete=e["on_delete"],
-                features={n: feature_from_dict(f) for n, f in e["features"].items()},
+                features={f["name"]: feature_from_dict(f) for f in e["features"]},
             )
             for e in data["events"]
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from modelpack import Event, count, last, total
 from modelpack.cli import app
 from tests.conftest import _clone
 from tests.faults.hostile import (
@@ -400,18 +402,27 @@ def test_the_command_prints_findings_with_what_mends_them_and_fails_when_somethi
     assert {status for check, (status, *_) in found.items() if check != "folder of the wheels"} <= {"warn"}
 
 
+def other_release(dsn: str) -> list[str]:
+    """What the command finds of functions that this release compiles differently."""
+    done = CliRunner().invoke(app, ["doctor", "--dsn", dsn, "--json"])
+    checks = json.loads(done.stdout)["checks"]
+    return [row["found"] for row in checks if row["check"] == "release of the functions of public.customer"]
+
+
+def test_features_in_whatever_order_are_no_other_release(database: str) -> None:
+    features = {"visits": count(), "all_x": total("x"), "x": last("x")}
+    open_shop(database).close()
+    for names in (list(features), sorted(features)):
+        event = Event("visit", at="at", features={name: features[name] for name in names})
+        attach(database, replace(shop(), events=[event]))
+        assert other_release(database) == []
+
+
 def test_the_command_finds_functions_of_another_release_and_apply_brings_them_up_to_date(
     database: str,
 ) -> None:
-    def warned() -> list[str]:
-        done = CliRunner().invoke(app, ["doctor", "--dsn", database, "--json"])
-        checks = json.loads(done.stdout)["checks"]
-        return [
-            row["found"] for row in checks if row["check"] == "release of the functions of public.customer"
-        ]
-
     with open_shop(database) as session:
-        assert warned() == []
+        assert other_release(database) == []
         # as another release would have made it: its text and its record differ from what this one compiles
         session.execute(
             "do $do$ begin execute replace(pg_get_functiondef('modelpack.customer_refresh'::regproc), 'begin', 'begin -- older'); end $do$"
@@ -419,9 +430,9 @@ def test_the_command_finds_functions_of_another_release_and_apply_brings_them_up
         session.execute("select modelpack.seal('public.customer')")
         session.execute("update modelpack.profile set log_function = log_function || ' '")
         assert "function of public.customer" not in findings(session)
-        assert len(warned()) == 1
-        assert warned()[0].startswith("2 are not what modelpack")
+        [found] = other_release(database)
+        assert found.startswith("2 are not what modelpack")
         attach(database, shop())
-        assert warned() == []
+        assert other_release(database) == []
         visit(session, (1, 200))
         assert unsound(session) == []

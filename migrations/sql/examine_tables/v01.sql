@@ -76,7 +76,7 @@ begin
              format('alter table %s rename column … to %I; where it was renamed, else change the declaration and apply', v_relation, w.name)
         from (select unnest(v_key) as name
               union select v_event ->> 'at'
-              union select f.value ->> 'column' from jsonb_each(v_event -> 'features') as f) as w
+              union select f ->> 'column' from jsonb_array_elements(v_event -> 'features') as f) as w
        where w.name is not null
          and not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = w.name and not a.attisdropped)
        order by 3;
