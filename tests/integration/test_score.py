@@ -320,6 +320,22 @@ def test_columns_that_modelpack_keeps_are_refused_to_an_application_that_may_upd
         session.execute("drop role modelpack_test_writer")
 
 
+@pytest.mark.parametrize(
+    ("name", "nonsense"),
+    [
+        ("time_budget", "fast"),
+        ("breaker_pause", "-1 s"),
+        ("trial_memory", "much"),
+        ("breaker_failures", "few"),
+    ],
+)
+def test_a_setting_that_no_session_could_read_is_refused(session: Session, name: str, nonsense: str) -> None:
+    before = value(session, "select value from modelpack.setting where name = %s", name)
+    with pytest.raises((psycopg.errors.DataError, psycopg.errors.CheckViolation)):
+        session.execute("update modelpack.setting set value = %s where name = %s", [nonsense, name])
+    assert value(session, "select value from modelpack.setting where name = %s", name) == before
+
+
 def test_maintain_makes_partitions_ahead_moves_stray_rows_and_drops_old_ones(session: Session) -> None:
     session.execute("insert into complaint (customer_id) values (3)")
     partitions = "select count(*) from pg_inherits where inhparent = 'modelpack.prediction'::regclass"

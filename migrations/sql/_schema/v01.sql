@@ -34,7 +34,16 @@ grant usage on schema modelpack to modelpack_publisher, modelpack_approver, mode
 create table modelpack.setting (
   name text primary key,
   value text not null,
-  explanation text not null
+  explanation text not null,
+  -- a value can be read as what the setting is: a time, a size, or a number
+  constraint setting_value_check check (
+    case when name in ('log_retention', 'retired_kept', 'failure_retention', 'time_budget', 'breaker_pause')
+         then value::interval >= interval '0'
+         when name in ('model_bytes', 'trial_memory')
+         then pg_size_bytes(value) >= 0
+         else value::integer >= 0
+    end
+  )
 );
 comment on table modelpack.setting is 'what a DBA may turn; nothing in the hot path reads it';
 comment on column modelpack.setting.name is 'name of the setting';
