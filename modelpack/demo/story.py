@@ -197,8 +197,8 @@ class Story:
         )
         self.stage.say("The log has every score with the inputs that the model received, for example:")
         self._query(
-            "select entity_key, version, round(prediction::numeric, 3) as prediction,\n"
-            "       microseconds, inputs::numeric(10, 1)[]::text as inputs\n  from modelpack.prediction\n"
+            "select entity_key as customer, version, round(prediction::numeric, 3) as score,\n"
+            "       microseconds as us, inputs::numeric(10, 1)[]::text as inputs\n  from modelpack.prediction\n"
             f" where model = '{MODEL}' order by prediction_id desc limit 1"
         )
         self.stage.say("Windows and ages move on while a customer is quiet; a job keeps up with the clock:")
