@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.cases import LOG
 from benchmarks.figures import Figures
+from benchmarks.names import FRAME, LOG, PICKLED, RESCORE, SOCKET
 from benchmarks.rounds import Group
-from benchmarks.suite import FRAME, PICKLED, SOCKET
 
 Verdict = tuple[str, str, str, str, str]
 """Budget, must, aim, found, met or not."""
@@ -62,7 +61,7 @@ def _costs(named: dict[str, Group]) -> Iterator[Verdict]:
     )
     yield _at_most(
         "profiles scored again, against an UPDATE that writes the same columns", 2.0, 1.3,
-        _median(named, "rescore", "CALL modelpack.rescore"),
+        _median(named, "rescore", RESCORE),
     )  # fmt: skip
 
 

@@ -7,13 +7,6 @@ import re
 from benchmarks.ground import Ground
 from benchmarks.models import Workload, packed
 
-NONE = "no trigger"
-HAND = "counters by a hand-written row trigger"
-FLOOR = "counters, no score (the floor)"
-SCORE = "count + score"
-LOG = "count + score + log"
-STATIC = "count + score + log, a static column among the inputs"
-
 
 class Skipped(Exception):
     """A case cannot run here; the message is the sentence that says why and what to run."""

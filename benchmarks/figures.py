@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from benchmarks.ground import Ground
+if TYPE_CHECKING:
+    from benchmarks.ground import Ground
 
 Session = psycopg.Connection[Any]
 
@@ -21,10 +23,8 @@ select coalesce(sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read + id
        select inhrelid from pg_inherits where inhparent = 'modelpack.prediction'::regclass)
 """
 _WAL = """
-select count(*) filter (where resource_manager in ('Heap', 'Heap2')),
-       count(*) filter (where resource_manager = 'Btree'),
-       coalesce(sum(record_length - fpi_length), 0)::bigint
-  from pg_get_wal_records_info(%s, %s) where xid = %s::xid
+select resource_manager || ' ' || record_type, count(*), sum(record_length - fpi_length)::bigint
+  from pg_get_wal_records_info(%s, %s) where xid = %s::xid group by 1
 """
 
 
@@ -42,9 +42,8 @@ class RowVersions:
 class Wal:
     """What a transaction wrote ahead, without full-page images."""
 
-    heap: int
-    """Records of tables: one for each row version, more where a page is pruned."""
-    index: int
+    records: Mapping[str, int]
+    """How many records of each kind, such as `Heap HOT_UPDATE`."""
     bytes: int
 
 
@@ -69,7 +68,8 @@ def wal(session: Session, statement: str) -> Wal | None:
         session.execute(statement)
         number = _row(session, "select pg_current_xact_id()::text::bigint % (1::bigint << 32)")[0]
     end = _row(session, "select pg_current_wal_flush_lsn()::text")[0]
-    return Wal(*_row(session, _WAL, begin, end, str(number)))
+    found = session.execute(_WAL, (begin, end, str(number))).fetchall()
+    return Wal({kind: count for kind, count, _ in found}, sum(size for *_, size in found))
 
 
 def statements(session: Session, statement: str) -> list[str] | None:

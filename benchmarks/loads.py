@@ -127,6 +127,8 @@ def pgbench(
 ) -> Run:
     """Single INSERTs by prepared statements from that many clients: microseconds of the server an event.
 
+    The first second, in which new sessions load the model, is left out.
+
     That is the time between two events, whoever sent them: with two clients that do not hinder each other on two
     processors it is half of what each waits. `customers`: how many of them the events are spread over.
     """
@@ -145,15 +147,17 @@ def pgbench(
             done = subprocess.run(
                 [
                     program, "--no-vacuum", "--protocol=prepared", f"--client={clients}",
-                    f"--jobs={min(clients, os.cpu_count() or 1)}", f"--time={seconds}", f"--file={file.name}", ground.dsn,
+                    f"--jobs={min(clients, os.cpu_count() or 1)}", f"--time={seconds + 1}", "--progress=1", f"--file={file.name}", ground.dsn,
                 ],
                 capture_output=True, text=True, check=False, timeout=seconds + 60,
                 env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={commit}"},
             )  # fmt: skip
-        found = re.search(r"tps = ([0-9.]+) \(without", done.stdout)
-        if done.returncode or found is None:
+        first = re.search(r"^progress: ([0-9.]+) s, ([0-9.]+) tps", done.stderr, re.MULTILINE)
+        total = re.search(r"actually processed: (\d+)", done.stdout)
+        if done.returncode or first is None or total is None:
             raise RuntimeError(f"pgbench fails: {(done.stderr or done.stdout)[-500:]}")
-        return MICRO / float(found[1])
+        steady = int(total[1]) - float(first[1]) * float(first[2])
+        return MICRO * (seconds + 1 - float(first[1])) / max(steady, 1.0)
 
     return run
 

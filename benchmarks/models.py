@@ -74,7 +74,7 @@ class Workload:
     @property
     def slug(self) -> str:
         """A name for schemas and for the model in the registry."""
-        return f"{self.model.replace(' ', '_')}_{self.inputs}_{self.texts}"
+        return f"with_{self.model.replace(' ', '_')}_{self.inputs}_{self.texts}"
 
     @property
     def title(self) -> str:

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.budgets import verdicts
 from benchmarks.figures import Figures
-from benchmarks.ground import Ground
 from benchmarks.rounds import Group
-from benchmarks.sizes import Sizes
+
+if TYPE_CHECKING:
+    from benchmarks.ground import Ground
+    from benchmarks.sizes import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -184,13 +186,13 @@ def page(result: Result, text: str) -> str:
 def write(result: Result) -> None:
     """Write the result, the page and its plots."""
     RESULTS.write_text(json.dumps(result.to_json(), indent=1, ensure_ascii=False) + "\n")
-    PAGE.write_text(page(result, PAGE.read_text()))
+    PAGE.write_text(current())
     plot(result.groups, PLOTS)
 
 
-def read() -> Result:
-    """The result that the page was made from."""
-    return Result.from_json(json.loads(RESULTS.read_text()))
+def current() -> str:
+    """The page as the recorded result makes it: what `make docs` writes."""
+    return page(Result.from_json(json.loads(RESULTS.read_text())), PAGE.read_text())
 
 
 def plot(groups: Sequence[Group], folder: Path) -> list[Path]:

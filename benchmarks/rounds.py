@@ -60,13 +60,14 @@ class Group:
         return cls(**data)
 
 
-def interleave(group: Group, runs: Mapping[str, Run], rounds: int) -> Group:
+def interleave(group: Group, runs: Mapping[str, Run], rounds: int, *, warm: bool = True) -> Group:
     """Run every case once a round, every second round in the opposite order, and keep the readings.
 
-    Each case runs once before the first round, so that its session is warm.
+    With `warm` each case runs once before the first round, so that its session is warm.
     """
-    for run in runs.values():
-        run()
+    if warm:
+        for run in runs.values():
+            run()
     for number in range(rounds):
         order = list(runs.items())
         for case, run in order if number % 2 == 0 else reversed(order):

@@ -10,23 +10,32 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from benchmarks import cases, growth, loads
-from benchmarks.cases import FLOOR, HAND, LOG, NONE, SCORE, STATIC, Skipped
+from benchmarks.cases import Skipped
 from benchmarks.ground import Ground
 from benchmarks.loads import MICRO
 from benchmarks.models import Workload
+from benchmarks.names import (
+    FLOOR,
+    FOREST,
+    FRAME,
+    HAND,
+    HISTOGRAM,
+    LOG,
+    NONE,
+    ORBITAL,
+    ORBITAL_LINEAR,
+    PICKLED,
+    RESCORE,
+    SCORE,
+    SERVICE,
+    SOCKET,
+    STATIC,
+    TCP,
+    UPDATE,
+)
 from benchmarks.rivals import application, handwritten, pickled, service, translated
 from benchmarks.rounds import Group, Run, interleave
 from benchmarks.sizes import Sizes
-
-PICKLED = "row trigger, pickled scikit-learn, a numpy row"
-FRAME = "row trigger, pickled scikit-learn, a pandas row"
-HISTOGRAM = "row trigger, pickled scikit-learn, 100 histogram trees"
-FOREST = "row trigger, pickled scikit-learn, 100 random trees"
-ORBITAL = "row trigger, orbital's SQL"
-ORBITAL_LINEAR = "row trigger, orbital's SQL of a logistic regression"
-SOCKET = "application scores and writes back, local socket"
-TCP = "application scores and writes back, TCP"
-SERVICE = "application asks a web service (FastAPI), writes back"
 
 EVENT = "µs an event"
 Say = Callable[[str], None]
@@ -228,7 +237,7 @@ def _pgbench(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gro
     settings: list[tuple[int, str, int | None]] = [
         (c, mode, None) for mode in sizes.commits for c in sizes.clients
     ]
-    settings.append((max(sizes.clients), "off", 10))
+    settings += [(c, "off", 10) for c in sizes.clients[-1:]]
     for clients, mode, hot in settings:
         keys = f", {hot} hot keys" if hot else ""
         group = Group(
@@ -245,7 +254,7 @@ def _pgbench(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gro
                 )
                 for name in (NONE, FLOOR, LOG)
             }
-            interleave(group, runs, max(2, sizes.rounds // 2))
+            interleave(group, runs, max(2, sizes.rounds // 2), warm=False)
         groups.append(group)
     return groups
 
@@ -255,7 +264,7 @@ def _models(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Grou
     bulk_rows = max(rows for rows in sizes.statements if rows <= 10_000)
     found: dict[int, list[tuple[str, str]]] = {}
     for workload in sizes.models:
-        schema = f"m_{len(workload.static)}_{workload.slug}"
+        schema = f"m_{workload.slug}"
         cases.logged(ground, schema, workload)
         found.setdefault(workload.inputs, []).append((workload.title, schema))
     groups = []
@@ -281,7 +290,6 @@ def _models(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Grou
 
 def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Group]:
     """Every profile scored again, against one UPDATE that writes the same columns of a table without our triggers."""
-    update, again = "UPDATE of the same columns, no trigger", "CALL modelpack.rescore"
     model = cases.publish(ground, sizes.main)
     ground.tables("r_scored", customers=sizes.profiles)
     ground.declare("r_scored", model=model)
@@ -294,10 +302,10 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
         "features_at = clock_timestamp()"
     )
     title = f"{sizes.profiles:,} profiles scored again, each logged"
-    group = Group("rescore", title, "µs a profile", update, watched=[again])
+    group = Group("rescore", title, "µs a profile", UPDATE, watched=[RESCORE])
     runs = {
-        update: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
-        again: loads.rescore(ground, "r_scored", sizes.profiles),
+        UPDATE: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
+        RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
     }
     interleave(group, runs, sizes.rescores)
     ground.run("drop schema r_plain cascade")
