@@ -67,11 +67,11 @@ bench-record: bootstrap ## the quick benchmarks; records the ratios that bench-c
 # does, so it has an environment of its own; it unpickles estimators, so scikit-learn is the same.
 bench-rivals: bootstrap ## what the benchmarks compare with: a web service's packages, orbital, matplotlib
 	@.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[dev,bench]' || true
-	@[[ -x .modelpack/orbital/bin/orbital-ready ]] || { \
+	@[[ -f .modelpack/orbital/ready ]] || { \
 	  .venv/bin/python -m venv --clear .modelpack/orbital && \
-	  .modelpack/orbital/bin/python -m pip install -q --disable-pip-version-check 'orbital>=0.6,<1' \
+	  .modelpack/orbital/bin/python -m pip install -q --disable-pip-version-check "$$(sed -n 's/^orbital = \["\(.*\)"\]$$/\1/p' pyproject.toml)" \
 	    $$(.venv/bin/python -m pip freeze | grep -E '^(scikit-learn|numpy|pandas)==') && \
-	  ln -s python .modelpack/orbital/bin/orbital-ready; } || rm -rf .modelpack/orbital
+	  touch .modelpack/orbital/ready; } || rm -rf .modelpack/orbital
 
 docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,11 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = SIZES[options.size or "full"]
     if options.large:
         sizes = sizes.with_ten_million_profiles()
-    console = Console(stderr=True)
+    console, started = Console(stderr=True), time.perf_counter()
     with own_database(server) as dsn:
         ground = Ground(dsn, sizes.customers)
         try:
-            groups = suite.run(ground, sizes, lambda text: console.print(f"[dim]{text} …[/dim]"))
+            groups = suite.run(
+                ground,
+                sizes,
+                lambda text: console.print(f"[dim]{time.perf_counter() - started:4.0f} s  {text} …[/dim]"),
+            )
             counted = figures.measure(ground, "b_log")
             facts = report.facts(ground, sizes)
         finally:

@@ -149,6 +149,9 @@ def render(result: Result) -> str:
             'BENCH_ARGS="--write"` writes the full one.'
         )
     parts += [
+        "## What to expect",
+        "Medians; the ratio says how much longer than the same with counters and no score, or than the case that is named.",
+        _markdown(("work", "median", "ratio"), list(expectations(result.groups))),
         "## Budgets",
         _markdown(("budget", "must", "aim", "found", ""), verdicts(result.groups, result.figures)),
         "## Figures that do not depend on the machine",
@@ -163,6 +166,22 @@ def render(result: Result) -> str:
         head = ("case", group.unit, "rounds", _against(group))
         parts.append(_markdown(head, list(lines(group))))
     return "\n\n".join(parts)
+
+
+def expectations(groups: Sequence[Group]) -> Iterator[tuple[str, str, str]]:
+    """The short table: of each group our own cases, of the plotted ones their rivals too, with the ratio to the floor."""
+    for group in groups:
+        if not group.floor:
+            for case in group.readings:
+                yield case, _number(group.median(case)), ""
+        for case in group.readings if group.name in PLOTTED else group.watched:
+            if case in group.readings and case != group.floor and not group.name.startswith("models"):
+                against = f" against {group.floor}" if group.name.startswith(("growth", "rescore")) else ""
+                yield (
+                    f"{group.title}: {case}",
+                    f"{_number(group.median(case))} {group.unit}",
+                    f"{_number(group.ratio(case).median)}×{against}",
+                )
 
 
 # --- the page ----------------------------------------------------------------------------------------------
