@@ -29,6 +29,10 @@ class Table:
     required: frozenset[str]
     unique: tuple[frozenset[str], ...]
     owner: str
+    unlogged: bool
+    collations: dict[str, str]
+    kin: str | None
+    """How statements on another table would change its rows, past its own statement triggers; None where none can."""
 
     def base_type(self, column: str) -> str:
         """The column's type without length or precision."""
@@ -40,8 +44,14 @@ def read_table(connection: Connection, table: str) -> Table:
     name = qualified(table)
     row = connection.execute(
         text(
-            "select c.oid, c.relkind::text, pg_get_userbyid(c.relowner) from pg_class as c "
-            "where c.oid = to_regclass(:name)"
+            "select c.oid, c.relkind::text, pg_get_userbyid(c.relowner), c.relpersistence = 'u', case "
+            "when c.relispartition then format('is a partition of %s', (select root from pg_partition_ancestors(c.oid) "
+            "with ordinality as a (root, level) order by level desc limit 1)) "
+            "when exists (select from pg_inherits as i where i.inhrelid = c.oid) then format('inherits from %s', "
+            "(select min(i.inhparent::regclass::text) from pg_inherits as i where i.inhrelid = c.oid)) "
+            "when c.relkind = 'r' then (select format('has %s, which inherits from it', min(i.inhrelid::regclass::text)) "
+            "from pg_inherits as i where i.inhparent = c.oid having count(*) > 0) end "
+            "from pg_class as c where c.oid = to_regclass(:name)"
         ),
         {"name": name},
     ).first()
@@ -56,14 +66,15 @@ def read_table(connection: Connection, table: str) -> Table:
         raise DeclarationError(
             f"there is no table {name}; the database has {known or 'no tables'}. Create it first, or correct the name"
         )
-    oid, kind, owner = row
+    oid, kind, owner, unlogged, kin = row
     if kind not in ("r", "p"):
         raise DeclarationError(
             f"{name} is no table (relkind {kind}), expected a table or a partitioned table"
         )
     found = connection.execute(
         text(
-            "select attname::text, format_type(atttypid, atttypmod), attnotnull and not atthasdef and attidentity = '' "
+            "select attname::text, format_type(atttypid, atttypmod), attnotnull and not atthasdef and attidentity = '', "
+            "case when attcollation <> 0 then attcollation::regcollation::text end "
             "from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"
         ),
         {"oid": oid},
@@ -78,10 +89,13 @@ def read_table(connection: Connection, table: str) -> Table:
     ).scalars()
     return Table(
         name,
-        {column: kind for column, kind, _ in found},
-        frozenset(column for column, _, needed in found if needed),
+        {column: kind for column, kind, _, _ in found},
+        frozenset(column for column, _, needed, _ in found if needed),
         tuple(frozenset(columns) for columns in unique),
         owner,
+        unlogged,
+        {column: collation for column, _, _, collation in found if collation},
+        kin,
     )
 
 
@@ -117,8 +131,25 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
                 if value.may_fail:
                     _check_expression(connection, table, plan, events, name, value)
     if not reading:
+        for each in (table, *events.values()):
+            _check_statements(each, table)
         _check_rights(connection, [table, *events.values()])
     return plan
+
+
+def _check_statements(table: Table, profile: Table) -> None:
+    """Every change of a row has to come by a statement on the table itself, or on a partition of it."""
+    if table.kin is not None:
+        raise DeclarationError(
+            f"{table.name} {table.kin}: statements on the one change rows of the other without its triggers; expected a "
+            "table that stands alone, or a partitioned table itself"
+        )
+    if table.unlogged != profile.unlogged:
+        lost, kept = (table, profile) if table.unlogged else (profile, table)
+        raise DeclarationError(
+            f"{lost.name} is unlogged and {kept.name} is not: a crash of the server would empty only the one; "
+            f"alter table {lost.name} set logged"
+        )
 
 
 def _check_key_types(connection: Connection, table: Table, key: Sequence[str]) -> None:
@@ -154,6 +185,12 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
             raise DeclarationError(
                 f"{table.name}.{its} is {right} and {profile.name}.{mine} is {left}: they cannot be compared; "
                 "give them the same type"
+            )
+        ours, theirs = profile.collations.get(mine), table.collations.get(its)
+        if ours and theirs and ours != theirs:
+            raise DeclarationError(
+                f"{table.name}.{its} has the collation {theirs} and {profile.name}.{mine} has {ours}: no index could serve "
+                f"both; alter table {table.name} alter column {ident(its)} type {right} collate {ours}"
             )
     if event.event.at is not None:
         _columns_exist(table, [event.event.at], "the time of the event (at=)")

@@ -18,7 +18,8 @@ class Promotion:
     """One step of a model's history: what was done with which version, by whom, when and why."""
 
     action: str
-    """`promote`, `rollback` (of the champion), `alias`, `unalias` (of other names), `approve` or `retire`."""
+    """`promote`, `rollback` (of the champion), `alias`, `unalias` (of other names), `approve`, `withdraw` (an
+    approval) or `retire`."""
     alias: str | None
     version: int | None
     previous: int | None
@@ -106,27 +107,31 @@ class Curation(ABC):
         """Approve a version for promotion. Its publisher cannot."""
         self._call("approve", ("text", "integer", "text"), name, version, reason)
 
+    def withdraw_approval(self, name: str, version: int, reason: str = "") -> None:
+        """Take the approval of a version back. Where it is the champion it scores on."""
+        self._call("withdraw_approval", ("text", "integer", "text"), name, version, reason)
+
     def require_approval(self, name: str, required: bool = True) -> None:
         """Whether versions of a model need approval before they are promoted."""
         self._call("require_approval", ("text", "boolean"), name, required)
 
-    def grant(self, name: str, role: str) -> None:
-        """Let a role promote, roll back, alias, describe and retire versions of a model."""
-        self._call("grant_model", ("text", "name"), name, role)
+    def grant(self, name: str, role: str, may: str = "manage") -> None:
+        """Let a role promote, roll back, alias, describe and retire versions of a model and score ad hoc with it
+        (`manage`), or score ad hoc alone (`predict`)."""
+        self._call("grant_model", ("text", "name", "text"), name, role, may)
 
     def revoke(self, name: str, role: str) -> None:
-        """Take back what `grant` gave."""
+        """Take back all that `grant` gave."""
         self._call("revoke_model", ("text", "name"), name, role)
 
-    def grants(self, name: str) -> list[str]:
-        """Roles to which a model is granted."""
+    def grants(self, name: str) -> dict[str, str]:
+        """Roles to which a model is granted, with what they may: `manage` or `predict`."""
         with self._transaction() as connection:
-            return list(
-                connection.execute(
-                    text("select role::text from modelpack.permission where model = :name order by role"),
-                    {"name": name},
-                ).scalars()
+            found = connection.execute(
+                text("select role::text, may from modelpack.permission where model = :name order by role"),
+                {"name": name},
             )
+            return {row.role: row.may for row in found}
 
     def retire(self, name: str, version: int, reason: str = "") -> None:
         """Take a version out of use for good. Its bytes stay until `purge`."""

@@ -6,6 +6,8 @@ found, what was expected, and the command or statement that mends it.
 
 from __future__ import annotations
 
+from alembic.util import CommandError
+
 
 class ModelpackError(Exception):
     """Something that modelpack refuses, in words."""
@@ -14,8 +16,10 @@ class ModelpackError(Exception):
         super().__init__(message or (type(self).__doc__ or "").strip())
 
 
-class DeclarationError(ModelpackError):
+class DeclarationError(ModelpackError, CommandError):
     """The declaration does not fit itself or the tables that it names."""
+
+    # Alembic's command line prints a CommandError as a sentence, any other error of a migration with its traceback.
 
 
 class PackagingError(ModelpackError):

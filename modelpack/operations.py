@@ -15,7 +15,13 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
 
 from modelpack.catalog import check
-from modelpack.compile.script import attach_script, detach_script, replace_script
+from modelpack.compile.script import (
+    attach_script,
+    detach_script,
+    generated_functions,
+    replace_script,
+    templates,
+)
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
 
@@ -115,7 +121,8 @@ def execute(connection: Connection, statements: Sequence[str]) -> None:
 def apply(connection: Connection, profile: Profile) -> bool:
     """Attach a declaration, or bring a changed one up to date, within the caller's transaction.
 
-    Returns False where the database has just this declaration already. Raises DeclarationError before
+    Returns False where the database has just this declaration already, and functions as this release compiles
+    them. Raises DeclarationError before
     anything changes where the declaration does not fit the tables.
     """
     check(connection, profile)
@@ -127,10 +134,33 @@ def apply(connection: Connection, profile: Profile) -> bool:
         execute(connection, attach_script(profile))
         return True
     old = Profile.from_dict(stored)
-    if old == Profile.from_dict(profile.to_dict()):
+    if old == Profile.from_dict(profile.to_dict()) and not outdated(connection, profile):
         return False
     execute(connection, replace_script(old, profile))
     return True
+
+
+def outdated(connection: Connection, profile: Profile) -> list[str]:
+    """Names of the profile's functions in the database that are not what this release compiles from it.
+
+    Another release made them, or they were changed by hand. `apply` brings them up to date.
+    """
+    wanted = generated_functions(profile)
+    there = connection.execute(
+        text(
+            "select f.proname::text, f.prosrc from pg_proc as f where f.pronamespace = 'modelpack'::regnamespace"
+            " and f.proname::text = any (:names)"
+        ),
+        {"names": list(wanted)},
+    )
+    bodies = {row.proname: row.prosrc for row in there}
+    filled = templates(profile)
+    kept = connection.execute(
+        text(f"select {', '.join(filled)} from modelpack.profile where name = :name"),
+        {"name": qualified(profile.table)},
+    ).one()
+    changed = [name for name, body in wanted.items() if bodies.get(name) != body]
+    return changed + [column for column, template in filled.items() if kept._mapping[column] != template]
 
 
 def remove(connection: Connection, profile: Profile) -> None:

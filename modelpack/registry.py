@@ -123,35 +123,50 @@ class Registry(Curation):
 
     def publish(
         self,
-        estimator: Any,
+        model: Any,
         *,
         name: str,
-        sample: pd.DataFrame,
+        sample: pd.DataFrame | None = None,
+        expected: str | Sequence[float] | pd.Series[Any] | None = None,
+        inputs: Sequence[str] | None = None,
+        output: str | None = None,
         promote: bool = False,
         positive_class: Any = None,
         note: str = "",
         metrics: Mapping[str, float] | None = None,
         tolerance: float = 1e-5,
-        timeout: float = 120.0,
+        timeout: float = 300.0,
         accept: str | None = None,
         training_data: pd.DataFrame | None = None,
     ) -> Version:
-        """Convert a fitted estimator, prove parity here and on the server, and store it as the next version.
+        """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
-        `sample`, `positive_class`, `tolerance`, `timeout` (seconds) and `accept` are those of
-        `modelpack.packager.package`. The version's lineage gets fingerprints of sample and training data and the
-        revision of the code in the working directory. Raises PackagingError where the model or the sample is not fit, ParityError
-        where ONNX gives other results, RegistryError where the server refuses the version; nothing is stored then.
+        `model`: a fitted estimator; an ONNX model of any origin as bytes; or where one is: a joblib file, an .onnx
+        file, a model of MLflow's (see `modelpack.packager.open_model`; all but .onnx files execute code of their
+        author's). `sample`: rows like those to be scored; default: those that came along with a model of MLflow's.
+
+        `positive_class`, `tolerance`, `timeout` (seconds) and `accept` are those of `modelpack.packager.package`.
+        An ONNX model needs `expected`, and takes `inputs` and `output`: see `modelpack.packager.package_onnx`.
+
+        The version's lineage gets fingerprints of sample and training data, the revision of the code in the working
+        directory, and where a file came from. Raises PackagingError where the model or the sample is not fit,
+        ParityError where ONNX gives other results, RegistryError where the server refuses the version; nothing is
+        stored then.
         """
-        from modelpack.packager import package
+        from modelpack.packager import make_package, open_model
 
         self._check_name(name)
         _numbers(metrics)
         with self._transaction() as connection:  # before the conversion, which takes its time
             _may_publish(connection)
-        made = package(
-            estimator,
-            sample,
+        opened = open_model(model)
+        rows = opened.sample if sample is None else sample
+        made = make_package(
+            opened.model,
+            rows,
+            expected=expected,
+            inputs=inputs,
+            output=output,
             positive_class=positive_class,
             tolerance=tolerance,
             timeout=timeout,
@@ -162,8 +177,8 @@ class Registry(Curation):
             name=name,
             promote=promote,
             note=note,
-            metrics=metrics,
-            lineage=lineage(sample, training_data),
+            metrics={**opened.metrics, **(metrics or {})},
+            lineage={**lineage(rows, training_data), **opened.lineage},
         )
 
     def publish_package(

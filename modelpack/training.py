@@ -7,7 +7,7 @@ column such as `plan`) is as it stands now; leave it out of the model where it m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,16 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.catalog import check, read_table
 from modelpack.compile.plan import Plan
-from modelpack.compile.sql import ident, literal, nest
+from modelpack.compile.sql import ident, listed, literal, nest
 from modelpack.declaration.inputs import MOMENT, ROW, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_FIRST, _LAST = "date '0001-01-01'", "date '9999-12-31'"
+"""The times that Python can hold."""
 
 
 def training_set(
@@ -39,7 +42,8 @@ def training_set(
     profile's other columns, and `label`. `label` is an SQL expression in which `p` is the profile row and
     `t.at` the moment, for example `not exists (select from purchase as e where e.customer_id =
     p.customer_id and e.purchased_at > t.at)`; a bare `at` would be the event's own column where it has
-    one of that name. Customers without an event up to the moment did not exist
+    one of that name. An input that is called as a column stands in its place, since the model receives the input.
+    Times that Python cannot hold (infinity, before year 1 or after 9999) are missing. Customers without an event up to the moment did not exist
     then and are left out, unless `everybody` is true.
 
     Raises DeclarationError where an event has no time, or the label is no SQL expression.
@@ -47,11 +51,17 @@ def training_set(
     import pandas as pd
 
     plan = check(connection, profile, reading=True)
-    static = [c for c in read_table(connection, profile.table).columns if c not in plan.kept]
-    sql = training_sql(plan, static, [_moment(m) for m in at], label, everybody=everybody)
+    table = read_table(connection, profile.table)
+    static = [c for c in table.columns if c not in plan.kept]
+    types = {name: table.columns[name] for name in static}
+    for event in plan.events:
+        its = read_table(connection, event.event.table).columns
+        types |= {c.name: c.type or its[c.like or ""] for f in event.features for c in f.columns if c.visible}
+    times = [name for name, kind in types.items() if kind == "date" or kind.startswith("timestamp")]
+    sql = training_sql(plan, static, [_moment(m) for m in at], label, everybody=everybody, times=times)
     try:
         with connection.begin_nested():
-            connection.exec_driver_sql("set local timezone = 'UTC'")
+            connection.exec_driver_sql("set local timezone = 'UTC'; set local extra_float_digits = 1")
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
             frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
     except DBAPIError as error:
@@ -84,10 +94,29 @@ def _moment(value: str | date | datetime) -> str:
     return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).isoformat()
 
 
+def _inputs(plan: Plan) -> dict[str, Input]:
+    """Every input that a score declares, by its name. One that is called as a column stands in its place."""
+    found: dict[str, Input] = {}
+    for score in plan.profile.scores:
+        for name, value in score.inputs.items():
+            if isinstance(value, Input) and found.setdefault(name, value) != value:
+                raise DeclarationError(
+                    f"two scores of {plan.table} mean different things by the input {name}, so a training set has no one "
+                    "column for it; rename the input of one, or pass a Profile with the other score alone"
+                )
+    return found
+
+
 def training_sql(
-    plan: Plan, static: Sequence[str], moments: Sequence[str], label: str | None, *, everybody: bool = False
+    plan: Plan,
+    static: Sequence[str],
+    moments: Sequence[str],
+    label: str | None,
+    *,
+    everybody: bool = False,
+    times: Collection[str] = (),
 ) -> str:
-    """The query behind `training_set`."""
+    """The query behind `training_set`; `times` are the columns that hold a date or time."""
     if not moments:
         raise DeclarationError("no moment is given; pass at least one, for example --at 1997-10-01")
     joins, columns, present = [], [], []
@@ -98,27 +127,35 @@ def training_sql(
                 "a moment in the past"
             )
         before = f"e.{event.at} <= t.at"
-        rows = event.aggregate(event.features, plan.keys("p"), before).replace("v_moment", "t.at")
+        rows = event.aggregate(event.features, plan.keys("p"), before, moment="t.at")
         joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
         columns += [f"r{number}.{ident(c.name)}" for f in event.features for c in f.columns if c.visible]
         keys = " and ".join(f"{a} = {b}" for a, b in zip(event.keys("e"), plan.keys("p"), strict=True))
         present.append(f"exists (select from {event.table} as e where {keys} and {before})")
-    inputs = {
-        name: value
-        for score in plan.profile.scores
-        for name, value in score.inputs.items()
-        if isinstance(value, Input) and name not in plan.kept
+    inputs = _inputs(plan)
+    names = [
+        *static,
+        *(c.name for event in plan.events for f in event.features for c in f.columns if c.visible),
+    ]
+    for name, what in {"at": "moment", **({"label": "label"} if label else {})}.items():
+        if name in names or name in inputs:
+            raise DeclarationError(
+                f"{name!r} is the {what} of a training set, and {plan.table} has a column or an input of that name; rename it"
+            )
+    names.insert(len(static), "at")
+    shown = {name: f"x.{ident(name)}" for name in names}
+    shown |= {
+        name: f"case when {shown[name]} between {_FIRST} and {_LAST} then {shown[name]} end" for name in times
     }
-    extra = "".join(
-        f",\n       {value.sql.replace(ROW, 'x').replace(MOMENT, 'x.at')} as {ident(name)}"
-        for name, value in inputs.items()
-    )
-    listed = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
+    shown |= {"label": "x.label"} if label else {}
+    shown |= {name: value.sql.replace(ROW, "x").replace(MOMENT, "x.at") for name, value in inputs.items()}
+    outer = (f"{sql} as {ident(name)}" for name, sql in shown.items())
+    values = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
     population = f"\n where {' or '.join(present)}" if present and not everybody else ""
     labelled = f",\n       ({label}) as label" if label else ""
     own = ", ".join(f"p.{ident(c)}" for c in static)
     inner = (
         f"select {own}, t.at, {', '.join(columns)}{labelled}\n"
-        f"  from (values {listed}) as t (at)\n cross join {plan.table} as p\n {nest(chr(10).join(joins), 1)}{population}"
+        f"  from (values {values}) as t (at)\n cross join {plan.table} as p\n {nest(chr(10).join(joins), 1)}{population}"
     )
-    return f"select x.*{extra}\n  from (\n        {nest(inner, 8)}\n       ) as x\n order by x.at, {', '.join(plan.keys('x'))}"
+    return f"select {listed(outer, 7)}\n  from (\n        {nest(inner, 8)}\n       ) as x\n order by x.at, {', '.join(plan.keys('x'))}"

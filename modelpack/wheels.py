@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -31,6 +35,11 @@ except BaseException as error:
     plpy.error("imports", detail=found, hint="%s|%s" % (", ".join(sorted(t.split("-")[0] for t in tags)), " ".join(str(error).split())[:200]))
 finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+$modelpack$"""
+
+_VERSION = """do language plpython3u $modelpack$
+import sys
+plpy.error("version", detail="%d.%d" % sys.version_info[:2])
 $modelpack$"""
 
 
@@ -84,11 +93,7 @@ def check_wheels(connection: Connection) -> None:
             raise
         python = diagnostics.message_detail if diagnostics else "3"
         target = place or "/usr/local/lib/modelpack"
-        mend = (
-            f"on the server, as root: python{python} -m pip install --no-deps --target {target} "
-            f"numpy=={_version('numpy')} onnxruntime=={_version('onnxruntime')}"
-            + ("" if place else f", then `modelpack install --server-wheels {target}`")
-        )
+        mend = f"on the server, as root or its own user: modelpack server-setup {target}"
         if message == "missing":
             raise InstallError(
                 f"the server sees no folder {place} (its own disk, readable by its user), expected one with numpy and "
@@ -101,6 +106,69 @@ def check_wheels(connection: Connection) -> None:
             f"the server's Python {python} cannot import numpy and onnxruntime from "
             f"{place or 'its own packages'}{has}: {reason}; {mend}"
         ) from error
+
+
+def server_python(connection: Connection) -> str:
+    """The version of the Python that PL/Python links, such as `3.11`. Needs a superuser and PL/Python."""
+    nested = connection.begin_nested()
+    try:
+        connection.exec_driver_sql(_VERSION, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        detail = getattr(getattr(error.orig, "diag", None), "message_detail", None)
+        if not detail:
+            raise
+        return str(detail)
+    finally:
+        nested.rollback()
+    raise AssertionError("unreachable: the block always raises")
+
+
+def place_wheels(folder: Path, python: str) -> None:
+    """Put the two wheels, as this release pins them, for that version of Python into a folder of this machine.
+
+    Whole or not at all: an older folder stays until the new one is complete. Nobody but the caller may write
+    it. Raises InstallError where pip cannot, or where the folder has something else.
+    """
+    if not folder.is_absolute():
+        raise InstallError(f"{folder} is relative; the server needs the absolute path of its wheels")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "onnxruntime").is_dir():
+        raise InstallError(
+            f"{folder} has other files and no onnxruntime, expected no such folder, an empty one, or one of server-setup's;"
+            " name another folder"
+        )
+    folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        done = subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                ),
+                *("--only-binary", ":all:", "--python-version", python, "--target", str(fresh / "wheels")),
+                *(f"{name}=={_version(name)}" for name in ("numpy", "onnxruntime")),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            umask=0o022,
+        )
+        if done.returncode != 0:
+            said = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or [done.stderr]
+            raise InstallError(
+                f"pip cannot get the wheels for Python {python}: {' '.join(said[-1].split())[:500]}; expected numpy and"
+                " onnxruntime from pip's index, or from the folder that PIP_FIND_LINKS names"
+            )
+        if folder.exists():
+            folder.rename(fresh / "before")
+        (fresh / "wheels").rename(folder)
+    finally:
+        shutil.rmtree(fresh)
 
 
 def _version(name: str) -> str:

@@ -18,10 +18,11 @@ revoke all on function modelpack.load(integer) from public;
 """
 
 
-def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
+def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any], version_id: int) -> None:
     """Put a callable `(numbers, texts) -> score or None` for the version into `GD["modelpack"]`.
 
-    The cache survives ROLLBACK and is shared by all functions of the session. It holds at most
+    The cache survives ROLLBACK and is shared by all functions of the session, but not with those of a schema
+    that was dropped since (SD is empty in a function that was made anew). It holds at most
     16 versions; the one loaded first goes first. Errors of the server that mean "stop" (cancel, resources,
     serialization) are not caught; everything else becomes a version that gives no score and says why.
 
@@ -42,7 +43,11 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
 
     limit = 16
     key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
-    cache = GD.setdefault("modelpack", collections.OrderedDict())
+    cache = SD.get("cache")
+    if cache is None:
+        cache = SD["cache"] = GD["modelpack"] = collections.OrderedDict()
+    if key in cache:
+        return  # modelpack.warm, or another caller, has loaded it
 
     def broken(reason: str) -> Any:
         """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, …"""
@@ -68,6 +73,7 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
         names = [i["name"] for i in inputs if i["type"] == "number"]
         words = [i["name"] for i in inputs if i["type"] == "text"]
         needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
+        required = [place for place, name in enumerate(names) if name in needed]
         largest = 3.4028235677973366e38  # from here on float32 is infinite
         row = bytearray(4 * len(names))
         pack = struct.Struct(f"={len(names)}f").pack_into  # refuses what float32 does not hold
@@ -103,6 +109,39 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
             return call
 
         call = fed() if words else bound()
+
+        def many(rows: list[list[float | None]]) -> list[float | None]:
+            """Scores of rows of numbers; None for a row that has to be scored on its own to know what is wrong.
+
+            In batches, each under the time budget of one row: they grow while they are far within it.
+            """
+            scores: list[float | None] = []
+            size = 16
+            while len(scores) < len(rows):
+                part = rows[len(scores) : len(scores) + size]
+                started = time.monotonic()
+                try:
+                    numbers = numpy.array(part, dtype=numpy.float64)  # None becomes NaN
+                    with numpy.errstate(over="ignore"):
+                        feed = {"number": numbers.astype(numpy.float32)}
+                    watch[0] += 1
+                    watch[1] = armed
+                    found = raw.run(["score"], feed, run_options)[0].reshape(-1).astype(numpy.float64)
+                    watch[1] = None
+                except Exception:
+                    watch[1] = None
+                    watch[2], run_options.terminate = None, False
+                    return scores + [None] * (len(rows) - len(scores))
+                if watch[2]:
+                    watch[2], run_options.terminate = None, False
+                bad = ~numpy.isfinite(found) | numpy.isinf(feed["number"]).any(axis=1)
+                bad |= numpy.isnan(numbers[:, required]).any(axis=1)
+                scores += [
+                    None if wrong else score
+                    for score, wrong in zip(found.tolist(), bad.tolist(), strict=True)
+                ]
+                size = min(4096, 2 * size) if time.monotonic() - started < budget / 8 else max(1, size // 2)
+            return scores
 
         def unfit(numbers: list[float | None]) -> str | None:
             """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
@@ -181,6 +220,8 @@ def load(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> None:
                 in_a_row = 0
             return score
 
+        if names and not words:
+            run.many = many  # type: ignore[attr-defined]
         return run
 
     def read() -> Any:

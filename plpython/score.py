@@ -19,15 +19,21 @@ revoke all on function modelpack.score(integer, double precision[], text[]) from
 
 def score(
     plpy: Any,
+    SD: dict[str, Any],
     GD: dict[str, Any],
     version_id: int,
     numbers: list[float | None],
     texts: list[str | None] | None,
 ) -> float | None:
-    """Look the loaded model up in this session and run it."""
+    """Look the loaded model up in this session and run it.
+
+    SD is empty for a function that was made anew, such as after the schema was dropped and installed again:
+    then numbers of versions mean other models than those that the session has loaded.
+    """
     try:
-        run: Any = GD["modelpack"][version_id]
+        run: Any = SD["cache"][version_id]
     except KeyError:
         plpy.execute(f"select modelpack.load({version_id})")
+        SD["cache"] = GD["modelpack"]
         run = GD["modelpack"][version_id]
     return run(numbers, texts)  # type: ignore[no-any-return]

@@ -10,15 +10,15 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "amount", "decay", "to_double", "fill", "qualified", "immutable",
-    "server_wheels", "failure", "start_watchdog", "load", "score", "inspect", "trial", "prove", "record_failure",
+    "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "check_grant", "find_version", "check_live", "grant_model", "revoke_model", "require_approval",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
-    "approve", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
+    "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "only_inputs", "diff",
-    "generated", "find_profile", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
+    "generated", "find_profile", "lock_tables", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
     "follow_partitions", "recount_dropped",
-    "seal", "forget", "examine_golden", "examine_server", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
+    "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
 )  # fmt: skip
 

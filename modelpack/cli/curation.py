@@ -169,11 +169,28 @@ def _tag(name: str, value: str) -> str:
     return f"{name}={value}" if value else name
 
 
-def approve(session: Session, name: Name, version: Number, reason: Reason = "") -> None:
-    """Approve a version for promotion. Its publisher cannot."""
-    session.registry.approve(name, version, reason)
+def approve(
+    session: Session,
+    name: Name,
+    version: Number,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take the approval back.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Approve a version for promotion, or take that back. Its publisher cannot approve it."""
+    registry = session.registry
+    document = {"model": name, "version": version, "approved": not withdraw, "reason": reason}
+    if withdraw:
+        registry.withdraw_approval(name, version, reason)
+        scores = registry.version(name, version).is_champion
+        session.say(
+            f"The approval of {name} version {version} is withdrawn"
+            + (f"; it scores on until `modelpack rollback {name}`." if scores else ".")
+        )
+        session.answer(document)
+        return
+    registry.approve(name, version, reason)
     session.say(f"{name} version {version} is approved; `modelpack promote {name} {version}` makes it score.")
-    session.answer({"model": name, "version": version, "reason": reason})
+    session.answer(document)
 
 
 def grant(
@@ -183,7 +200,10 @@ def grant(
         str | None,
         typer.Argument(help="A role of the database; without one the grants are listed.", metavar="ROLE"),
     ] = None,
-    revoke: Annotated[bool, typer.Option("--revoke", help="Take the grant back.")] = False,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Let it score ad hoc with the model, and nothing else.")
+    ] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take all grants of the role back.")] = False,
     require_approval: Annotated[
         bool | None,
         typer.Option(
@@ -192,26 +212,60 @@ def grant(
         ),
     ] = None,
 ) -> None:
-    """Let a role promote, alias, describe and retire versions of a model."""
+    """Let a role promote, alias, describe and retire versions of a model and score with it, or score with it alone."""
     registry = session.registry
-    if role is not None:
-        (registry.revoke if revoke else registry.grant)(name, role)
+    if role is None and (revoke or predict):
+        raise RegistryError(
+            f"there is no ROLE; expected modelpack grant {name} ROLE, with --predict or --revoke"
+        )
+    if role is not None and revoke:
+        registry.revoke(name, role)
+    elif role is not None:
+        registry.grant(name, role, "predict" if predict else "manage")
     if require_approval is not None:
         registry.require_approval(name, require_approval)
-    roles = registry.grants(name)
-    session.say(f"{name} is granted to {', '.join(roles) or 'nobody'} (and to members of modelpack_owner).")
-    session.answer({"model": name, "roles": roles})
+    granted = registry.grants(name)
+    by_right = {right: [r for r, may in granted.items() if may == right] for right in ("manage", "predict")}
+    session.say(
+        f"{name} is managed by {', '.join(by_right['manage']) or 'nobody'} (and members of modelpack_owner)."
+    )
+    if by_right["predict"]:
+        session.say(f"{', '.join(by_right['predict'])} may score with it.")
+    session.answer({"model": name, **by_right})
 
 
 def retire(session: Session, name: Name, version: Number, reason: Reason = "") -> None:
     """Take a version out of use for good. Its bytes stay until they are purged."""
     session.registry.retire(name, version, reason)
-    session.say(f"{name} version {version} is retired; `select modelpack.purge()` deletes its bytes in time.")
+    session.say(f"{name} version {version} is retired; `modelpack purge` deletes its bytes in time.")
     session.answer({"model": name, "version": version, "reason": reason})
+
+
+def purge(
+    session: Session,
+    retired_for: Annotated[
+        str | None,
+        typer.Option(
+            help="How long ago versions were retired, e.g. '7 days'; default: the setting retired_kept.",
+            metavar="INTERVAL",
+        ),
+    ] = None,
+) -> None:
+    """Delete the bytes of models that only retired versions name. What is known about the versions stays."""
+    with session.working("looking for bytes that no version needs"):
+        purged = session.registry.purge(retired_for)
+    for sha256, size in purged.items():
+        session.say(f"{sha256}  {size:,} bytes")
+    session.say(
+        f"{len(purged)} model(s) with {sum(purged.values()):,} bytes are purged."
+        if purged
+        else "There is nothing to purge."
+    )
+    session.answer({"purged": purged, "bytes": sum(purged.values())})
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "import")(import_)
-    for function in (diff, alias, tag, approve, grant, retire):
+    for function in (diff, alias, tag, approve, grant, retire, purge):
         command(app)(function)

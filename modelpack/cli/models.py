@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from modelpack.cli.session import Session, command
 from modelpack.curation import Promotion
-from modelpack.errors import RegistryError
+from modelpack.errors import PackagingError, RegistryError
 from modelpack.registry import Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 30
+"""Rows of a sample below which a remark is made."""
 
 Name = Annotated[str, typer.Argument(help="Name of the model.", metavar="NAME")]
 Number = Annotated[int, typer.Argument(help="Number of the version.", metavar="VERSION")]
@@ -22,16 +28,30 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the history.", metavar="
 def publish(
     session: Session,
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
-            help="A joblib file of a fitted scikit-learn estimator. It is executed.", metavar="MODEL"
+            help="A joblib file of a fitted estimator, an .onnx file with --expected, or a model of MLflow's (a folder, "
+            "runs:/…, models:/…). All but .onnx files are executed.",
+            metavar="MODEL",
         ),
     ] = None,
     *,
     name: Annotated[str, typer.Option(help="Name of the model in the database.", metavar="NAME")],
     sample: Annotated[
         Path | None,
-        typer.Option(help="A .csv or .parquet file of rows like those to be scored.", metavar="FILE"),
+        typer.Option(
+            help="A .csv or .parquet file of rows like those to be scored; default: the input example of a model of "
+            "MLflow's.",
+            metavar="FILE",
+        ),
+    ] = None,
+    expected: Annotated[
+        str | None,
+        typer.Option(
+            help="For an .onnx file, the score of each row: a column of the sample, or a .csv or .parquet file with one "
+            "column.",
+            metavar="COLUMN|FILE",
+        ),
     ] = None,
     training_data: Annotated[
         Path | None,
@@ -44,13 +64,26 @@ def publish(
         typer.Option(help="Instead of MODEL: a model that scores every row this.", metavar="SCORE"),
     ] = None,
     inputs: Annotated[
-        str | None, typer.Option(help="Inputs of the dummy: complaints,spend,plan:text.", metavar="NAMES")
+        str | None,
+        typer.Option(
+            help="The columns that the inputs of an .onnx file mean, in their order; default: by name, else all of the "
+            "sample. Of a dummy: complaints,spend,plan:text.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="The output of an .onnx file that holds the score; default: the only one of floats.",
+            metavar="NAME",
+        ),
     ] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the version that scores.")] = False,
     positive_class: Annotated[
         str | None,
         typer.Option(
-            help="The class whose probability is the score; default for two classes: the second.",
+            help="The class whose probability is the score; default for two classes: the second. Where an .onnx file has no "
+            "labels, the number of the column from 0.",
             metavar="CLASS",
         ),
     ] = None,
@@ -60,11 +93,12 @@ def publish(
     ] = None,
     note: Annotated[str, typer.Option(help="What to say about the version.", metavar="TEXT")] = "",
     tolerance: Annotated[
-        float, typer.Option(help="Largest difference allowed between ONNX and the estimator.")
+        float,
+        typer.Option(help="Largest difference allowed between ONNX and the estimator (or what is expected)."),
     ] = 1e-5,
     timeout: Annotated[
-        float, typer.Option(help="Seconds that the conversion may take.", metavar="SECONDS")
-    ] = 120.0,
+        float, typer.Option(help="Seconds that converting and comparing may take.", metavar="SECONDS")
+    ] = 300.0,
     accept: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +107,7 @@ def publish(
         ),
     ] = None,
 ) -> None:
-    """Turn an estimator into ONNX, prove that it scores the same, and store it as the next version."""
+    """Turn a model into ONNX in normal form, prove that it scores the same, and store it as the next version."""
     metrics = metrics_of(metric or [])
     if dummy is not None:
         if model is not None or sample is not None or not inputs:
@@ -87,18 +121,22 @@ def publish(
         session.say(f"{name} version {version.version} is published: a dummy that scores {dummy:g}.")
         session.answer(version.to_json())
         return
-    if model is None or sample is None:
+    if model is None:
         raise RegistryError(
-            f"there is no MODEL or no --sample; expected modelpack publish MODEL --name {name} --sample FILE"
+            f"there is no MODEL; expected modelpack publish MODEL --name {name} --sample FILE"
         )
-    from modelpack.packager import load_model, read_sample
+    from modelpack.packager import open_model, read_sample
+    from modelpack.packager.child import watched
 
-    estimator, frame = load_model(model), read_sample(sample)
-    with session.working(f"{name}: converting, and comparing with the estimator"):
+    opened, frame = open_model(model), None if sample is None else read_sample(sample)
+    with session.working(f"{name}: converting and comparing") as tell, watched(tell):
         version = session.registry.publish(
-            estimator,
+            opened,
             name=name,
             sample=frame,
+            expected=expected_of(expected, frame),
+            inputs=None if inputs is None else [text.strip() for text in inputs.split(",")],
+            output=output,
             promote=promote,
             positive_class=positive_class,
             note=note,
@@ -108,6 +146,9 @@ def publish(
             accept=accept,
             training_data=None if training_data is None else read_sample(training_data),
         )
+    rows = version.parity.get("rows", 0)
+    if rows < FEW:
+        session.note(f"Parity is shown by only {rows} rows of the sample; give some hundreds with --sample.")
     largest = version.parity.get("max_difference")
     session.say(
         f"{name} version {version.version} is published"
@@ -118,8 +159,31 @@ def publish(
         )
     )
     if largest is not None:
-        session.say(f"Largest difference from the estimator: {largest:.3g} (allowed: {tolerance:g}).")
+        truth = "the estimator" if expected is None else "what is expected"
+        session.say(f"Largest difference from {truth}: {largest:.3g} (allowed: {tolerance:g}).")
     session.answer(version.to_json())
+
+
+def expected_of(given: str | None, sample: pd.DataFrame | None) -> Any:
+    """The name of a column of the sample, or the values of a file's only column.
+
+    Raises PackagingError where it is neither.
+    """
+    from modelpack.packager import read_sample
+
+    if given is None or (sample is not None and given in sample.columns):
+        return given
+    if Path(given).suffix.lower() not in (".csv", ".parquet"):
+        columns = "none" if sample is None else ", ".join(map(str, sample.columns))
+        raise PackagingError(
+            f"--expected {given} is neither a column of the sample ({columns}) nor a .csv or .parquet file."
+        )
+    frame = read_sample(Path(given))
+    if len(frame.columns) != 1:
+        raise PackagingError(
+            f"{given} has the columns {', '.join(map(str, frame.columns))}: one with the expected outputs is expected."
+        )
+    return frame.iloc[:, 0]
 
 
 def list_(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy import text
 
 from modelpack import install as schema
 from modelpack.cli.session import Session, command
@@ -18,7 +19,7 @@ from modelpack.install import normal_dsn
 from modelpack.operations import apply as apply_profile
 from modelpack.operations import remove as remove_profile
 from modelpack.server import in_words
-from modelpack.wheels import check_wheels
+from modelpack.wheels import check_wheels, place_wheels, server_python
 
 Declaration = Annotated[
     Path,
@@ -65,6 +66,30 @@ def install(
         + (f"; it was {before}." if before else ": installed.")
     )
     session.answer({"version": after, "before": before, "changed": before != after, "warning": warning})
+
+
+def server_setup(
+    session: Session,
+    folder: Annotated[
+        Path, typer.Argument(help="The folder to make, such as /usr/local/lib/modelpack.", metavar="DIR")
+    ],
+) -> None:
+    """On the server's machine, as root or the server's user: put numpy and onnxruntime where nobody else can write, and fix the path."""
+    with in_words(InstallError):
+        with session.transaction() as connection:
+            schema.check_server(connection)
+            connection.exec_driver_sql("create extension if not exists plpython3u")
+            python = server_python(connection)
+        with session.working(f"fetching the wheels for Python {python}"):
+            place_wheels(folder, python)
+        with session.transaction() as connection:
+            schema.install(connection, folder)
+            for row in connection.execute(
+                text("select found, expected, mend from modelpack.examine_server() where status <> 'ok'")
+            ):
+                raise InstallError(f"{row.found}, expected: {row.expected}; {row.mend}, then run this again")
+    session.say(f"The server's Python {python} imports numpy and onnxruntime from {folder}.")
+    session.answer({"folder": folder, "python": python})
 
 
 def uninstall(
@@ -160,5 +185,5 @@ def _script(profiles: list[Profile], *, attach: bool) -> str:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for function in (install, uninstall, apply, remove, version, demo):
-        command(app)(function)
+    for function in (install, server_setup, uninstall, apply, remove, version, demo):
+        command(app, function.__name__.replace("_", "-"))(function)

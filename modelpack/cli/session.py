@@ -92,13 +92,13 @@ class Session:
         self._err.print(text, soft_wrap=True)
 
     @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Show that something takes its time, on a terminal."""
+    def working(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Show that something takes its time, on a terminal; what is given is told how far it is."""
         if self._err.is_terminal and not self.as_json:
-            with self._err.status(what):
-                yield
+            with self._err.status(what) as status:
+                yield lambda stage: status.update(f"{what}: {stage}")
         else:
-            yield
+            yield lambda _stage: None
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from rich.table import Table
 from sqlalchemy import Connection, text
 
 from modelpack.cli.session import Session, command
+from modelpack.declaration import Profile as Declaration
 from modelpack.errors import ModelpackError, RegistryError
+from modelpack.operations import outdated
 from modelpack.server import in_words
 
 Profile = Annotated[
@@ -113,15 +115,43 @@ def doctor(session: Session) -> None:
     """Examine the installation: what was found, what is expected, what mends it. Exit code 1 when something fails."""
     with in_words(), session.working("examining"), session.autocommit() as connection:
         found = connection.execute(text("select * from modelpack.doctor()")).all()
+        checks = [dict(row._mapping) for row in found] + _compiled(connection)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("status", "check", "found", "expected"):
+    shown = ("status", "check", "found", "expected")
+    for heading in shown:
         table.add_column(heading)
-    for status, check, what, expected, _ in found:
-        table.add_row(status, check, what, expected)
-    session.say(table, *(f"{check}: {mend}" for status, check, _, _, mend in found if status != "ok"))
-    session.answer({"checks": [dict(row._mapping) for row in found]})
-    if any(row.status == "fail" for row in found):
+    for check in checks:
+        table.add_row(*(check[heading] for heading in shown))
+    session.say(table, *(f"{c['check']}: {c['mend']}" for c in checks if c["status"] != "ok"))
+    session.answer({"checks": checks})
+    if any(check["status"] == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _compiled(connection: Connection) -> list[dict[str, str]]:
+    """What the server cannot know: whether this release compiles the same functions from the declarations.
+
+    A row like those of `modelpack.doctor()` for each profile where it does not.
+    """
+    from modelpack import __version__
+
+    checks = []
+    for name, declaration in connection.execute(
+        text(
+            "select p.name, p.declaration from modelpack.profile as p join pg_class as c on c.oid = p.relation order by 1"
+        )
+    ).all():
+        if changed := outdated(connection, Declaration.from_dict(declaration)):
+            checks.append(
+                {
+                    "status": "warn",
+                    "check": f"release of the functions of {name}",
+                    "found": f"{len(changed)} are not what modelpack {__version__} compiles, such as {changed[0]}",
+                    "expected": "functions that this release compiles from the declaration",
+                    "mend": f"modelpack apply DECLARATION ({name})",
+                }
+            )
+    return checks
 
 
 def _known(connection: Connection, profile: str) -> None:

@@ -1,7 +1,8 @@
 """COUNT: statement-level AFTER triggers on an event table that keep the profile's features.
 
 Each function writes each profile row that its statement touches once. First it makes the profiles that are
-missing, in key order, then it locks all of them, in key order, and only then it updates. So two statements
+missing (or meets those who do), in the order of the keys' text, which is the same for keys of every type; then
+it locks all of them, in key order, and only then it updates. So two statements
 never wait for each other in a circle: who makes profiles has locked none yet, and who locks finds only
 profiles that are committed or its own. What is read from the events is read in a statement of its own after
 the lock, so that it sees what concurrent sessions committed.
@@ -17,6 +18,7 @@ from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
+    SIGN,
     STATEMENT,
     function,
     ident,
@@ -123,6 +125,10 @@ class CountSql:
             f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
         )
 
+    def _order(self, alias: str) -> str:
+        """The order in which profiles are made and ignored customers met: one for keys of every type."""
+        return f'{self._key_text(alias)} collate "C"'
+
     def _changed_keys(self) -> str:
         keys = ", ".join(f"c.{column}" for column in self.columns)
         return f"select distinct {keys}\n  from (\n         {nest(self._changes(), 9)}\n       ) as c"
@@ -146,12 +152,14 @@ class CountSql:
 
         def side(sign: int, rows: str, without: str) -> str:
             left, right = self._rows(rows, watched=True), self._rows(without, watched=True)
-            return f"select {sign} as sign, x.*\n  from (\n         {nest(left, 9)}\n         except all\n         {nest(right, 9)}\n       ) as x"
+            return f"select {sign} as {SIGN}, x.*\n  from (\n         {nest(left, 9)}\n         except all\n         {nest(right, 9)}\n       ) as x"
 
         return f"{side(1, 'new_rows', 'old_rows')}\nunion all\n{side(-1, 'old_rows', 'new_rows')}"
 
     def _gone(self) -> str:
-        return f"select -1 as sign, x.*\n  from (\n         {nest(self._rows('old_rows'), 9)}\n       ) as x"
+        return (
+            f"select -1 as {SIGN}, x.*\n  from (\n         {nest(self._rows('old_rows'), 9)}\n       ) as x"
+        )
 
     # --- summed up a key --------------------------------------------------------------------------------
 
@@ -172,7 +180,7 @@ class CountSql:
         for f in self.stored:
             if f.name not in again:
                 for c in f.contributions:
-                    combine = c.combine.replace("{sign}", "c.sign * " if signed else "")
+                    combine = c.combine.replace("{sign}", f"c.{SIGN} * " if signed else "")
                     if signed and not self._by_difference(f):  # only what came; nothing can be taken back
                         combine = _only_came(combine)
                     columns.append(f"{combine} as {ident(c.name)}")
@@ -266,7 +274,7 @@ class CountSql:
             return ""
         rows = (
             f"select {literal(self.plan.table)}, {self._key_text('u')}\n  from (\n         {nest(self._unknown(keys), 9)}\n"
-            "       ) as u\n order by 2"
+            f"       ) as u\n order by {self._order('u')}"
         )
         return (
             "-- unknown customers: whoever makes one of them a profile waits for us, or we for them\n"
@@ -282,10 +290,10 @@ class CountSql:
         )
 
     def _create(self, keys: str) -> str:
-        """Profiles for unknown customers, in the order of their keys; which ones these are."""
+        """Profiles for unknown customers, in the order of `_heed`, which meets them; which ones these are."""
         insert = (
             f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
-            f" order by {', '.join(f'd.{column}' for column in self.columns)}\non conflict do nothing\n"
+            f" order by {self._order('d')}\non conflict ({', '.join(self.plan.key)}) do nothing\n"
             f"returning {self.plan.key_text('p')} as key"
         )
         return f"{_UNKNOWN}\nwith made as (\n  {nest(insert, 2)}\n)\nselect array_agg(made.key) into v_made from made;\n"
@@ -420,5 +428,5 @@ def _shared(features: tuple[FeatureSql, ...]) -> tuple[FeatureSql, ...]:
 def _only_came(combine: str) -> str:
     """An aggregate over the rows that a statement brought, leaving out the old selves of changed rows."""
     if "filter (where " in combine:
-        return combine.replace("filter (where ", "filter (where c.sign = 1 and ")
-    return f"{combine} filter (where c.sign = 1)"
+        return combine.replace("filter (where ", f"filter (where c.{SIGN} = 1 and ")
+    return f"{combine} filter (where c.{SIGN} = 1)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,8 @@ from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.profile import Event, Profile
 from modelpack.errors import DeclarationError
+
+_MOMENT = re.compile(r"""(?<![\w.'"])v_moment\b""")
 
 
 def magnitude(feature: str) -> str:
@@ -71,12 +74,18 @@ class EventPlan:
         return interval(max(windows, key=lambda w: duration(w, what="window")))
 
     def aggregate(
-        self, features: tuple[FeatureSql, ...], key: list[str], *more: str, magnitudes: bool = False
+        self,
+        features: tuple[FeatureSql, ...],
+        key: list[str],
+        *more: str,
+        magnitudes: bool = False,
+        moment: str = "v_moment",
     ) -> str:
-        """One row: the features of one key as aggregates over all of its events."""
-        columns = [f"{sql} as {ident(name)}" for f in features for name, sql in f.recompute.items()]
+        """One row: the features of one key as aggregates over all of its events, as of `moment`."""
+        wanted = [(name, sql) for f in features for name, sql in f.recompute.items()]
         if magnitudes:
-            columns += [f"{f.magnitude} as {ident(magnitude(f.name))}" for f in features if f.magnitude]
+            wanted += [(magnitude(f.name), f.magnitude) for f in features if f.magnitude]
+        columns = [f"{_MOMENT.sub(moment, sql)} as {ident(name)}" for name, sql in wanted]
         return (
             f"select {listed(columns, 7)}\n"
             f"  from {self.table} as e\n"
@@ -174,6 +183,11 @@ class Plan:
                 yield f.name, aged(f.name, f.half_life)
 
 
+def batched(plan: Plan) -> bool:
+    """Whether rows can be scored from what they hold: without features that move with the clock."""
+    return bool(plan.profile.scores) and not any(f.window or f.half_life for f in plan.features)
+
+
 def make_plan(profile: Profile) -> Plan:
     """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact."""
     events = []
@@ -188,6 +202,13 @@ def make_plan(profile: Profile) -> Plan:
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
     plan = Plan(profile, tuple(events))
+    for planned in plan.events:
+        for column in (c.name for f in planned.features for c in f.columns):
+            if column in planned.key:
+                raise DeclarationError(
+                    f"Event({planned.event.table!r}): {column} is a key column of the event, and a feature would be kept in "
+                    "a column of that name; rename the feature"
+                )
     names = [c.name for c in plan.columns] + list(plan.outputs) + [*plan.times, *profile.key]
     for name in names:
         if names.count(name) > 1:

@@ -9,9 +9,10 @@ looks nothing up.
 from __future__ import annotations
 
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import EventPlan, Plan
+from modelpack.compile.plan import EventPlan, Plan, batched
 from modelpack.compile.sql import (
     HEADER,
+    NAMES,
     STATEMENT,
     dollar,
     function,
@@ -40,7 +41,7 @@ def score_function(plan: Plan) -> str:
     moved = " or ".join(f"new.{k} <> old.{k}" for k in plan.key)
     body = (
         f"\n-- {_SCORE.format(plan.table)}\n"
-        f"-- {_GENERATED}\n"
+        f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
         "  v_anew boolean := true;\nbegin\n"
@@ -49,6 +50,7 @@ def score_function(plan: Plan) -> str:
         "      -- nothing that a score depends on has changed\n"
         f"      if (\n           {new}\n         ) is not distinct from (\n           {old}\n         )@unchanged@\n"
         "      then\n        return new;\n      end if;\n    end if;\n"
+        f"{_scored_already(plan)}"
         f"    v_anew := {moved};\n"
         "  end if;\n"
         f"  {nest(_features(plan), 2)}\n"
@@ -57,6 +59,15 @@ def score_function(plan: Plan) -> str:
         "  return new;\nend\n"
     )
     return _replace(plan.name("score"), body)
+
+
+def _scored_already(plan: Plan) -> str:
+    """`rescore` writes scores of many rows itself; only the owner can (see the guard)."""
+    if not batched(plan):
+        return ""
+    times = [ident(f"{score.name}_scored_at") for score in plan.profile.scores]
+    tests = [f"new.{at} = new.features_at and new.{at} is distinct from old.{at}" for at in times]
+    return f"    if {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n    end if;\n"
 
 
 def _features(plan: Plan) -> str:
@@ -92,13 +103,20 @@ def _features(plan: Plan) -> str:
 
 
 def _due(plan: Plan, event: EventPlan) -> str:
-    """Events dated ahead may have come due since the features were last brought up to a moment."""
+    """Events dated ahead may have come due since the features were last brought up to a moment.
+
+    Where the server's clock was set back it is the other way round: events that counted lie ahead now. With
+    on_delete="keep" they may be gone, so their weight is carried back as it was carried on.
+    """
     ahead = [f"new.{ident(f.bound or '')}" for f in event.decayed]
     latest = ahead[0] if len(ahead) == 1 else f"greatest({', '.join(ahead)})"
-    return (
-        f"if {latest} > least(old.features_at, new.features_at) then\n"
-        f"  {nest(_read(plan, event, event.decayed), 2)}\nend if;"
-    )
+    due = f"{latest} > least(old.features_at, new.features_at)"
+    read = _read(plan, event, event.decayed)
+    if event.event.on_delete == "subtract":
+        due += " or v_moment < greatest(old.features_at, new.features_at)"
+        # events of this very statement that are not yet added must not be
+        read += f"\nnew.features_reread_at := {STATEMENT};"
+    return f"if {due} then\n  {nest(read, 2)}\nend if;"
 
 
 def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:
@@ -113,7 +131,7 @@ def log_function(plan: Plan) -> str:
 
     SCORE itself logs what an UPDATE scores. It cannot log an INSERT: ON CONFLICT may still take the row back.
     """
-    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\nbegin\n  @logs@\n  return null;\nend\n"
+    body = f"\n-- {_LOG.format(plan.table)}\n-- {_GENERATED}\n{NAMES}\nbegin\n  @logs@\n  return null;\nend\n"
     return _replace(plan.name("log"), body)
 
 

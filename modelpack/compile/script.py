@@ -7,6 +7,7 @@ which columns are missing) is asked there, so the same text serves `--sql` and a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
@@ -19,10 +20,16 @@ from modelpack.compile.score import (
     score_function,
     triggers,
 )
-from modelpack.compile.sql import ident, literal, nest, qualified, same
+from modelpack.compile.sql import function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
+from modelpack.compile.upkeep import owned_rescore, rescore_function
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
+
+_FUNCTION = re.compile(
+    r'create or replace function modelpack\."?(?P<name>[^"(]+)"?\(.*?\nas (?P<tag>\$\w+\$)(?P<body>.*)(?P=tag)',
+    re.DOTALL,
+)
 
 
 def attach_script(profile: Profile) -> list[str]:
@@ -54,7 +61,11 @@ def replace_script(old: Profile, new: Profile) -> list[str]:
         ("dropped_columns", _array(dropped)),
     ]
     counted = [*_new_customers(plan), *_counted_anew(before, plan), *_rebuilt(plan)]
-    if plan.profile.scores and plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]:
+    # a column that is dropped and made anew changes rows without their trigger: what was scored is gone
+    emptied = set(dropped) & {column[0] for column in wanted}
+    if plan.profile.scores and (
+        emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
+    ):
         counted.append(f"select modelpack.{ident(plan.name('rescore'))}(0, null, false, clock_timestamp())")
     return [
         *_locks(plan, before),
@@ -75,6 +86,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
         # binding fills the score and log functions in with the live version
         f"select modelpack.bind({literal(plan.table)})",
         *owned_functions(plan),
+        *owned_rescore(plan),
         *triggers(plan),
         *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
@@ -91,12 +103,38 @@ def detach_script(profile: Profile) -> list[str]:
     return [f"select modelpack.detach({literal(qualified(profile.table))})"]
 
 
-def _locks(*plans: Plan) -> list[str]:
-    """No event slips in between the backfill and the triggers. Events first: the order of the traffic."""
-    plan = plans[0]
-    tables = sorted({event.table for p in plans for event in p.events})
-    return [f"lock table {t} in share row exclusive mode" for t in tables] + [
-        f"lock table {plan.table} in access exclusive mode"
+def generated_functions(profile: Profile) -> dict[str, str]:
+    """Name and body of each function that `op.create_scoring(profile)` makes, but for those of `templates`."""
+    made = (_FUNCTION.fullmatch(statement) for statement in attach_script(profile))
+    return {found["name"]: found["body"] for found in made if found}
+
+
+def templates(profile: Profile) -> dict[str, str]:
+    """The statements that a promotion fills in and runs, by the column of `modelpack.profile` that keeps them."""
+    plan = make_plan(profile)
+    return {
+        "score_function": score_function(plan),
+        "rescore_function": rescore_function(plan),
+        "log_function": log_function(plan) if profile.scores else "",
+    }
+
+
+def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
+    """No event slips in between the backfill and the triggers.
+
+    To make triggers, events may still be read. Where a declaration is replaced, triggers are dropped, too, which
+    takes the strongest lock; a table that only the declaration before names may have been dropped.
+    """
+    mode = "access exclusive" if before else "share row exclusive"
+    wanted = {event.table for event in plan.events}
+    former = {event.table for event in before.events} if before else set()
+    tables = [
+        f"{literal(t)}::regclass" if t in wanted else f"to_regclass({literal(t)})"
+        for t in sorted(wanted | former)
+    ]
+    return [
+        f"select modelpack.lock_tables(array_remove(array[{', '.join(tables)}]::regclass[], null), "
+        f"{literal(plan.table)}, {literal(mode)})"
     ]
 
 
@@ -129,15 +167,14 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
         ("entity_key", literal(plan.key_text("$row$"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        ("score_function", _template(score_function(plan))),
-        ("log_function", _template(log_function(plan) if plan.profile.scores else "")),
+        *((column, _template(text)) for column, text in templates(plan.profile).items()),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
 
 
-def _call(function: str, arguments: list[tuple[str, str]]) -> str:
+def _call(step: str, arguments: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.{function}(\n  {listed})"
+    return f"select modelpack.{step}(\n  {listed})"
 
 
 def _array(values: Iterable[str]) -> str:
@@ -256,12 +293,27 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 fresh.append(f)
         if fresh:
             names = ", ".join(ident(name) for f in fresh for name in f.recompute)
-            rows = event.aggregate(tuple(fresh), plan.keys("p")).replace("v_moment", "p.features_at")
+            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment="p.features_at")
             statements.append(
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
             )
-    return statements
+    return _as_generated(plan, statements)
+
+
+def _as_generated(plan: Plan, statements: list[str]) -> list[str]:
+    """Statements that run as the triggers do, whatever time zone or precision of floats the session has set."""
+    if not statements:
+        return []
+    name, comment = plan.name("anew"), f"Counts new features of {plan.table} once."
+    body = (
+        "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
+    )
+    return [
+        *function(name, "", "void", body, comment=comment, stem=plan.slug),
+        f"select modelpack.{ident(name)}()",
+        f"drop function modelpack.{ident(name)}()",
+    ]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

@@ -29,6 +29,13 @@ STATEMENT = "greatest(now(), statement_timestamp())"
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 
 
+SIGN, MOMENT, AFRESH = '"the sign"', '"the moment"', '"read afresh"'
+"""Columns of generated queries that stand beside a user's own: names that nobody gives a column."""
+
+NAMES = "#variable_conflict use_variable"
+"""Generated SQL names the row of every column, so a bare name is a variable, also beside a column called so."""
+
+
 def ident(name: str) -> str:
     """An identifier, quoted where PostgreSQL needs it."""
     if _PLAIN.match(name) and name not in _RESERVED:
@@ -97,7 +104,7 @@ def function(
     """The statements that make a generated function of the profile `stem`."""
     types = ", ".join(a.split(" default ")[0].strip().split(" ", 1)[1] for a in arguments.split(", ") if a)
     signature = f"modelpack.{ident(name)}({types})"
-    text = f"\n-- {comment}\n{body}"
+    text = f"\n-- {comment}\n{NAMES}\n{body}"
     return [
         f"create or replace function modelpack.{ident(name)}({arguments}) returns {returns}\n{header}\nas {dollar(text)}",
         *owned(signature, comment=comment, stem=stem),

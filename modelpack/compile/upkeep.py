@@ -1,6 +1,6 @@
 """The functions behind rebuild, recount, refresh, rescore and verify of one profile.
 
-The first three work on a range of the profile table's blocks, so that a procedure can go through a table of
+All but recount and verify work on a range of the profile table's blocks, so that a procedure can go through a table of
 any size in chunks, each in a transaction of its own, whatever the type of the key. A row that another
 session moves to a block already passed has been brought up to date by that session's own triggers.
 """
@@ -10,19 +10,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import Plan, magnitude
-from modelpack.compile.sql import STATEMENT, function, ident, listed, literal, nest, same
+from modelpack.compile.plan import Plan, batched, magnitude
+from modelpack.compile.sql import (
+    AFRESH,
+    HEADER,
+    MOMENT,
+    NAMES,
+    STATEMENT,
+    dollar,
+    function,
+    ident,
+    listed,
+    literal,
+    nest,
+    owned,
+    same,
+)
 
+_RESCORE = "Scores rows of {} again: those that are stale or scored by another version than the champion."
 _RANGE = "first_block bigint, last_block bigint"
 _IN_RANGE = (
     "p.ctid >= format('(%s,0)', greatest(first_block, 0))::tid\n"
     "   and (last_block is null or p.ctid < format('(%s,0)', last_block + 1)::tid)"
 )
 
+# A row that is ahead of the clock was brought up to date before the clock was set back.
+_OLDER = "p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())"
+
 
 def functions(plan: Plan) -> list[str]:
     """The statements that make these functions."""
-    return [*_rebuild(plan), *_recount(plan), *_refresh(plan), *_rescore(plan), *_verify(plan)]
+    return [*_rebuild(plan), *_recount(plan), *_refresh(plan), *_verify(plan)]
 
 
 def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
@@ -31,7 +49,7 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     for number, event in enumerate(plan.events):
         features = event.windowed if windows_only else event.features
         if features:
-            rows = event.aggregate(features, plan.keys("p"), magnitudes=True).replace("v_moment", moment)
+            rows = event.aggregate(features, plan.keys("p"), magnitudes=True, moment=moment)
             joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
     return "\n".join(joins)
 
@@ -74,7 +92,7 @@ def _named(plan: Plan) -> str:
     else:
         fields = ", ".join(f"{name}, u.key::jsonb -> {place}" for place, name in enumerate(names))
     return (
-        f"jsonb_populate_recordset(\n  (select q from {plan.table} as q limit 1),\n"
+        f"jsonb_populate_recordset(\n  (select row(q.*)::{plan.table} from {plan.table} as q limit 1),\n"
         f"  (select jsonb_agg(jsonb_build_object({fields})) from (select distinct unnest(only_keys)) as u (key))\n) as k"
     )
 
@@ -126,41 +144,41 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     brought up to the moment, with the features that outlive their events too.
     """
     kept, places = _kept(plan), _places(plan)
-    columns, sets, tests = [], [], ["x.afresh"]
+    columns, sets, tests = [], [], [f"x.{AFRESH}"]
     for f in plan.features:
         for name in f.recompute:
             column = ident(name)
             columns.append(places[name])
             if f.name in kept:
-                sets.append(f"{column} = case when x.afresh then x.{column} else p.{column} end")
+                sets.append(f"{column} = case when x.{AFRESH} then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
                 tests.append(_differs(f, name, f"p.{column}", "x"))
         if f.magnitude:
-            columns.append(places[f.name].replace(ident(f.name), ident(magnitude(f.name))))
+            columns.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
     if not columns:
         return "begin\n  return 0;\nend\n"
     afresh = f"p.features_at is null or coalesce(p.features_read_at = {STATEMENT}, false)"
     rows = (
-        f"(\nselect p.*, {afresh} as afresh,\n"
-        f"       case when {afresh} then clock_timestamp() else p.features_at end as v_moment\n"
+        f"(\nselect p.*, {afresh} as {AFRESH},\n"
+        f"       case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
         f"  from {chosen}\n) as p"
     )
     different = "(" + "\n  or ".join(tests) + ")"
-    columns += ["p.v_moment", "p.afresh"]
+    columns += [f"p.{MOMENT}", f"p.{AFRESH}"]
     sets += [
-        "features_at = x.v_moment",
-        f"features_read_at = case when x.afresh then {STATEMENT} else p.features_read_at end",
+        f"features_at = x.{MOMENT}",
+        f"features_read_at = case when x.{AFRESH} then {STATEMENT} else p.features_read_at end",
     ]
     if "features_reread_at" in plan.times:
         sets.append(f"features_reread_at = {STATEMENT}")
-    write = _update(plan, rows, _expected(plan, "p.v_moment"), columns, sets, different)
+    write = _update(plan, rows, _expected(plan, f"p.{MOMENT}"), columns, sets, different)
     return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 
 
 def _refresh(plan: Plan) -> list[str]:
     """Rows whose windows have moved on; with `older_than` also those that only aged."""
-    tests, columns = ["p.features_at < older_than"], []
+    tests, columns = [_OLDER], []
     for f in plan.features:
         if f.window:
             column = ident(f.name)
@@ -197,8 +215,11 @@ def _refresh(plan: Plan) -> list[str]:
     )
 
 
-def _rescore(plan: Plan) -> list[str]:
-    body = "declare\n  v_written bigint := 0;\nbegin\n"
+def rescore_function(plan: Plan) -> str:
+    """The template of rescore: `modelpack.bind` fills in what scores many rows in one call of the model."""
+    body = f"\n-- {_RESCORE.format(plan.table)}\n{NAMES}\ndeclare\n"
+    body += "  v_moment constant timestamptz := clock_timestamp();\n"
+    body += "  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
     if plan.profile.scores:
         tests = []
         for score in plan.profile.scores:
@@ -211,16 +232,45 @@ def _rescore(plan: Plan) -> list[str]:
             tests.append(f"(not only_stale and p.{version} is distinct from {live})")
         # an UPDATE of …_stale makes the score trigger score the row
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
-        chosen = "(p.features_at < older_than\n     or " + "\n     or ".join(tests) + ")"
-        write = (
-            f"update {plan.table} as p\n   set {touch}\n where {_IN_RANGE}\n   and {chosen};\n"
-            "get diagnostics v_written = row_count;"
+        chosen = f"({_OLDER}\n     or " + "\n     or ".join(tests) + ")"
+        where = f"{_IN_RANGE}\n   and {chosen}"
+        batch = _batch(plan, where) if batched(plan) else ""
+        body += (
+            f"  {nest(_lock(plan, chosen), 2)}\n{batch}"
+            f"  update {plan.table} as p\n     set {touch}\n   where {nest(where, 2)};\n"
+            "  get diagnostics v_rest = row_count;\n"
         )
-        body += f"  {nest(_lock(plan, chosen), 2)}\n  {nest(write, 2)}\n"
-    body += "  return v_written;\nend\n"
-    comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
+    body += "  return v_written + v_rest;\nend\n"
     arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
-    return function(plan.name("rescore"), arguments, "bigint", body, comment=comment, stem=plan.slug)
+    # chosen rows are found again by where they lie: no other plan is good for one and for all
+    header = f"{HEADER}\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
+    name = ident(plan.name("rescore"))
+    return f"create or replace function modelpack.{name}({arguments}) returns bigint\n{header}\nas {dollar(body)}"
+
+
+def owned_rescore(plan: Plan) -> list[str]:
+    """The statements that make the bound function the owner's."""
+    signature = f"modelpack.{ident(plan.name('rescore'))}(bigint, bigint, boolean, timestamptz)"
+    return owned(signature, comment=_RESCORE.format(plan.table), stem=plan.slug)
+
+
+def _batch(plan: Plan, where: str) -> str:
+    """The statement between `@batch@` and `@end@`, in which `bind` fills the scores in.
+
+    A row that a model cannot score stays as it is for the UPDATE that follows, one row at a time.
+    """
+    return (
+        "  @batch@-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
+        "  with chosen as materialized (\n"
+        "    select p.ctid as place, p.tableoid as part, row_number() over () as n, @inputs@\n"
+        f"      from {plan.table} as p\n     where {nest(where, 4)}\n"
+        "  ), called as materialized (\n    select @calls@\n  ), written as (\n"
+        f"    update {plan.table} as p\n       set @sets@, features_at = v_moment\n"
+        "      from called as a\n     cross join chosen as c\n"
+        "     where p.ctid = c.place and p.tableoid = c.part and @scored@\n"
+        f"    returning {plan.key_text('p')} as entity_key, @returned@\n"
+        "  )@logs@\n  select count(*) into v_written from written;@end@\n"
+    )
 
 
 def _verify(plan: Plan) -> list[str]:
@@ -238,9 +288,9 @@ def _verify(plan: Plan) -> list[str]:
         def differing(chosen: str) -> str:
             return (
                 f"return query\nselect {plan.key_text('p')}, f.feature, f.stored, f.expected\n"
-                f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as v_moment\n"
+                f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as {MOMENT}\n"
                 f"           from {nest(chosen, 9)}\n       ) as p\n"
-                f" {nest(_expected(plan, 'p.v_moment'), 1)}\n"
+                f" {nest(_expected(plan, f'p.{MOMENT}'), 1)}\n"
                 f" cross join lateral (\n   values {listed(rows, 10)}\n ) as f (feature, stored, expected, differs)\n"
                 f" where f.differs;"
             )

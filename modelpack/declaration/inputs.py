@@ -35,12 +35,13 @@ class Input:
 def age(column: str) -> Input:
     """Days (double precision, with fractions) from a timestamp or date column to the moment of scoring.
 
-    NULL where the column is NULL. Times without a time zone are read as UTC.
+    NULL where the column is NULL, infinite or beyond the year 200000. Times without a time zone are read as UTC.
     """
     name = _one_column(column, "age()")
-    value = f"{name.over(ROW)}::timestamptz"
-    return Input(
-        f"case when isfinite({value}) then date_part('epoch', {MOMENT} - {value}) / 86400 end",
+    value = name.over(ROW)
+    return Input(  # a date may lie beyond every timestamp
+        f"case when isfinite({value}) and {value} < date '200000-01-01' "
+        f"then date_part('epoch', {MOMENT} - {value}::timestamptz) / 86400 end",
         tuple(name.columns),
     )
 

@@ -101,8 +101,8 @@ class Event:
 class Score:
     """A score that a model writes on the profile row.
 
-    `Score("churn", model="churn")` writes the columns `churn`, `churn_version`, `churn_scored_at`,
-    `churn_stale` and `churn_microseconds`. The model's inputs are profile columns of the same names,
+    `Score("churn", model="churn")` writes the columns `churn`, `churn_version`, `churn_scored_at`
+    and `churn_stale`. The model's inputs are profile columns of the same names,
     unless `inputs` maps an input to something else (`age(...)`, `ratio(...)`, or SQL text).
 
     `on_error` says what happens when there is no score (the model fails, gives no finite number, or uses up

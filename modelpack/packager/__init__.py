@@ -1,8 +1,9 @@
 """From a fitted estimator to a version that can be stored: ONNX bytes in normal form, signature, golden rows,
 parity."""
 
-from modelpack.packager.files import load_model, read_sample
+from modelpack.packager.files import load_model, open_model, read_sample
 from modelpack.packager.golden import Golden
+from modelpack.packager.onnx_file import make_package, package_onnx
 from modelpack.packager.packing import Package, package
 from modelpack.packager.parity import Parity
 from modelpack.packager.signature import Input, Output, Signature
@@ -15,6 +16,9 @@ __all__ = [
     "Parity",
     "Signature",
     "load_model",
+    "make_package",
+    "open_model",
     "package",
+    "package_onnx",
     "read_sample",
 ]

@@ -1,59 +1,75 @@
-"""Run one conversion in a process of its own, with a limit in seconds.
+"""Run one function in a process of its own, with a limit in seconds.
 
-Some conversions never end and some crash the interpreter; neither may take the caller with it. The child is a
-fresh interpreter (not a fork: onnxruntime and BLAS own threads; not `multiprocessing`: a spawned worker would
-import the caller's main module again).
+Some conversions never end, some crash the interpreter, and an estimator's `predict` is anybody's code; none of it
+may take the caller with it. The child is a fresh interpreter (not a fork: onnxruntime and BLAS own threads; not
+`multiprocessing`: a spawned worker would import the caller's main module again). It has one thread: many small
+calls would only wait for one another.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, ParamSpec, TypeVar
 
-from modelpack.errors import PackagingError
+from modelpack.errors import ModelpackError, PackagingError
 
-if TYPE_CHECKING:
-    from modelpack.packager.convert import Job
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+_stage_file: Path | None = None
+_watcher: ContextVar[Callable[[str], None] | None] = ContextVar("watcher", default=None)
 
 
-def convert_in_child(job: Job, timeout: float) -> bytes:
-    """The converted model as ONNX bytes (not yet in normal form).
+@contextmanager
+def watched(tell: Callable[[str], None]) -> Iterator[None]:
+    """Have `tell` called with each stage of the work of children that start within."""
+    token = _watcher.set(tell)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def run_in_child(
+    timeout: float, memory: int | None, function: Callable[P, R], *arguments: P.args, **named: P.kwargs
+) -> R:
+    """What `function(*arguments, **named)` returns, or the ModelpackError that it raises.
 
     Args:
         timeout: seconds, start of the interpreter included.
+        memory: bytes of address space that it may use; None: no limit.
+        function: of a module, not of the main script; it and all that it is given must be picklable.
 
     Raises:
-        PackagingError: the conversion failed, crashed, or took too long.
+        PackagingError: it failed otherwise, crashed, or took too long.
     """
     with tempfile.TemporaryDirectory(prefix="modelpack-") as folder:
-        job_file, onnx_file, error_file = (
-            Path(folder) / name for name in ("job.pickle", "model.onnx", "error.json")
-        )
+        job_file, result_file, stage_file = (Path(folder) / name for name in ("job", "result", "stage"))
         try:
-            job_file.write_bytes(pickle.dumps(job))
+            job_file.write_bytes(pickle.dumps((function, arguments, named)))
         except Exception as error:  # pickle raises whatever the object raises
             raise PackagingError(
-                f"The estimator cannot be sent to the converting process: {error}. "
+                f"The estimator cannot be sent to the packaging process: {error}. "
                 "It must be picklable: define its functions and classes in a module, not in the main script."
             ) from error
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        environment |= {**_ONE_THREAD, "PYTHONWARNINGS": "ignore"}
+        files = [str(file) for file in (job_file, result_file, stage_file)]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "modelpack.packager.convert",
-                str(job_file),
-                str(onnx_file),
-                str(error_file),
-            ],
+            [sys.executable, "-m", "modelpack.packager.child", *files, str(memory or 0)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -61,20 +77,47 @@ def convert_in_child(job: Job, timeout: float) -> bytes:
             start_new_session=True,
         )
         try:
-            _, stderr = process.communicate(timeout=timeout)
+            stderr = _outlive(process, timeout, stage_file)
         except subprocess.TimeoutExpired as error:
+            busy = f" while {stage_file.read_text()}" if stage_file.exists() else ""
             raise PackagingError(
-                f"The conversion did not end within {timeout:g} s and was stopped. "
-                "Give more time with timeout, or a smaller model."
+                f"The packaging did not end within {timeout:g} s and was stopped{busy}. "
+                "Give more time (--timeout), fewer rows as a sample, or a smaller model."
             ) from error
         finally:
             _kill(process)
-        if onnx_file.exists() and process.returncode == 0:
-            return onnx_file.read_bytes()
-        if error_file.exists():
-            raise PackagingError(str(json.loads(error_file.read_text())["error"]))
-        tail = " ".join(stderr.decode(errors="replace").strip().splitlines()[-3:])[:500]
-        raise PackagingError(f"The converting process ended with exit code {process.returncode}: {tail}")
+        if process.returncode == 0 and result_file.exists():
+            outcome, value = pickle.loads(result_file.read_bytes())
+            if outcome == "error":
+                raise value
+            return value  # type: ignore[no-any-return]  # what the function returned
+        last = stderr.decode(errors="replace").strip().splitlines()[-3:]
+        busy = f" while {stage_file.read_text()}" if stage_file.exists() else ""
+        raise PackagingError(
+            f"The packaging process ended with exit code {process.returncode}{busy}"
+            + (f": {' '.join(last)[:500]}" if last else "")
+        )
+
+
+def _outlive(process: subprocess.Popen[bytes], timeout: float, stage_file: Path) -> bytes:
+    """What the child says on stderr until it ends; whoever watches hears of its stages."""
+    tell, told, until = _watcher.get(), "", time.monotonic() + timeout
+    while True:
+        rest = until - time.monotonic()
+        try:
+            return process.communicate(timeout=max(0.0, rest if tell is None else min(rest, 0.1)))[1]
+        except subprocess.TimeoutExpired:
+            if rest <= 0.1 or tell is None:
+                raise
+        doing = stage_file.read_text() if stage_file.exists() else ""
+        if doing and doing != told:
+            tell(told := doing)
+
+
+def stage(doing: str) -> None:
+    """Note what the child is busy with, for the caller's message should it not come back."""
+    if _stage_file is not None:
+        _stage_file.write_text(doing)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -84,3 +127,31 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     if process.stderr is not None:
         process.stderr.close()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`python -m modelpack.packager.child JOB RESULT STAGE MEMORY`: run a pickled call, pickle what comes of it."""
+    global _stage_file
+    job_file, result_file, _stage_file = map(Path, arguments[:3])
+    if memory := int(arguments[3]):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    outcome: tuple[str, Any]
+    try:
+        function, positional, named = pickle.loads(job_file.read_bytes())
+        outcome = ("done", function(*positional, **named))
+    except ModelpackError as error:
+        outcome = ("error", error)
+    except BaseException as error:  # a child's last words: everything is reported
+        text = " ".join(str(error).split())[:600]
+        outcome = ("error", PackagingError(f"{type(error).__name__}: {text}"))
+    result_file.write_bytes(pickle.dumps(outcome))
+    return 0
+
+
+if __name__ == "__main__":
+    # Under its real name, or `stage` would write to another module's file.
+    from modelpack.packager.child import main as real_main
+
+    sys.exit(real_main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Estimator to ONNX by skl2onnx; also the main module of the converting process.
+"""Estimator to ONNX by skl2onnx, in the packaging process.
 
 There are three *routes*, tried from the cheapest at run time; the parity check decides which one is kept:
 
@@ -14,21 +14,17 @@ There are three *routes*, tried from the cheapest at run time; the parity check 
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.columns import Column
-from modelpack.packager.estimators import has_trees, parts
+from modelpack.packager.estimators import compares_in_float64, has_trees, parts
 from modelpack.packager.normal_form import IR_VERSION, OPSETS
 
 Route = Literal["float32", "split", "float64"]
@@ -40,7 +36,7 @@ WHOLE = "number"
 
 @dataclass(frozen=True)
 class Job:
-    """What the converting process is asked to do."""
+    """One conversion."""
 
     estimator: Any
     columns: tuple[Column, ...]
@@ -51,11 +47,12 @@ class Job:
 def convert(job: Job) -> bytes:
     """ONNX bytes as skl2onnx makes them, with one graph input a column, or one for all (`WHOLE`).
 
-    Mutates and patches freely: meant for the converting process. Any exception may come out of it.
+    Changes the estimator and patches skl2onnx: meant for the packaging process. Any exception may come out of it.
     """
-    from modelpack.packager import fixes
+    from modelpack.packager import boosters, fixes
 
     fixes.apply()
+    boosters.register({kind for p in parts(job.estimator) if (kind := boosters.kind_of(p))})
     estimator = fixes.prepare(job.estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,8 +67,8 @@ def routes_for(estimator: Any) -> tuple[Route, ...]:
         return ("float32", "float64")
     arithmetic = any(hasattr(p, a) for p in parts(estimator) for a in ("scale_", "components_", "lambdas_"))
     if has_trees(estimator) and arithmetic:
-        histogram = any(hasattr(p, "_predictors") for p in parts(estimator))
-        return ("float64", "split", "float32") if histogram else ("split", "float64", "float32")
+        exact = any(compares_in_float64(p) for p in parts(estimator))
+        return ("float64", "split", "float32") if exact else ("split", "float64", "float32")
     return ROUTES
 
 
@@ -142,20 +139,31 @@ def _initial_types(estimator: Any, columns: Sequence[Column], *, double: bool) -
 
 def _options(estimator: Any, method: str) -> dict[Any, Any]:
     """A plain tensor of probabilities instead of a sequence of maps; raw scores where they are the result."""
-    from skl2onnx._supported_operators import _get_sklearn_operator_name
+    from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import _converter_pool
 
+    def allowed(part: Any) -> dict[str, Any]:
+        name = sklearn_operator_name_map.get(type(part))
+        return (_converter_pool[name].get_allowed_options() or {}) if name in _converter_pool else {}
+
+    chosen: dict[int, dict[str, Any]] = {}
+    for part in parts(estimator):
+        # distances by one operator of onnxruntime's own (CDist) instead of a loop, which the server does not run
+        euclidean = getattr(part, "effective_metric_", "euclidean") in ("euclidean", "sqeuclidean")
+        if euclidean and "cdist" in (allowed(part).get("optim") or ()):
+            chosen[id(part)] = {"optim": "cdist"}
     if method not in ("predict_proba", "decision_function"):
-        return {}
+        return chosen
     while isinstance(estimator, Pipeline):
         estimator = estimator.steps[-1][1]
-    allowed = _converter_pool[_get_sklearn_operator_name(type(estimator))].get_allowed_options() or {}
-    wanted = {"zipmap": False} if "zipmap" in allowed else {}
+    wanted = chosen.setdefault(id(estimator), {})
+    if "zipmap" in allowed(estimator):
+        wanted["zipmap"] = False
     if method == "decision_function":
-        if "raw_scores" not in allowed:
+        if "raw_scores" not in allowed(estimator):
             raise NotImplementedError(f"the decision function of {type(estimator).__name__} has no converter")
         wanted["raw_scores"] = True
-    return {id(estimator): wanted} if wanted else {}
+    return {key: options for key, options in chosen.items() if options}
 
 
 def in_words(error: BaseException) -> str:
@@ -165,22 +173,3 @@ def in_words(error: BaseException) -> str:
     if missing:
         return f"skl2onnx has no converter for {missing[1].rpartition('.')[2]}"
     return f"{type(error).__name__}: {text}"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`python -m modelpack.packager.convert JOB MODEL ERROR`: read a job, write ONNX bytes or an error."""
-    job_file, onnx_file, error_file = map(Path, arguments)
-    try:
-        job = pickle.loads(job_file.read_bytes())
-        onnx_file.write_bytes(convert(job))
-    except BaseException as error:  # a child's last words: everything is reported
-        error_file.write_text(json.dumps({"error": in_words(error)}))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # The job was pickled with this module's classes under its real name, not as __main__.
-    from modelpack.packager.convert import main as real_main
-
-    sys.exit(real_main(sys.argv[1:]))

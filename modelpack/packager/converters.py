@@ -1,9 +1,10 @@
-"""Converters of our own for the preprocessing that skl2onnx gets wrong, used in the converting process.
+"""Converters of our own for the preprocessing that skl2onnx gets wrong, used in the packaging process.
 
 - `SimpleImputer`: skl2onnx fills with float32 values whatever its input is, so that everything behind it is
   float32 too; ours keeps float64, and fills texts with two nodes instead of five a column.
 - `OneHotEncoder` of numbers: skl2onnx casts to int64, so that 0.5 is 0; ours compares. Infrequent and dropped
   categories are a matrix behind the plain encoding.
+- `FunctionTransformer`: skl2onnx knows no function; ours knows the usual ones of NumPy (`FUNCTIONS`).
 - `OrdinalEncoder`: skl2onnx forgets what a missing text is encoded as once missing texts are tokens.
 """
 
@@ -30,6 +31,8 @@ def register() -> None:
     for name in ("SklearnImputer", "SklearnSimpleImputer"):
         register_converter(name, _imputer, overwrite=True)
         register_shape_calculator(name, _imputer_shape, overwrite=True)
+    register_converter("SklearnFunctionTransformer", _function, overwrite=True)
+    register_shape_calculator("SklearnFunctionTransformer", _function_shape, overwrite=True)
     register_converter("SklearnOneHotEncoder", _one_hot, overwrite=True)
     register_shape_calculator("SklearnOneHotEncoder", _one_hot_shape, overwrite=True)
     register_converter("SklearnOrdinalEncoder", _ordinal, overwrite=True)
@@ -117,6 +120,52 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
         empty = graph.node("Equal", [name, graph.constant([imputer.missing_values], dtype)])
     filled = graph.constant(imputer.statistics_.astype(np.float64), dtype)
     graph.node("Where", [empty, filled, name], operator.outputs[0].full_name)
+
+
+FUNCTIONS: dict[Any, tuple[tuple[str, float | None], ...]] = {
+    np.log1p: (("Add", 1.0), ("Log", None)),
+    np.log: (("Log", None),),
+    np.log10: (("Log", None), ("Div", math.log(10.0))),
+    np.log2: (("Log", None), ("Div", math.log(2.0))),
+    np.exp: (("Exp", None),),
+    np.expm1: (("Exp", None), ("Sub", 1.0)),
+    np.sqrt: (("Sqrt", None),),
+    np.square: (("Pow", 2.0),),
+    np.abs: (("Abs", None),),
+}
+"""Functions of one number, as ONNX operators that are applied in turn, each with its second operand."""
+
+
+def _function_shape(operator: Any) -> None:
+    first = operator.inputs[0].type
+    if len(operator.inputs) == 1:
+        operator.outputs[0].type = type(first)([first.shape[0], first.shape[1]])
+        return
+    operator.outputs[0].type = type(first)([operator.inputs[0].get_first_dimension(), _width(operator)])
+
+
+def _function(scope: Any, operator: Any, container: Any) -> None:
+    transformer = operator.raw_operator
+    function = transformer.func
+    if function is not None and (function not in FUNCTIONS or transformer.kw_args):
+        known = ", ".join(f"np.{f.__name__}" for f in FUNCTIONS)
+        raise NotImplementedError(
+            f"FunctionTransformer of {getattr(function, '__name__', function)} has no converter; those of {known} have"
+        )
+    graph = _Graph(scope, container)
+    kind = operator.inputs[0].type
+    if isinstance(kind, StringTensorType) and function is not None:
+        raise NotImplementedError(f"FunctionTransformer of {function.__name__} takes numbers, not texts")
+    name = concatenate_variables(scope, operator.inputs, container)
+    if isinstance(kind, Int64TensorType) and function is not None:
+        name = graph.node("Cast", [name], to=TensorProto.FLOAT)
+    for op_type, operand in FUNCTIONS[function] if function is not None else ():
+        second = [] if operand is None else [graph.constant([operand], _dtype(kind))]
+        name = graph.node(op_type, [name, *second])
+    if function is not None:
+        # estimators refuse the infinity of log(0): y + (y - y) makes it NaN, which gives no score either
+        name = graph.node("Add", [name, graph.node("Sub", [name, name])])
+    graph.node("Identity", [name], operator.outputs[0].full_name)
 
 
 def _one_hot_shape(operator: Any) -> None:

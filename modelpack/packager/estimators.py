@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from modelpack.packager.boosters import kind_of
 from modelpack.packager.columns import is_missing
 
 
@@ -35,8 +36,23 @@ def parts(estimator: Any) -> Iterator[Any]:
 def has_trees(estimator: Any) -> bool:
     """Whether any part decides by thresholds, where the last bit of an input matters."""
     return any(
-        hasattr(p, "tree_") or hasattr(p, "_predictors") or hasattr(p, "bin_edges_") for p in parts(estimator)
+        hasattr(p, "tree_") or hasattr(p, "_predictors") or hasattr(p, "bin_edges_") or kind_of(p)
+        for p in parts(estimator)
     )
+
+
+def compares_in_float64(part: Any) -> bool:
+    """Whether it is a tree model that does not round its features to float32."""
+    return hasattr(part, "_predictors") or kind_of(part) == "lightgbm"
+
+
+def ranks_neighbours(estimator: Any) -> bool:
+    """Whether any part scores by its nearest neighbours.
+
+    Beyond 2^24 float64 itself cannot tell the neighbours of a row apart: their squared distances differ in digits
+    that are rounded away, and which ones are nearest is chance.
+    """
+    return any(hasattr(p, "effective_metric_") for p in parts(estimator))
 
 
 def missing_category(estimator: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
+import codecs
+import hashlib
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,53 @@ import joblib
 import pandas as pd
 
 from modelpack.errors import PackagingError
+from modelpack.packager.boosters import KINDS
+from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a model file or folder holds."""
+
+    model: Any
+    """A fitted estimator, or the bytes of an ONNX model."""
+    sample: pd.DataFrame | None = None
+    """Rows that came along with it."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def open_model(source: Any) -> Opened:
+    """A model wherever it is: a fitted estimator or the bytes of an ONNX model as they are, the path of a joblib or
+    .onnx file, or a model of MLflow's (a folder, `runs:/…`, `models:/…`).
+
+    A joblib file and most models of MLflow's **execute code** that their author chose: see `load_model`.
+
+    Raises:
+        PackagingError: there is nothing, or nothing that can be published.
+    """
+    if isinstance(source, Opened):
+        return source
+    if isinstance(source, bytes):
+        return Opened(source, lineage={"onnx": {"sha256": hashlib.sha256(source).hexdigest()}})
+    if not isinstance(source, str | Path):
+        return Opened(source)
+    if is_mlflow(source):
+        model, example, origin, metrics = read_mlflow(source)
+        return Opened(
+            model, example if isinstance(example, pd.DataFrame) else None, {"mlflow": origin}, metrics
+        )
+    file = Path(source)
+    if file.is_dir():
+        raise PackagingError(
+            f"{file} is a folder without a file MLmodel: expected a joblib file, an .onnx file, or a model folder "
+            "of MLflow's."
+        )
+    if file.suffix.lower() == ".onnx":
+        content = read_onnx(file)
+        origin = {"file": file.name, "sha256": hashlib.sha256(content).hexdigest()}
+        return Opened(content, lineage={"onnx": origin})
+    return Opened(load_model(file))
 
 
 def load_model(path: str | Path) -> Any:
@@ -25,27 +75,73 @@ def load_model(path: str | Path) -> Any:
     file = Path(path)
     if not file.is_file():
         raise PackagingError(f"There is no model file {file}: write one with joblib.dump(estimator, path).")
+    if (why := _looks_like(file)) is not None:
+        raise _no_model(file, why)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             estimator = joblib.load(file)
     except (ModuleNotFoundError, AttributeError) as error:
+        library = (error.name or "").partition(".")[0]
         raise PackagingError(
             f"{file} needs something that is not here: {error}. "
-            "Install the libraries that the model was fitted with, in the same versions."
+            "Install the libraries that the model was fitted with, in the same versions"
+            + (f": pip install 'modelpack[{library}]'." if library in KINDS else ".")
         ) from error
-    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
-        head = file.read_bytes()[:16]
-        raise PackagingError(
-            f"{file} is no model: it begins with {head!r}, "
-            "a joblib file of a fitted scikit-learn estimator is expected (joblib.dump(estimator, path))."
-        ) from error
+    except Exception as error:  # unpickling what is no pickle raises nearly anything
+        raise _no_model(file, f"it cannot be unpickled ({type(error).__name__})") from error
     if not hasattr(estimator, "predict"):
         raise PackagingError(
             f"{file} holds a {type(estimator).__name__}, a fitted scikit-learn estimator is expected "
             "(joblib.dump(estimator, path))."
         )
     return estimator
+
+
+_BEGINNINGS = {
+    b"PAR1": "it is a parquet file",
+    b"PK\x03\x04": "it is a zip archive (of torch.save or skops?)",
+    b"\x89HDF": "it is an HDF5 file (of Keras?)",
+}
+
+
+def _looks_like(file: Path) -> str | None:
+    """What a file is that is no joblib file, in words; None where it may be one.
+
+    Looked at before unpickling: to the unpickler some texts are instructions to import a module.
+    """
+    with file.open("rb") as handle:
+        head = handle.read(4096)
+    for beginning, words in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            return words
+    if not head:
+        return "it is empty"
+    try:
+        line = codecs.getincrementaldecoder("utf-8")().decode(head).splitlines()[0]
+    except (UnicodeDecodeError, IndexError):
+        return None
+    return f"it is a text file that begins with {line[:60]!r}" if line.isprintable() else None
+
+
+def _no_model(file: Path, why: str) -> PackagingError:
+    return PackagingError(
+        f"{file} is no model: {why}; a joblib file of a fitted scikit-learn estimator "
+        "(joblib.dump(estimator, path)), an .onnx file or a model folder of MLflow's is expected."
+    )
+
+
+def read_onnx(path: str | Path) -> bytes:
+    """The bytes of an .onnx file; what they hold is looked at later.
+
+    Raises:
+        PackagingError: no such file, or not readable.
+    """
+    file = Path(path)
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PackagingError(f"There is no model file {file} that can be read: {error.strerror}.") from error
 
 
 def read_sample(path: str | Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What skl2onnx gets wrong or refuses, put right in the converting process.
+"""What skl2onnx gets wrong or refuses, put right in the packaging process.
 
 - Trees: skl2onnx never says which way a missing value goes; scikit-learn's trees all know it
   (`missing_go_to_left`). Trees fitted with missing values have thresholds at infinity, on which its
@@ -107,7 +107,7 @@ def _add_histogram_tree(
 
 
 def prepare(estimator: Any) -> Any:
-    """The estimator with missing texts as tokens, changed in place: it is the converting process's own."""
+    """The estimator with missing texts as tokens, changed in place: it is a copy."""
     for part in parts(estimator):
         if np.any(getattr(part, "is_categorical_", False)):
             raise NotImplementedError(_CATEGORICAL)

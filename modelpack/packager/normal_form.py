@@ -26,7 +26,7 @@ from modelpack.packager.signature import MISSING_TOKEN, Cell
 
 IR_VERSION = 9
 
-OPSETS = {"": 19, "ai.onnx.ml": 3}
+OPSETS = {"": 19, "ai.onnx.ml": 3, "com.microsoft": 1}
 """Old enough for any onnxruntime since 1.16, new enough to compare texts (19) and for float64 trees (3)."""
 
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
@@ -44,7 +44,7 @@ class NormalForm:
 
 
 @dataclass
-class _Source:
+class Source:
     """A tensor made of columns of one type: what a graph input, or a concatenation of some, stands for."""
 
     name: str
@@ -78,44 +78,56 @@ def normalise(
     Raises:
         PackagingError: inputs that do not fit the columns, no usable output, or an invalid model.
     """
-    try:
-        model = onnx.load_from_string(onnx_bytes)
-    except Exception as error:  # protobuf's errors share no public base class
-        raise PackagingError(f"The file is no ONNX model: {error}") from error
-    if model.functions:
-        raise PackagingError(
-            "The model has local functions, which the server does not run: export it without them."
-        )
-    model = onnx.compose.add_prefix(_newer(model), _OWN)
+    model = onnx.compose.add_prefix(_newer(parse(onnx_bytes)), _OWN)
     graph = model.graph
-    initializers = {i.name for i in graph.initializer}
-    inputs = [i.name for i in graph.input if i.name not in initializers]
-    if by_position and len(inputs) == len(columns):
-        meant = dict(zip(inputs, columns, strict=True))
-    else:
-        meant = {_OWN + c.name: c for c in columns}
-    _drop_zipmap(graph)
+    sources = sources_of(graph, columns, prefix=_OWN, by_position=by_position)
     chosen = _choose_output(graph, None if output is None else _OWN + output)
-    score = _select(graph, chosen, index, sign)
+    score = _select(model, chosen, index, sign)
     _prune(graph, score)
     _drop_identities(graph, score)
-    looping = sorted({node.op_type for node in graph.node} & CONTROL_FLOW)
-    if looping:
-        raise PackagingError(
-            f"The model needs control flow ({', '.join(looping)}), which the server does not run, since it may "
-            "never end. Use an estimator that needs no loop (docs/estimators.md)."
-        )
-    sources = _sources(graph, columns, meant)
-    sources = _fold_concats(graph, sources)
+    refuse_control_flow(graph)
+    left = {value.name for value in graph.input}
+    sources = _fold_concats(graph, [s for s in sources if s.name in left])
     ordered = _feed(graph, sources, columns)
     tidy(graph)
-    score = _guard(graph, score, ordered, closed or {})
+    score = _guard(model, score, ordered, closed or {})
     _finish(model, score)
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # several error types, none of them useful to tell apart
         raise PackagingError(f"The model in normal form is not valid ONNX: {error}") from error
     return NormalForm(model.SerializeToString(deterministic=True), ordered)
+
+
+def parse(onnx_bytes: bytes) -> Any:
+    """The model, without the maps that ZipMap makes of scores.
+
+    Raises:
+        PackagingError: the bytes are no ONNX model, or one with local functions.
+    """
+    try:
+        model = onnx.load_from_string(onnx_bytes)
+    except Exception as error:  # protobuf's errors share no public base class
+        raise PackagingError(f"The file is no ONNX model: {error}") from error
+    if not model.graph.output:
+        raise PackagingError("The file is no ONNX model: it has no outputs.")
+    if model.functions:
+        raise PackagingError(
+            "The model has local functions, which the server does not run: write them out with "
+            "onnx.inliner.inline_local_functions(model), or export it without them."
+        )
+    _drop_zipmap(model.graph)
+    return model
+
+
+def refuse_control_flow(graph: Any) -> None:
+    """Raise PackagingError where a node has a graph of its own."""
+    looping = sorted({node.op_type for node in graph.node} & CONTROL_FLOW)
+    if looping:
+        raise PackagingError(
+            f"The model needs control flow ({', '.join(looping)}), which the server does not run, since it may "
+            "never end. Use an estimator that needs no loop (docs/estimators.md)."
+        )
 
 
 def _newer(model: Any) -> Any:
@@ -172,11 +184,12 @@ def _choose_output(graph: Any, name: str | None) -> Any:
     return floats[0]
 
 
-def _select(graph: Any, chosen: Any, index: int | None, sign: float) -> str:
+def _select(model: Any, chosen: Any, index: int | None, sign: float) -> str:
     """Append the nodes that take the score out of the chosen output; return the score's present name."""
+    graph = model.graph
     name = str(chosen.name)
     declared = _dims(chosen)
-    dims = _type_of(graph, name)[1] or declared
+    dims = _type_of(model, name)[1] or declared
     width = dims[1] if dims is not None and len(dims) == 2 else None
     if index is not None and width != 1 and (dims is None or len(dims) != 1):
         graph.initializer.append(numpy_helper.from_array(np.array([index], np.int64), "score_index"))
@@ -231,17 +244,39 @@ def _prune(graph: Any, score: str) -> None:
             graph.input.remove(value)
 
 
-def _sources(graph: Any, columns: Sequence[Column], by_name: Mapping[str, Column]) -> list[_Source]:
-    named = {by_name[i.name].name for i in graph.input if i.name in by_name}
+def graph_inputs(graph: Any) -> list[Any]:
+    """What has to be fed: old files list their weights among the inputs."""
+    constants = {i.name for i in graph.initializer}
+    return [i for i in graph.input if i.name not in constants]
+
+
+def sources_of(
+    graph: Any, columns: Sequence[Column], *, prefix: str = "", by_position: bool = False
+) -> list[Source]:
+    """What each input of the graph stands for.
+
+    Args:
+        prefix: what the graph's own names begin with, for the messages.
+        by_position: see `normalise`.
+
+    Raises:
+        PackagingError: the inputs do not fit the columns.
+    """
+    inputs = graph_inputs(graph)
+    if by_position and len(inputs) == len(columns):
+        by_name = {i.name: c for i, c in zip(inputs, columns, strict=True)}
+    else:
+        by_name = {prefix + c.name: c for c in columns}
+    named = {by_name[i.name].name for i in inputs if i.name in by_name}
     free = [c for c in columns if c.name not in named]
     sources = []
-    for value in graph.input:
+    for value in inputs:
         tensor = value.type.tensor_type
         kind = "text" if tensor.elem_type == TensorProto.STRING else "number"
         dims = tensor.shape.dim
         if len(dims) != 2:
             raise PackagingError(
-                f"Input {value.name.removeprefix(_OWN)!r} has rank {len(dims)}, "
+                f"Input {value.name.removeprefix(prefix)!r} has rank {len(dims)}, "
                 "a [rows, columns] tensor is expected."
             )
         if value.name in by_name and dims[1].dim_value in (0, 1):
@@ -256,15 +291,15 @@ def _sources(graph: Any, columns: Sequence[Column], by_name: Mapping[str, Column
             names = tuple(c.name for c in free if c.type == kind)[:width]
             if len(names) != width:
                 raise PackagingError(
-                    f"Input {value.name.removeprefix(_OWN)!r} of the model takes {width} {kind} column(s), "
+                    f"Input {value.name.removeprefix(prefix)!r} of the model takes {width} {kind} column(s), "
                     f"{len(names)} are left: {', '.join(names) or 'none'}."
                 )
             free = [c for c in free if c.name not in names]
-        sources.append(_Source(value.name, names, tensor.elem_type))
+        sources.append(Source(value.name, names, tensor.elem_type))
     return sources
 
 
-def _fold_concats(graph: Any, sources: list[_Source]) -> list[_Source]:
+def _fold_concats(graph: Any, sources: list[Source]) -> list[Source]:
     """A Concat of inputs that are used for nothing else is one input of several columns."""
     by_name = {s.name: s for s in sources}
     uses: dict[str, int] = {}
@@ -277,7 +312,7 @@ def _fold_concats(graph: Any, sources: list[_Source]) -> list[_Source]:
         parts_ = [by_name[i] for i in node.input]
         if len({p.elem_type for p in parts_}) != 1:
             continue
-        made = _Source(node.output[0], tuple(c for p in parts_ for c in p.columns), parts_[0].elem_type)
+        made = Source(node.output[0], tuple(c for p in parts_ for c in p.columns), parts_[0].elem_type)
         graph.node.remove(node)
         for part in {p.name: p for p in parts_}.values():
             uses[part.name] -= list(node.input).count(part.name)
@@ -287,7 +322,7 @@ def _fold_concats(graph: Any, sources: list[_Source]) -> list[_Source]:
     return list(by_name.values())
 
 
-def _feed(graph: Any, sources: list[_Source], columns: Sequence[Column]) -> tuple[Column, ...]:
+def _feed(graph: Any, sources: list[Source], columns: Sequence[Column]) -> tuple[Column, ...]:
     """Replace the graph's inputs by `number` and `text`, and make every source from them."""
     del graph.input[:]
     ordered: list[Column] = []
@@ -310,7 +345,7 @@ def _feed(graph: Any, sources: list[_Source], columns: Sequence[Column]) -> tupl
     return tuple(ordered)
 
 
-def _order(sources: list[_Source], natural: list[str]) -> list[str]:
+def _order(sources: list[Source], natural: list[str]) -> list[str]:
     """An order of the columns in which the largest sources are contiguous."""
     order: list[str] = []
     for source in sorted(sources, key=lambda s: -len(s.columns)):
@@ -320,7 +355,7 @@ def _order(sources: list[_Source], natural: list[str]) -> list[str]:
     return order + [n for n in natural if n in used and n not in order]
 
 
-def _pieces(graph: Any, name: str, elem_type: int, sources: list[_Source], order: list[str]) -> list[Any]:
+def _pieces(graph: Any, name: str, elem_type: int, sources: list[Source], order: list[str]) -> list[Any]:
     position = {n: p for p, n in enumerate(order)}
     wanted = [(s, [position[c] for c in s.columns]) for s in sources]
     nodes: list[Any] = []
@@ -364,12 +399,13 @@ def _rename_input(graph: Any, old: str, new: str) -> None:
                 node.input[n] = new
 
 
-def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[str, Sequence[Cell]]) -> str:
+def _guard(model: Any, score: str, columns: Sequence[Column], closed: Mapping[str, Sequence[Cell]]) -> str:
     """Add NaN to the score of a row that holds a value which the estimator refuses to score.
 
     Without this, an encoder with `handle_unknown="error"` gives such a row some other category's score
     (LabelEncoder), or fails the whole batch (OneHotEncoder with `zeros=0`).
     """
+    graph = model.graph
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "OneHotEncoder" and attribute.name == "zeros":
@@ -403,7 +439,7 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
             )
         )
         terms.append(f"guard_out{n}")
-    elem_type, _ = _type_of(graph, score)
+    elem_type, _ = _type_of(model, score)
     graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "guard_shape"))
     graph.node.append(helper.make_node("Reshape", [score, "guard_shape"], ["guard_score"]))
     if elem_type == TensorProto.DOUBLE:
@@ -418,7 +454,7 @@ def _guard(graph: Any, score: str, columns: Sequence[Column], closed: Mapping[st
 def _finish(model: Any, score: str) -> None:
     """One output called score, no stale shapes, no names from elsewhere."""
     graph = model.graph
-    elem_type, dims = _type_of(graph, score)
+    elem_type, dims = _type_of(model, score)
     rank = len(dims) if dims is not None else _rank_by_kind(graph, score)
     if rank not in (1, 2):
         graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "score_shape"))
@@ -460,18 +496,22 @@ def _rank_by_kind(graph: Any, name: str) -> int:
     return 2 if node is not None and node.op_type in _OF_RANK_2 else 0
 
 
-def _type_of(graph: Any, name: str) -> tuple[int, list[int] | None]:
+def _type_of(model: Any, name: str) -> tuple[int, list[int] | None]:
     """Element type and dimensions (0: unknown) of a value by shape inference; float32 and None without.
 
     What the graph itself declares is left out: converters are often wrong about it.
     """
-    copy = onnx.GraphProto.FromString(graph.SerializeToString())
+    copy = onnx.GraphProto.FromString(model.graph.SerializeToString())
     del copy.output[:]
     del copy.value_info[:]
     copy.output.append(onnx.ValueInfoProto(name=name))
     copy.name = copy.name or "graph"
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-    inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
+    imported = {o.domain: o.version for o in model.opset_import}
+    opsets = [helper.make_opsetid(domain, version) for domain, version in (OPSETS | imported).items()]
+    try:
+        inferred = onnx.shape_inference.infer_shapes(helper.make_model(copy, opset_imports=opsets))
+    except Exception as error:  # onnx's errors share no useful base class
+        raise PackagingError(f"The model's types do not fit one another: {error}") from error
     for value in [*inferred.graph.output, *inferred.graph.value_info]:
         if value.name == name and value.type.tensor_type.elem_type:
             return int(value.type.tensor_type.elem_type), _dims(value)

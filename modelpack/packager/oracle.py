@@ -7,19 +7,56 @@ estimator sees a data frame with the sample's own dtypes wherever the cells allo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from modelpack.errors import PackagingError
+from modelpack.errors import ModelpackError, PackagingError
 from modelpack.packager.columns import Column, is_missing
 from modelpack.packager.output import Target
 from modelpack.packager.signature import Cell
 
 Row = list[Cell]
+
+
+class Scorer(Protocol):
+    """Whoever can be asked for the true scores of rows."""
+
+    def scores(self, rows: Sequence[Row]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+        """Scores as float64 [N], NaN where there is none, with a reason each."""
+
+
+def ask(
+    rows: Sequence[Row], call: Callable[[Sequence[Row]], npt.NDArray[np.float64]], whose: str
+) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    """Scores as float64 [N], all in one call where it raises nothing; NaN for the rows that it refuses.
+
+    Args:
+        whose: who scores, for the reasons.
+    """
+    result = np.full(len(rows), np.nan)
+    reasons: dict[int, str] = {}
+    pending = [(0, len(rows))] if rows else []
+    while pending:
+        start, stop = pending.pop()
+        try:
+            result[start:stop] = call(rows[start:stop])
+        except Exception as error:  # whatever an estimator raises is its way of refusing the rows
+            if stop - start == 1:
+                said = _first_line(error)
+                reasons[start] = (
+                    said if isinstance(error, ModelpackError) else f"{type(error).__name__}: {said}"
+                )
+            else:
+                middle = (start + stop) // 2
+                pending += [(start, middle), (middle, stop)]
+    for n in np.flatnonzero(~np.isfinite(result)):
+        reasons.setdefault(int(n), f"{whose}'s own result is {result[n]}")
+        result[n] = np.nan
+    return result, reasons
 
 
 class Oracle:
@@ -65,23 +102,7 @@ class Oracle:
 
     def scores(self, rows: Sequence[Row]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
         """Scores as float64 [N], NaN where the estimator refuses the row, with a reason each."""
-        result = np.full(len(rows), np.nan)
-        reasons: dict[int, str] = {}
-        pending = [(0, len(rows))] if rows else []
-        while pending:
-            start, stop = pending.pop()
-            try:
-                result[start:stop] = self._call(rows[start:stop])
-            except Exception as error:  # whatever an estimator raises is its way of refusing the rows
-                if stop - start == 1:
-                    reasons[start] = f"{type(error).__name__}: {_first_line(error)}"
-                else:
-                    middle = (start + stop) // 2
-                    pending += [(start, middle), (middle, stop)]
-        for n in np.flatnonzero(~np.isfinite(result)):
-            reasons.setdefault(int(n), f"the estimator's own result is {result[n]}")
-            result[n] = np.nan
-        return result, reasons
+        return ask(rows, self._call, "the estimator")
 
     def inputs(self, rows: Sequence[Row]) -> Any:
         """What the estimator is called with: a data frame, or an array where it was fitted on one."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.metadata
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +14,16 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager.child import convert_in_child
+from modelpack.packager import child
+from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
-from modelpack.packager.convert import Job, Route, routes_for
-from modelpack.packager.estimators import missing_category, number_categories, text_categories
+from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
+from modelpack.packager.estimators import (
+    missing_category,
+    number_categories,
+    ranks_neighbours,
+    text_categories,
+)
 from modelpack.packager.golden import Golden, choose_golden
 from modelpack.packager.normal_form import NormalForm, normalise
 from modelpack.packager.oracle import Oracle, Row, rows_of
@@ -32,7 +38,11 @@ from modelpack.packager.trials import accepted_missing, closed_categories
 SAMPLE_LIMIT = 20_000
 """Rows of the sample that are compared; of a larger one, as many evenly spaced ones."""
 
-_SEED = 20240229
+TIMEOUT = 300.0
+"""Seconds that converting and checking may take, unless told otherwise."""
+
+SEED = 20240229
+"""Of the choice of rows for the probes: the same model and sample make the same package."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,13 @@ def package(
     *,
     positive_class: Any = None,
     tolerance: float = 1e-5,
-    timeout: float = 120.0,
+    timeout: float = TIMEOUT,
     accept: str | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> Package:
     """Convert a fitted estimator to ONNX and prove that it gives the estimator's own results.
 
-    Not for models without a scikit-learn estimator: see `normal_form.normalise` for `.onnx` files.
+    All of it happens in a process of its own. Not for models without a scikit-learn estimator: see `package_onnx`.
 
     Args:
         estimator: a fitted scikit-learn classifier or regressor, alone or at the end of a `Pipeline`.
@@ -81,7 +91,7 @@ def package(
             than `SAMPLE_LIMIT` rows, that many are used.
         positive_class: the class whose probability is the score; default for two classes: the second.
         tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
-        timeout: seconds for all conversions together.
+        timeout: seconds for all of it.
         accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
         metrics: figures to keep with the version.
 
@@ -90,9 +100,22 @@ def package(
         PackagingError: anything else that stands in the way.
     """
     if isinstance(sample, pd.DataFrame):
-        sample = _manageable(sample.rename(columns=str))
+        sample = manageable(sample.rename(columns=str))
     columns = model_columns(estimator, sample)
     target = choose_target(estimator, positive_class)
+    made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
+    return replace(made, metrics={str(k): float(v) for k, v in (metrics or {}).items()})
+
+
+def _package(
+    estimator: Any,
+    sample: pd.DataFrame,
+    columns: tuple[Column, ...],
+    target: Target,
+    tolerance: float,
+    accept: str | None,
+) -> Package:
+    """What the packaging process does."""
     oracle = Oracle(estimator, columns, sample, target)
     if missing_category(estimator) is None:
         for column in columns:
@@ -100,24 +123,42 @@ def package(
                 oracle.set_marker(column.name, None)
     with threadpool_limits(1):  # many small calls: threads would only wait for one another
         expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
-        attempt = _convert(estimator, oracle, target, expected, closed, tolerance, timeout, accept)
+        attempt = _convert(estimator, oracle, target, expected, closed, tolerance, accept)
+    return assemble(attempt.form, columns, missing, target.output, expected, attempt.scores, attempt.parity)
+
+
+def assemble(
+    form: NormalForm,
+    columns: Sequence[Column],
+    missing: Sequence[bool],
+    output: Output,
+    expected: Expected,
+    scores: Floats,
+    parity: Parity,
+) -> Package:
+    """The package of a model that passed.
+
+    Args:
+        columns: those that the rows of `expected` have.
+        missing: for each of them, whether a row in which it is missing is scored.
+        scores: what the model in normal form gives for these rows.
+    """
     position = {c.name: n for n, c in enumerate(columns)}
-    order = tuple(position[c.name] for c in attempt.form.columns)
-    signature = _signature(attempt.form.columns, [missing[n] for n in order], target)
-    onnx_bytes = attempt.form.onnx
+    order = tuple(position[c.name] for c in form.columns)
     return Package(
-        onnx=onnx_bytes,
-        sha256=hashlib.sha256(onnx_bytes).hexdigest(),
-        signature=signature,
-        golden=choose_golden(expected, attempt.scores, order),
-        parity=attempt.parity,
+        onnx=form.onnx,
+        sha256=hashlib.sha256(form.onnx).hexdigest(),
+        signature=_signature(form.columns, [missing[n] for n in order], output),
+        golden=choose_golden(expected, scores, order),
+        parity=parity,
         libraries=installed_libraries(),
-        metrics={str(k): float(v) for k, v in (metrics or {}).items()},
-        unused=tuple(c.name for c in columns if c not in attempt.form.columns),
+        metrics={},
+        unused=tuple(c.name for c in columns if c not in form.columns),
     )
 
 
-def _manageable(sample: pd.DataFrame) -> pd.DataFrame:
+def manageable(sample: pd.DataFrame) -> pd.DataFrame:
+    """Of more than `SAMPLE_LIMIT` rows, as many evenly spaced ones."""
     if len(sample) <= SAMPLE_LIMIT:
         return sample
     return sample.iloc[np.linspace(0, len(sample) - 1, SAMPLE_LIMIT).round().astype(int)]
@@ -133,7 +174,8 @@ def _ask(
     estimator: Any, oracle: Oracle, columns: Sequence[Column], rows: Sequence[Row]
 ) -> tuple[Expected, tuple[bool, ...], dict[str, tuple[Any, ...]]]:
     """All that the estimator has to say: its results on sample and probes, and what it accepts."""
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
+    stage("asking the estimator for its own results")
     scores, reasons = oracle.scores(rows)
     accepted = [row for row, score in zip(rows, scores, strict=True) if np.isfinite(score)]
     if not accepted:
@@ -145,6 +187,8 @@ def _ask(
     texts = text_categories(estimator)
     closed = closed_categories(oracle, columns, accepted, texts, number_categories(estimator))
     probes = plain_probes(columns, accepted, texts, rng)
+    if ranks_neighbours(estimator):
+        probes = [p for p in probes if p.kind != "large integer"]
     probes += threshold_probes(estimator, oracle, columns, accepted, rng)
     more, more_reasons = oracle.scores([p.row for p in probes])
     reasons |= {n + len(rows): reason for n, reason in more_reasons.items()}
@@ -168,23 +212,19 @@ def _convert(
     expected: Expected,
     closed: Mapping[str, tuple[Any, ...]],
     tolerance: float,
-    timeout: float,
     accept: str | None,
 ) -> _Attempt:
     """The first route that passes; else the best one where it is accepted, else an error."""
     columns = expected.columns
     probability = target.output.kind == "probability"
-    deadline = time.monotonic() + timeout
     attempts: list[_Attempt] = []
     errors: dict[Route, str] = {}
     accepted = [row for row, score in zip(expected.rows, expected.scores, strict=True) if np.isfinite(score)]
     settled = settle(estimator, oracle.inputs, columns, accepted[: expected.sample_rows])
     for route in routes_for(estimator):
-        left = deadline - time.monotonic()
-        if errors and left <= 0:
-            break
+        stage(f"converting the estimator ({route})")
         try:
-            raw = convert_in_child(Job(settled, columns, target.method, route), max(left, 0.001))
+            raw = _onnx(Job(settled, columns, target.method, route))
             form = normalise(
                 raw, columns, index=_column(target), sign=target.sign, closed=closed, by_position=True
             )
@@ -192,6 +232,7 @@ def _convert(
         except PackagingError as error:
             errors[route] = str(error)
             continue
+        stage("comparing ONNX with the estimator")
         parity = compare(expected, scores, oracle, tolerance, probability=probability, route=route)
         attempts.append(_Attempt(form, scores, parity))
         if parity.passed:
@@ -211,6 +252,20 @@ def _convert(
     raise ParityError(_parity_message(best.parity))
 
 
+def _onnx(job: Job) -> bytes:
+    """The conversion of a copy: converting changes the estimator.
+
+    Raises:
+        PackagingError: whatever went wrong, in words.
+    """
+    try:
+        return convert(copy.deepcopy(job))
+    except PackagingError:
+        raise
+    except Exception as error:  # converters raise whatever they like
+        raise PackagingError(in_words(error)) from error
+
+
 def _column(target: Target) -> int:
     """Which column of the converted output is the score, where there are several.
 
@@ -224,17 +279,17 @@ def _column(target: Target) -> int:
 def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -> Floats:
     """The ONNX model's scores [N] for rows in the order of the estimator's columns."""
     position = {c.name: n for n, c in enumerate(columns)}
-    feed_signature = _signature(form.columns, [True] * len(form.columns), None)
+    feed_signature = _signature(form.columns, [True] * len(form.columns), Output("value"))
     order = [position[c.name] for c in form.columns]
     return Runner(form.onnx).scores(feed_signature.pack([[row[n] for n in order] for row in rows]))
 
 
-def _signature(columns: Sequence[Column], missing: Sequence[bool], target: Target | None) -> Signature:
+def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
     inputs = tuple(
         Input(c.name, c.type, m, MISSING_TOKEN if c.type == "text" else None)
         for c, m in zip(columns, missing, strict=True)
     )
-    return Signature(inputs, target.output if target else Output("value"))
+    return Signature(inputs, output)
 
 
 def _parity_message(parity: Parity) -> str:

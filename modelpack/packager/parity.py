@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Oracle, Row, float32_row
+from modelpack.packager.oracle import Row, Scorer, float32_row
 from modelpack.packager.probes import Probe
 
 ROUNDED_LIMIT = 0.01
@@ -84,7 +84,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Expected:
-    """Rows with the estimator's own results; what every route is held against."""
+    """Rows with the estimator's own results (or those expected of a file); what every route is held against."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -95,6 +95,8 @@ class Expected:
     probes: tuple[Probe, ...]
     scored: npt.NDArray[np.bool_]
     """Rows that the server hands to the model: no input is missing that may not be."""
+    truth: str = "the estimator gives"
+    """How the message about a row begins."""
 
     @property
     def sample_rows(self) -> int:
@@ -102,7 +104,7 @@ class Expected:
 
 
 def compare(
-    expected: Expected, found: Floats, oracle: Oracle, tolerance: float, *, probability: bool, route: str
+    expected: Expected, found: Floats, oracle: Scorer, tolerance: float, *, probability: bool, route: str
 ) -> Parity:
     """Hold ONNX scores [N] against the expected ones [N]; ask the estimator again about the rows that
     differ."""
@@ -151,7 +153,7 @@ def _difference(wanted: Floats, found: Floats, unit: Floats) -> Floats:
 
 
 def _explained(
-    expected: Expected, found: Floats, unit: Floats, differing: Any, oracle: Oracle, tolerance: float
+    expected: Expected, found: Floats, unit: Floats, differing: Any, oracle: Scorer, tolerance: float
 ) -> npt.NDArray[np.bool_]:
     """Which of the differing rows are rounded rows (see the module's docstring)."""
     explained = np.zeros(len(expected.rows), dtype=np.bool_)
@@ -217,4 +219,4 @@ def _describe(expected: Expected, found: Floats, n: int, kinds: Sequence[str]) -
         if np.isfinite(expected.scores[n])
         else f"no score ({expected.reasons.get(n, 'refused')})"
     )
-    return f"{place}: the estimator gives {wanted}, ONNX {found[n]:.9g}, for {cells}"
+    return f"{place}: {expected.truth} {wanted}, ONNX {found[n]:.9g}, for {cells}"

@@ -6,6 +6,7 @@ With one thread the results are bit-equal for batches of 1 to 10,000 rows; with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,28 +19,37 @@ from modelpack.errors import PackagingError
 _FATAL_ONLY = 4
 
 
+def in_words(error: BaseException) -> str:
+    """What onnxruntime says, on one line, without its codes and the generated names of nodes."""
+    text = " ".join(str(error).split())
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (.* Status Message: )?", "", text)[:300]
+
+
+def open_session(onnx_bytes: bytes, what: str) -> Any:
+    """A session as the server opens it. Raises PackagingError where onnxruntime cannot load `what`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = _FATAL_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public base class
+        raise PackagingError(f"onnxruntime cannot load {what}: {in_words(error)}") from error
+
+
 class Runner:
     """A loaded model in normal form."""
 
     def __init__(self, onnx_bytes: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = _FATAL_ONLY
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                onnx_bytes, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors share no public base class
-            raise PackagingError(f"onnxruntime cannot load the converted model: {error}") from error
+        self._session = open_session(onnx_bytes, "the converted model")
 
     def scores(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
         """Scores as float64 [N]."""
         try:
             (score,) = self._session.run(["score"], dict(feeds))
         except Exception as error:  # as above
-            raise PackagingError(f"onnxruntime cannot run the converted model: {error}") from error
+            raise PackagingError(f"onnxruntime cannot run the converted model: {in_words(error)}") from error
         return np.asarray(score, dtype=np.float64).reshape(-1)

@@ -1,10 +1,11 @@
 """Thresholds of histogram trees behind preprocessing, moved so that rounding the inputs does no harm.
 
-Histogram trees compare in float64, and their thresholds often are values of the training data: `x <= t` holds
-with equality for many rows. Behind a scaler s, the server's `s(float32(x))` is then on the wrong side half of
+The thresholds of scikit-learn's histogram trees and of XGBoost's often are values of the training data: `x <= t`
+holds with equality for many rows. Behind a scaler s, the server's `s(float32(x))` is then on the wrong side half of
 the time. Just as the nearest float32 of a threshold is right for raw inputs, the threshold that is right for
 scaled ones lies between `s(v)` and `s(w)`, where v is the nearest float32 of the largest x with `s(x) <= t`,
-and w the float32 above v. Their middle also forgives the last bits in which ONNX may compute s differently.
+and w the float32 above v. (Of XGBoost, which asks `x < t`: w is the nearest float32 of the smallest x that
+goes right, and v the one below.) Their middle also forgives the last bits in which ONNX may compute s differently.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelpack.packager.boosters import SETTLED, kind_of
 from modelpack.packager.columns import Column
 from modelpack.packager.oracle import Row
 from modelpack.packager.trees import Floats, Transform, Trees, links, matrix, tree_groups, value_range
@@ -44,7 +46,8 @@ def settle(estimator: Any, transform: Transform, columns: Sequence[Column], rows
 
 
 def _behind_preprocessing(trees: Trees, transform: Transform) -> bool:
-    return not trees.casts and trees.transform is not transform
+    at_values = hasattr(trees.model, "_predictors") or kind_of(trees.model) == "xgboost"
+    return at_values and trees.transform is not transform
 
 
 def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]) -> None:
@@ -57,23 +60,35 @@ def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]
         trial = [[*base[:column], float(x), *base[column + 1 :]] for x in at]
         return np.asarray(matrix(trees.transform(trial))[:, feature], dtype=np.float64)
 
+    def goes_left(at: Floats) -> npt.NDArray[np.bool_]:
+        values = value(at)
+        return np.asarray((values.astype(np.float32) if trees.casts else values) <= thresholds)
+
     low, high = value_range(rows, column)
     span = high - low
     below, above = np.full(len(thresholds), low - 10 * span), np.full(len(thresholds), high + 10 * span)
-    within = (value(below) <= thresholds) & (value(above) > thresholds)
+    within = goes_left(below) & ~goes_left(above)
     lower, upper = _ordered(below), _ordered(above)
     while (lower + 1 < upper).any():  # not the difference, which may overflow
         middle = (lower >> 1) + (upper >> 1) + (lower & upper & 1)
-        left = value(_number(middle)) <= thresholds
+        left = goes_left(_number(middle))
         lower, upper = np.where(left, middle, lower), np.where(left, upper, middle)
-    nearest = _number(lower).astype(np.float32)
-    following = np.nextafter(nearest, np.float32(np.inf))
+    if trees.casts:  # XGBoost asks x < t, so that the value of the training data goes right
+        following = _number(upper).astype(np.float32)
+        nearest = np.nextafter(following, np.float32(-np.inf))
+    else:
+        nearest = _number(lower).astype(np.float32)
+        following = np.nextafter(nearest, np.float32(np.inf))
     at, after = value(nearest.astype(np.float64)), value(following.astype(np.float64))
     settled = {
         float(t): float((a + b) / 2)
         for t, a, b, fine in zip(thresholds, at, after, within & (at < after), strict=True)
         if fine
     }
+    if trees.casts:
+        known = getattr(trees.model, SETTLED, {})
+        setattr(trees.model, SETTLED, known | {(feature, t): moved for t, moved in settled.items()})
+        return
     for iteration in trees.model._predictors:
         for tree in iteration:
             for node in tree.nodes:

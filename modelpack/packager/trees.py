@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
+from modelpack.packager.boosters import kind_of, nodes_of
+from modelpack.packager.estimators import compares_in_float64
 from modelpack.packager.oracle import Row
 
 Floats = npt.NDArray[np.float64]
@@ -27,14 +29,14 @@ class Trees:
     nodes: tuple[tuple[int, float], ...]
     """Feature and threshold of each deciding node."""
     casts: bool
-    """Whether the trees round their features to float32 (all but histogram trees do)."""
+    """Whether the trees round their features to float32 (all but histogram trees and LightGBM's do)."""
 
 
 def tree_groups(estimator: Any, transform: Transform) -> Iterator[Trees]:
     """Every tree model inside the estimator."""
     nodes = _own_nodes(estimator)
     if nodes:
-        yield Trees(estimator, transform, nodes, casts=not hasattr(estimator, "_predictors"))
+        yield Trees(estimator, transform, nodes, casts=not compares_in_float64(estimator))
         return
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
@@ -54,6 +56,8 @@ def tree_groups(estimator: Any, transform: Transform) -> Iterator[Trees]:
 
 
 def _own_nodes(estimator: Any) -> tuple[tuple[int, float], ...]:
+    if kind_of(estimator):
+        return nodes_of(estimator)
     trees = []
     if hasattr(estimator, "tree_"):
         trees = [estimator.tree_]

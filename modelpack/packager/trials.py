@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Oracle, Row
+from modelpack.packager.oracle import Row, Scorer
 from modelpack.packager.signature import Cell
 
 _BASES = 3
@@ -19,7 +19,7 @@ _STRANGE_TEXTS = ("a category never seen", "Ünseen ✓", "?!")
 _STRANGE_NUMBERS = (0.123456, -7.25, 98765.4)
 
 
-def _accepts(oracle: Oracle, bases: Sequence[Row], at: int, cells: Sequence[Cell]) -> list[bool]:
+def _accepts(oracle: Scorer, bases: Sequence[Row], at: int, cells: Sequence[Cell]) -> list[bool]:
     """For each cell, whether the estimator scores every base row with that cell in it."""
     rows = [[*base[:at], cell, *base[at + 1 :]] for cell in cells for base in bases]
     scores, _ = oracle.scores(rows)
@@ -27,7 +27,7 @@ def _accepts(oracle: Oracle, bases: Sequence[Row], at: int, cells: Sequence[Cell
     return [bool(fine[n : n + len(bases)].all()) for n in range(0, len(rows), len(bases))]
 
 
-def accepted_missing(oracle: Oracle, columns: Sequence[Column], accepted: Sequence[Row]) -> tuple[bool, ...]:
+def accepted_missing(oracle: Scorer, columns: Sequence[Column], accepted: Sequence[Row]) -> tuple[bool, ...]:
     """For each column, whether the estimator scores rows in which it is missing.
 
     Args:
@@ -38,7 +38,7 @@ def accepted_missing(oracle: Oracle, columns: Sequence[Column], accepted: Sequen
 
 
 def closed_categories(
-    oracle: Oracle,
+    oracle: Scorer,
     columns: Sequence[Column],
     accepted: Sequence[Row],
     texts: Sequence[str],

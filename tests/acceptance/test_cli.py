@@ -346,9 +346,12 @@ def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: P
     assert "is gone" in shell.run("alias", "churn", "challenger", "--drop")
     shell.run("retire", "churn", "2", "--reason", "enough")
     assert "is retired" in shell.refused("promote", "churn", "2")
-    assert "granted to" in shell.run("grant", "churn", "modelpack_publisher", "--require-approval")
+    assert "managed by" in shell.run("grant", "churn", "modelpack_publisher", "--require-approval")
+    assert "modelpack_reader may score" in shell.run("grant", "churn", "modelpack_reader", "--predict")
+    assert shell.json("grant", "churn")["predict"] == ["modelpack_reader"]
+    assert "there is no ROLE" in shell.refused("grant", "churn", "--revoke")
     assert (
-        "modelpack_publisher" not in shell.json("grant", "churn", "modelpack_publisher", "--revoke")["roles"]
+        "modelpack_publisher" not in shell.json("grant", "churn", "modelpack_publisher", "--revoke")["manage"]
     )
     assert "Somebody else has to approve" in shell.refused("approve", "churn", "1")
     for wrong in (
@@ -362,3 +365,31 @@ def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: P
             or "--drop" in shell.refused(*wrong)
         )
     assert "retire 2" in shell.run("show", "churn", "1")
+
+
+def test_bytes_of_retired_versions_are_purged(shell: Shell) -> None:
+    published(shell, 1, -1)
+    assert shell.json("purge") == {"purged": {}, "bytes": 0}
+    shell.run("promote", "churn", "2")
+    shell.run("retire", "churn", "1")
+    assert "There is nothing to purge." in shell.run("purge"), "kept for a while"
+    assert "interval" in shell.refused("purge", "--retired-for", "soon")
+    first = packaged(1)
+    assert shell.json("purge", "--retired-for", "0 days") == {
+        "purged": {first.sha256: len(first.onnx)},
+        "bytes": len(first.onnx),
+    }
+    assert "purged" in shell.run("show", "churn", "1")
+
+
+def test_an_approval_is_taken_back(shell: Shell, psql: psycopg.Connection[Any]) -> None:
+    published(shell, 1)
+    psql.execute("alter table modelpack.version disable trigger version_is_immutable")
+    psql.execute("update modelpack.version set created_by = 'somebody_else'")
+    assert "is approved" in shell.run("approve", "churn", "1")
+    assert "is withdrawn." in shell.run("approve", "churn", "1", "--withdraw", "--reason", "too late")
+    assert "is not approved" in shell.refused("approve", "churn", "1", "--withdraw")
+    shell.run("approve", "churn", "1")
+    shell.run("promote", "churn", "1")
+    assert "scores on until `modelpack rollback churn`" in shell.run("approve", "churn", "1", "--withdraw")
+    assert shell.json("show", "churn", "1")["approved_by"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -14,6 +15,15 @@ from dev.cluster import Cluster
 from modelpack.install import install
 from modelpack.server import make_engine
 from tests.faults.hostile import connect
+
+
+def program(name: str) -> str:
+    """Where an operating-system program of dev/apt-packages.txt is; without it the test is left out, but not in CI."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        missing = f"{name} is not installed: run dev/bootstrap"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    return found
 
 
 @pytest.fixture
@@ -44,7 +54,13 @@ def linked_wheels(server_wheels: Path | None) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def private(linked_wheels: Path) -> Iterator[Cluster]:
     """A server of the module's own, to be killed and starved, with modelpack in a database `template`."""
-    settings = {"fsync": "off", "max_connections": "60", "restart_after_crash": "on"}
+    settings = {
+        "fsync": "off",
+        "max_connections": "60",
+        "restart_after_crash": "on",
+        "wal_level": "logical",
+        "wal_retrieve_retry_interval": "100ms",
+    }
     with Cluster.temporary(settings=settings, database="template") as cluster:
         engine = make_engine(cluster.dsn())
         with engine.begin() as connection:

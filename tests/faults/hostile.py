@@ -76,15 +76,30 @@ def visit(session: Session, *visits: tuple[int, float | None]) -> None:
     )
 
 
-def smuggle(session: Session, onnx: bytes, *, model: str = "churn") -> int:
+def smuggle(
+    session: Session,
+    onnx: bytes,
+    *,
+    model: str = "churn",
+    input: str = "x",
+    libraries: dict[str, str] | None = None,
+) -> int:
     """What only a superuser can do: put a version in past every check and bind it. Returns its number."""
+    signature = SIGNATURE | {"inputs": [{"name": input, "type": "number", "missing": True}]}
     session.execute("insert into modelpack.model (model) values (%s) on conflict do nothing", [model])
     digest = hashlib.sha256(onnx).hexdigest()
     session.execute("insert into modelpack.artifact values (%s, %s) on conflict do nothing", [digest, onnx])
     row = session.execute(
-        "insert into modelpack.version (model, version, sha256, signature, golden)"
-        " select %s, 1 + count(*), %s, %s, %s from modelpack.version where model = %s returning version",
-        [model, digest, json.dumps(SIGNATURE), json.dumps({"rows": [[0]], "scores": [0.0]}), model],
+        "insert into modelpack.version (model, version, sha256, signature, golden, libraries)"
+        " select %s, 1 + count(*), %s, %s, %s, %s from modelpack.version where model = %s returning version",
+        [
+            model,
+            digest,
+            json.dumps(signature),
+            json.dumps({"rows": [[0]], "scores": [0.0]}),
+            json.dumps(libraries or {}),
+            model,
+        ],
     ).fetchone()
     assert row is not None
     session.execute(
@@ -98,6 +113,15 @@ def smuggle(session: Session, onnx: bytes, *, model: str = "churn") -> int:
         [model, row[0]],
     )
     session.execute("select modelpack.bind_model(%s)", [model])
+    return int(row[0])
+
+
+def publish(session: Session, *, bias: float = 0.0, onnx: bytes | None = None) -> int:
+    """The plain model, or `onnx`, as the next version of churn, through the gate. Returns its number."""
+    golden = {"rows": [[0]], "scores": [float(np.float32(bias))]}
+    arguments = ["churn", onnx or plain_model(bias), json.dumps(SIGNATURE), json.dumps(golden)]
+    row = session.execute("select modelpack.publish(%s, %s, %s, %s)", arguments).fetchone()
+    assert row is not None
     return int(row[0])
 
 

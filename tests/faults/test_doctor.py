@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,28 @@ from typer.testing import CliRunner
 
 from modelpack.cli import app
 from tests.conftest import _clone
-from tests.faults.hostile import FAILS, Session, open_shop, plain_model, smuggle, unsound, value, visit
+from tests.faults.hostile import (
+    FAILS,
+    Session,
+    attach,
+    connect,
+    open_shop,
+    plain_model,
+    shop,
+    smuggle,
+    unsound,
+    value,
+    visit,
+)
+
+PARTITIONED = """
+create table customer (customer_id bigint primary key) partition by hash (customer_id);
+create table customer_0 partition of customer for values with (modulus 2, remainder 0);
+create table customer_1 partition of customer for values with (modulus 2, remainder 1);
+create table visit (customer_id bigint not null, at timestamptz not null default now(), x double precision)
+  partition by hash (customer_id);
+create table visit_0 partition of visit for values with (modulus 1, remainder 0);
+"""
 
 
 def findings(session: Session) -> dict[str, tuple[str, str, str]]:
@@ -55,6 +77,34 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
         "customer_count_visit_insert() was changed by hand",
     ),
     (
+        "drop function modelpack.customer_verify(bigint, bigint, text[])",
+        "function of public.customer",
+        "fail",
+        "customer_verify(bigint,bigint,text[]) is missing",
+    ),
+    (
+        "drop trigger modelpack_customer_insert on visit; create trigger modelpack_customer_insert after insert on visit"
+        " referencing new table as new_rows for each statement execute function modelpack.customer_count_visit_truncate()",
+        "trigger of public.customer",
+        "fail",
+        "runs modelpack.customer_count_visit_truncate()",
+    ),
+    ("drop function modelpack.examine_log()", "prediction log", "fail", "the examination ends"),
+    ("delete from modelpack.made", "trigger of public.customer", "fail", "nothing is recorded"),
+    (
+        "alter event trigger modelpack_partitions disable",
+        "event trigger modelpack_partitions",
+        "fail",
+        "it is disabled",
+    ),
+    ("drop event trigger modelpack_dropped", "event trigger modelpack_dropped", "fail", "it is missing"),
+    (
+        "update modelpack.setting set value = '40 MB' where name = 'trial_memory'",
+        "process that tries models",
+        "fail",
+        "cannot import numpy",
+    ),
+    (
         "create function later() returns trigger language plpgsql as 'begin return new; end';"
         "create trigger zzz before update on customer for each row execute function later()",
         "order of triggers of public.customer",
@@ -64,6 +114,12 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
     ("drop index index of visit", "index of public.visit", "warn", "none starts with (customer_id)"),
     ("drop index index of customer", "index of stale rows of public.customer", "warn", "none"),
     ("revoke select on visit from modelpack_owner", "rights on public.visit", "fail", "no SELECT"),
+    (
+        "revoke usage on schema public from public, modelpack_owner",
+        "rights on public.customer",
+        "fail",
+        "no USAGE on the schema public",
+    ),
     ("revoke update on customer from modelpack_owner", "rights on public.customer", "fail", "no UPDATE"),
     ("update customer set churn_stale = 'by hand' where false; select modelpack.disable('churn', 'why')", "model churn", "warn", "why"),
     ("delete from modelpack.alias", "champion of churn", "warn", "waits for one"),
@@ -73,6 +129,12 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
     ("alter table visit rename to visits", "event table visit of public.customer", "fail", "called public.visits now"),
     ("alter table visit rename x to y", "column of public.visit", "fail", "x is missing"),
     ("drop table visit", "event table visit of public.customer", "fail", "it was dropped"),
+    (
+        "drop table visit; create table visit (visit_id bigint, customer_id bigint, at timestamptz, x double precision)",
+        "event table visit of public.customer",
+        "fail",
+        "it is another table than the one that was declared",
+    ),
     ("drop table customer", "profile table public.customer", "fail", "it was dropped"),
     (
         "set session_replication_role = replica; insert into visit (customer_id, x) values (1, 200); reset session_replication_role",
@@ -85,6 +147,13 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
         "customers of public.customer (a sample of visit)",
         "fail",
         "1 have events and no profile",
+    ),
+    (
+        "set session_replication_role = replica; update customer set features_at = now() + interval '1 day' where customer_id < 4;"
+        " reset session_replication_role",
+        "rows of public.customer ahead of the clock",
+        "warn",
+        "3",
     ),
     (
         "update modelpack.prediction set scored_at = '2001-01-01' where prediction_id = (select min(prediction_id) from modelpack.prediction)",
@@ -135,6 +204,18 @@ def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(datab
         assert unsound(session) == []
 
 
+def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute(
+            "set session_replication_role = replica; insert into customer values (77); reset session_replication_role"
+        )
+        _, what, mend = findings(session)["rows of public.customer behind the champion"]
+        assert what == "1"
+        session.execute(mend)
+        assert "rows of public.customer behind the champion" not in findings(session)
+        assert unsound(session) == []
+
+
 def test_the_doctor_finds_a_champion_that_scores_differently_here(database: str) -> None:
     with open_shop(database) as session:
         smuggle(session, plain_model(bias=0.5))
@@ -153,6 +234,70 @@ def test_the_doctor_finds_a_log_without_partitions_ahead(database: str) -> None:
         assert found[1] == "none"
         session.execute(found[2].split(";")[0])
         assert "partitions of the prediction log" not in findings(session)
+
+
+def test_the_doctor_finds_dead_rows_that_pile_up(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table customer set (autovacuum_enabled = off)")
+        session.execute("insert into customer select g from generate_series(100, 3000) as g")
+        session.execute("delete from customer where customer_id > 500")
+        session.execute("select pg_stat_force_next_flush()")
+        _, what, mend = findings(session)["dead rows of public.customer"]
+        assert what.startswith("2500 dead")
+        session.execute(mend)
+        session.execute("select pg_stat_force_next_flush()")
+        assert "dead rows of public.customer" not in findings(session)
+
+
+def test_the_doctor_finds_a_champion_that_was_made_with_another_onnxruntime(database: str) -> None:
+    with open_shop(database) as session:
+        number = smuggle(session, plain_model(), libraries={"onnxruntime": "1.2.3"})
+        status, what, mend = findings(session)[f"onnxruntime of churn version {number}"]
+        assert status == "warn"
+        assert what.endswith(" here")
+        assert "install 1.2.3" in mend
+
+
+def test_the_doctor_finds_rows_that_no_model_could_score(database: str) -> None:
+    with open_shop(database) as session:
+        visit(session, (1, 1e300))
+        status, what, mend = findings(session)["failures of churn version 1"]
+        assert (status, "(input)" in what) == ("warn", True)
+        assert mend.startswith("look at the rows: ")
+        assert session.execute(mend.removeprefix("look at the rows: ")).fetchall() != []
+
+
+def test_the_doctor_finds_partitions_that_lost_their_triggers(database: str) -> None:
+    with connect(database) as session:
+        session.execute(PARTITIONED)
+        attach(database, shop())
+        smuggle(session, plain_model())
+        visit(session, *((c, 100) for c in range(1, 11)))
+        assert not [check for check in findings(session) if check.startswith("partitions of public")]
+        names = session.execute(
+            "select tgname from pg_trigger where tgrelid = 'visit_0'::regclass and tgparentid = 0 and not tgisinternal"
+        ).fetchall()
+        session.execute("".join(f"drop trigger {name} on visit_0;" for (name,) in names))
+        status, what, mend = findings(session)["partitions of public.visit"]
+        assert (status, what) == ("fail", "public.visit_0 lacks triggers")
+        for statement in mend.split("; "):
+            session.execute(statement)
+        assert "partitions of public.visit" not in findings(session)
+        session.execute("insert into visit_0 (customer_id, x) values (1, 200)")
+        assert unsound(session) == []
+
+
+def test_the_doctor_finds_libraries_that_a_session_took_from_elsewhere(
+    database: str, wheel_folder: Path
+) -> None:
+    with open_shop(database) as session:
+        session.execute(
+            "create or replace function modelpack.server_wheels() returns text language sql immutable"
+            f" as $$ select '{wheel_folder}'::text $$"
+        )
+        status, _, mend = findings(session)["wheels"]
+        assert status == "warn"
+        assert f"server-setup {wheel_folder}" in mend
 
 
 def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
@@ -187,6 +332,12 @@ def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows
     ("breaks", "check", "what"),
     [
         (lambda folder: folder.chmod(0o777), "folder of the wheels", "others may write it"),
+        pytest.param(
+            lambda folder: os.chown(folder, 4711, -1),
+            "folder of the wheels",
+            "it belongs to user id 4711",
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away"),
+        ),
         (
             lambda folder: folder.rename(folder.with_name("elsewhere")),
             "folder of the wheels",
@@ -199,7 +350,7 @@ def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows
             "ImportError: broken",
         ),
     ],
-    ids=["loose", "gone", "abi", "import"],
+    ids=["loose", "owner", "gone", "abi", "import"],
 )
 def test_the_doctor_finds_what_is_wrong_with_the_wheels(
     database: str, wheel_folder: Path, breaks: Callable[[Path], Any], check: str, what: str
@@ -247,3 +398,30 @@ def test_the_command_prints_findings_with_what_mends_them_and_fails_when_somethi
             session.execute(mend.split(";")[0])
         found = findings(session)
     assert {status for check, (status, *_) in found.items() if check != "folder of the wheels"} <= {"warn"}
+
+
+def test_the_command_finds_functions_of_another_release_and_apply_brings_them_up_to_date(
+    database: str,
+) -> None:
+    def warned() -> list[str]:
+        done = CliRunner().invoke(app, ["doctor", "--dsn", database, "--json"])
+        checks = json.loads(done.stdout)["checks"]
+        return [
+            row["found"] for row in checks if row["check"] == "release of the functions of public.customer"
+        ]
+
+    with open_shop(database) as session:
+        assert warned() == []
+        # as another release would have made it: its text and its record differ from what this one compiles
+        session.execute(
+            "do $do$ begin execute replace(pg_get_functiondef('modelpack.customer_refresh'::regproc), 'begin', 'begin -- older'); end $do$"
+        )
+        session.execute("select modelpack.seal('public.customer')")
+        session.execute("update modelpack.profile set log_function = log_function || ' '")
+        assert "function of public.customer" not in findings(session)
+        assert len(warned()) == 1
+        assert warned()[0].startswith("2 are not what modelpack")
+        attach(database, shop())
+        assert warned() == []
+        visit(session, (1, 200))
+        assert unsound(session) == []

@@ -8,15 +8,19 @@ from typing import Any
 import psycopg
 import pytest
 
+from modelpack.declaration.profile import OnError
 from tests.faults.hostile import (
     ENDLESS,
     FAILS,
     INFINITE,
     NOT_A_NUMBER,
     Session,
+    attach,
     open_shop,
     plain_model,
+    publish,
     scores,
+    shop,
     slow_model,
     smuggle,
     unsound,
@@ -72,6 +76,17 @@ def test_with_on_error_raise_the_statement_is_refused_with_the_reason(database: 
         assert unsound(session) == []
 
 
+def test_on_error_can_be_changed_in_place(database: str) -> None:
+    with open_shop(database) as session:
+        attach(database, shop("raise"))
+        with pytest.raises(psycopg.errors.DataException, match="the model fails"):
+            visit(session, (1, FAILS))
+        attach(database, shop("null"))
+        visit(session, (1, FAILS))
+        assert scores(session, 1)[1][0] is None
+        assert unsound(session) == []
+
+
 def test_an_endless_model_is_ended_at_its_time_budget_and_the_event_stays(database: str) -> None:
     with open_shop(database) as session:
         started = time.monotonic()
@@ -93,6 +108,21 @@ def test_a_model_has_its_own_time_budget_and_needs_no_loop_to_exceed_it(database
         visit(session, (1, 5))
         assert "budget of 60 ms" in str(scores(session, 1)[1][1])
         assert unsound(session) == []
+
+
+def test_a_model_that_needs_longer_than_its_budget_is_neither_published_nor_promoted(database: str) -> None:
+    with open_shop(database) as session:
+        set_setting(session, "time_budget", "20 ms")
+        with pytest.raises(
+            psycopg.errors.InvalidParameterValue, match="expected less than its time budget of 20 ms"
+        ):
+            publish(session, onnx=slow_model(steps=60))
+        session.execute("update modelpack.model set time_budget = '1 minute'")
+        number = publish(session, onnx=slow_model(steps=60))
+        session.execute("update modelpack.model set time_budget = '10 ms'")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="time budget of 10 ms"):
+            session.execute("select modelpack.promote('churn', %s)", [number])
+        assert value(session, "select version from modelpack.alias where alias = 'champion'") == 1
 
 
 def test_after_four_ended_calls_the_model_is_left_alone_for_a_while_then_tried_again(database: str) -> None:
@@ -229,6 +259,39 @@ def test_a_cancel_while_the_model_is_read_is_not_mistaken_for_a_broken_model(dat
             visit(fresh, (1, 200))
         assert scores(session, 1)[1] == (pytest.approx(0.2), None)
         assert unsound(session) == []
+
+
+@pytest.mark.parametrize("on_error", ["stale", "null"])
+def test_a_server_whose_plpython_is_gone_takes_every_event_and_marks_the_rows(
+    database: str, on_error: OnError
+) -> None:
+    """As on a standby that was promoted on a machine without the package."""
+    lose = "update pg_proc set probin = %s where probin = %s and proname like 'plpython3%%'"
+    with open_shop(database, on_error=on_error) as session:
+        session.execute(lose, ["$libdir/plpython3_gone", "$libdir/plpython3"])
+        with psycopg.connect(database, autocommit=True) as fresh:
+            for _ in range(2):
+                visit(fresh, (1, 200), (2, 200), (77, None))
+            with fresh.transaction():
+                visit(fresh, (1, 250))
+                visit(fresh, (1, 250))
+            score, stale = scores(fresh, 1)[1]
+            assert score == (pytest.approx(0.1) if on_error == "stale" else None)
+            assert "the server cannot load PL/Python" in str(stale)
+            assert "install postgresql-plpython3" in str(scores(fresh, 2)[2][1])
+            found = fresh.execute("select found from modelpack.doctor() where status = 'fail'").fetchall()
+            assert any("plpython3_gone" in what for (what,) in found)
+            fresh.execute("select modelpack.disable('churn', 'no PL/Python')")
+            visit(fresh, (2, 100))
+            assert scores(fresh, 2)[2][1] == "disabled: no PL/Python"
+            fresh.execute("select modelpack.enable('churn')")
+            assert unsound(fresh) == []
+        session.execute(lose, ["$libdir/plpython3", "$libdir/plpython3_gone"])
+        with psycopg.connect(database, autocommit=True) as fresh:
+            fresh.execute("call modelpack.rescore('customer', only_stale => true)")
+            assert scores(fresh, 1, 2) == {1: (pytest.approx(0.25), None), 2: (pytest.approx(0.1), None)}
+            assert value(fresh, "select count(*) from customer where churn_stale is not null") == 0
+            assert unsound(fresh) == []
 
 
 def test_a_read_only_transaction_is_refused_as_such(database: str) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+import uuid
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from modelpack import Event, Profile, Score, count, last
 from tests.conftest import _clone
 from tests.faults.hostile import (
     FAILS,
     TABLES,
     Session,
     attach,
+    connect,
     open_shop,
     plain_model,
     scores,
@@ -24,6 +27,7 @@ from tests.faults.hostile import (
     value,
     visit,
 )
+from tests.faults.traffic import Traffic
 
 
 def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:
@@ -153,6 +157,110 @@ def test_vacuum_full_cluster_and_new_columns_change_nothing(database: str) -> No
         session.execute("reindex table customer")
         visit(session, (1, 200), (55, 100))
         assert scores(session, 1, 55) == {1: (pytest.approx(0.2), None), 55: (pytest.approx(0.1), None)}
+        assert unsound(session) == []
+
+
+def test_columns_and_indexes_come_and_go_under_writers(database: str) -> None:
+    with open_shop(database) as session, Traffic(database) as traffic:
+        for statement in (
+            "alter table customer add column note text default 'x'",
+            "alter table visit add column channel text not null default 'web'",
+            "create index concurrently visit_channel_idx on visit (channel)",
+            "alter table visit alter column channel type varchar(10)",
+            "alter table customer drop column note",
+            "alter table visit drop column channel",
+            "vacuum full customer",
+            "vacuum full visit",
+        ):
+            session.execute(statement)
+            traffic.goes_on()
+        assert unsound(session) == []
+    with connect(database) as session:
+        assert value(session, "select sum(visits) from customer") == 20 + traffic.committed
+        assert unsound(session) == []
+
+
+@pytest.fixture
+def owner(server: str) -> Iterator[str]:
+    """A role of the test's own, to own tables."""
+    name = f"mp_role_{uuid.uuid4().hex[:12]}"
+    with connect(server) as admin:
+        admin.execute(f"create role {name}")
+        yield name
+        admin.execute(f"drop role {name}")
+
+
+def test_drop_owned_by_the_owner_of_the_tables_leaves_what_the_doctor_names_and_forgets(
+    database: str, owner: str
+) -> None:
+    with open_shop(database) as session:
+        session.execute(f"alter table customer owner to {owner}; alter table visit owner to {owner}")
+        session.execute(f"drop owned by {owner}")
+        ((mend,),) = session.execute(
+            "select mend from modelpack.doctor() where \"check\" = 'profile table public.customer'"
+        ).fetchall()
+        session.execute("select modelpack.disable('churn'), modelpack.enable('churn')")
+        session.execute(mend)
+        assert (
+            value(
+                session,
+                "select count(*) from modelpack.doctor() where status = 'fail' and \"check\" <> 'folder of the wheels'",
+            )
+            == 0
+        )
+        assert value(session, "select count(*) from pg_proc where proname like 'customer%%'") == 0
+        session.execute(TABLES)
+        attach(database, shop())
+        visit(session, (1, 200))
+        assert scores(session, 1)[1] == (pytest.approx(0.2), None)
+
+
+def test_drop_owned_by_the_owner_of_a_partition_takes_its_events_out_of_the_counters(
+    database: str, owner: str
+) -> None:
+    with connect(database) as session:
+        session.execute(
+            "create table customer (customer_id bigint primary key);"
+            "create table visit (customer_id bigint not null, at timestamptz not null default now(), x double precision)"
+            "  partition by range (x);"
+            "create table low partition of visit for values from (0) to (100);"
+            "create table high partition of visit for values from (100) to (1000)"
+        )
+        attach(database, shop())
+        smuggle(session, plain_model())
+        visit(session, (1, 50), (1, 200), (2, 250))
+        session.execute(f"alter table high owner to {owner}")
+        session.execute(f"drop owned by {owner}")
+        assert session.execute("select customer_id, visits, x from customer order by 1").fetchall() == [
+            (1, 1, 50),
+            (2, 0, None),
+        ]
+        assert unsound(session) == []
+
+
+def test_a_dropped_event_table_leaves_profiles_usable_and_is_taken_out_by_applying_another_declaration(
+    database: str,
+) -> None:
+    with open_shop(database) as session:
+        session.execute(
+            "create table call (customer_id bigint, at timestamptz default now(), x double precision)"
+        )
+        session.execute("drop table visit")
+        session.execute("update customer set customer_id = customer_id where customer_id = 1")
+        session.execute("call modelpack.rescore('customer', everything => true)")
+        assert scores(session, 1)[1] == (pytest.approx(0.1), None)
+        features = {"x": last("x"), "visits": count()}
+        event = Event("call", at="at", features=features)
+        attach(database, Profile("customer", key="customer_id", events=[event], scores=[Score("churn")]))
+        session.execute("insert into call (customer_id, x) values (1, 200), (30, 250)")
+        assert scores(session, 1, 30) == {1: (pytest.approx(0.2), None), 30: (pytest.approx(0.25), None)}
+        assert (
+            value(
+                session,
+                "select count(*) from modelpack.doctor() where status = 'fail' and \"check\" <> 'folder of the wheels'",
+            )
+            == 0
+        )
         assert unsound(session) == []
 
 

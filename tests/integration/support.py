@@ -89,11 +89,15 @@ def publish(
     bias: float = 0.0,
     *,
     promote: bool = True,
+    missing: bool = True,
 ) -> int:
-    """Publish a linear model as the next version and, unless told otherwise, promote it."""
+    """Publish a linear model as the next version and, unless told otherwise, promote it.
+
+    `missing`: whether its signature takes NULLs.
+    """
     signature = {
         "format": 1,
-        "inputs": [{"name": n, "type": "number", "missing": True} for n in inputs],
+        "inputs": [{"name": n, "type": "number", "missing": missing} for n in inputs],
         "output": {"name": "score", "kind": "probability", "class": "1"},
     }
     golden = {"rows": [[0] * len(inputs)], "scores": [float(np.float32(1 / (1 + math.exp(-bias))))]}

@@ -299,6 +299,37 @@ def test_a_declaration_that_does_not_fit_leaves_the_database_as_it_was(
     assert dump(database) == before
 
 
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        (
+            'total("amount")',
+            'total("price")',
+            "has no column price",
+        ),  # found when it is held against the tables
+        ('total("amount")', 'total("")', "column"),  # found when the revision is read
+    ],
+)
+def test_alembic_s_own_command_says_a_refusal_in_a_sentence(
+    project: Config, tmp_path: Path, written: str, instead: str, said: str
+) -> None:
+    assert project
+    path = tmp_path / "migrations" / "versions" / "1_scoring.py"
+    path.write_text(path.read_text().replace(written, instead))
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_ours_and_theirs_keep_their_own_version_tables(project: Config, database: str) -> None:
     command.upgrade(project, "head")
     with make_engine(database).begin() as connection:

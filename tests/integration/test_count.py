@@ -523,6 +523,18 @@ def test_a_failed_statement_leaves_no_trace(shop: Callable[..., Session]) -> Non
 # --- customers without a profile ---------------------------------------------------------------------------
 
 
+def test_an_event_whose_profile_another_constraint_forbids_is_refused_and_not_forgotten(
+    shop: Callable[..., Session],
+) -> None:
+    s = shop(before="alter table customer add email text unique default ''")
+    s.execute("insert into purchase (customer_id) values (1)")
+    for rows_ in ("(2)", "(2), (3)"):
+        with pytest.raises(psycopg.errors.UniqueViolation, match="customer_email_key"):
+            s.execute(f"insert into purchase (customer_id) values {rows_}")
+    assert rows(s, "select customer_id, n from customer") == [(1, 1)]
+    assert value(s, "select count(*) from purchase") == 1
+
+
 def test_ignored_events_count_as_soon_as_the_profile_is_there(shop: Callable[..., Session]) -> None:
     session = shop(missing="ignore")
     buy(session, (1, 1, 5, "a"))

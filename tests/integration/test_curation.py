@@ -193,7 +193,7 @@ def test_a_publisher_promotes_only_models_that_are_granted(
 ) -> None:
     ann, bob = person("publisher"), person("publisher")
     ann.publish_package(packaged(), name="churn", promote=True)  # who begins a model has it granted
-    assert registry.grants("churn") == [who(ann)]
+    assert registry.grants("churn") == {who(ann): "manage"}
     bob.publish_package(packaged(-1), name="churn")  # publishing is for all publishers: it does not score
     refused: list[Callable[[], Any]] = [
         lambda: bob.promote("churn", 2),
@@ -255,6 +255,87 @@ def test_four_eyes_see_a_version_before_it_scores(
     assert [s.action for s in registry.history("churn")] == ["promote", "approve", "promote", "rollback"]
     registry.require_approval("churn", False)
     ann.publish_package(packaged(-1), name="churn", promote=True)
+
+
+def test_an_approval_is_taken_back(registry: Registry, person: Callable[..., Registry]) -> None:
+    ann, eve = person("publisher"), person("approver")
+    registry.require_approval("churn")
+    ann.publish_package(packaged(), name="churn")
+    registry.grant("churn", who(ann))
+    with pytest.raises(RegistryError, match="churn version 1 is not approved"):
+        eve.withdraw_approval("churn", 1)
+    eve.approve("churn", 1)
+    with pytest.raises(RegistryError, match="permission denied"):
+        ann.withdraw_approval("churn", 1)
+    eve.withdraw_approval("churn", 1, "seen too late")
+    assert registry.version("churn", 1).approved_by is None
+    with pytest.raises(RegistryError, match="churn version 1 is not approved"):
+        ann.promote("churn", 1)
+    eve.approve("churn", 1)
+    ann.promote("churn", 1)
+    assert [(s.action, s.by, s.reason) for s in registry.history("churn")][1] == (
+        "withdraw",
+        who(eve),
+        "seen too late",
+    )
+
+
+def test_a_rollback_passes_over_what_is_approved_no_more(
+    registry: Registry, person: Callable[..., Registry]
+) -> None:
+    ann, eve = person("publisher"), person("approver")
+    for number, sign in enumerate((1, -1, 1), start=1):
+        ann.publish_package(packaged(sign), name="churn")
+        registry.require_approval("churn")
+        eve.approve("churn", number)
+        ann.promote("churn", number)
+    eve.withdraw_approval("churn", 3)
+    assert registry.version("churn").version == 3, "it scores on"
+    eve.withdraw_approval("churn", 2)
+    assert ann.rollback("churn") == 1
+    eve.approve("churn", 2)
+    ann.promote("churn", 2)
+    assert registry.version("churn").version == 2
+
+
+def test_nobody_scores_with_a_model_that_is_not_granted(
+    registry: Registry, person: Callable[..., Registry]
+) -> None:
+    ann, bob, cat, eve = person("publisher"), person("publisher"), person("reader"), person("approver")
+    for sign in (1, -1):
+        ann.publish_package(packaged(sign), name="churn", promote=True)
+    inputs = {"complaints": 3, "spend": 10.0}
+    score = ann.predict("churn", inputs)
+    for outsider in (bob, cat):
+        with pytest.raises(
+            RegistryError,
+            match=rf"{who(outsider)} may not score with the model churn.*{who(outsider)} --predict",
+        ):
+            outsider.predict("churn", inputs)
+        with pytest.raises(RegistryError, match="may not score with"):
+            outsider.diff("churn", 1, 2)
+    with pytest.raises(RegistryError, match="permission denied"):
+        eve.predict("churn", inputs)
+    assert [d for d in eve.diff("churn", 1, 2) if d.part == "score"], (
+        "an approver sees what there is to approve"
+    )
+    registry.grant("churn", who(cat), "predict")
+    assert cat.predict("churn", inputs) == score
+    assert cat.predict("churn", inputs, 1) != score
+    registry.grant("churn", who(bob), "predict")
+    assert bob.predict("churn", inputs) == score
+    with pytest.raises(RegistryError, match=rf"{who(bob)} may not promote .* granted to {who(ann)};?"):
+        bob.promote("churn", 1)
+    registry.grant("churn", who(bob))
+    registry.grant("churn", who(bob), "predict")
+    assert registry.grants("churn") == {who(ann): "manage", who(bob): "manage", who(cat): "predict"}
+    registry.revoke("churn", who(cat))
+    with pytest.raises(RegistryError, match="may not score with"):
+        cat.predict("churn", inputs)
+    registry.grant("churn", "modelpack_reader", "predict")
+    assert cat.predict("churn", inputs) == score
+    with pytest.raises(RegistryError, match=r"a grant of all is unknown.*manage or predict"):
+        registry.grant("churn", who(cat), "all")
 
 
 def test_set_role_makes_no_second_pair_of_eyes(

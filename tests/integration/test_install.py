@@ -237,7 +237,7 @@ def test_a_server_that_is_too_old_is_refused(empty_database: str, monkeypatch: p
 def test_wheels_that_the_server_cannot_see_are_refused_and_nothing_is_installed(empty_database: str) -> None:
     engine = make_engine(empty_database)
     with (
-        pytest.raises(InstallError, match=r"sees no folder /nowhere/at/all.*pip install"),
+        pytest.raises(InstallError, match=r"sees no folder /nowhere/at/all.*modelpack server-setup"),
         engine.begin() as connection,
     ):
         install(connection, Path("/nowhere/at/all"))
@@ -265,7 +265,8 @@ def test_wheels_for_another_python_are_refused(database: str) -> None:
     try:
         with (
             pytest.raises(
-                InstallError, match=r"wheels for cp27, expected cp3.*built for another Python.*pip install"
+                InstallError,
+                match=r"wheels for cp27, expected cp3.*built for another Python.*modelpack server-setup",
             ),
             engine.begin() as connection,
         ):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from support import Session, linear_score, publish, row, rows, value, wrong
 
 import modelpack
@@ -104,6 +106,32 @@ def test_attach_counts_what_is_there_and_detach_leaves_the_tables_as_they_were(
     assert wrong(session) == []
 
 
+def test_detach_takes_rights_back_when_no_other_declaration_needs_them(
+    engine: Engine, session: Session
+) -> None:
+    session.execute(
+        "create schema shop; create table shop.purchase (like purchase); create table shop.customer (customer_id bigint primary key);"
+        "create table shop.account (account_id bigint primary key)"
+    )
+    bought = Event("shop.purchase", at="at", features={"n": count()})
+    first = Profile("shop.customer", key="customer_id", events=[bought])
+    also = Event("shop.purchase", at="at", key="customer_id", features={"n": count()})
+    second = Profile("shop.account", key="account_id", events=[also])
+    rights = (
+        "select has_schema_privilege('modelpack_owner', 'shop', 'usage'),"
+        " has_table_privilege('modelpack_owner', 'shop.purchase', 'select'), has_table_privilege('modelpack_owner', 'shop.customer', 'update')"
+    )
+    assert row(session, rights) == (False, False, False)
+    migrate(engine, modelpack.CreateScoring(first), modelpack.CreateScoring(second))
+    assert row(session, rights) == (True, True, True)
+    migrate(engine, modelpack.DropScoring(first))
+    assert row(session, rights) == (True, True, False)
+    session.execute("insert into shop.purchase (customer_id) values (1)")
+    assert wrong(session, "shop.account") == []
+    migrate(engine, modelpack.DropScoring(second))
+    assert row(session, rights) == (False, False, False)
+
+
 def test_replace_adds_drops_and_alters_features_in_place(engine: Engine, session: Session) -> None:
     old = declare(
         BOUGHT, Event("visit", at="at", features={"visits": count(), "page": last("page"), "heat": decayed(half_life="1 day")})
@@ -179,6 +207,24 @@ def test_replace_keeps_what_features_alone_remember(engine: Engine, session: Ses
     assert value(session, "select sum(n) from customer") == 41
 
 
+def test_replace_counts_new_features_alike_in_every_session(engine: Engine, session: Session) -> None:
+    session.execute("create table click (customer_id bigint, at timestamp, seconds double precision)")
+    session.execute("insert into click values (1, now() at time zone 'UTC', 0.1::float8 + 0.2::float8)")
+    old = declare(Event("click", at="at", on_delete="keep", features={"clicks": count()}))
+    both = {"clicks": count(), "heat": decayed(half_life="1 hour"), "seconds": total("seconds")}
+    migrate(engine, modelpack.CreateScoring(old))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("set timezone = 'Asia/Tokyo'")
+        connection.exec_driver_sql("set extra_float_digits = -5")
+        op = Operations(MigrationContext.configure(connection))
+        op.invoke(
+            modelpack.ReplaceScoring(old, declare(Event("click", at="at", on_delete="keep", features=both)))
+        )
+    heat, seconds = row(session, "select heat, seconds::text from customer where customer_id = 1")
+    assert heat == pytest.approx(1, abs=0.05)
+    assert seconds == "0.30000000000000004"
+
+
 def test_replace_changes_scores_and_scores_every_row_anew(engine: Engine, session: Session) -> None:
     publish(session, "churn", ["n"], [0.25])
     publish(session, "fraud", ["spend", "gold"], [0.001, 1.0])
@@ -200,6 +246,19 @@ def test_replace_changes_scores_and_scores_every_row_anew(engine: Engine, sessio
     assert value(session, "select churn from customer where customer_id = 1") == pytest.approx(
         linear_score([0.25], 0, [10]), abs=1e-6
     )
+
+
+def test_replace_keeps_what_is_declared_for_a_score_that_cannot_be_had(
+    engine: Engine, session: Session
+) -> None:
+    scores = (Score("churn", inputs={"visits": "1 / (visits - 5)"}, on_error="raise"),)
+    old = declare(Event("visit", features={"visits": count()}), scores=scores)
+    publish(session, "churn", ["visits"], [0.25])
+    migrate(engine, modelpack.CreateScoring(old))
+    more = Event("visit", features={"visits": count(), "pages": distinct("page")})
+    migrate(engine, modelpack.ReplaceScoring(old, declare(more, scores=scores)))
+    with pytest.raises(psycopg.Error, match="division by zero"):
+        session.execute("insert into visit values (1)")
 
 
 def test_replace_refuses_another_declaration_than_the_one_in_force(engine: Engine, session: Session) -> None:
@@ -291,6 +350,62 @@ def test_no_event_slips_through_while_tables_are_written_to(
         for writer in writers:
             writer.join(10)
     assert value(session, "select sum(n) from customer") == 3 * sum(written)
+    assert wrong(session) == []
+
+
+BUYS = {
+    "purchase": "insert into purchase (customer_id, amount) values (1, 100)",
+    "customer": "insert into purchase (customer_id, amount) values (1, 100)",
+    "visit": "insert into purchase (customer_id, amount) select customer_id, 100 from visit limit 1",
+}
+
+
+@pytest.mark.parametrize("change", ["attach", "replace", "detach"])
+@pytest.mark.parametrize("first", BUYS)
+def test_a_change_of_a_declaration_and_a_transaction_that_holds_one_table_and_wants_another(
+    engine: Engine, database: str, session: Session, change: str, first: str
+) -> None:
+    """Whatever the application has read before it writes an event: neither the one nor the other is a deadlock."""
+    old = declare(
+        Event("purchase", at="at", features={"n": count()}), Event("visit", features={"visits": count()})
+    )
+    new = declare(BOUGHT, Event("visit", features={"visits": count()}))
+    session.execute("delete from visit where customer_id <> 1")
+    if change != "attach":
+        migrate(engine, modelpack.CreateScoring(old))
+    changes = {
+        "attach": modelpack.CreateScoring(new), "replace": modelpack.ReplaceScoring(old, new), "detach": modelpack.DropScoring(old)
+    }  # fmt: skip
+    with psycopg.connect(database) as application, ThreadPoolExecutor(1) as beside:
+        application.execute(f"lock table {first} in access share mode")
+        changing = beside.submit(migrate, engine, changes[change])
+        while not value(
+            session,
+            "select exists (select from pg_stat_activity as a where %s = any (pg_blocking_pids(a.pid)))",
+            application.info.backend_pid,
+        ):
+            if changing.done():  # attaching lets everybody read events
+                assert (change, first) in [("attach", "purchase"), ("attach", "visit")]
+                break
+        application.execute(BUYS[first])
+        application.commit()
+        changing.result(20)
+    assert value(session, "select count(*) from purchase where customer_id = 1") == 11
+    if change != "detach":
+        assert row(session, "select n, dearest from customer where customer_id = 1") == (11, 100)
+        assert wrong(session) == []
+
+
+def test_a_change_of_a_declaration_waits_no_longer_for_its_locks_than_it_may(
+    engine: Engine, database: str, session: Session
+) -> None:
+    with psycopg.connect(database) as application, engine.connect() as connection:
+        application.execute("select * from customer")
+        connection.exec_driver_sql("set lock_timeout = '300ms'")
+        op = Operations(MigrationContext.configure(connection))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            op.invoke(modelpack.CreateScoring(declare(BOUGHT)))
+    migrate(engine, modelpack.CreateScoring(declare(BOUGHT)))
     assert wrong(session) == []
 
 

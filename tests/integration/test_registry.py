@@ -234,6 +234,7 @@ def test_a_reader_reads_and_scores_only(member: Any, registry: Registry) -> None
     registry.publish_package(packaged(), name="churn", promote=True)
     reader = member("reader")
     assert reader.version("churn").is_champion
+    registry.grant("churn", "modelpack_reader", "predict")
     assert reader.predict("churn", {"complaints": 0, "spend": 3}) < 0.5
     with pytest.raises(
         RegistryError, match="may not publish; as a superuser: grant modelpack_publisher to mp_role_"
@@ -241,6 +242,20 @@ def test_a_reader_reads_and_scores_only(member: Any, registry: Registry) -> None
         reader.publish(model(), name="churn", sample=sample())
     with pytest.raises(RegistryError, match=r"permission denied.*grant modelpack_publisher"):
         reader.promote("churn", 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "modelpack.version set signature = '{}'",
+        "modelpack.version set golden = '{}'",
+        "modelpack.artifact set onnx = 'x'",
+    ],
+)
+def test_what_was_published_does_not_change(registry: Registry, psql: Any, change: str) -> None:
+    registry.publish_package(packaged(), name="churn")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="what was published does not change"):
+        psql.execute(f"update {change}")
 
 
 def test_a_role_without_rights_is_told_which_it_needs(member: Any) -> None:

@@ -339,3 +339,30 @@ def test_maintain_makes_partitions_ahead_moves_stray_rows_and_drops_old_ones(ses
     dropped = rows(session, "select partition from modelpack.maintain() where action = 'dropped'")
     assert len(dropped) == 1
     assert value(session, "select count(*) from modelpack.prediction") == 2
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_no_time_however_far_costs_an_event(database: str, psql: Session, kind: str) -> None:
+    psql.execute(
+        f"create table customer (customer_id bigint primary key); create table visit (customer_id bigint, at {kind})"
+    )
+    visit = Event("visit", at="at", features={"visits": count(), "seen": last("at")})
+    publish(psql, "churn", ["quiet"], [0.001])
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[visit],
+            scores=[Score("churn", inputs={"quiet": age("seen")})],
+        ),
+    )
+    latest = {"date": "5874897-12-31"}.get(kind, "294276-12-31")
+    for n, (at, missing) in enumerate(
+        {"4713-01-01 BC": False, "-infinity": False, latest: True, "infinity": True}.items(), start=1
+    ):
+        psql.execute("insert into visit values (1, %s)", [at])
+        visits, churn, stale = row(psql, "select visits, churn, churn_stale from customer")
+        assert (visits, stale) == (n, None)
+        assert (churn == pytest.approx(0.5)) is missing
+    assert wrong(psql) == []

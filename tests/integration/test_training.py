@@ -131,6 +131,55 @@ def test_no_event_after_the_moment_is_seen(database: str, psql: Session) -> None
     assert len(frame_of(database, at=["2020-01-05"], everybody=True)) == 2
 
 
+def test_an_input_that_is_called_as_a_column_is_what_the_model_receives(database: str, psql: Session) -> None:
+    psql.execute(TABLES.replace("primary key", "primary key, plan text default 'gold'", 1))
+    psql.execute("insert into purchase values (1, '2020-01-01', 1, 'a'), (1, '2020-01-20', 2, 'b')")
+    event = Event("purchase", at="at", features={"n": count(), "n_7d": count(window="7 days")})
+    mapped = {"n": "n_7d", "plan": "case when plan = 'gold' then 1 else 0 end"}
+    churn, fraud = Score("churn", inputs=mapped), Score("fraud", inputs={"n": "n + n_7d"})
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        profile = Profile("customer", key="customer_id", events=[event], scores=[churn])
+        attach(database, profile)
+        found = training_set(connection, profile, at=["2020-01-21"])
+        assert found.drop(columns="at").to_dict("records") == [
+            {"customer_id": 1, "plan": 1, "n": 1, "n_7d": 1}
+        ]
+        profile = Profile("customer", key="customer_id", events=[event], scores=[churn, fraud])
+        with pytest.raises(ModelpackError, match=r"two scores .* mean different things by the input n"):
+            training_set(connection, profile, at=["2020-01-21"])
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_times_that_python_cannot_hold_are_missing(database: str, psql: Session, kind: str) -> None:
+    psql.execute(
+        TABLES.replace("at timestamptz", f"at {kind}").replace(
+            "primary key", f"primary key, seen {kind} default 'infinity'", 1
+        )
+    )
+    psql.execute(
+        "insert into purchase values (1, '0044-03-15 BC', 1, 'a'), (2, '-infinity', 1, 'a'), (3, '2020-01-01', 1, 'a')"
+    )
+    attach(database, SHOP)
+    found = frame_of(database, at=["2020-01-02"])
+    assert found["n"].tolist() == [1, 1, 1]
+    assert found["last_at"].notna().tolist() == [False, False, True]
+    assert found["days_quiet"].isna().tolist() == [False, True, False]
+    assert found["seen"].isna().all()
+
+
+def test_floats_have_all_their_digits_whatever_the_session_shows(database: str, psql: Session) -> None:
+    psql.execute(TABLES)
+    psql.execute("insert into purchase values (1, '2020-01-01', 0.1::float8 + 0.2::float8, 'a')")
+    attach(database, SHOP)
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("set extra_float_digits = -5")
+        assert training_set(connection, SHOP, at=["2020-01-02"])["spend"].tolist() == [0.1 + 0.2]
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

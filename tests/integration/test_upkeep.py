@@ -146,13 +146,13 @@ def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> No
 
 def test_refresh_writes_just_the_rows_whose_windows_have_moved_on(shop: Callable[..., Session]) -> None:
     session = shop()
+    session.execute("insert into purchase (customer_id, at) values (1, clock_timestamp())")  # loads the model
     session.execute(
-        "insert into purchase (customer_id, at) values (1, clock_timestamp()), "
-        "(2, clock_timestamp() - interval '1 hour' + interval '300 milliseconds')"
+        "insert into purchase (customer_id, at) values (2, clock_timestamp() - interval '1 hour' + interval '1 second')"
     )
     assert rows(session, "select n_1h from customer where customer_id in (1, 2)") == [(1,), (1,)]
     before = versions(session)
-    session.execute("select pg_sleep(0.3)")
+    session.execute("select pg_sleep(1)")
     session.execute("call modelpack.refresh('customer')")
     after = versions(session)
     assert {k for k in after if after[k] != before[k]} == {2}
@@ -190,6 +190,46 @@ def test_events_dated_ahead_count_when_their_time_has_come(shop: Callable[..., S
     assert later[:2] == (n, 1)
     assert later[2] == pytest.approx(heat + 1, abs=1e-3)
     assert wrong(session) == []
+
+
+DUE = """
+insert into purchase (customer_id) values (1);
+insert into purchase (customer_id, at) values (1, clock_timestamp() + interval '250 milliseconds');
+"""
+BUYS_AND_CHANGES = [
+    "with bought as (insert into purchase (customer_id) values (1), (1) returning customer_id)\n"
+    "update customer set plan = 'gold' where customer_id in (select customer_id from bought)",
+    "create function upgrade() returns trigger language plpgsql as 'begin update customer set plan = plan || new.amount "
+    "where customer_id = new.customer_id; return null; end';"
+    "create trigger upgrade after insert on purchase for each row execute function upgrade();"
+    "insert into purchase (customer_id, amount) values (1, 5), (1, 6)",
+]
+
+
+@pytest.mark.parametrize("statement", BUYS_AND_CHANGES)
+def test_a_statement_that_adds_events_and_changes_the_profile_when_others_come_due(
+    database: str, psql: Session, statement: str
+) -> None:
+    psql.execute(TABLES.replace("insert", "--"))
+    features = {"n": count(), "heat": decayed(half_life="7 days")}
+    publish(psql, "churn", ["gold"], [1.0])
+    gold = Score("churn", inputs={"gold": "length(plan)"})
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[Event("purchase", at="at", features=features)],
+            scores=[gold],
+        ),
+    )
+    psql.execute("insert into customer values (1, 'basic')")
+    psql.execute(DUE)
+    psql.execute("select pg_sleep(0.26)")
+    psql.execute(statement)
+    n, heat = row(psql, "select n, heat from customer")
+    assert (n, heat) == (4, pytest.approx(4, abs=1e-3))
+    assert wrong(psql) == []
 
 
 def test_a_profile_without_declaration_is_named(shop: Callable[..., Session]) -> None:

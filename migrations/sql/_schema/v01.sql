@@ -13,6 +13,10 @@ begin
       end;
     end if;
   end loop;
+  -- features are exact only over all rows: row security, also of restrictive policies to come, must hide none
+  if not (select r.rolbypassrls from pg_catalog.pg_roles as r where r.rolname = 'modelpack_owner') then
+    alter role modelpack_owner bypassrls;
+  end if;
 end
 $roles$;
 
@@ -75,11 +79,15 @@ comment on column modelpack.model.requires_approval is 'whether somebody other t
 create table modelpack.permission (
   model text not null references modelpack.model,
   role name not null,
+  may text not null default 'manage',
   granted_at timestamptz not null default now(),
   granted_by name not null default session_user,
-  primary key (model, role)
+  primary key (model, role),
+  -- whoever manages a model may also score with it
+  constraint permission_may check (may in ('manage', 'predict'))
 );
-comment on table modelpack.permission is 'which roles may promote, roll back, alias, describe and retire versions of a model';
+comment on table modelpack.permission is 'which roles may manage a model, or score ad hoc with it';
+comment on column modelpack.permission.may is 'manage: promote, roll back, alias, describe and retire versions, and score ad hoc; predict: score ad hoc alone';
 comment on column modelpack.permission.model is 'name of the model';
 comment on column modelpack.permission.role is 'the role; its members are meant too';
 comment on column modelpack.permission.granted_at is 'when';
@@ -236,14 +244,14 @@ create table modelpack.promotion (
   at timestamptz not null default clock_timestamp(),
   by name not null default session_user,
   -- a rollback goes back along the promotions; the others are history alone
-  constraint promotion_action check (action in ('promote', 'rollback', 'alias', 'unalias', 'approve', 'retire'))
+  constraint promotion_action check (action in ('promote', 'rollback', 'alias', 'unalias', 'approve', 'withdraw', 'retire'))
 );
 create index promotion_model_idx on modelpack.promotion (model, promotion_id);
-comment on table modelpack.promotion is 'the history of a model: who promoted, rolled back, approved, aliased or retired what, when and why';
+comment on table modelpack.promotion is 'the history of a model: who promoted, rolled back, approved (or took that back), aliased or retired what, when and why';
 comment on column modelpack.promotion.promotion_id is 'order of the changes';
 comment on column modelpack.promotion.model is 'name of the model';
 comment on column modelpack.promotion.alias is 'the alias that moved; NULL where none did';
-comment on column modelpack.promotion.action is 'promote or rollback (of the champion), alias or unalias (of other names), approve, retire';
+comment on column modelpack.promotion.action is 'promote or rollback (of the champion), alias or unalias (of other names), approve, withdraw (an approval), retire';
 comment on column modelpack.promotion.version is 'version that the alias stands for since';
 comment on column modelpack.promotion.previous is 'version that it stood for before';
 comment on column modelpack.promotion.reason is 'why, in the words of who did it';
@@ -261,6 +269,7 @@ create table modelpack.profile (
   added_columns text[] not null,
   added_indexes text[] not null default '{}',
   score_function text not null,
+  rescore_function text not null,
   log_function text not null,
   applied_at timestamptz not null default now(),
   applied_by name not null default session_user
@@ -276,6 +285,7 @@ comment on column modelpack.profile.maintained is 'columns that events keep';
 comment on column modelpack.profile.added_columns is 'columns that attaching added and detaching drops';
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
 comment on column modelpack.profile.score_function is 'template of the score trigger''s function';
+comment on column modelpack.profile.rescore_function is 'template of the function that modelpack.rescore calls';
 comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
@@ -351,7 +361,7 @@ comment on column modelpack.prediction.version is 'version that gave the score';
 comment on column modelpack.prediction.prediction is 'the score';
 comment on column modelpack.prediction.inputs is 'numeric inputs, bit for bit those that the model was given (it works in float32), in the order of the signature; NULL is missing';
 comment on column modelpack.prediction.text_inputs is 'text inputs in the order of the signature; NULL where the model takes none';
-comment on column modelpack.prediction.microseconds is 'how long the model took; NULL for the first score of a row, which is logged when the row is written';
+comment on column modelpack.prediction.microseconds is 'how long the model took; NULL where it is not measured: the first score of a row, and rows that modelpack.rescore scores many at a time';
 comment on table modelpack.prediction_default is 'rows of the log outside of the partitions that modelpack.maintain() has made';
 
 create table modelpack.failure_log (

@@ -13,10 +13,27 @@ declare
   v_blocks text := '';
   v_columns text[] := '{}';
   v_logs text := '';
+  -- what scores many rows at a time, where every score can be had so
+  v_batch boolean := true;
+  v_inputs text[] := '{}';
+  v_calls text[] := '{}';
+  v_sets text[] := '{}';
+  v_scored text[] := '{}';
+  v_returned text[] := '{}';
+  v_batch_logs text := '';
+  v_rescore text;
   v_unchanged text;
   -- what happens to a score that cannot be had, by score.on_error
   v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
-  perform modelpack.record_failure(@version_id@, @profile@, v_failure);$stale$;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    perform modelpack.record_failure(@version_id@, @profile@, v_failure);
+  end if;$stale$;
+  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
+  v_run constant text := $run$if current_setting('modelpack.plpython', true) = 'loaded' then
+  v_score := modelpack.score(@version_id@, v_numbers, @packed@);
+else
+  select f.score, f.failure into v_score, v_failure from modelpack.score_first(@version_id@, v_numbers, @packed@) as f;
+end if;$run$;
   v_gone constant text := $gone$
   -- and is taken away: on_error = "null"
   new.@score@ := null;
@@ -46,12 +63,14 @@ begin
 new.@score@_stale := @reason@;@gone@$block$,
         'gone', case when v_score.on_error = 'null' then v_gone else '' end,
         'score', v_score.score, 'model', v_score.model, 'reason', quote_literal('disabled: ' || v_score.disabled));
+      v_batch := false;
       continue;
     elsif v_score.version is null then
       v_blocks := v_blocks || modelpack.fill($block$
 -- score @score@
 new.@score@_stale := 'no version of the model @model@ has been promoted';$block$,
         'score', v_score.score, 'model', v_score.model);
+      v_batch := false;
       continue;
     end if;
     v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
@@ -61,7 +80,9 @@ new.@score@_stale := 'no version of the model @model@ has been promoted';$block$
 v_started := clock_timestamp();
 @call@
 if v_score is null then
-  v_failure := @why@;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    v_failure := @why@;
+  end if;
   @failed@
 else
   new.@score@ := v_score;
@@ -72,7 +93,8 @@ else
     insert into modelpack.prediction
            (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
     values (v_moment, @profile@, @key@, @quoted@, '@model@', @version@, v_score, v_numbers, @packed@,
-            least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
+            -- the clock may have been set, either way, while the model ran
+            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
   end if;
 end if;$block$,
       'call', case when v_feed.may_fail then $call$v_failure := null;
@@ -84,19 +106,37 @@ exception when data_exception then
   v_failure := 'an input cannot be computed: ' || sqlerrm;
 end;
 if v_failure is null then
-  v_score := modelpack.score(@version_id@, v_numbers, v_texts);
+  @run@
 end if;$call$
               when v_feed.texts = 'null::text[]' then 'v_numbers := @numbers@;
-v_score := modelpack.score(@version_id@, v_numbers, null);'
+@run@'
               else 'v_numbers := @numbers@;
 v_texts := @texts@;
-v_score := modelpack.score(@version_id@, v_numbers, v_texts);' end,
+@run@' end,
+      'run', case when v_feed.may_fail then replace(v_run, E'\n', E'\n  ') else v_run end,
       'why', case when v_feed.may_fail then 'coalesce(v_failure, modelpack.failure())' else 'modelpack.failure()' end,
       'packed', case when v_feed.texts = 'null::text[]' then 'null' else 'v_texts' end,
       'key', v_profile.entity_key, 'quoted', quote_literal(v_score.score),
       'failed', case v_score.on_error when 'stale' then v_stale when 'null' then v_stale || v_gone else v_raise end,
       'profile', quote_literal(v_profile.name), 'numbers', v_feed.numbers, 'texts', v_feed.texts,
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
+
+    v_batch := v_batch and not v_feed.may_fail and v_feed.texts = 'null::text[]' and v_feed.numbers like 'array[%';
+    v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || '_inputs');
+    v_calls := v_calls || format('modelpack.score_many(%s, (select array_agg(c.%I order by c.n) from chosen as c)) as %I',
+                                 v_score.version_id, v_score.score || '_inputs', v_score.score || '_scores');
+    v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c.n], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
+                                       'score', v_score.score, 'scores', quote_ident(v_score.score || '_scores'), 'version', v_score.version::text);
+    v_scored := v_scored || format('a.%I[c.n] is not null', v_score.score || '_scores');
+    v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || '_inputs');
+    v_batch_logs := v_batch_logs || modelpack.fill($block$, @logged@ as (
+    insert into modelpack.prediction
+           (scored_at, profile, entity_key, score, model, version, prediction, inputs)
+    select v_moment, @profile@, w.entity_key, @quoted@, '@model@', @version@, w.@score@, w.@inputs@
+      from written as w
+  )$block$,
+      'logged', quote_ident('logged_' || v_score.score), 'profile', quote_literal(v_profile.name), 'quoted', quote_literal(v_score.score),
+      'model', v_score.model, 'version', v_score.version::text, 'score', v_score.score, 'inputs', quote_ident(v_score.score || '_inputs'));
 
     -- a statement that began before a promotion may still log scores of the version before, packed its own way
     v_numbers := v_feed.numbers;
@@ -135,14 +175,24 @@ end if;$block$,
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
   execute modelpack.fill(v_profile.score_function,
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
+  v_rescore := v_profile.rescore_function;
+  if v_batch and cardinality(v_calls) > 0 then
+    v_rescore := modelpack.fill(v_rescore, 'batch', '', 'end', '',
+      'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'),
+      'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
+      'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
+  else
+    v_rescore := regexp_replace(v_rescore, '@batch@.*@end@', '-- one row at a time: see modelpack.rescore');
+  end if;
+  execute v_rescore;
   if v_profile.log_function <> '' then
     v_logs := replace(v_logs, '$row$', 'new');
     execute modelpack.fill(v_profile.log_function, 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
   end if;
   update modelpack.made as m
      set definition = md5(f.prosrc)
-    from unnest(array[v_profile.score_function, v_profile.log_function]) as t (template)
-    join pg_proc as f on f.oid = to_regprocedure(substring(t.template from '^create or replace function (modelpack\.[^(]+\(\))'))
+    from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.log_function]) as t (template)
+    join pg_proc as f on f.oid = to_regproc(substring(t.template from '^create or replace function (modelpack\.[^(]+)\('))
    where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
 end
 $modelpack$;

@@ -14,6 +14,10 @@ begin
       message = format('%s has no declaration', detach.relation),
       hint = 'select name from modelpack.profile lists those that have one.';
   end if;
+  perform modelpack.lock_tables(
+            array(select a.relation from modelpack.attached_tables() as a
+                   where a.profile = v_profile.relation and a.is_event and a.relation is not null),
+            v_profile.relation, 'access exclusive');
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
   for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
     execute format('drop index if exists %s', v_item.name);
@@ -26,7 +30,7 @@ begin
   end loop;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
   delete from modelpack.ignored as i where i.profile = v_profile.name;
-  -- rights and policies of tables that no other declaration names
+  -- rights on tables that no other declaration names
   for v_item in
     select distinct t.relation
       from (select v_profile.relation
@@ -37,8 +41,19 @@ begin
        and t.relation not in (select to_regclass(modelpack.qualified(e.value ->> 'table'))
                                 from modelpack.profile as p, jsonb_array_elements(p.declaration -> 'events') as e)
   loop
-    execute format('drop policy if exists modelpack_owner on %s', v_item.relation);
     execute format('revoke all on %s from modelpack_owner', v_item.relation);
+  end loop;
+  -- and of schemas in which no other declaration has a table
+  for v_item in
+    select distinct n.nspname
+      from (select v_profile.relation
+            union all
+            select to_regclass(modelpack.qualified(e.value ->> 'table')) from jsonb_array_elements(v_profile.declaration -> 'events') as e) as t (relation)
+      join pg_class as c on c.oid = t.relation
+      join pg_namespace as n on n.oid = c.relnamespace
+     where n.oid not in (select o.relnamespace from modelpack.attached_tables() as a join pg_class as o on o.oid = a.relation)
+  loop
+    execute format('revoke usage on schema %I from modelpack_owner', v_item.nspname);
   end loop;
 end
 $modelpack$;

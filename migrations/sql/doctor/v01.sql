@@ -11,6 +11,7 @@ begin
   for v_area in
     select * from (values
       ('server', 'Python, its wheels and who may write their folder', 'the server''s Python imports numpy and onnxruntime'),
+      ('gate', 'process that tries models', 'a small model loads and scores in a process of its own'),
       ('tables', 'tables, columns, indexes and rights', 'what the declarations name is there'),
       ('triggers', 'triggers, functions and partitions', 'what attaching made is there, enabled and unchanged'),
       ('rows', 'rows of profiles', 'fresh, of the champion, and what their events say (sampled)'),
@@ -18,10 +19,16 @@ begin
       ('log', 'prediction log', 'partitions ahead')) as a (name, checks, expectation)
   loop
     v_found := false;
-    for v_row in execute format('select * from modelpack.%I()', 'examine_' || v_area.name) loop
-      v_found := v_found or v_row.status <> 'ok';
-      return query select v_row.status, v_row."check", v_row.found, v_row.expected, v_row.mend;
-    end loop;
+    begin
+      for v_row in execute format('select * from modelpack.%I()', 'examine_' || v_area.name) loop
+        v_found := v_found or v_row.status <> 'ok';
+        return query select v_row.status, v_row."check", v_row.found, v_row.expected, v_row.mend;
+      end loop;
+    exception when others then  -- whatever is broken must not hide the rest; a cancel is none of these
+      v_found := true;
+      return query select 'fail', v_area.checks, format('the examination ends: %s', sqlerrm), v_area.expectation,
+                          format('mend what is named, or what other rows name; then select * from modelpack.%I()', 'examine_' || v_area.name);
+    end;
     if not v_found then
       return query select 'ok', v_area.checks, 'as expected', v_area.expectation, '';
     end if;

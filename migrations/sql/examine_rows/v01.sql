@@ -11,7 +11,11 @@ declare
   v_text text;
   v_keys text[];
 begin
-  for p in select * from modelpack.profile as q where to_regclass(q.name) = q.relation order by q.name loop
+  for p in
+    select q.* from modelpack.profile as q join pg_class as c on c.oid = q.relation
+     where case when has_schema_privilege(c.relnamespace, 'USAGE') then to_regclass(q.name) = q.relation end
+     order by q.name
+  loop
     begin
       for v_score in
         select s.*, a.version as champion from modelpack.score as s
@@ -25,7 +29,8 @@ begin
                format('%s%s, such as: %s', case when v_rows = 10000 then 'at least ' else '' end, v_rows, v_text),
                format('every %s is fresh', v_score.score), format('call modelpack.rescore(%L, only_stale => true);', p.relation::text)
          where v_rows > 0;
-        execute format('select count(*) from (select from %s where %I <> $1 limit 10000) as x', p.relation, v_score.score || '_version')
+        execute format('select count(*) from (select from %s where %I is distinct from $1 and %I is null and $1 is not null limit 10000) as x',
+                       p.relation, v_score.score || '_version', v_score.score || '_stale')
            into v_rows using v_score.champion;
         return query
         select 'warn', format('rows of %s behind the champion', p.name),
@@ -33,6 +38,12 @@ begin
                format('scored by version %s of %s', v_score.champion, v_score.model), format('call modelpack.rescore(%L);', p.relation::text)
          where v_rows > 0;
       end loop;
+      execute format('select count(*) from (select from %s where features_at > clock_timestamp() + interval ''1 minute'' limit 10000) as x', p.relation) into v_rows;
+      return query
+      select 'warn', format('rows of %s ahead of the clock', p.name), format('%s%s', case when v_rows = 10000 then 'at least ' else '' end, v_rows),
+             'features as of the last change: the server''s clock was set back, or the rows come from a machine whose clock goes before',
+             format('call modelpack.refresh(%L, older_than => interval ''0 s'');', p.relation::text)
+       where v_rows > 0;
       -- a sample of events, read as they lie; a load with triggers switched off shows here
       for v_event in select e from jsonb_array_elements(p.declaration -> 'events') as e loop
         execute format(
@@ -55,7 +66,7 @@ begin
                'a profile for every key of an event', format('insert into %s (…) select distinct … from %s on conflict do nothing; call modelpack.rebuild(%L);', p.relation, v_event ->> 'table', p.relation::text)
          where v_rows > 0 and v_event ->> 'missing' = 'create' and v_event ->> 'where' is null;
       end loop;
-    exception when undefined_table or undefined_column or insufficient_privilege then
+    exception when undefined_table or undefined_column or undefined_function or insufficient_privilege then
       null;  -- what is missing has a row of its own
     end;
     return query

@@ -22,10 +22,7 @@ rows = [
     )
 ]
 folder = plpy.execute("select modelpack.server_wheels() as path")[0]["path"]
-install = (
-    f"as root: python{version.rpartition('.')[0]} -m pip install --no-deps"
-    f" --target {folder or '/usr/local/lib/modelpack'} numpy onnxruntime"
-)
+install = f"on the server, as root or its own user: modelpack server-setup {folder or '/usr/local/lib/modelpack'}"
 if folder:
     place, loose = Path(folder), []
     if not place.is_dir():

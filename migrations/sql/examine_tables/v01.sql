@@ -14,7 +14,21 @@ begin
       return query select 'fail', format('profile table %s', p.name), 'it was dropped', 'a table, or no declaration',
                           format('select modelpack.forget(%L);', p.name);
       continue;
-    elsif to_regclass(p.name) is distinct from p.relation then
+    end if;
+    -- before any name is looked up: without USAGE even that fails
+    return query
+    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no USAGE on the schema %s', n.nspname), 'usage',
+           format('grant usage on schema %I to modelpack_owner;', n.nspname)
+      from (select c.relnamespace from pg_class as c
+             where c.oid = p.relation or c.oid in (select m.relation from modelpack.made as m where m.profile_id = p.profile_id)
+             group by c.relnamespace) as u
+      join pg_namespace as n on n.oid = u.relnamespace
+     where not has_schema_privilege('modelpack_owner', n.oid, 'USAGE')
+     order by 3;
+    if found then
+      continue;
+    end if;
+    if to_regclass(p.name) is distinct from p.relation then
       return query select 'fail', format('profile table %s', p.name), format('it is called %s now', p.relation), 'the name in the declaration',
                           format('alter table %s rename to %I; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$'));
       continue;
@@ -32,12 +46,7 @@ begin
     select 'fail', format('rights on %s', p.name), format('modelpack_owner has no %s', r.name), 'select, insert and update',
            format('select modelpack.grant_access(%L, true);', p.relation::text)
       from unnest(array['SELECT', 'INSERT', 'UPDATE']) as r (name)
-     where not has_table_privilege('modelpack_owner', p.relation, r.name)
-    union all
-    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no USAGE on the schema %s', n.nspname), 'usage',
-           format('select modelpack.grant_access(%L, true);', p.relation::text)
-      from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-     where c.oid = p.relation and not has_schema_privilege('modelpack_owner', n.oid, 'USAGE');
+     where not has_table_privilege('modelpack_owner', p.relation, r.name);
     return query
     select 'warn', format('index of stale rows of %s', p.name), 'there is none', 'a partial index, so that stale rows are found without reading the table',
            format('select modelpack.ensure_stale_index(%L, array[%s], array[%s]);', p.relation::text,

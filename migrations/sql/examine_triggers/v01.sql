@@ -7,6 +7,15 @@ declare
   p modelpack.profile;
   v_last text;
 begin
+  return query
+  select 'fail', format('event trigger %s', w.name), case when t.oid is null then 'it is missing' else 'it is disabled' end,
+         'enabled: it keeps features exact when partitions of event tables come and go',
+         case when t.oid is null then format('create event trigger %I on %s;', w.name, w.made) else format('alter event trigger %I enable;', w.name) end
+    from (values ('modelpack_partitions', $$ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function modelpack.follow_partitions()$$),
+                 ('modelpack_dropped', $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$)) as w (name, made)
+    left join pg_event_trigger as t on t.evtname = w.name
+   where t.oid is null or t.evtenabled not in ('O', 'A')
+   order by 2;
   for p in select * from modelpack.profile as q where exists (select from pg_class as c where c.oid = q.relation) order by q.name loop
     -- what attaching made, against what is there
     return query
@@ -50,7 +59,7 @@ begin
        and t.tgname collate "C" > v_last collate "C";
     -- partitions that rows can be inserted straight into
     return query
-    select 'fail', format('partitions of %s', e.relation), format('%s has no count triggers', n.relid::regclass),
+    select 'fail', format('partitions of %s', e.relation), format('%s lacks triggers', n.relid::regclass),
            'the triggers of its parent', format('select modelpack.cover_partitions(%L); call modelpack.rebuild(%L);', e.relation, p.relation::text)
       from (select distinct m.relation from modelpack.made as m
              where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation <> p.relation

@@ -5,7 +5,6 @@ as $modelpack$
 -- For a profile table that is gone: what its declaration left in the schema modelpack and on event tables.
 declare
   v_profile modelpack.profile;
-  v_item record;
 begin
   select * into v_profile from modelpack.profile as p where p.name = modelpack.qualified(forget.name) or p.name = forget.name for update;
   if not found then
@@ -19,19 +18,8 @@ begin
       message = format('the profile table %s is there', v_profile.relation),
       hint = 'Use op.drop_scoring or `modelpack remove` to take its declaration off.';
   end if;
-  for v_item in
-    select t.tgrelid::regclass as on_table, t.tgname from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
-     where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
-       and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-  loop
-    execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
-  end loop;
-  for v_item in
-    select f.oid::regprocedure as name from pg_proc as f
-     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-  loop
-    execute format('drop function %s', v_item.name);
-  end loop;
+  perform modelpack.disarm(v_profile.relation, v_profile.stem);
+  delete from modelpack.ignored as i where i.profile = v_profile.name;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
 end
 $modelpack$;

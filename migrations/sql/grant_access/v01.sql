@@ -11,12 +11,7 @@ begin
   execute format('grant usage on schema %I to modelpack_owner', v_schema);
   execute format('grant %s on %s to modelpack_owner',
                  case when is_profile then 'select, insert, update' else 'select' end, relation::regclass);
-  -- sleeps until row security is switched on; then the triggers still see every row
-  if not exists (select from pg_policy as p where p.polrelid = relation::regclass and p.polname = 'modelpack_owner') then
-    execute format('create policy modelpack_owner on %s to modelpack_owner using (true)%s', relation::regclass,
-                   case when is_profile then ' with check (true)' else '' end);
-  end if;
 end
 $modelpack$;
 comment on function modelpack.grant_access(text, boolean) is
-  'Grants modelpack_owner what the triggers need on an event or profile table; adds a policy for the day when row security is switched on.';
+  'Grants modelpack_owner what the triggers need on an event or profile table. Row security does not apply to that role.';

@@ -4,8 +4,10 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 begin
   -- modelpack.purge takes bytes away, publishing the same model again brings them back; the key is their hash
-  if tg_table_name = 'artifact' and new.sha256 = old.sha256 and (new.onnx is null or old.onnx is null) then
-    return new;
+  if tg_table_name = 'artifact' then  -- a version has no bytes: its rows must not meet the next condition
+    if new.sha256 = old.sha256 and (new.onnx is null or old.onnx is null) then
+      return new;
+    end if;
   end if;
   raise exception using
     errcode = 'restrict_violation',

@@ -14,6 +14,7 @@ declare
   v_taken constant text := 'the model takes: ';
   v_signature text;
 begin
+  perform modelpack.check_grant(predict.model, 'score with', 'predict');
   select m.disabled into v_disabled from modelpack.model as m where m.model = predict.model;
   if v_disabled is not null then
     raise exception using
@@ -91,6 +92,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.predict(text, jsonb, integer) is
-  'Scores named inputs ad hoc with the champion, or with the version given. A missing or unknown input is an error that lists the signature; JSON null is a missing value.';
+  'Scores named inputs ad hoc, for roles to which the model is granted, with the champion, or with the version given. A missing or unknown input is an error that lists the signature; JSON null is a missing value.';
 revoke all on function modelpack.predict(text, jsonb, integer) from public;
 grant execute on function modelpack.predict(text, jsonb, integer) to modelpack_reader, modelpack_publisher;

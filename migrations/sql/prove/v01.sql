@@ -10,9 +10,10 @@ declare
   v_row record;
 begin
   select v.model, v.version, v.signature, v.golden, v.libraries, v.sha256, a.onnx,
-         format('%s version %s', v.model, v.version) as name
+         format('%s version %s', v.model, v.version) as name,
+         date_part('epoch', coalesce(m.time_budget, (select s.value::interval from modelpack.setting as s where s.name = 'time_budget')))::numeric as budget
     into strict v_version
-    from modelpack.version as v join modelpack.artifact as a using (sha256) where v.version_id = prove.version_id;
+    from modelpack.version as v join modelpack.artifact as a using (sha256) join modelpack.model as m using (model) where v.version_id = prove.version_id;
   if v_version.onnx is null or encode(sha256(v_version.onnx), 'hex') <> v_version.sha256 then
     raise exception using
       errcode = 'invalid_parameter_value',
@@ -23,6 +24,14 @@ begin
   end if;
   perform modelpack.inspect(v_version.onnx, v_version.signature, v_version.golden);
   v_report := modelpack.trial(v_version.onnx, v_version.signature, v_version.golden);
+  if v_report -> 'slowest_microseconds' > to_jsonb(v_version.budget * 1000000) then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('%s: a golden row takes %s ms of processor time on this server, expected less than its time budget of %s ms',
+                       v_version.name, round((v_report ->> 'slowest_microseconds')::numeric / 1000), round(v_version.budget * 1000)),
+      detail = 'A running model is ended between two operators only, so one that needs longer would end with a reason instead of a score, late.',
+      hint = format('Publish a smaller model, or as a superuser: update modelpack.model set time_budget = … where model = %L.', v_version.model);
+  end if;
   -- the same onnxruntime gives bit-equal scores; another release may differ in the last digits
   for v_row in
     select e.place, r.cells, e.score as expected, (s.score #>> '{}')::double precision as found, s.reason
@@ -53,4 +62,4 @@ begin
 end
 $modelpack$;
 comment on function modelpack.prove(integer) is
-  'The gate before a version may score: reads its bytes (modelpack.inspect), tries it in a process of its own (modelpack.trial), and refuses it unless each golden row gives the expected score on this server. What passed is recorded in modelpack.inspection; modelpack.load loads nothing else.';
+  'The gate before a version may score: reads its bytes (modelpack.inspect), tries it in a process of its own (modelpack.trial), and refuses it unless each golden row gives the expected score on this server within the time budget of the model. What passed is recorded in modelpack.inspection; modelpack.load loads nothing else.';

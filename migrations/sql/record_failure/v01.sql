@@ -28,7 +28,7 @@ if plan is None:
         "insert into modelpack.failure_log (version_id, profile, kind, reason, failures)"
         " select $1, $2, $3, $4, $5 where not exists (select from modelpack.failure_log as f"
         " where f.version_id = $1 and f.kind = $3"
-        " and f.at > clock_timestamp() - interval '1 minute')",
+        " and f.at between clock_timestamp() - interval '1 minute' and clock_timestamp())",
         ["integer", "text", "text", "text", "bigint"],
     )
 written = plpy.execute(plan, [version_id, profile, kind, reason[:1000], failures]).nrows()

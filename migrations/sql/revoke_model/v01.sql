@@ -7,5 +7,5 @@ begin
   delete from modelpack.permission as p where p.model = revoke_model.model and p.role = revoke_model.role;
 end
 $modelpack$;
-comment on function modelpack.revoke_model(text, name) is 'Takes back what modelpack.grant_model gave.';
+comment on function modelpack.revoke_model(text, name) is 'Takes back all that modelpack.grant_model gave.';
 revoke all on function modelpack.revoke_model(text, name) from public;

@@ -6,10 +6,11 @@ as $modelpack$
 declare
   v_history integer[] := '{}';
   v_target integer;
+  v_approved_only boolean;
   v_step record;
 begin
   perform modelpack.check_grant(rollback.model, 'roll back');
-  perform from modelpack.model as m where m.model = rollback.model for update;
+  select m.requires_approval into v_approved_only from modelpack.model as m where m.model = rollback.model for update;
   -- a promotion adds to the history, a rollback takes away what is newer than its target: so it can be repeated
   for v_step in
     select h.action, h.version from modelpack.promotion as h
@@ -26,7 +27,11 @@ begin
   end loop;
   for v_place in reverse cardinality(v_history) - 1 .. 1 loop
     if not exists (select from modelpack.retirement as r join modelpack.version as v using (version_id)
-                    where v.model = rollback.model and v.version = v_history[v_place]) then
+                    where v.model = rollback.model and v.version = v_history[v_place])
+       and not (v_approved_only and coalesce('withdraw' = (select h.action from modelpack.promotion as h
+                                                            where h.model = rollback.model and h.version = v_history[v_place]
+                                                              and h.action in ('approve', 'withdraw')
+                                                            order by h.promotion_id desc limit 1), false)) then
       v_target := v_history[v_place];
       exit;
     end if;
@@ -43,6 +48,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.rollback(text, text) is
-  'Returns to the champion before this one, and from there to the one before; returns its version. Retired versions are passed over.';
+  'Returns to the champion before this one, and from there to the one before; returns its version. Retired versions are passed over, and where the model requires approval those whose approval was withdrawn.';
 revoke all on function modelpack.rollback(text, text) from public;
 grant execute on function modelpack.rollback(text, text) to modelpack_publisher;

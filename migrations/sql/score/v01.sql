@@ -2,9 +2,10 @@ create or replace function modelpack.score(version_id integer, numbers double pr
 language plpython3u volatile security invoker
 as $modelpack$
 try:
-    run: Any = GD["modelpack"][version_id]
+    run: Any = SD["cache"][version_id]
 except KeyError:
     plpy.execute(f"select modelpack.load({version_id})")
+    SD["cache"] = GD["modelpack"]
     run = GD["modelpack"][version_id]
 return run(numbers, texts)  # type: ignore[no-any-return]
 $modelpack$;

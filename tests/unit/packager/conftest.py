@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelpack.errors import PackagingError
-from modelpack.packager import packing
-from modelpack.packager.convert import Job, convert, in_words
+from modelpack.packager import child
 
 NUMBERS = ["visits", "spend", "days_quiet"]
 TEXTS = ["plan", "region"]
@@ -21,16 +19,14 @@ TELCO = Path(__file__).parents[3].parent / "shared" / "data" / "telco_churn.csv"
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Convert in this process, which saves the start of an interpreter; the child has tests of its own."""
+    """Package in this process, which saves the start of an interpreter; the child has tests of its own."""
 
-    def convert_here(job: Job, timeout: float) -> bytes:
+    def run_here(timeout: float, memory: int | None, function: Any, *arguments: Any, **named: Any) -> Any:
         assert timeout > 0
-        try:
-            return convert(pickle.loads(pickle.dumps(job)))
-        except Exception as error:
-            raise PackagingError(in_words(error)) from error
+        assert memory is None or memory > 0
+        return function(*pickle.loads(pickle.dumps(arguments)), **named)
 
-    monkeypatch.setattr(packing, "convert_in_child", convert_here)
+    monkeypatch.setattr(child, "run_in_child", run_here)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The converting process: its result, its errors, its end."""
+"""The packaging process: its result, its errors, its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ from sklearn.linear_model import LogisticRegression
 
 from modelpack.errors import PackagingError
 from modelpack.packager import package
-from modelpack.packager.child import convert_in_child
-from modelpack.packager.columns import Column
-from modelpack.packager.convert import Job
+from modelpack.packager.child import run_in_child, watched
 
 from .conftest import NUMBERS
-
-COLUMNS = tuple(Column(n, "number") for n in NUMBERS)
 
 
 class Shell:
@@ -32,6 +28,14 @@ class Shell:
 
     def __reduce__(self) -> Any:
         return os.system, (self.command,)
+
+
+class NeverAnswers(LogisticRegression):
+    """Its predictions take for ever."""
+
+    def predict_proba(self, X: Any) -> Any:  # as scikit-learn calls it
+        while len(X):
+            time.sleep(1.0)
 
 
 def ended(pid: int) -> bool:
@@ -47,17 +51,16 @@ def test_a_model_is_packaged_through_the_child(customers: pd.DataFrame, gone: An
     assert made.parity.passed
 
 
-def test_a_conversion_that_does_not_end_is_killed_with_all_that_it_started(
+def test_what_does_not_end_is_killed_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note, interpreter = tmp_path / "pids", tmp_path / "python"
     interpreter.write_text(f"#!/bin/sh\necho $$ > {note}\nsleep 60 &\necho $! >> {note}\nwait\n")
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
-    job = Job(LogisticRegression(), COLUMNS, "predict", "float32")
     start = time.monotonic()
     with pytest.raises(PackagingError, match=r"did not end within 2 s and was stopped.*timeout"):
-        convert_in_child(job, 2.0)
+        run_in_child(2.0, None, max, 1, 2)
     assert time.monotonic() - start < 30
     pids = [int(line) for line in note.read_text().split()]
     assert len(pids) == 2
@@ -67,17 +70,36 @@ def test_a_conversion_that_does_not_end_is_killed_with_all_that_it_started(
     assert all(ended(pid) for pid in pids)
 
 
-def test_a_conversion_that_crashes_is_reported() -> None:
-    job = Job(Shell("kill -9 $PPID"), COLUMNS, "predict", "float32")
+def test_an_estimator_that_never_answers_is_stopped_and_the_message_says_where(
+    customers: pd.DataFrame, gone: Any
+) -> None:
+    estimator = NeverAnswers(max_iter=1000).fit(customers[NUMBERS], gone)
+    told: list[str] = []
+    with (
+        watched(told.append),
+        pytest.raises(
+            PackagingError, match=r"within 10 s and was stopped while asking the estimator for its own"
+        ),
+    ):
+        package(estimator, customers, timeout=10.0)
+    assert told[-1] == "asking the estimator for its own results"
+
+
+def test_what_crashes_is_reported() -> None:
     with pytest.raises(PackagingError, match="ended with exit code -9"):
-        convert_in_child(job, 60.0)
+        run_in_child(60.0, None, max, Shell("kill -9 $PPID"), 1)
 
 
-def test_the_error_of_a_conversion_is_reported() -> None:
-    with pytest.raises(PackagingError, match=r"RuntimeError: .*number of classes.*LogisticRegression"):
-        convert_in_child(Job(LogisticRegression(), COLUMNS, "predict_proba", "float32"), 60.0)
+def test_memory_beyond_the_limit_is_reported() -> None:
+    with pytest.raises(PackagingError, match="MemoryError"):
+        run_in_child(60.0, 2 << 30, bytes, 4 << 30)
+
+
+def test_an_error_comes_back_as_it_was_raised() -> None:
+    with pytest.raises(PackagingError, match=r"ValueError: .*'x'"):
+        run_in_child(60.0, None, int, "x")
 
 
 def test_an_estimator_that_cannot_be_pickled_is_reported() -> None:
     with pytest.raises(PackagingError, match="must be picklable"):
-        convert_in_child(Job(lambda: None, COLUMNS, "predict", "float32"), 60.0)
+        run_in_child(60.0, None, max, lambda: None, 1)

@@ -21,17 +21,28 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC
 
 from modelpack.packager import Package, Signature, package, packing
+from modelpack.packager.converters import FUNCTIONS
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN
 
+from . import zoo
 from .conftest import NUMBERS, TEXTS
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -351,3 +362,31 @@ def test_real_customers_end_to_end(trees: bool, telco: pd.DataFrame) -> None:
     assert made.parity.refused_rows == 0
     assert {i.name for i in made.signature.inputs} == {*numbers, *texts}
     assert made.signature.output.positive_class == "Yes"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        KNeighborsClassifier(),
+        KNeighborsRegressor(),
+        GaussianProcessRegressor(RBF() + WhiteKernel(), optimizer=None),
+    ],
+    ids=lambda last: type(last).__name__,
+)
+def test_distances_need_no_loop(last: Any) -> None:
+    frame = zoo.sample().dropna()
+    values = zoo.target(frame, "binary" if isinstance(last, KNeighborsClassifier) else "value")
+    made = package(make_pipeline(StandardScaler(), last).fit(frame[zoo.NUMBERS], values), frame)
+    assert made.parity.passed
+    assert "CDist" in {node.op_type for node in onnx.load_from_string(made.onnx).graph.node}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: str(function.__name__))
+def test_the_usual_functions_of_numpy_have_a_converter(
+    customers: pd.DataFrame, gone: Any, function: Any
+) -> None:
+    frame = customers[["visits", "spend"]].clip(0.5, 20.0)
+    columns = ColumnTransformer([("f", FunctionTransformer(function), ["spend"])], remainder="passthrough")
+    estimator = make_pipeline(columns, StandardScaler(), LogisticRegression()).fit(frame, gone)
+    made = package(estimator, frame)
+    assert made.parity.passed

@@ -129,7 +129,7 @@ def test_an_estimator_without_a_converter(customers: pd.DataFrame, gone: Any) ->
 
 
 def test_a_model_that_needs_a_loop(customers: pd.DataFrame, gone: Any) -> None:
-    estimator = KNeighborsClassifier().fit(customers[NUMBERS], gone)
+    estimator = KNeighborsClassifier(metric="manhattan").fit(customers[NUMBERS], gone)
     with pytest.raises(PackagingError, match=r"needs control flow \(Scan\), which the server does not run"):
         package(estimator, customers)
 
@@ -225,7 +225,7 @@ class TestFiles:
     def test_a_file_that_is_no_model(self, tmp_path: Path, content: bytes) -> None:
         file = tmp_path / "model.joblib"
         file.write_bytes(content)
-        with pytest.raises(PackagingError, match=r"is no model: it begins with .* is expected"):
+        with pytest.raises(PackagingError, match=r"is no model: it .* is expected"):
             load_model(file)
 
     def test_a_joblib_file_of_something_else(self, tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ MUST_PASS = {
         "RandomForestRegressor": "value",
         "GradientBoostingRegressor": "value",
         "HistGradientBoostingRegressor": "value",
+        "LGBMClassifier": "binary",
+        "LGBMRegressor": "value",
+        "XGBClassifier": "binary",
+        "XGBRegressor": "value",
     }.items()
     for setting in zoo.SETTINGS
 }

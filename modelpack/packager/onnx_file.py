@@ -1,0 +1,419 @@
+"""An `.onnx` file of any origin makes a package: no estimator, but rows with the outputs that are expected of it.
+
+The expected outputs are what the sample is held against. The probes (missing values, texts and numbers that the
+sample does not have) are held against the file as it is, run by onnxruntime in the packaging process: they show
+that the normal form is the same model. What the file itself cannot say is taken from the sample: a number may be
+missing where the sample has such a row with an expected output; a text never may, since nothing says what it would
+be sent as.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+from onnx import TensorProto
+
+from modelpack.errors import PackagingError, ParityError
+from modelpack.packager import child
+from modelpack.packager.child import stage
+from modelpack.packager.columns import Column, column_type, is_missing
+from modelpack.packager.normal_form import graph_inputs, normalise, parse, refuse_control_flow, sources_of
+from modelpack.packager.oracle import Row, ask, rows_of
+from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
+from modelpack.packager.parity import Expected, Floats, Parity, compare
+from modelpack.packager.probes import plain_probes
+from modelpack.packager.runtime import in_words, open_session
+from modelpack.packager.signature import Output
+from modelpack.packager.trials import closed_categories
+
+MEMORY = 8 << 30
+"""Bytes of address space that the process which runs a file may use."""
+
+_ALONE = 20
+"""Rows that are also scored one by one: their scores must not depend on the rows beside them."""
+
+_EXPECTED = "expected output"
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The output that holds the score."""
+
+    output: str
+    index: int | None
+    """Which of its columns; None where it has one number a row."""
+    positive_class: str | None
+
+
+def make_package(
+    model: Any,
+    sample: pd.DataFrame | None,
+    *,
+    expected: str | Sequence[float] | pd.Series[Any] | None = None,
+    inputs: Sequence[str] | None = None,
+    output: str | None = None,
+    **shared: Any,
+) -> Package:
+    """`package` for an estimator, `package_onnx` for the bytes of a model, whichever fits.
+
+    Args:
+        shared: what both take.
+
+    Raises:
+        PackagingError: a sample or the expected outputs are missing, or an estimator comes with what only a file
+            needs; else as the two do.
+    """
+    if sample is None:
+        raise PackagingError("There is no sample: give some rows like those to be scored (--sample).")
+    if isinstance(model, bytes):
+        if expected is None:
+            raise PackagingError(
+                "An ONNX model comes without an estimator to compare with: give the outputs that are expected for "
+                "the rows of the sample (--expected)."
+            )
+        return package_onnx(model, sample, expected, inputs=inputs, output=output, **shared)
+    given = {"expected": expected, "inputs": inputs, "output": output}
+    idle = [f"--{name}" for name, value in given.items() if value is not None]
+    if idle:
+        raise PackagingError(
+            f"{', '.join(idle)} is for .onnx files: a {type(model).__name__} knows its columns and outputs itself."
+        )
+    return package(model, sample, **shared)
+
+
+def package_onnx(
+    onnx_bytes: bytes,
+    sample: pd.DataFrame,
+    expected: str | Sequence[float] | pd.Series[Any],
+    *,
+    inputs: Sequence[str] | None = None,
+    output: str | None = None,
+    positive_class: Any = None,
+    tolerance: float = 1e-5,
+    timeout: float = TIMEOUT,
+    accept: str | None = None,
+) -> Package:
+    """Bring a model to normal form and prove that it gives the outputs that are expected of it.
+
+    Args:
+        onnx_bytes: a model whose inputs are one tensor [rows, k], or several; numbers or texts.
+        sample: rows with the model's columns.
+        expected: the score of each row of the sample, float [rows] (NaN: no score), or the name of the column of
+            the sample that holds it.
+        inputs: the columns that the model's inputs mean, in their order. Default: the columns that bear the names
+            of the inputs, else all columns of the sample.
+        output: name of the output that holds the score; default: the only one that holds floats.
+        positive_class: which column of that output, by the label of its class or by its number from 0. Default for
+            two columns: the second.
+        tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
+        timeout: seconds for all of it.
+        accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
+
+    Raises:
+        ParityError: the outputs are not the expected ones; the message has the worst row.
+        PackagingError: anything else that stands in the way.
+    """
+    frame, wanted = _table(sample, expected)
+    given = None if inputs is None else [str(name) for name in inputs]
+    arguments = (onnx_bytes, frame, wanted, given, output, positive_class, tolerance, accept)
+    return child.run_in_child(timeout, MEMORY, _package, *arguments)
+
+
+def _table(
+    sample: pd.DataFrame, expected: str | Sequence[float] | pd.Series[Any]
+) -> tuple[pd.DataFrame, Floats]:
+    """The columns that may be inputs, and the expected outputs [rows]."""
+    if not isinstance(sample, pd.DataFrame) or len(sample) == 0:
+        raise PackagingError("The sample is empty or no pandas.DataFrame: give some rows to be scored.")
+    frame = sample.rename(columns=str).reset_index(drop=True)
+    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    if twice:
+        raise PackagingError(f"The sample has the same column name twice: {', '.join(twice)}.")
+    if isinstance(expected, str):
+        if expected not in frame.columns:
+            raise PackagingError(
+                f"The sample has no column {expected!r} with the expected outputs. "
+                f"Found: {', '.join(map(str, frame.columns))}."
+            )
+        values, frame = frame[expected], frame.drop(columns=expected)
+    else:
+        values = pd.Series(np.ravel(np.asarray(expected, dtype=object)))
+    if len(values) != len(frame):
+        raise PackagingError(
+            f"There are {len(values)} expected outputs for {len(frame)} rows: one number a row is expected."
+        )
+    try:
+        wanted = np.array([np.nan if is_missing(v) else float(v) for v in values.tolist()], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PackagingError(f"An expected output is no number: {error}.") from error
+    if not np.isfinite(wanted).any():
+        raise PackagingError("No row has an expected output: nothing would be proven.")
+    kept = manageable(frame.assign(**{_EXPECTED: wanted}))
+    return kept.drop(columns=_EXPECTED), kept[_EXPECTED].to_numpy()
+
+
+def _package(
+    onnx_bytes: bytes,
+    frame: pd.DataFrame,
+    wanted: Floats,
+    inputs: list[str] | None,
+    output: str | None,
+    positive_class: Any,
+    tolerance: float,
+    accept: str | None,
+) -> Package:
+    """What the packaging process does."""
+    stage("reading the file")
+    model = parse(onnx_bytes)
+    _refuse(model)
+    columns = _columns(model, frame, inputs)
+    stage("running the file as it is")
+    oracle = _File(model, columns, by_position=inputs is not None)
+    rows = rows_of(frame, columns)
+    chosen = oracle.choose(rows, output, positive_class)
+    scores, reasons = oracle.scores(rows)
+    scored = np.isfinite(scores) & np.isfinite(wanted)
+    accepted = [row for row, fine in zip(rows, scored, strict=True) if fine]
+    if not accepted:
+        raise PackagingError(
+            "The model scores no row of the sample that has an expected output. "
+            f"Its reason for the first row: {reasons.get(0, 'no output is expected')}."
+        )
+    closed = closed_categories(oracle, columns, accepted, _texts(model), ())
+    stage("bringing it to normal form")
+    form = normalise(
+        model.SerializeToString(),
+        columns,
+        output=chosen.output,
+        index=chosen.index,
+        closed=closed,
+        by_position=inputs is not None,
+    )
+    missing = tuple(
+        c.type == "number" and any(row[n] is None for row in accepted) for n, c in enumerate(columns)
+    )
+    probes = tuple(plain_probes(columns, accepted, _texts(model), np.random.default_rng(SEED)))
+    more, more_reasons = oracle.scores([p.row for p in probes])
+    every = (*rows, *(p.row for p in probes))
+    known = Expected(
+        columns,
+        every,
+        np.concatenate([wanted, more]),
+        dict.fromkeys(np.flatnonzero(np.isnan(wanted)).tolist(), "none is given")
+        | {n + len(rows): reason for n, reason in more_reasons.items()},
+        probes,
+        np.array([all(v is not None or m for v, m in zip(row, missing, strict=True)) for row in every]),
+        truth="expected is",
+    )
+    stage("comparing with the expected outputs")
+    found = run_rows(form, columns, every)
+    probability = chosen.positive_class is not None and bool(
+        np.nanmin(wanted) >= 0 and np.nanmax(wanted) <= 1
+    )
+    parity = compare(known, found, _Nobody(), tolerance, probability=probability, route="onnx file")
+    if not parity.passed:
+        if not accept:
+            raise ParityError(_message(parity))
+        parity = replace(parity, accepted=accept)
+    meaning = Output("probability" if probability else "value", chosen.positive_class)
+    return assemble(form, columns, missing, meaning, known, found, parity)
+
+
+def _refuse(model: Any) -> None:
+    """What might never end, would make onnxruntime read other files, or belongs to another command."""
+    refuse_control_flow(model.graph)
+    if any(p.key == "modelpack.signature" for p in model.metadata_props):
+        raise PackagingError(
+            "The file was exported by modelpack, with signature and proof: modelpack import FILE."
+        )
+    tensors = [*model.graph.initializer]
+    tensors += [a.t for node in model.graph.node for a in node.attribute if a.HasField("t")]
+    if any(t.external_data or t.data_location == TensorProto.EXTERNAL for t in tensors):
+        raise PackagingError(
+            "The file keeps its weights in another file, and a version is one file. Save it whole: "
+            "onnx.save(onnx.load(path), path), or torch.onnx.export(…, external_data=False)."
+        )
+
+
+def _columns(model: Any, frame: pd.DataFrame, inputs: list[str] | None) -> tuple[Column, ...]:
+    """The columns that the model takes.
+
+    Raises:
+        PackagingError: unknown ones, or another number than the inputs have.
+    """
+    found = [str(name) for name in frame.columns]
+    names = [i.name for i in graph_inputs(model.graph)]
+    chosen = inputs if inputs is not None else names if set(names) <= set(found) else found
+    unknown = [name for name in chosen if name not in found]
+    if unknown:
+        raise PackagingError(
+            f"The sample lacks the column(s) {', '.join(unknown)}. Found: {', '.join(found)}."
+        )
+    columns = tuple(Column(name, column_type(frame[name])) for name in chosen)
+    sources = sources_of(model.graph, columns, by_position=inputs is not None)
+    left = [name for name in chosen if not any(name in s.columns for s in sources)]
+    if left:
+        takes = ", ".join(f"{s.name} ({len(s.columns)} column(s))" for s in sources)
+        raise PackagingError(
+            f"The model takes {takes}, and {', '.join(left)} would be left over of {', '.join(chosen)}. "
+            "Name the model's columns in their order (--inputs)."
+        )
+    for value in graph_inputs(model.graph):
+        rows = value.type.tensor_type.shape.dim[0].dim_value
+        if rows:
+            raise PackagingError(
+                f"The input {value.name!r} takes exactly {rows} row(s), any number is expected: export the model "
+                f"with a dynamic first dimension (torch: dynamic_axes={{{value.name!r}: {{0: 'rows'}}}})."
+            )
+    return columns
+
+
+def _texts(model: Any) -> list[str]:
+    """Every text that an encoder of the model knows, sorted."""
+    known: set[str] = set()
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ("cats_strings", "keys_strings"):
+                known.update(text.decode(errors="replace") for text in attribute.strings)
+    return sorted(known)
+
+
+def _labels(model: Any) -> list[str]:
+    """The labels of the classes, where the file says them."""
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name.startswith("classlabels"):
+                labels = [text.decode(errors="replace") for text in attribute.strings]
+                if labels or attribute.ints:
+                    return labels or [str(number) for number in attribute.ints]
+    return []
+
+
+class _Nobody:
+    """Asked about rows that nobody has an expected output for."""
+
+    def scores(self, rows: Sequence[Row]) -> tuple[Floats, dict[int, str]]:
+        return np.full(len(rows), np.nan), {}
+
+
+class _File:
+    """The file as it is, asked row by row like an estimator."""
+
+    def __init__(self, model: Any, columns: Sequence[Column], *, by_position: bool) -> None:
+        self._model = model
+        self._session = open_session(model.SerializeToString(), "the file")
+        self._sources = sources_of(model.graph, columns, by_position=by_position)
+        self._position = {c.name: n for n, c in enumerate(columns)}
+        self._text = {c.name for c in columns if c.type == "text"}
+        self._chosen = _Chosen("", None, None)
+
+    def choose(self, rows: Sequence[Row], output: str | None, positive_class: Any) -> _Chosen:
+        """Find out by running it which output is the score."""
+        known = [o.name for o in self._model.graph.output]
+        listed = ", ".join(known) or "none"
+        if output is not None and output not in known:
+            raise PackagingError(f"The model has no output {output!r}. Its outputs: {listed}.")
+        complete = [row for row in rows if all(v is not None for v in row)] or list(rows)
+        some = complete[:2] * 2
+        made = dict(zip(known, self._run(known, some), strict=True))
+        floats = [
+            n for n, v in made.items() if isinstance(v, np.ndarray) and v.dtype in (np.float32, np.float64)
+        ]
+        if not floats:
+            kinds = ", ".join(f"{name} ({getattr(v, 'dtype', type(v).__name__)})" for name, v in made.items())
+            raise PackagingError(f"The model has the outputs {kinds}: a score is a float32 or float64.")
+        if output is None and len(floats) != 1:
+            raise PackagingError(
+                f"The model has the outputs {listed}: say which one holds the score (--output)."
+            )
+        name = output or floats[0]
+        values = made[name]
+        shape = list(getattr(values, "shape", ()))
+        if name not in floats:
+            kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+            raise PackagingError(f"The output {name!r} holds {kind}: a score is a float32 or float64.")
+        if shape[:1] != [len(some)] or len(shape) > 2:
+            raise PackagingError(
+                f"The output {name!r} has the shape {shape} for {len(some)} rows: expected one number a row, or "
+                "one a row and class."
+            )
+        self._chosen = self._class(name, shape[1] if len(shape) == 2 else 1, positive_class)
+        return self._chosen
+
+    def _class(self, name: str, width: int, wanted: Any) -> _Chosen:
+        if width == 1:
+            return _Chosen(name, None, None if wanted is None else str(wanted))
+        labels = _labels(self._model)
+        if len(labels) != width:
+            labels = [str(number) for number in range(width)]
+        if wanted is None and width == 2:
+            wanted = labels[1]
+        if str(wanted) not in labels:
+            found = "no class is named" if wanted is None else f"the class is {wanted}"
+            raise PackagingError(
+                f"The output {name!r} has {width} columns ({', '.join(labels)}), and {found}: "
+                "say which one is the score (--positive-class)."
+            )
+        return _Chosen(name, labels.index(str(wanted)), str(wanted))
+
+    def scores(self, rows: Sequence[Row]) -> tuple[Floats, dict[int, str]]:
+        """Scores as float64 [N], NaN where the file fails or gives none, with a reason each."""
+        result, reasons = ask(rows, self._scores, "the file")
+        self._alone([rows[int(n)] for n in np.flatnonzero(np.isfinite(result))[:_ALONE]])
+        return result, reasons
+
+    def _scores(self, rows: Sequence[Row]) -> Floats:
+        if any(row[self._position[name]] is None for row in rows for name in self._text):
+            raise PackagingError("a text is missing")
+        (values,) = self._run([self._chosen.output], rows)
+        if len(values) != len(rows):
+            raise PackagingError(f"The file gives {len(values)} outputs for {len(rows)} rows.")
+        matrix = np.asarray(values, dtype=np.float64).reshape(len(rows), -1)
+        return np.asarray(matrix[:, self._chosen.index or 0])
+
+    def _alone(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        together = self._scores(rows)
+        apart = np.concatenate([self._scores([row]) for row in rows])
+        differ = np.flatnonzero(~np.isclose(together, apart, rtol=1e-4, atol=1e-6, equal_nan=True))
+        if len(differ):
+            n = int(differ[0])
+            raise PackagingError(
+                f"A row's score depends on the rows beside it: {together[n]:.9g} among {len(rows)}, {apart[n]:.9g} "
+                "alone. Export the model for inference (torch: model.eval()), and normalise by constants."
+            )
+
+    def _run(self, outputs: list[str], rows: Sequence[Row]) -> list[Any]:
+        feeds = {}
+        for source in self._sources:
+            cells = [[row[self._position[name]] for name in source.columns] for row in rows]
+            if source.columns[0] in self._text:
+                feeds[source.name] = np.array(
+                    [["" if v is None else v for v in row] for row in cells], object
+                )
+            else:
+                numbers = np.array([[np.nan if v is None else v for v in row] for row in cells], np.float32)
+                with np.errstate(invalid="ignore"):
+                    feeds[source.name] = numbers.astype(
+                        onnx.helper.tensor_dtype_to_np_dtype(source.elem_type)
+                    )
+        try:
+            return list(self._session.run(outputs, feeds))
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise PackagingError(f"onnxruntime cannot run it: {in_words(error)}") from error
+
+
+def _message(parity: Parity) -> str:
+    total = parity.rows + sum(parity.probes.values())
+    return (
+        f"The model does not give the expected outputs: {parity.failures} of {total} rows differ by more than "
+        f"{parity.tolerance:g}, at most by {parity.max_difference:.3g}. {parity.where}. Look at the order of the "
+        "columns (--inputs), the output and the class (--output, --positive-class), raise the tolerance, or accept "
+        "the difference with a reason (--accept)."
+    )

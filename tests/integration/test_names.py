@@ -1,0 +1,108 @@
+"""A user's own columns and features may be called as what generated SQL uses itself."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from support import attach, publish, rows, wrong
+
+from modelpack import Event, Profile, Score, count, decayed, deviation, last, maximum, total
+from modelpack.declaration.features import Feature
+from modelpack.errors import DeclarationError
+from modelpack.server import make_engine
+from modelpack.training import training_set
+
+NAMES = [
+    "first_block", "last_block", "older_than", "only_keys", "only_stale", "v_moment", "v_statement", "v_rows", "v_read",
+    "v_made", "v_written", "sign", "afresh", "key", "read", "stored", "expected", "feature", "differs", "magnitude",
+    "made", "new_rows", "old_rows", "c", "d", "e", "k", "n", "o", "p", "q", "r", "r0", "t", "u", "x",
+]  # fmt: skip
+
+
+def use(database: str, session: psycopg.Connection, customer: Profile, key: str) -> None:
+    """Every kind of statement and upkeep; features have to be exact after each."""
+    attach(database, customer)
+    publish(session, "churn", ["spend"], [0.1])
+    for statement in (
+        f"insert into purchase ({key}, amount) values (1, 1)",
+        f"insert into purchase ({key}, amount) values (1, 2), (1, 4), (2, 8), (3, 16)",
+        f"update purchase set amount = amount + 1, {key} = 3 where amount in (1, 8)",
+        f"delete from purchase where {key} = 1 and amount = 2",
+        "call modelpack.refresh('customer', older_than => '0 seconds')",
+        "call modelpack.rescore('customer', everything => true)",
+        "call modelpack.rebuild('customer')",
+        "call modelpack.rebuild('customer', array['1'])",
+    ):
+        session.execute(statement)
+        assert wrong(session) == []
+        assert rows(session, "select * from modelpack.verify('customer', array['1', '3'])") == []
+    assert rows(session, "select customer_id, spend, churn_stale from customer order by 1") == [
+        (1, 4, None),
+        (2, 0, None),
+        (3, 27, None),
+    ]
+    session.execute("update customer set spend = spend + 1 where customer_id <> 2")
+    found = rows(session, "select entity_key, feature, stored, expected from modelpack.verify('customer')")
+    assert sorted(found) == [("1", "spend", "5", "4"), ("3", "spend", "28", "27")]
+
+
+def profile(key: str, more: dict[str, Feature]) -> Profile:
+    features = {"spend": total("amount"), "spend_1d": total("amount", window="1 day")}
+    event = Event("purchase", at="at", key=key, features=features | more)
+    return Profile("customer", key="customer_id", events=[event], scores=[Score("churn")])
+
+
+def tables(own: str, key: str = "customer_id", more: str = "") -> str:
+    return (
+        f"create table customer (customer_id bigint primary key{own});"
+        f"create table purchase ({key} bigint, at timestamptz default now(), amount numeric{more});"
+    )
+
+
+def test_columns_of_the_application(database: str, psql: psycopg.Connection) -> None:
+    own = "".join(f", {name} text" for name in NAMES)
+    psql.execute(tables(own, more=own))
+    more = {"heat": decayed(half_life="1 day"), "last_q": last("q"), "dearest": maximum("amount")}
+    use(database, psql, profile("customer_id", more), "customer_id")
+
+
+def test_features(database: str, psql: psycopg.Connection) -> None:
+    psql.execute(tables(""))
+    kinds = [
+        count(),
+        deviation("amount"),
+        decayed(half_life="1 day"),
+        maximum("amount"),
+        count(window="1 day"),
+    ]
+    more = {name: kinds[n % len(kinds)] for n, name in enumerate(NAMES)}
+    use(database, psql, profile("customer_id", more), "customer_id")
+
+
+@pytest.mark.parametrize("key", ["v_moment", "v_statement", "sign", "d"])
+def test_the_key_of_an_event(database: str, psql: psycopg.Connection, key: str) -> None:
+    psql.execute(tables("", key))
+    more = {"heat": decayed(half_life="1 day"), "dearest": maximum("amount")}
+    use(database, psql, profile(key, more), key)
+
+
+def test_a_feature_with_the_name_of_its_events_key_is_refused(
+    database: str, psql: psycopg.Connection
+) -> None:
+    psql.execute(tables("", "buyer"))
+    with pytest.raises(DeclarationError, match="buyer is a key column of the event"):
+        attach(database, profile("buyer", {"buyer": count()}))
+
+
+def test_names_that_a_training_set_has_itself_are_refused(database: str, psql: psycopg.Connection) -> None:
+    psql.execute(tables(", label text"))
+    customer = profile("customer_id", {"at": count()})
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        with pytest.raises(DeclarationError, match="'at' is the moment of a training set"):
+            training_set(connection, customer, at=["2026-01-01"])
+        customer = profile("customer_id", {"n": count()})
+        with pytest.raises(DeclarationError, match="'label' is the label of a training set"):
+            training_set(connection, customer, at=["2026-01-01"], label="1")
+        assert "label" in training_set(connection, customer, at=["2026-01-01"])
+    engine.dispose()
