@@ -307,6 +307,6 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
         UPDATE: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
         RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
     }
-    interleave(group, runs, sizes.rescores)
+    interleave(group, runs, sizes.rescores, warm=False)
     ground.run("drop schema r_plain cascade")
     return [group]

@@ -27,7 +27,6 @@ def ground(database: str) -> Iterator[Ground]:
     publish(ground.connection, "bench", list(FEATURES), [0.1] * len(FEATURES))
     ground.tables("shop")
     ground.declare("shop", model="bench")
-    ground.tables("plain")
     ground.run(ONE)
     yield ground
     ground.close()
