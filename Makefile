@@ -29,7 +29,8 @@ bootstrap: ## install what is missing: OS packages, .venv, the server's wheels
 demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.csv replays a real log)
 	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/modelpack demo $(if $(EVENTS),--events '$(EVENTS)')
 
-test: bootstrap ## all tests, against a real server (PYTEST_ARGS=…)
+test: ## all tests, against a real server (PYTEST_ARGS=…)
+	@dev/bootstrap --tests
 	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
@@ -79,7 +80,8 @@ docs: bootstrap ## write the generated parts of docs/
 fuzz: bootstrap ## random declarations and statements against a plain model, for long (EXAMPLES=200)
 	@$(start); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
 
-zoo: bootstrap ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
+zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
+	@dev/bootstrap --tests
 	.venv/bin/python -m tests.unit.packager.zoo docs/estimators.md
 
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
