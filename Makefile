@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench docs soak fuzz zoo clean
+.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -21,7 +21,7 @@ start = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m de
 cluster = [[ ! -d .modelpack/cluster ]] || $$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3) -m dev.cluster
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 bootstrap: ## install what is missing: OS packages, .venv, the server's wheels
 	@dev/bootstrap
@@ -29,7 +29,8 @@ bootstrap: ## install what is missing: OS packages, .venv, the server's wheels
 demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.csv replays a real log)
 	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/modelpack demo $(if $(EVENTS),--events '$(EVENTS)')
 
-test: bootstrap ## all tests, against a real server (PYTEST_ARGS=…)
+test: ## all tests, against a real server (PYTEST_ARGS=…)
+	@dev/bootstrap --tests
 	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
@@ -48,13 +49,30 @@ check: bootstrap ## ruff, formatting, mypy --strict
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
 	.venv/bin/mypy --strict -p dev
+	.venv/bin/mypy --strict -p benchmarks
 
 format: bootstrap ## let ruff mend what it can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: bootstrap ## the benchmarks and their budgets (BENCH_ARGS=…)
+bench: bootstrap bench-rivals ## the benchmarks and their budgets (BENCH_ARGS="--quick", "--write", "--json FILE")
 	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks $(BENCH_ARGS)
+
+bench-check: bootstrap ## the quick benchmarks; fails when a ratio is worse than recorded
+	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks --quick --check $(BENCH_ARGS)
+
+bench-record: bootstrap ## the quick benchmarks; records the ratios that bench-check expects
+	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks --quick --record $(BENCH_ARGS)
+
+# Without them the suite runs too, and says which cases it leaves out. orbital asks for another onnx than modelpack
+# does, so it has an environment of its own; it unpickles estimators, so scikit-learn is the same.
+bench-rivals: bootstrap ## what the benchmarks compare with: a web service's packages, orbital, matplotlib
+	@.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[dev,bench]' || true
+	@[[ -f .modelpack/orbital/ready ]] || { \
+	  .venv/bin/python -m venv --clear .modelpack/orbital && \
+	  .modelpack/orbital/bin/python -m pip install -q --disable-pip-version-check "$$(sed -n 's/^orbital = \["\(.*\)"\]$$/\1/p' pyproject.toml)" \
+	    $$(.venv/bin/python -m pip freeze | grep -E '^(scikit-learn|numpy|pandas)==') && \
+	  touch .modelpack/orbital/ready; } || rm -rf .modelpack/orbital
 
 docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs
@@ -62,7 +80,8 @@ docs: bootstrap ## write the generated parts of docs/
 fuzz: bootstrap ## random declarations and statements against a plain model, for long (EXAMPLES=200)
 	@$(start); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
 
-zoo: bootstrap ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
+zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
+	@dev/bootstrap --tests
 	.venv/bin/python -m tests.unit.packager.zoo docs/estimators.md
 
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)

@@ -1,65 +1,84 @@
-"""`python -m benchmarks`: interleaved rounds, medians, ratios against the floor. Needs MODELPACK_DSN."""
+"""`python -m benchmarks`: what scoring in place costs, and what people would do instead. Needs MODELPACK_DSN."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import platform
-import statistics
 import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.cases import Bench
-from benchmarks.ground import own_database
+from benchmarks import check, figures, report, suite
+from benchmarks.ground import Ground, own_database
+from benchmarks.rounds import Group
+from benchmarks.sizes import FULL, QUICK, TINY
+
+SIZES = {size.name: size for size in (FULL, QUICK, TINY)}
 
 
-def main() -> int:
-    """Run, print a table, or JSON with --json."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print the tables. Exit code 1 when --check finds a ratio that became worse, 2 without a database."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer events and rounds")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    singles, rows, rounds = (300, 10_000, 3) if options.quick else (3000, 50_000, 7)
-    with own_database(os.environ["MODELPACK_DSN"]) as dsn:
-        return _run(dsn, options, singles, rows, rounds)
-
-
-def _run(dsn: str, options: argparse.Namespace, singles: int, rows: int, rounds: int) -> int:
-    bench = Bench(dsn)
-    cases = bench.cases()
-    own = bench.client("bench_log")
-    measured: dict[tuple[str, str], list[float]] = {}
-    for case in cases:  # every session warm before the first round
-        case.single(20)
-    own(20)
-    for _ in range(rounds):
-        for case in cases:
-            n = min(singles, 300) if case.bulk is None else singles
-            measured.setdefault((case.name, "single"), []).append(case.single(n) / n * 1e6)
-            if case.bulk is not None:
-                measured.setdefault((case.name, "bulk"), []).append(case.bulk(rows) / rows * 1e6)
-        measured.setdefault(("count + score + log, by a client", "single"), []).append(own(300) / 300 * 1e6)
-    result = {
-        f"{name} ({kind})": {"median_us": statistics.median(v), "min_us": min(v), "max_us": max(v)}
-        for (name, kind), v in measured.items()
-    }
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a few minutes")
+    size.add_argument(
+        "--tiny", dest="size", action="store_const", const="tiny", help="seconds; figures mean nothing"
+    )
+    parser.add_argument("--large", action="store_true", help="ten million profiles, too")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all readings to a file")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its plots")
+    parser.add_argument("--check", action="store_true", help="fail when a ratio is worse than recorded")
+    parser.add_argument("--record", action="store_true", help="record the ratios for --check")
+    options = parser.parse_args(arguments)
+    server = os.environ.get("MODELPACK_DSN")
+    if not server:
+        print(
+            "no database is named; run: make bench, or set MODELPACK_DSN to a superuser's DSN",
+            file=sys.stderr,
+        )
+        return 2
+    sizes = SIZES[options.size or "full"]
+    if options.large:
+        sizes = sizes.with_ten_million_profiles()
+    console, started = Console(stderr=True), time.perf_counter()
+    with own_database(server) as dsn:
+        ground = Ground(dsn, sizes.customers)
+        try:
+            groups = suite.run(
+                ground,
+                sizes,
+                lambda text: console.print(f"[dim]{time.perf_counter() - started:4.0f} s  {text} …[/dim]"),
+            )
+            counted = figures.measure(ground, "b_log")
+            facts = report.facts(ground, sizes)
+        finally:
+            ground.close()
+    result = report.Result(facts, groups, counted)
+    report.show(result, Console(width=120))
     if options.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "events": result}, indent=1))
-        return 0
-    table = Table("case", "µs an event", "spread", "against the floor", title="Cost of one event")
-    for kind in ("single", "bulk"):
-        floor = result[f"counters only (the floor) ({kind})"]["median_us"]
-        for name, figures in result.items():
-            if name.endswith(f"({kind})"):
-                spread = f"{figures['min_us']:.1f} to {figures['max_us']:.1f}"
-                table.add_row(
-                    name, f"{figures['median_us']:.1f}", spread, f"{figures['median_us'] / floor:.2f}"
-                )
-    Console(width=110).print(table)
-    return 0
+        options.json.write_text(json.dumps(result.to_json(), indent=1, ensure_ascii=False) + "\n")
+    if options.write:
+        report.write(result)
+    if options.record:
+        check.write(groups)
+    return _check(result.groups) if options.check else 0
+
+
+def _check(groups: Sequence[Group]) -> int:
+    recorded = check.read()
+    if not recorded:
+        print(f"found no recorded ratios, expected {check.RECORDED}; run: make bench-record", file=sys.stderr)
+        return 1
+    found = check.complaints(groups, recorded)
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    if not found:
+        print(f"no ratio of {len(recorded)} is worse than recorded")
+    return int(bool(found))
 
 
 if __name__ == "__main__":

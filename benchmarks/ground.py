@@ -1,17 +1,27 @@
-"""Where the benchmarks run: a database of their own on the server that is given."""
+"""Where the benchmarks run: a database of their own, its tables, and a session that runs and times statements."""
 
 from __future__ import annotations
 
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from sqlalchemy import make_url
 
+from benchmarks.models import FEATURES, Workload
+from modelpack import Event, Profile, Registry, Score, apply
+from modelpack.declaration.features import Feature
 from modelpack.install import install
+from modelpack.packager import Package
 from modelpack.server import make_engine
+
+STRIDE = 7919
+"""A prime: keys that follow each other are far apart, so nothing is near by luck."""
 
 
 @contextmanager
@@ -35,3 +45,110 @@ def own_database(server: str) -> Iterator[str]:
         finally:
             admin.exec_driver_sql(f"drop database {name} with (force)")
             engine.dispose()
+
+
+class Ground:
+    """One database and the session that the loads run in. Every case has a schema of its own in it."""
+
+    def __init__(self, dsn: str, customers: int = 10_000) -> None:
+        self.engine = make_engine(dsn)
+        self.dsn = dsn.replace("postgresql+psycopg://", "postgresql://")
+        self.customers = customers
+        self.connection = psycopg.connect(self.dsn, autocommit=True)
+        self._offset = 0
+
+    def close(self) -> None:
+        """Leave the database."""
+        self.connection.close()
+        self.engine.dispose()
+
+    def run(self, sql: str, parameters: Sequence[object] | None = None) -> None:
+        """One statement, or several without parameters; nothing timed."""
+        self.connection.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def value(self, sql: str, parameters: Sequence[object] | None = None) -> Any:
+        """The first value of a query."""
+        return self.rows(sql, parameters)[0][0]
+
+    def timed(self, sql: str) -> float:
+        """Seconds of one statement."""
+        start = time.perf_counter()
+        self.connection.execute(sql)
+        return time.perf_counter() - start
+
+    @staticmethod
+    def clock() -> float:
+        """Seconds, to be subtracted."""
+        return time.perf_counter()
+
+    def offset(self) -> int:
+        """Where the keys of a run begin: another place each time."""
+        self._offset += STRIDE
+        return self._offset
+
+    def publish(self, name: str, package: Package) -> None:
+        """Store a model as the next version and make it the champion."""
+        Registry(self.engine).publish_package(package, name=name, promote=True)
+
+    def tables(
+        self,
+        schema: str,
+        *,
+        workload: Workload | None = None,
+        customers: int | None = None,
+        events: int = 0,
+    ) -> None:
+        """Fresh tables: every customer with the workload's static columns, and `events` events spread over them."""
+        customers = customers or self.customers
+        static = workload.static if workload else {}
+        columns = "".join(f", {name} {kind}" for name, kind in static.items())
+        values = "".join(f", {_static(n, kind)}" for n, kind in enumerate(static.values()))
+        self.run(f"drop schema if exists {schema} cascade; create schema {schema}")
+        self.run(
+            f"create table {schema}.customer (customer_id bigint primary key, visits integer not null default 0{columns}) "
+            "with (fillfactor = 70)"
+        )
+        self.run(
+            f"create table {schema}.event (customer_id bigint not null, at timestamptz not null default now(), "
+            "amount numeric not null)"
+        )
+        self.run(
+            f"insert into {schema}.customer select i, i % 10{values} from generate_series(1, {customers}) as i"
+        )
+        if events:
+            self.run(
+                f"insert into {schema}.event select 1 + (i::bigint * {STRIDE}) % {customers}, "
+                f"now() - (i % 8640000) * interval '1 second', i % 100 from generate_series(1, {events}) as i"
+            )
+            self.run(f"create index on {schema}.event (customer_id, at)")
+            self.run(f"vacuum analyze {schema}.event")
+
+    def declare(
+        self,
+        schema: str,
+        *,
+        model: str | None = None,
+        inputs: dict[str, str] | None = None,
+        features: dict[str, Feature] | None = None,
+    ) -> None:
+        """Our own triggers on the tables of a schema: with a model's score, or counters alone."""
+        profile = Profile(
+            f"{schema}.customer",
+            key="customer_id",
+            events=[Event(f"{schema}.event", at="at", features=features or FEATURES)],
+            scores=[Score("churn", model=model, inputs=inputs or {})] if model else [],
+        )
+        with self.engine.begin() as connection:
+            apply(connection, profile)
+        self.run(f"vacuum analyze {schema}.customer")
+
+
+def _static(n: int, kind: str) -> str:
+    """A value of a static column for customer i: numbers below 100, one of a few words."""
+    if kind == "text":
+        return f"(array['basic', 'silver', 'gold', 'north', 'south'])[1 + (i + {n}) % 5]"
+    return f"((i * {n + 3}) % 100)::{kind}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from benchmarks.report import current as benchmarks_page
 from docs.cli import page as cli_page
 from docs.sql import page as sql_page
 
 FOLDER = Path(__file__).parent
-PAGES = {"cli.md": cli_page, "sql.md": sql_page}
+PAGES = {"cli.md": cli_page, "sql.md": sql_page, "benchmarks.md": benchmarks_page}
 
 
 def outdated() -> list[str]:

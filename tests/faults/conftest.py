@@ -18,10 +18,10 @@ from tests.faults.hostile import connect
 
 
 def program(name: str) -> str:
-    """Where an operating-system program of dev/apt-packages.txt is; without it the test is left out, but not in CI."""
+    """Where an operating-system program of dev/apt-packages-tests.txt is; without it the test is left out, but not in CI."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None:
-        missing = f"{name} is not installed: run dev/bootstrap"
+        missing = f"{name} is not installed: run dev/bootstrap --tests"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     return found
 

@@ -82,8 +82,9 @@ def client(dsn: str, seed: int, until: float, tally: Tally) -> None:
                     if chance.random() < 0.02:
                         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it was just killed
                             size = _private_memory(session.info.backend_pid)
-                            with tally.lock:
-                                tally.memory.setdefault(session.info.backend_pid, []).append(size)
+                            if size:
+                                with tally.lock:
+                                    tally.memory.setdefault(session.info.backend_pid, []).append(size)
         except RETRIED:
             with tally.lock:
                 tally.unknown += sent  # the answer was lost: committed or not
@@ -180,7 +181,12 @@ class Operator(threading.Thread):
 
 
 def _private_memory(pid: int) -> int:
-    """kB that are the process's own. Shared buffers are not: right after a crash few processes have touched them."""
+    """kB that are the process's own; 0 until it has loaded onnxruntime, which takes some 24 MB once.
+
+    Shared buffers do not count: right after a crash few processes have touched them.
+    """
+    if "onnxruntime_pybind11" not in Path(f"/proc/{pid}/maps").read_text():
+        return 0
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(int(n) for n in re.findall(r"^(?:Anonymous|Swap):\s+(\d+) kB", text, re.MULTILINE))
 

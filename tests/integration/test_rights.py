@@ -316,6 +316,43 @@ def test_nobody_writes_a_counter_or_a_score_by_hand(shop: Session, login: Callab
     assert wrong(shop) == []
 
 
+def test_operators_of_ones_own_do_not_deceive_the_guard(shop: Session, login: Callable[..., Session]) -> None:
+    """It runs as whoever updates, whose operators say that everything equals everything."""
+    editor = login("select, update on customer")
+    who = value(editor, "select current_user")
+    shop.execute(sql.SQL("create schema authorization {}").format(sql.Identifier(who)))
+    for number, kind in enumerate(
+        ("bigint", "integer", "numeric", "double precision", "name", "text", "timestamptz")
+    ):
+        editor.execute(
+            sql.SQL(
+                "create function {0}.{2}({1}, {1}) returns boolean language sql immutable as 'select true';"
+                "create operator {0}.= (leftarg = {1}, rightarg = {1}, function = {0}.{2})"
+            ).format(sql.Identifier(who), sql.SQL(kind), sql.Identifier(f"same_{number}"))
+        )
+    editor.execute(
+        sql.SQL(
+            "create function {0}.pg_has_role(name, name, text) returns boolean language sql as 'select true';"
+            "create function {0}.set_config(text, text, boolean) returns text language sql as 'select $2'"
+        ).format(sql.Identifier(who))
+    )
+    editor.execute(sql.SQL("set search_path = {}, pg_catalog, public").format(sql.Identifier(who)))
+    path = value(editor, "show search_path")
+    before = row(shop, "select complaints, churn, churn_scored_at from customer where customer_id = 7")
+    for change in (
+        "complaints = 1000",
+        "churn = 0.5",
+        "churn = 0.5, churn_scored_at = '2030-01-01', features_at = '2030-01-01'",
+    ):
+        with pytest.raises(psycopg.Error, match=r"columns of public\.customer that modelpack keeps"):
+            editor.execute(f"update public.customer set {change} where customer_id = 7")
+    assert (
+        row(shop, "select complaints, churn, churn_scored_at from customer where customer_id = 7") == before
+    )
+    editor.execute("update public.customer set plan = 'pro' where customer_id = 7")
+    assert value(editor, "show search_path") == path  # left as it was
+
+
 def test_nobody_puts_our_functions_on_a_table_of_his_own(
     shop: Session, login: Callable[..., Session]
 ) -> None:

@@ -88,7 +88,8 @@ LAY_OUT = """
         install -m 755 "$MACHINE/interpreter" "$MODELPACK_SYSROOT/usr/bin/${1%-venv}" ;;
     esac"""
 
-FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv", "pgbouncer", "libfaketime", "libgomp1"]
+FULL = ["postgresql-15", "postgresql-plpython3-15", "python3.11-venv"]
+TESTS = ["pgbouncer", "libfaketime", "libgomp1"]
 
 
 class Machine:
@@ -103,6 +104,7 @@ class Machine:
         for name in (
             "dev/bootstrap",
             "dev/apt-packages.txt",
+            "dev/apt-packages-tests.txt",
             "dev/server-requirements.txt",
             "pyproject.toml",
         ):
@@ -229,6 +231,13 @@ def test_the_official_postgres_image_gets_only_what_it_lacks(machine: Machine) -
         f"apt-get install postgresql-plpython3-17 {' '.join(FULL[2:])}",
     ]
     assert succeeded(machine.run("--python")).strip() == str(machine.sysroot / "usr/bin/python3.11")
+
+
+def test_only_the_tests_get_what_only_they_need(complete: Machine) -> None:
+    succeeded(complete.run())
+    assert not [call for call in complete.calls() if call.startswith("apt-get")]
+    succeeded(complete.run("--tests"))
+    assert complete.calls() == ["apt-get update", f"apt-get install {' '.join(TESTS)}"]
 
 
 def test_a_second_run_installs_nothing(machine: Machine) -> None:

@@ -79,8 +79,8 @@ begin
                     from pg_attribute as a where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped)),
       hint = format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score);
   end if;
-  numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else 'array[' || array_to_string(v_numbers, ', ') || ']' end;
-  texts := case when cardinality(v_texts) = 0 then 'null::text[]' else 'array[' || array_to_string(v_texts, ', ') || ']' end;
+  numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else E'array[\n  ' || array_to_string(v_numbers, E',\n  ') || ']' end;
+  texts := case when cardinality(v_texts) = 0 then 'null::text[]' else E'array[\n  ' || array_to_string(v_texts, E',\n  ') || ']' end;
 end
 $modelpack$;
 comment on function modelpack.feed(integer, text, integer) is

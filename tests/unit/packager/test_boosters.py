@@ -32,7 +32,7 @@ pytest.importorskip("onnxmltools", reason="onnxmltools is not installed: pip ins
 def lightgbm(kind: str, **options: Any) -> Any:
     try:
         module = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
-    except OSError as error:  # its library needs libgomp (dev/apt-packages.txt)
+    except OSError as error:  # its library needs libgomp (dev/apt-packages-tests.txt)
         pytest.skip(f"LightGBM cannot be loaded: {error}")
     return getattr(module, f"LGBM{kind}")(n_estimators=20, verbose=-1, n_jobs=1, **options)
 

@@ -1,0 +1,101 @@
+"""The budgets: what a ratio must be, what it is meant to be, and what a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.figures import Figures
+from benchmarks.names import FRAME, LOG, PICKLED, RESCORE, SOCKET
+from benchmarks.rounds import Group
+
+Verdict = tuple[str, str, str, str, str]
+"""Budget, must, aim, found, met or not."""
+
+
+def verdicts(groups: Sequence[Group], figures: Figures) -> list[Verdict]:
+    """Each budget with what was found, and whether it is met."""
+    named = {group.name: group for group in groups}
+    return list(_costs(named)) + list(_rivals(named)) + list(_growth(groups)) + [_once(figures)]
+
+
+def _at_most(what: str, must: float, aim: float, found: float | None) -> Verdict:
+    judged = (
+        "not measured"
+        if found is None
+        else "aim met"
+        if found <= aim
+        else "met"
+        if found <= must
+        else "missed"
+    )
+    return what, f"≤ {must:g}×", f"≤ {aim:g}×", "" if found is None else f"{found:.2f}×", judged
+
+
+def _at_least(what: str, must: float, aim: float, found: float | None) -> Verdict:
+    judged = (
+        "not measured"
+        if found is None
+        else "aim met"
+        if found >= aim
+        else "met"
+        if found >= must
+        else "missed"
+    )
+    return what, f"≥ {must:g}×", f"≥ {aim:g}×", "" if found is None else f"{found:.1f}×", judged
+
+
+def _median(named: dict[str, Group], group: str, case: str, other: str | None = None) -> float | None:
+    found = named.get(group)
+    if found is None or case not in found.readings or (other or found.floor) not in found.readings:
+        return None
+    return found.ratio(case, other).median
+
+
+def _costs(named: dict[str, Group]) -> Iterator[Verdict]:
+    yield _at_most(
+        "one event, count + score + log, against the same counters without a model", 2.0, 1.5,
+        _median(named, "single", LOG),
+    )  # fmt: skip
+    yield _at_most(
+        "50,000 events in one statement, the same", 2.5, 1.7, _median(named, "statement of 50000", LOG)
+    )
+    yield _at_most(
+        "profiles scored again, against an UPDATE that writes the same columns", 2.0, 1.3,
+        _median(named, "rescore", RESCORE),
+    )  # fmt: skip
+
+
+def _rivals(named: dict[str, Group]) -> Iterator[Verdict]:
+    for case, row in ((PICKLED, "given a numpy row"), (FRAME, "given a pandas row")):
+        what = f"faster than a trigger that caches an unpickled scikit-learn model, {row}"
+        yield _at_least(what, 12, 20, _median(named, "single", case, LOG))
+    for mode in ("on", "off"):
+        if f"client, commit {mode}" in named:
+            what = (
+                f"more events a second than an application over a local socket, synchronous_commit = {mode}"
+            )
+            yield _at_least(what, 2, 4, _median(named, f"client, commit {mode}", SOCKET, LOG))
+
+
+def _growth(groups: Sequence[Group]) -> Iterator[Verdict]:
+    """The budget speaks of profiles, events and versions; inputs may cost what they cost."""
+    for group in groups:
+        what = group.name.removeprefix("growth ")
+        if group.name.startswith("growth ") and what.split(",")[0] in ("profiles", "events", "versions"):
+            cases = list(group.readings)
+            title = (
+                f"one event, {cases[-1]} against {cases[0]}" if len(cases) > 1 else f"one event, more {what}"
+            )
+            yield _at_most(title, 1.3, 1.1, group.ratio(cases[-1]).median if len(cases) > 1 else None)
+
+
+def _once(figures: Figures) -> Verdict:
+    met = figures.row_versions == 1 and figures.bulk_row_versions == figures.bulk_rows
+    found = f"{figures.row_versions}; in bulk {figures.bulk_row_versions / figures.bulk_rows:g}"
+    return (
+        "profile row versions of a touched row and statement",
+        "1",
+        "1",
+        found,
+        "aim met" if met else "missed",
+    )

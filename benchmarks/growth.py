@@ -1,0 +1,144 @@
+"""How the cost of one event grows: with profiles, events, versions, inputs and connections."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import cases, loads
+from benchmarks.ground import Ground
+from benchmarks.models import WINDOWED, Workload, packed
+from benchmarks.rounds import Group, interleave
+from benchmarks.sizes import Sizes
+
+COLD, WARM, MEMORY, BARE = (
+    "first score of a session, ms",
+    "one event afterwards, µs",
+    "private and shared memory of a backend (Pss), MB",
+    "the same before it has scored, MB",
+)
+
+
+def _grow(
+    ground: Ground, sizes: Sizes, what: str, numbers: tuple[int, ...], make: Callable[[str, int], None]
+) -> Group:
+    """One schema for each number, single events in the server, interleaved."""
+    title = f"Growth with {what}: count + score + log, one event a statement"
+    named = {f"{n:,} {what}": f"g_{what.split(',')[0]}_{n}" for n in numbers}
+    group = Group(f"growth {what}", title, "µs an event", next(iter(named)), watched=list(named)[1:])
+    runs = {}
+    for (case, schema), n in zip(named.items(), numbers, strict=True):
+        make(schema, n)
+        runs[case] = loads.loop(ground, schema, sizes.singles)
+    interleave(group, runs, sizes.rounds)
+    for schema in named.values():
+        ground.run(f"select modelpack.detach('{schema}.customer'); drop schema {schema} cascade")
+    return group
+
+
+def profiles(ground: Ground, sizes: Sizes) -> Group:
+    """From few customers to many; each event touches another one."""
+    model = cases.publish(ground, sizes.main)
+
+    def make(schema: str, n: int) -> None:
+        ground.tables(schema, customers=n)
+        ground.declare(schema, model=model)
+
+    return _grow(ground, sizes, "profiles", sizes.grown_profiles, make)
+
+
+def events(ground: Ground, sizes: Sizes) -> Group:
+    """From few events to many, over as many customers as make ten events each; windows are read when scoring."""
+    model = cases.publish(ground, sizes.main)
+
+    def make(schema: str, n: int) -> None:
+        ground.tables(schema, customers=max(ground.customers, n // 10), events=n)
+        ground.declare(schema, model=model, features=WINDOWED)
+
+    return _grow(ground, sizes, "events, windows on", sizes.grown_events, make)
+
+
+def versions(ground: Ground, sizes: Sizes) -> Group:
+    """From one version of the model to many, the newest of which scores."""
+
+    def make(schema: str, n: int) -> None:
+        for _ in range(n):
+            ground.publish(schema, packed(sizes.main))
+        ground.tables(schema)
+        ground.declare(schema, model=schema)
+
+    return _grow(ground, sizes, "versions", sizes.grown_versions, make)
+
+
+def inputs(ground: Ground, sizes: Sizes) -> Group:
+    """From few inputs to many. This one may grow: each input is packed and logged."""
+    kind = sizes.main.model
+
+    def make(schema: str, n: int) -> None:
+        cases.logged(ground, schema, Workload(kind, n))
+
+    return _grow(ground, sizes, "inputs", sizes.grown_inputs, make)
+
+
+def connections(ground: Ground, sizes: Sizes) -> Group:
+    """Sessions that are open at once: what the first score of each takes, and the memory that each keeps."""
+    model = cases.publish(ground, sizes.main)
+    ground.tables("g_connections")
+    ground.declare("g_connections", model=model)
+    free = int(
+        ground.value(
+            "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int "
+            "- (select count(*) from pg_stat_activity where backend_type = 'client backend') - 2"
+        )
+    )
+    group = Group(
+        "growth connections", "Sessions that are open at once: count + score + log", "as each row says", ""
+    )
+    for n in dict.fromkeys(min(wanted, free) for wanted in sizes.connections):
+        with ExitStack() as stack:
+            opened = [stack.enter_context(psycopg.connect(ground.dsn, autocommit=True)) for _ in range(n)]
+            cold, warm, bare = [], [], []
+            for number, session in enumerate(opened):
+                bare.append(proportional_memory(session.info.backend_pid))
+                session.execute("set synchronous_commit = off")  # the disk is no part of it
+                cold.append(_event(ground, session, number) * 1e3)
+            memory = [proportional_memory(session.info.backend_pid) for session in opened]
+            for number, session in enumerate(opened[: sizes.slow]):
+                readings = [_event(ground, session, 1000 * number + i) for i in range(20)]
+                warm.append(statistics.median(readings) * 1e6)
+            group.readings[f"{n} open: {COLD}"] = cold
+            group.readings[f"{n} open: {WARM}"] = warm
+            if None in (*memory, *bare):
+                group.skipped[MEMORY] = "the memory of the server's processes cannot be read from here"
+            else:
+                group.readings[f"{n} open: {MEMORY}"] = [m for m in memory if m is not None]
+                group.readings[f"{n} open: {BARE}"] = [m for m in bare if m is not None]
+    return group
+
+
+def _event(ground: Ground, session: psycopg.Connection[tuple[object, ...]], number: int) -> float:
+    """Seconds of one event from a client."""
+    start = ground.clock()
+    session.execute(
+        "insert into g_connections.event (customer_id, amount) values (%s, 10)",
+        (1 + number % ground.customers,),
+    )
+    return ground.clock() - start
+
+
+def proportional_memory(pid: int) -> float | None:
+    """MB of a process, pages that are shared divided by those who share them; None where it cannot be read."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else None
+
+
+PARTS = (profiles, events, versions, inputs, connections)

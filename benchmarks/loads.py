@@ -1,0 +1,186 @@
+"""The loads: ways to bring events to a schema's event table, and what each event took.
+
+Every function gives a run that can be repeated; its readings are microseconds an event unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.ground import STRIDE, Ground
+from benchmarks.rounds import Run
+from dev.machine import ClusterError, find_bindir
+
+MICRO = 1e6
+
+
+def loop(ground: Ground, schema: str, events: int, rows: int = 1) -> Run:
+    """Statements of `rows` events each, in a loop inside the server: no client, no network, one transaction."""
+
+    def run() -> float:
+        keys = _keys(ground, "i::bigint")
+        if rows == 1:
+            insert = f"insert into {schema}.event (customer_id, amount) values ({keys}, i % 100)"
+        else:
+            insert = (
+                f"insert into {schema}.event (customer_id, amount) select {_keys(ground, f'(i::bigint * {rows} + j)')}, "
+                f"j % 100 from generate_series(1, {rows}) as j"
+            )
+        turns = max(1, events // rows)
+        seconds = ground.timed(f"do $$ begin for i in 1..{turns} loop {insert}; end loop; end $$")
+        return seconds / (turns * rows) * MICRO
+
+    return run
+
+
+def statement(ground: Ground, schema: str, rows: int) -> Run:
+    """One INSERT of that many events."""
+
+    def run() -> float:
+        keys = _keys(ground, "i::bigint")
+        return (
+            ground.timed(
+                f"insert into {schema}.event (customer_id, amount) select {keys}, i % 100 from generate_series(1, {rows}) as i"
+            )
+            / rows
+            * MICRO
+        )
+
+    return run
+
+
+def copy(ground: Ground, schema: str, rows: int) -> Run:
+    """COPY of that many events from the server's own file, which is written first."""
+    ground.run(
+        f"create unlogged table {schema}.copied as select {_keys(ground, 'i::bigint')} as customer_id, (i % 100)::numeric "
+        f"as amount from generate_series(1, {rows}) as i"
+    )
+    with ground.connection.cursor().copy(f"copy {schema}.copied to stdout") as out:
+        lines = b"".join(out)
+
+    def run() -> float:
+        start = ground.clock()
+        with ground.connection.cursor().copy(
+            f"copy {schema}.event (customer_id, amount) from stdin"
+        ) as target:
+            target.write(lines)
+        return (ground.clock() - start) / rows * MICRO
+
+    return run
+
+
+def static_update(ground: Ground, schema: str, rows: int) -> Run:
+    """An application's UPDATE of a static column, one customer a statement, in a loop inside the server."""
+
+    def run() -> float:
+        keys = _keys(ground, "i::bigint")
+        return (
+            ground.timed(
+                f"do $$ begin for i in 1..{rows} loop update {schema}.customer set visits = visits + 1 "
+                f"where customer_id = {keys}; end loop; end $$"
+            )
+            / rows
+            * MICRO
+        )
+
+    return run
+
+
+def _keys(ground: Ground, number: str) -> str:
+    return f"1 + ({number} * {STRIDE} + {ground.offset()}) % {ground.customers}"
+
+
+def find_pgbench() -> str | None:
+    """The server's own pgbench; None where there is none."""
+    try:
+        beside = find_bindir() / "pgbench"
+    except ClusterError:
+        beside = Path("pgbench")
+    return str(beside) if beside.is_file() else shutil.which("pgbench")
+
+
+@contextmanager
+def commits(ground: Ground, mode: str) -> Iterator[None]:
+    """synchronous_commit for the session of the loads."""
+    ground.run(f"set synchronous_commit = {mode}")
+    try:
+        yield
+    finally:
+        ground.run("reset synchronous_commit")
+
+
+def pgbench(
+    ground: Ground,
+    schema: str,
+    *,
+    clients: int,
+    seconds: int,
+    commit: str = "on",
+    customers: int | None = None,
+) -> Run:
+    """Single INSERTs by prepared statements from that many clients: microseconds of the server an event.
+
+    The first second, in which new sessions load the model, is left out.
+
+    That is the time between two events, whoever sent them: with two clients that do not hinder each other on two
+    processors it is half of what each waits. `customers`: how many of them the events are spread over.
+    """
+    program = find_pgbench()
+    if program is None:
+        raise RuntimeError("found no pgbench; expected it beside the server's programs or on PATH")
+    script = (
+        f"\\set key random(1, {customers or ground.customers})\n"
+        f"insert into {schema}.event (customer_id, amount) values (:key, 10);\n"
+    )
+
+    def run() -> float:
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+            file.write(script)
+            file.flush()
+            done = subprocess.run(
+                [
+                    program, "--no-vacuum", "--protocol=prepared", f"--client={clients}",
+                    f"--jobs={min(clients, os.cpu_count() or 1)}", f"--time={seconds + 1}", "--progress=1", f"--file={file.name}", ground.dsn,
+                ],
+                capture_output=True, text=True, check=False, timeout=seconds + 60,
+                env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={commit}"},
+            )  # fmt: skip
+        first = re.search(r"^progress: ([0-9.]+) s, ([0-9.]+) tps", done.stderr, re.MULTILINE)
+        total = re.search(r"actually processed: (\d+)", done.stdout)
+        if done.returncode or first is None or total is None:
+            raise RuntimeError(f"pgbench fails: {(done.stderr or done.stdout)[-500:]}")
+        steady = int(total[1]) - float(first[1]) * float(first[2])
+        return MICRO * (seconds + 1 - float(first[1])) / max(steady, 1.0)
+
+    return run
+
+
+def rescore(ground: Ground, schema: str, profiles: int) -> Run:
+    """`CALL modelpack.rescore` of every profile: microseconds a profile. Vacuumed first, outside the time."""
+
+    def run() -> float:
+        ground.run(f"vacuum {schema}.customer")
+        return (
+            ground.timed(f"call modelpack.rescore('{schema}.customer', everything => true)")
+            / profiles
+            * MICRO
+        )
+
+    return run
+
+
+def rewrite(ground: Ground, schema: str, columns: str, profiles: int) -> Run:
+    """One UPDATE of every profile of a table without triggers: microseconds a profile. Vacuumed first, outside the time."""
+
+    def run() -> float:
+        ground.run(f"vacuum {schema}.customer")
+        return ground.timed(f"update {schema}.customer set {columns}") / profiles * MICRO
+
+    return run

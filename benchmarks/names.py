@@ -1,0 +1,21 @@
+"""What the cases are called, in tables, plots and recorded ratios."""
+
+NONE = "no trigger"
+HAND = "counters by a hand-written row trigger"
+FLOOR = "counters, no score (the floor)"
+SCORE = "count + score"
+LOG = "count + score + log"
+STATIC = "count + score + log, a static column among the inputs"
+
+PICKLED = "row trigger, pickled scikit-learn, a numpy row"
+FRAME = "row trigger, pickled scikit-learn, a pandas row"
+HISTOGRAM = "row trigger, pickled scikit-learn, 100 histogram trees"
+FOREST = "row trigger, pickled scikit-learn, 100 random trees"
+ORBITAL = "row trigger, orbital's SQL"
+ORBITAL_LINEAR = "row trigger, orbital's SQL of a logistic regression"
+SOCKET = "application scores and writes back, local socket"
+TCP = "application scores and writes back, TCP"
+SERVICE = "application asks a web service (FastAPI), writes back"
+
+UPDATE = "UPDATE of the same columns, no trigger"
+RESCORE = "CALL modelpack.rescore"

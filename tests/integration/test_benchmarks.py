@@ -1,0 +1,89 @@
+"""The suite of the benchmarks runs from end to end, on sizes that mean nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
+
+from benchmarks import check, loads, report
+from benchmarks.__main__ import main
+from benchmarks.ground import Ground
+from benchmarks.growth import proportional_memory
+from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC
+from benchmarks.rivals import handwritten
+
+
+def test_the_whole_suite_runs(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELPACK_DSN", server)
+    path = tmp_path / "result.json"
+    assert main(["--tiny", "--json", str(path)]) == 0
+    result = report.Result.from_json(json.loads(path.read_text()))
+    groups = {group.name: group for group in result.groups}
+    assert list(groups["single"].readings) == [NONE, HAND, FLOOR, SCORE, LOG, PICKLED, FRAME]
+    assert {STATIC, FLOOR} < set(groups["static update"].readings)
+    assert {LOG, SOCKET} < set(groups["client, commit off"].readings)
+    for group in result.groups:
+        assert len({len(found) for case, found in group.readings.items() if group.floor}) <= 1, group.name
+        assert all(reading > 0 for found in group.readings.values() for reading in found), group.name
+    assert {name.split(",")[0] for name in groups if name.startswith("growth")} == {
+        f"growth {what}" for what in ("profiles", "events", "versions", "inputs", "connections")
+    }
+    assert (result.figures.row_versions, result.figures.bulk_row_versions) == (1, result.figures.bulk_rows)
+    assert check.complaints(result.groups, check.record(result.groups)) == []
+    assert "Budgets" in capsys.readouterr().out
+
+
+def test_hand_written_counters_are_the_same_as_ours(database: str) -> None:
+    ground = Ground(database, customers=50)
+    for schema in ("hand", "ours"):
+        ground.tables(schema)
+    handwritten.make(ground, "hand")
+    ground.declare("ours")
+    for schema in ("hand", "ours"):
+        ground.run(
+            f"insert into {schema}.event select 1 + i % 50, '2026-01-01'::timestamptz + i * interval '1 hour', i % 97 "
+            "from generate_series(1, 500) as i"
+        )
+    columns = (
+        "customer_id, events_n, amount_sum, amount_mean, amount_min, amount_max, big_n, small_n, last_amount"
+    )
+    hand, ours = (ground.rows(f"select {columns} from {s}.customer order by 1") for s in ("hand", "ours"))
+    ground.close()
+    assert len(hand) == 50
+    assert hand == ours
+
+
+def test_pgbench_gives_the_time_between_events(database: str) -> None:
+    if loads.find_pgbench() is None:
+        pytest.skip("found no pgbench")
+    ground = Ground(database, customers=50)
+    ground.tables("shop")
+    found = loads.pgbench(ground, "shop", clients=2, seconds=1, commit="off")()
+    events = ground.value("select count(*) from shop.event")
+    ground.close()
+    # the first of two seconds is left out: it may have brought no event, or twice as many as the other
+    assert 1e6 / events / 5 < found < 2e6 / events * 5
+
+
+def test_the_memory_of_a_backend_is_read_where_it_runs_here(database: str) -> None:
+    ground = Ground(database, customers=50)
+    pid = ground.connection.info.backend_pid
+    found = proportional_memory(pid)
+    ground.close()
+    if found is None:
+        pytest.skip("the server's processes cannot be seen from here")
+    assert 0.5 < found < 500
+
+
+def test_a_run_without_a_database_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MODELPACK_DSN", raising=False)
+    assert main(["--tiny"]) == 2
+    assert "MODELPACK_DSN" in capsys.readouterr().err

@@ -1,0 +1,95 @@
+"""What one event costs, counted and not timed: row versions, heap-only updates, records of WAL, statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support import publish
+
+pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
+
+from benchmarks import figures
+from benchmarks.figures import RowVersions
+from benchmarks.ground import Ground
+from benchmarks.models import FEATURES
+
+ONE = "insert into shop.event (customer_id, amount) values (1, 10)"
+MANY = (
+    "insert into shop.event (customer_id, amount) select 1 + i % 100, 10 from generate_series(1, 1000) as i"
+)
+
+
+@pytest.fixture
+def ground(database: str) -> Iterator[Ground]:
+    """A hundred customers with eight counters, a linear score and the log, once warm."""
+    ground = Ground(database, customers=100)
+    publish(ground.connection, "bench", list(FEATURES), [0.1] * len(FEATURES))
+    ground.tables("shop")
+    ground.declare("shop", model="bench")
+    ground.run(ONE)
+    yield ground
+    ground.close()
+
+
+def test_one_event_writes_one_row_version_and_no_index_learns_of_it(ground: Ground) -> None:
+    assert figures.row_versions(ground.connection, ONE, "shop.customer") == RowVersions(0, 1, 1)
+
+
+def test_a_statement_writes_each_touched_profile_once_however_many_events_it_brings(ground: Ground) -> None:
+    assert figures.row_versions(ground.connection, MANY, "shop.customer").updated == 100
+
+
+def test_every_update_of_a_profile_is_heap_only_while_its_page_has_room(ground: Ground) -> None:
+    ground.run("vacuum full shop.customer")  # fillfactor 70: a page has room for a third of its rows
+    room = ground.value("select count(*) from shop.customer where (ctid::text::point)[0] = 0") // 4
+    statement = MANY.replace("1 + i % 100", f"1 + i % {room}")
+    assert figures.row_versions(ground.connection, statement, "shop.customer") == RowVersions(0, room, room)
+
+
+def test_one_event_writes_ahead_three_rows_and_the_entries_of_their_indexes(ground: Ground) -> None:
+    found = figures.wal(ground.connection, ONE)
+    if found is None:
+        pytest.skip("pg_walinspect comes with PostgreSQL 15")
+    indexes = ground.value(
+        "select count(*) from pg_index where indrelid in ('shop.event'::regclass, (select tableoid from modelpack.prediction "
+        "order by prediction_id desc limit 1))"
+    )
+    assert found.records == {
+        "Heap INSERT": 2,  # the event, the log
+        "Heap LOCK": 1,  # a BEFORE trigger locks the profile row first
+        "Heap HOT_UPDATE": 1,
+        "Btree INSERT_LEAF": indexes,
+        "Transaction COMMIT": 1,
+    }
+    sizes = ground.value(
+        "select (select pg_column_size(e) from shop.event as e order by at desc limit 1) "
+        "+ (select pg_column_size(p) from shop.customer as p where customer_id = 1) "
+        "+ (select pg_column_size(l) from modelpack.prediction as l order by prediction_id desc limit 1)"
+    )
+    # a record has a header of 24 bytes and some 40 for the block that it changes; an index entry has the key alone
+    assert found.bytes <= sizes + 64 * sum(found.records.values())
+
+
+def test_an_event_costs_as_many_statements_however_many_there_are(ground: Ground) -> None:
+    one, many = (figures.statements(ground.connection, statement) for statement in (ONE, MANY))
+    if one is None or many is None:
+        pytest.skip("auto_explain cannot be loaded")
+    assert one[-1] == ONE
+    updates = [s for s in one if s.startswith("update shop.customer")]
+    logs = [s for s in one if s.startswith("insert into modelpack.prediction")]
+    assert (len(updates), len(logs)) == (1, 1)
+    assert len([s for s in many if s.startswith("update shop.customer")]) == 1
+
+
+def test_one_event_looks_at_as_many_pages_with_a_hundred_times_the_events(ground: Ground) -> None:
+    tables = ["shop.event", "shop.customer"]
+    few = figures.buffers(ground.connection, ONE, tables, 20)
+    if few is None:
+        pytest.skip("statistics are flushed at once from PostgreSQL 15 on")
+    for _ in range(10):
+        ground.run(MANY)
+    ground.run("vacuum shop.customer")
+    many = figures.buffers(ground.connection, ONE, tables, 20)
+    assert many is not None
+    assert many < few * 1.5
