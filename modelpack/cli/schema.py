@@ -94,15 +94,22 @@ def server_setup(
 
 def uninstall(
     session: Session,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can answer.")] = False,
 ) -> None:
     """Remove the schema modelpack with all versions and the prediction log; users' tables stay as they were."""
-    if not yes and sys.stdin.isatty() and not session.as_json:
-        typer.confirm("All versions of models and the prediction log will be gone. Go on?", abort=True)
     with in_words(InstallError), session.transaction() as connection:
         before = schema.installed(connection)
         if before is not None:
             schema.check_server(connection)
+    if before is not None:
+        if not yes and (session.as_json or not sys.stdin.isatty()):
+            raise InstallError(
+                "uninstall drops all versions of models and the prediction log, and nobody is there to be asked; "
+                "run: modelpack uninstall --yes"
+            )
+        if not yes:
+            typer.confirm("All versions of models and the prediction log will be gone. Go on?", abort=True)
+        with in_words(InstallError), session.transaction() as connection:
             schema.uninstall(connection)
     session.say(
         "The schema modelpack is removed." if before else "There is no schema modelpack: nothing to remove."

@@ -98,7 +98,8 @@ def test_from_an_empty_database_to_a_score_and_back(
     ):
         assert part in shown
     assert "removed" in shell.run("remove", str(files / "declaration.py"))
-    assert "is removed" in shell.run("uninstall")
+    assert "run: modelpack uninstall --yes" in shell.refused("uninstall")
+    assert "is removed" in shell.run("uninstall", "--yes")
     assert "nothing to remove" in shell.run("uninstall")
 
 
@@ -156,7 +157,7 @@ def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, 
     assert shell.json("maintain") == {"partitions": []}
     assert shell.json("remove", declaration)["profiles"][0]["removed"] is True
     assert shell.json("install")["changed"] is False
-    assert shell.json("version")["database"] == shell.json("uninstall")["removed"]
+    assert shell.json("version")["database"] == shell.json("uninstall", "--yes")["removed"]
 
 
 def test_the_script_of_apply_gives_what_apply_gives(shell: Shell, files: Path) -> None:

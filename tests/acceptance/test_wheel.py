@@ -112,4 +112,4 @@ def test_from_the_wheel_a_database_is_installed_and_scores(
     run_script(empty_database, "insert into complaint (customer_id, severity) values (1, 3)")
     modelpack("verify", "customer")
     assert json.loads(modelpack("predict", "churn", '{"complaints": 5, "spend": 1}', "--json"))["score"] > 0.5
-    assert "removed" in modelpack("uninstall")
+    assert "removed" in modelpack("uninstall", "--yes")
