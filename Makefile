@@ -71,7 +71,7 @@ bench-rivals: bootstrap ## what the benchmarks compare with: a web service's pac
 	@[[ -f .modelpack/orbital/ready ]] || { \
 	  .venv/bin/python -m venv --clear .modelpack/orbital && \
 	  .modelpack/orbital/bin/python -m pip install -q --disable-pip-version-check "$$(sed -n 's/^orbital = \["\(.*\)"\]$$/\1/p' pyproject.toml)" \
-	    $$(.venv/bin/python -m pip freeze | grep -E '^(scikit-learn|numpy|pandas)==') && \
+	    $$(.venv/bin/python -m pip freeze | grep -E '^(scikit-learn|pandas)==') && \
 	  touch .modelpack/orbital/ready; } || rm -rf .modelpack/orbital
 
 docs: bootstrap ## write the generated parts of docs/
