@@ -52,19 +52,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one event row adds: `scalar` over `e`, summed up a key by `combine` over the alias `c`."""
+    """What one event row adds: `scalar` over `e`, summed up a key by `combine` over the alias `c`.
+
+    `type`: the SQL type of the scalar; None where it is that of a column of the event table.
+    """
 
     name: str
     scalar: str
     combine: str
     additive: bool = False
+    type: str | None = None
 
 
 @dataclass(frozen=True)
 class FeatureSql:
     """The SQL of one feature. `recompute` maps each column to its aggregate over the events `e`.
 
-    `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute.
+    `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute. `one` does so
+    from `p` and the only row `e`, where that reads better than `merge` with the row's contribution in the place of `d`.
     `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
     absolute contributions of a sum of floating-point numbers, which says how exact it can be. `bound`: a
     helper column that may be later than its aggregate, never earlier.
@@ -75,6 +80,7 @@ class FeatureSql:
     recompute: dict[str, str]
     contributions: tuple[Contribution, ...] = ()
     merge: dict[str, str] | None = None
+    one: dict[str, str] | None = None
     invertible: bool = False
     window: str | None = None
     half_life: float | None = None
@@ -110,7 +116,7 @@ def _amount(feature: Feature, *more: str) -> str:
 
 
 def _sum(name: str, scalar: str, kind: str) -> Contribution:
-    return Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})::{kind}", additive=True)
+    return Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})::{kind}", additive=True, type=kind)
 
 
 def _added(column: str, contribution: str | None = None) -> str:
@@ -215,6 +221,7 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
     conditions = _conditions(feature, f"{value} is not null", f"{at} is not null")
     x, xt = ident(name), ident(time)
     newer = f"coalesce((d.{xt}, d.{x}) {sign} (p.{xt}, p.{x}), d.{xt} is not null and p.{xt} is null)"
+    later = f"coalesce(({at}, {value}) {sign} (p.{xt}, p.{x}), p.{xt} is null)"
     return FeatureSql(
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=at[2:].strip('"'), visible=False)),
@@ -233,6 +240,10 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
         {
             name: f"case when {newer} then d.{x} else p.{x} end",
             time: f"{'greatest' if latest else 'least'}(p.{xt}, d.{xt})",
+        },
+        {
+            name: f"case when {' and '.join([*conditions, later])} then {value} else p.{x} end",
+            time: f"case when {' and '.join(conditions)} then {'greatest' if latest else 'least'}(p.{xt}, {at}) else p.{xt} end",
         },
     )
 
@@ -272,8 +283,10 @@ def _decayed(name: str, feature: Feature, at: str | None) -> FeatureSql:
         (Column(name, "double precision", "0"), Column(ahead, "timestamptz", visible=False)),
         {name: f"coalesce(sum({scalar}), 0)", ahead: f"max({waits})"},
         (
-            Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})", additive=True),
-            Contribution(ahead, waits, f"max(c.{ident(ahead)})"),
+            Contribution(
+                name, scalar, f"sum({{sign}}c.{ident(name)})", additive=True, type="double precision"
+            ),
+            Contribution(ahead, waits, f"max(c.{ident(ahead)})", type="timestamptz"),
         ),
         {
             name: f"{aged(name, half_life)} + d.{ident(name)}",

@@ -44,16 +44,18 @@ def score_function(plan: Plan) -> str:
         f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
-        "  v_anew boolean := true;\nbegin\n"
-        "  if tg_op = 'UPDATE' then\n"
+        "begin\n"
+        f"  if tg_op = 'INSERT' or {moved} then\n"
+        f"    {nest(_anew(plan), 4)}\n"
+        # COUNT leaves features_at empty where nothing ages: one look tells its rows from all others
+        f"  {'else' if plan.decayed else 'elsif new.features_at is not null then  -- COUNT leaves it empty'}\n"
         "    if new.features_at is not distinct from old.features_at then\n"
         "      -- nothing that a score depends on has changed\n"
         f"      if (\n           {new}\n         ) is not distinct from (\n           {old}\n         )@unchanged@\n"
-        "      then\n        return new;\n      end if;\n    end if;\n"
-        f"{_scored_already(plan)}"
-        f"    v_anew := {moved};\n"
-        "  end if;\n"
-        f"  {nest(_features(plan), 2)}\n"
+        "      then\n        return new;\n      end if;\n"
+        f"{_scored_already(plan)}    end if;\n"
+        f"{_aged(plan)}  end if;\n"
+        f"{_windows(plan)}"
         "  new.features_at := v_moment;\n"
         "  @scores@\n"
         "  return new;\nend\n"
@@ -67,39 +69,47 @@ def _scored_already(plan: Plan) -> str:
         return ""
     times = [ident(f"{score.name}_scored_at") for score in plan.profile.scores]
     tests = [f"new.{at} = new.features_at and new.{at} is distinct from old.{at}" for at in times]
-    return f"    if {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n    end if;\n"
+    return f"    elsif {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n"
 
 
-def _features(plan: Plan) -> str:
-    anew, moment = [], []
-    for event in plan.events:
-        if event.stored:
-            anew.append(_read(plan, event, event.stored))
-        if event.windowed:
-            recent = [f"e.{event.at} > v_moment - {event.longest_window()}", f"e.{event.at} <= v_moment"]
-            moment.append(_read(plan, event, event.windowed, *recent))
-    ageing = [f"new.{ident(name)} := {sql.replace('p.', 'new.')};" for name, sql in plan.ageing()]
-    blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
-    read_at = f"new.features_read_at := {STATEMENT};"
-    ignoring = any(event.event.missing == "ignore" for event in plan.events)
-    meet = (
-        [
+def _anew(plan: Plan) -> str:
+    """A row with a new key: no score yet, and every feature from the events."""
+    meet = []
+    if any(event.event.missing == "ignore" for event in plan.events):
+        meet = [
             "-- events of this key that are ignored just now: whoever brings them waits for us, or we for them",
             plan.ignoring(f"values ({literal(plan.table)}, {plan.key_text('new')})"),
         ]
-        if ignoring
-        else []
-    )
-    first = "\n".join([*meet, *blank, *anew, read_at])
-    text = f"if v_anew then\n  -- a new key: every feature from the events that are there already\n  {nest(first, 2)}\n"
-    if ageing:
-        aged = "\n".join([*ageing, *(_due(plan, event) for event in plan.events if event.decayed)])
-        text += f"else\n  -- decayed features lose weight up to the moment\n  {nest(aged, 2)}\n"
-    text += "end if;"
-    if moment:
-        windows = "\n".join(moment)
-        text += f"\n-- windows, read under the row's lock\n{windows}"
-    return text
+    blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
+    features = [_read(plan, event, event.stored) for event in plan.events if event.stored]
+    read_at = f"new.features_read_at := {STATEMENT};"
+    return "\n".join(
+        [
+            "-- a new key: every feature from the events that are there already",
+            *meet, *blank, *features, read_at,
+        ]
+    )  # fmt: skip
+
+
+def _aged(plan: Plan) -> str:
+    ageing = [f"new.{ident(name)} := {sql.replace('p.', 'new.')};" for name, sql in plan.ageing()]
+    if not ageing:
+        return ""
+    due = (_due(plan, event) for event in plan.events if event.decayed)
+    text = "\n".join(["-- decayed features lose weight up to the moment", *ageing, *due])
+    return f"    {nest(text, 4)}\n"
+
+
+def _windows(plan: Plan) -> str:
+    found = []
+    for event in plan.events:
+        if event.windowed:
+            recent = [f"e.{event.at} > v_moment - {event.longest_window()}", f"e.{event.at} <= v_moment"]
+            found.append(_read(plan, event, event.windowed, *recent))
+    if not found:
+        return ""
+    text = "\n".join(["-- windows, read under the row's lock", *found])
+    return f"  {nest(text, 2)}\n"
 
 
 def _due(plan: Plan, event: EventPlan) -> str:
