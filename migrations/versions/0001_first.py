@@ -17,7 +17,7 @@ FUNCTIONS = (
     "verify_version", "score_rows", "only_inputs", "diff",
     "generated", "find_profile", "lock_tables", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
-    "follow_partitions", "recount_dropped",
+    "follow_partitions", "recount_dropped", "recompile_altered",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
 )  # fmt: skip

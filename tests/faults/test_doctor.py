@@ -100,6 +100,7 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
         "it is disabled",
     ),
     ("drop event trigger modelpack_dropped", "event trigger modelpack_dropped", "fail", "it is missing"),
+    ("drop event trigger modelpack_altered", "event trigger modelpack_altered", "fail", "it is missing"),
     (
         "update modelpack.setting set value = '40 MB' where name = 'trial_memory'",
         "process that tries models",

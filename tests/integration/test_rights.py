@@ -96,7 +96,11 @@ def test_what_runs_with_other_rights_is_the_owners_and_pins_its_search_path(psql
     # what event triggers call has to belong to a superuser; it pins its search_path all the same
     assert [name for name, owner, _ in loose if owner == "modelpack_owner"] == []
     for name, _, config in loose:
-        assert name.split("(")[0] in ("modelpack.follow_partitions", "modelpack.recount_dropped")
+        assert name.split("(")[0] in (
+            "modelpack.follow_partitions",
+            "modelpack.recount_dropped",
+            "modelpack.recompile_altered",
+        )
         assert "search_path=pg_catalog, pg_temp" in config
     assert (
         value(

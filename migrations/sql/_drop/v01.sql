@@ -6,6 +6,7 @@ declare
 begin
   drop event trigger modelpack_partitions;
   drop event trigger modelpack_dropped;
+  drop event trigger modelpack_altered;
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;

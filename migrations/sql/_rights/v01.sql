@@ -10,7 +10,7 @@ begin
     select p.oid::regprocedure as name, p.proname, p.prokind = 'p' as is_procedure
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
-    if v_routine.proname not in ('server_wheels', 'follow_partitions', 'recount_dropped') then
+    if v_routine.proname not in ('server_wheels', 'follow_partitions', 'recount_dropped', 'recompile_altered') then
       execute format('alter routine %s owner to modelpack_owner', v_routine.name);
     end if;
     execute format('revoke all on routine %s from public', v_routine.name);

@@ -9,10 +9,14 @@ declare
 begin
   return query
   select 'fail', format('event trigger %s', w.name), case when t.oid is null then 'it is missing' else 'it is disabled' end,
-         'enabled: it keeps features exact when partitions of event tables come and go',
+         'enabled: it ' || w.purpose,
          case when t.oid is null then format('create event trigger %I on %s;', w.name, w.made) else format('alter event trigger %I enable;', w.name) end
-    from (values ('modelpack_partitions', $$ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function modelpack.follow_partitions()$$),
-                 ('modelpack_dropped', $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$)) as w (name, made)
+    from (values ('modelpack_partitions', 'keeps features exact when partitions of event tables come and go',
+                  $$ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function modelpack.follow_partitions()$$),
+                 ('modelpack_dropped', 'keeps features exact when a partition is dropped',
+                  $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),
+                 ('modelpack_altered', 'lets open sessions go on after a column got another type',
+                  $$ddl_command_end when tag in ('ALTER TABLE') execute function modelpack.recompile_altered()$$)) as w (name, purpose, made)
     left join pg_event_trigger as t on t.evtname = w.name
    where t.oid is null or t.evtenabled not in ('O', 'A')
    order by 2;

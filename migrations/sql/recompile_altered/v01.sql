@@ -1,0 +1,35 @@
+create or replace function modelpack.recompile_altered() returns event_trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- PL/pgSQL keeps the types of a row's columns for the life of a session: after ALTER COLUMN … TYPE every session that has
+-- run a trigger before would fail in it. A function whose row in pg_proc is new is compiled again by all of them.
+declare
+  v_functions regprocedure[];
+begin
+  select array_agg(distinct f.oid::regprocedure)
+    into v_functions
+    from pg_event_trigger_ddl_commands() as d
+    join pg_trigger as t on t.tgrelid = d.objid and not t.tgisinternal
+    join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
+   where d.classid = 'pg_class'::regclass
+         -- a column that this transaction has made or changed
+     and exists (select from pg_attribute as c where c.attrelid = d.objid and c.attnum > 0 and age(c.xmin) <= 0);
+  if v_functions is null then
+    return;
+  end if;
+  -- one at a time for each profile, as when a version is promoted
+  perform from modelpack.profile as p
+    where exists (select from modelpack.made as m where m.profile_id = p.profile_id and m.object = any (v_functions::text[]))
+    order by p.profile_id
+      for update;
+  for i in 1 .. cardinality(v_functions) loop
+    execute format('alter function %s cost 100', v_functions[i]);
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.recompile_altered() is 'Event trigger: sessions compile the triggers of a table anew after a column of it was changed.';
+drop event trigger if exists modelpack_altered;
+create event trigger modelpack_altered on ddl_command_end when tag in ('ALTER TABLE')
+  execute function modelpack.recompile_altered();
+comment on event trigger modelpack_altered is 'lets open sessions go on after a column of an event or profile table got another type';
