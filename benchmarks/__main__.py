@@ -29,11 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tiny", dest="size", action="store_const", const="tiny", help="seconds; figures mean nothing"
     )
     parser.add_argument("--large", action="store_true", help="ten million profiles, too")
+    parser.add_argument("--only", metavar="PART", help=f"one part of the suite: {', '.join(suite.PARTS)}")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all readings to a file")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its plots")
     parser.add_argument("--check", action="store_true", help="fail when a ratio is worse than recorded")
     parser.add_argument("--record", action="store_true", help="record the ratios for --check")
     options = parser.parse_args(arguments)
+    if options.only and (options.write or options.record or options.check):
+        parser.error("--only measures a part; --write, --record and --check need the whole")
+    if options.only and options.only not in suite.PARTS:
+        parser.error(f"found --only {options.only}, expected one of: {', '.join(suite.PARTS)}")
     server = os.environ.get("MODELPACK_DSN")
     if not server:
         print(
@@ -52,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 ground,
                 sizes,
                 lambda text: console.print(f"[dim]{time.perf_counter() - started:4.0f} s  {text} …[/dim]"),
+                only=options.only,
             )
             counted = figures.measure(ground, "b_log")
             facts = report.facts(ground, sizes)

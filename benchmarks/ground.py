@@ -22,6 +22,8 @@ from modelpack.server import make_engine
 
 STRIDE = 7919
 """A prime: keys that follow each other are far apart, so nothing is near by luck."""
+TURN = 10_007
+"""More strides than a run of single events takes."""
 
 
 @contextmanager
@@ -86,8 +88,8 @@ class Ground:
         return time.perf_counter()
 
     def offset(self) -> int:
-        """Where the keys of a run begin: another place each time."""
-        self._offset += STRIDE
+        """Where the keys of a run begin: at customers whom the runs before have not met, where there are enough."""
+        self._offset += STRIDE * TURN
         return self._offset
 
     def publish(self, name: str, package: Package) -> None:

@@ -13,6 +13,8 @@ import psycopg
 from benchmarks import cases, loads
 from benchmarks.ground import Ground
 from benchmarks.models import WINDOWED, Workload, packed
+from benchmarks.names import HAND
+from benchmarks.rivals import handwritten
 from benchmarks.rounds import Group, interleave
 from benchmarks.sizes import Sizes
 
@@ -24,32 +26,53 @@ COLD, WARM, MEMORY, BARE = (
 )
 
 
+Make = Callable[[str, int], None]
+
+
 def _grow(
-    ground: Ground, sizes: Sizes, what: str, numbers: tuple[int, ...], make: Callable[[str, int], None]
+    ground: Ground,
+    sizes: Sizes,
+    what: str,
+    numbers: tuple[int, ...],
+    make: Make,
+    beside: Make | None = None,
 ) -> Group:
-    """One schema for each number, single events in the server, interleaved."""
+    """One schema for each number, single events in the server, interleaved; `beside` makes the same for a rival."""
     title = f"Growth with {what}: count + score + log, one event a statement"
     named = {f"{n:,} {what}": f"g_{what.split(',')[0]}_{n}" for n in numbers}
     group = Group(f"growth {what}", title, "µs an event", next(iter(named)), watched=list(named)[1:])
     runs = {}
     for (case, schema), n in zip(named.items(), numbers, strict=True):
         make(schema, n)
-        runs[case] = loads.loop(ground, schema, sizes.singles)
+        customers = int(ground.value(f"select count(*) from {schema}.customer"))
+        runs[case] = loads.loop(ground, schema, sizes.singles, customers=customers)
+        if beside:
+            beside(f"{schema}_beside", n)
+            rival = loads.loop(ground, f"{schema}_beside", sizes.singles, customers=customers)
+            runs[f"{case}, {HAND}"] = rival
     interleave(group, runs, sizes.rounds)
     for schema in named.values():
         ground.run(f"select modelpack.detach('{schema}.customer'); drop schema {schema} cascade")
+        ground.run(f"drop schema if exists {schema}_beside cascade")
     return group
 
 
 def profiles(ground: Ground, sizes: Sizes) -> Group:
-    """From few customers to many; each event touches another one."""
+    """From few customers to many; each event touches another one, whose page may have left the memory.
+
+    A hand-written trigger shows what of that is the storage's.
+    """
     model = cases.publish(ground, sizes.main)
 
     def make(schema: str, n: int) -> None:
         ground.tables(schema, customers=n)
         ground.declare(schema, model=model)
 
-    return _grow(ground, sizes, "profiles", sizes.grown_profiles, make)
+    def counters(schema: str, n: int) -> None:
+        ground.tables(schema, customers=n)
+        handwritten.make(ground, schema)
+
+    return _grow(ground, sizes, "profiles", sizes.grown_profiles, make, counters)
 
 
 def events(ground: Ground, sizes: Sizes) -> Group:

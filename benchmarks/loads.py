@@ -21,16 +21,20 @@ from dev.machine import ClusterError, find_bindir
 MICRO = 1e6
 
 
-def loop(ground: Ground, schema: str, events: int, rows: int = 1) -> Run:
-    """Statements of `rows` events each, in a loop inside the server: no client, no network, one transaction."""
+def loop(ground: Ground, schema: str, events: int, rows: int = 1, *, customers: int | None = None) -> Run:
+    """Statements of `rows` events each, in a loop inside the server: no client, no network, one transaction.
+
+    `customers`: how many of them the events are spread over, where that is not the ground's own number.
+    """
 
     def run() -> float:
-        keys = _keys(ground, "i::bigint")
+        keys = _keys(ground, "i::bigint", customers)
         if rows == 1:
             insert = f"insert into {schema}.event (customer_id, amount) values ({keys}, i % 100)"
         else:
             insert = (
-                f"insert into {schema}.event (customer_id, amount) select {_keys(ground, f'(i::bigint * {rows} + j)')}, "
+                f"insert into {schema}.event (customer_id, amount) "
+                f"select {_keys(ground, f'(i::bigint * {rows} + j)', customers)}, "
                 f"j % 100 from generate_series(1, {rows}) as j"
             )
         turns = max(1, events // rows)
@@ -93,8 +97,8 @@ def static_update(ground: Ground, schema: str, rows: int) -> Run:
     return run
 
 
-def _keys(ground: Ground, number: str) -> str:
-    return f"1 + ({number} * {STRIDE} + {ground.offset()}) % {ground.customers}"
+def _keys(ground: Ground, number: str, customers: int | None = None) -> str:
+    return f"1 + ({number} * {STRIDE} + {ground.offset()}) % {customers or ground.customers}"
 
 
 def find_pgbench() -> str | None:

@@ -41,17 +41,19 @@ EVENT = "µs an event"
 Say = Callable[[str], None]
 
 
-def run(ground: Ground, sizes: Sizes, say: Say) -> list[Group]:
-    """All groups, in the order of the page. `say` hears what comes next."""
+def run(ground: Ground, sizes: Sizes, say: Say, *, only: str | None = None) -> list[Group]:
+    """All groups, in the order of the page, or those of the part `only`. `say` hears what comes next."""
     say("tables and models")
     skipped = _schemas(ground, sizes)
     groups = []
-    for section in (_single, _statements, _copies, _updates, _clients, _pgbench, _models, _rescores):
-        say(section.__name__.strip("_"))
-        groups += section(ground, sizes, skipped)
+    for section in SECTIONS:
+        if only in (None, section.__name__.strip("_")):
+            say(section.__name__.strip("_"))
+            groups += section(ground, sizes, skipped)
     for part in growth.PARTS:
-        say(f"growth: {part.__name__}")
-        groups.append(part(ground, sizes))
+        if only in (None, part.__name__):
+            say(f"growth: {part.__name__}")
+            groups.append(part(ground, sizes))
     return groups
 
 
@@ -310,3 +312,7 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
     interleave(group, runs, sizes.rescores, warm=False)
     ground.run("drop schema r_plain cascade")
     return [group]
+
+
+SECTIONS = (_single, _statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
+PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *growth.PARTS))
