@@ -44,7 +44,7 @@ def score_function(plan: Plan) -> str:
         f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
-        "begin\n"
+        "  v_microseconds integer;\nbegin\n"
         f"  if tg_op = 'INSERT' or {moved} then\n"
         f"    {nest(_anew(plan), 4)}\n"
         # COUNT leaves features_at empty where nothing ages: one look tells its rows from all others

@@ -90,11 +90,11 @@ else
   new.@score@_scored_at := v_moment;
   new.@score@_stale := null;
   if tg_op = 'UPDATE' then
+    -- the clock may have been set, either way, while the model ran
+    v_microseconds := greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
     insert into modelpack.prediction
            (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
-    values (v_moment, @profile@, @key@, @quoted@, '@model@', @version@, v_score, v_numbers, @packed@,
-            -- the clock may have been set, either way, while the model ran
-            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
+    values (v_moment, @profile@, @key@, @quoted@, '@model@', @version@, v_score, v_numbers, @packed@, v_microseconds);
   end if;
 end if;$block$,
       'call', case when v_feed.may_fail then $call$v_failure := null;
