@@ -52,6 +52,15 @@ def test_help_names_the_commands_of_the_three_people() -> None:
         assert f"\n  {name} " in text
 
 
+def test_the_list_of_commands_says_whole_summaries_within_eighty_columns() -> None:
+    lines = CliRunner().invoke(app, ["--help"]).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    said = " ".join(" ".join(lines).split())
+    for name, command in COMMANDS.items():
+        assert f" {name} {command.short_help} " in f"{said} "
+        assert " ".join(command.help.split()).startswith(command.short_help)
+
+
 def test_no_database_is_said_with_the_way_to_name_one() -> None:
     assert (
         refused("list") == "modelpack: no database is named; pass --dsn postgresql://… or set MODELPACK_DSN\n"
@@ -111,7 +120,11 @@ def test_sql_needs_no_database(tmp_path: Path) -> None:
     runner = CliRunner()
     assert "create or replace function modelpack.publish" in runner.invoke(app, ["install", "--sql"]).stdout
     script = runner.invoke(app, ["apply", str(path), "--sql"]).stdout
-    assert script.startswith("begin;\n")
+    head, _, statements = script.partition("\n\n")
+    assert all(line.startswith("-- ") and len(line) <= 80 for line in head.splitlines())
+    for part in ("customer", "declaration.py", "psql", "modelpack remove declaration.py --sql"):
+        assert part in head
+    assert statements.startswith("begin;\n")
     assert script.endswith("commit;\n")
     assert "create trigger" in script
     assert "modelpack.detach('public.customer')" in runner.invoke(app, ["remove", str(path), "--sql"]).stdout
