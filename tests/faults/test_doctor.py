@@ -336,6 +336,20 @@ def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
         session.execute(mend.split(";")[0])
 
 
+def test_updates_of_all_rows_at_once_are_no_sign_of_updates_that_are_not_heap_only(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table customer set (fillfactor = 100, autovacuum_enabled = off)")
+        for _ in range(2):
+            visit(session, *((c, 100) for c in range(1, 1201)))
+        session.execute("select pg_stat_force_next_flush()")
+        updated, heap_only = session.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'customer'"
+        ).fetchall()[0]
+        assert updated >= 1000
+        assert heap_only < 0.8 * updated
+        assert "heap-only updates of public.customer" not in findings(session)
+
+
 def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows(database: str) -> None:
     with open_shop(database) as session:
         session.execute("select pg_stat_force_next_flush()")

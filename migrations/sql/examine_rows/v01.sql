@@ -80,7 +80,8 @@ begin
       from pg_stat_user_tables as t
       join pg_class as c on c.oid = t.relid
      cross join lateral (select coalesce((select o.option_value::integer from pg_options_to_table(c.reloptions) as o where o.option_name = 'fillfactor'), 100) as factor) as f
-     where t.relid = p.relation and t.n_tup_upd >= 1000 and t.n_tup_hot_upd < 0.8 * t.n_tup_upd;
+     -- a backfill or a rescore of all rows is no sign of how single rows will fare
+     where t.relid = p.relation and t.n_tup_upd >= greatest(1000, 5 * t.n_live_tup) and t.n_tup_hot_upd < 0.8 * t.n_tup_upd;
     return query
     select 'warn', format('dead rows of %s', p.name), format('%s dead, %s live', t.n_dead_tup, t.n_live_tup), 'fewer dead than a fifth of the live rows',
            format('vacuum %s;', p.relation)
