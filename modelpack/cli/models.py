@@ -337,7 +337,7 @@ def _facts(version: Version) -> dict[str, Any]:
             f"{k.replace('_', ' ')} {v:g}" for k, v in version.parity.items() if isinstance(v, int | float)
         )
         or "not given",
-        "libraries": ", ".join(f"{k} {v}" for k, v in version.libraries.items()) or "not given",
+        "libraries": ", ".join(f"{k} {v}" for k, v in sorted(version.libraries.items())) or "not given",
         "note": version.note or "none",
         "tags": ", ".join(f"{k}={v}" if v else k for k, v in version.tags.items()) or "none",
         "approved": f"by {version.approved_by}" if version.approved_by else "no",
