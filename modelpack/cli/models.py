@@ -94,7 +94,10 @@ def publish(
     note: Annotated[str, typer.Option(help="What to say about the version.", metavar="TEXT")] = "",
     tolerance: Annotated[
         float,
-        typer.Option(help="Largest difference allowed between ONNX and the estimator (or what is expected)."),
+        typer.Option(
+            help="Largest difference allowed between ONNX and the estimator (or what is expected): absolute for "
+            "probabilities, else relative."
+        ),
     ] = 1e-5,
     timeout: Annotated[
         float, typer.Option(help="Seconds that converting and comparing may take.", metavar="SECONDS")

@@ -42,7 +42,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Print a traceback when som
 
 def hanging(label: str, text: str, indent: int) -> str:
     """The text beside its label, in lines of at most `WIDTH` columns; what is quoted stays on one line."""
-    kept = re.sub(r"'[^']*'", lambda quoted: quoted[0].replace(" ", "\0"), text)
+    kept = re.sub(r"(?<!\w)'[^']*'", lambda quoted: quoted[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(
         kept, WIDTH - indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )

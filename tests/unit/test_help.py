@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from docs.__main__ import outdated
 from docs.cli import SHARED, commands
 from modelpack.cli import app
+from modelpack.cli.session import hanging
 
 COMMANDS = commands()
 
@@ -59,6 +60,18 @@ def test_the_list_of_commands_says_whole_summaries_within_eighty_columns() -> No
     for name, command in COMMANDS.items():
         assert f" {name} {command.short_help} " in f"{said} "
         assert " ".join(command.help.split()).startswith(command.short_help)
+
+
+def test_text_is_wrapped_but_for_what_is_quoted() -> None:
+    prose = (
+        "the server's Python is not the client's, nor is the model's owner the table's, and so on for longer"
+    )
+    said = hanging("warn", f"{prose}: {prose}", 6).splitlines()
+    assert len(said) == 3
+    assert max(map(len, said)) <= 80
+    assert all(line.startswith(" " * 6) for line in said[1:])
+    literal = "'" + "a literal " * 7 + "'"
+    assert literal in hanging("", f"call modelpack.refresh('shop.customer', {literal});", 6)
 
 
 def test_no_database_is_said_with_the_way_to_name_one() -> None:
