@@ -289,15 +289,23 @@ class Registry(Curation):
 
         Raises RegistryError, which lists the signature, for a missing or unknown input.
         """
+        return self.predicted(name, inputs, version)[0]
+
+    def predicted(
+        self, name: str, inputs: Mapping[str, Any], version: int | None = None
+    ) -> tuple[float, int]:
+        """The score of `predict`, and the number of the version that gave it."""
         with self._transaction() as connection:
-            return float(
+            number = version if version is not None else _read(connection, name, None).version
+            score = float(
                 connection.execute(
                     text(
                         "select modelpack.predict(:name, cast(:inputs as jsonb), cast(:version as integer))"
                     ),
-                    {"name": name, "inputs": _json(inputs), "version": version},
+                    {"name": name, "inputs": _json(inputs), "version": number},
                 ).scalar_one()
             )
+            return score, number
 
     def export(self, name: str, version: int | None, path: str | Path) -> Path:
         """Write a version (None: the champion) as an .onnx file.

@@ -51,15 +51,18 @@ def explain(error: DBAPIError) -> str:
         return f"{message}: the database has no modelpack schema, or another version; run `modelpack install`"
     detail = getattr(diagnostics, "message_detail", None)
     message = message.removeprefix("plpy.Error: ")
-    parts = [part.strip().rstrip(".") for part in (message, detail, hint) if part and part.strip()]
-    return "; ".join(parts)
+    parts: list[str] = [part.strip() for part in (message, detail, hint) if part and part.strip()]
+    said = parts[0]
+    for part in parts[1:]:  # a sentence of its own follows a full stop, a command or a list a semicolon
+        said = said.rstrip(".") + (". " if part[0].isupper() else "; ") + part
+    return said
 
 
 def _rights(message: str) -> str:
     if re.search(r"for (table|relation) (artifact|version)\b", message):
         return (
-            f"{message}: only modelpack_owner reads the bytes of models; as a superuser: "
-            "grant modelpack_owner to ROLE, or grant select on modelpack.artifact, modelpack.version to ROLE"
+            f"{message}: an exported file is the model itself, and only modelpack_owner reads the bytes of models; as a "
+            "superuser: grant select on modelpack.artifact, modelpack.version to ROLE, which may then take out every model"
         )
     if "modelpack" in message or re.search(r"for (function|procedure|routine|table|relation|view) ", message):
         return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from modelpack.cli.session import Session, command
+from modelpack.cli.session import Session, command, hanging
 from modelpack.curation import Promotion
 from modelpack.errors import PackagingError, RegistryError
 from modelpack.registry import Version
@@ -94,7 +94,10 @@ def publish(
     note: Annotated[str, typer.Option(help="What to say about the version.", metavar="TEXT")] = "",
     tolerance: Annotated[
         float,
-        typer.Option(help="Largest difference allowed between ONNX and the estimator (or what is expected)."),
+        typer.Option(
+            help="Largest difference allowed between ONNX and the estimator (or what is expected): absolute for "
+            "probabilities, else relative."
+        ),
     ] = 1e-5,
     timeout: Annotated[
         float, typer.Option(help="Seconds that converting and comparing may take.", metavar="SECONDS")
@@ -160,7 +163,13 @@ def publish(
     )
     if largest is not None:
         truth = "the estimator" if expected is None else "what is expected"
-        session.say(f"Largest difference from {truth}: {largest:.3g} (allowed: {tolerance:g}).")
+        session.say(
+            hanging(
+                "",
+                f"Largest difference from {truth}: {largest:.3g}; allowed: {tolerance:g}, {version.parity['unit']}.",
+                0,
+            )
+        )
     session.answer(version.to_json())
 
 
@@ -228,9 +237,9 @@ def show(
         version = registry.version(name, number)
     history = registry.history(name)
     for label, value in _facts(version).items():
-        session.say(f"{label:<12} {value}")
+        session.say(hanging(label, str(value), 13))
     session.say("history" if history else "history      never promoted")
-    session.say(*(f"  {_line(step)}" for step in history))
+    session.say(*(hanging("", _line(step), 2) for step in history))
     session.answer({**version.to_json(), "promotions": [step.to_json() for step in history]})
 
 
@@ -287,9 +296,9 @@ def predict(
         raise RegistryError(
             f"the inputs {inputs!r} are no JSON object; expected e.g. '{{\"complaints\": 3}}'"
         )
-    score = session.registry.predict(name, named, version)
+    score, number = session.registry.predicted(name, named, version)
     session.say(f"{score}")
-    session.answer({"model": name, "version": version, "score": score})
+    session.answer({"model": name, "version": number, "score": score})
 
 
 def metrics_of(given: list[str]) -> dict[str, float]:
@@ -327,8 +336,11 @@ def _facts(version: Version) -> dict[str, Any]:
         "inputs": ", ".join(inputs) or "none",
         "score": kind,
         "metrics": _figures(version) or "none",
-        "parity": ", ".join(f"{k} {v}" for k, v in version.parity.items() if isinstance(v, (int, float)))
+        "parity": ", ".join(
+            f"{k.replace('_', ' ')} {v:g}" for k, v in version.parity.items() if isinstance(v, int | float)
+        )
         or "not given",
+        "libraries": ", ".join(f"{k} {v}" for k, v in sorted(version.libraries.items())) or "not given",
         "note": version.note or "none",
         "tags": ", ".join(f"{k}={v}" if v else k for k, v in version.tags.items()) or "none",
         "approved": f"by {version.approved_by}" if version.approved_by else "no",

@@ -11,7 +11,7 @@ from rich.console import Console
 from sqlalchemy import text
 
 from modelpack import install as schema
-from modelpack.cli.session import Session, command
+from modelpack.cli.session import Session, command, hanging
 from modelpack.compile.script import attach_script, detach_script
 from modelpack.declaration import Profile, load_profiles
 from modelpack.errors import DeclarationError, InstallError
@@ -121,7 +121,7 @@ def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
     """Put the triggers, columns and counters of a declaration on its tables, or bring them up to date."""
     profiles = load_profiles(declaration)
     if sql:
-        session.plain(_script(profiles, attach=True))
+        session.plain(_script(profiles, declaration, attach=True))
         return
     changed: dict[str, bool] = {}
     with in_words(DeclarationError), session.transaction() as connection:
@@ -139,7 +139,7 @@ def remove(session: Session, declaration: Declaration, sql: Sql = False) -> None
     """Take a declaration off its tables: triggers, functions and the columns that it added."""
     profiles = load_profiles(declaration)
     if sql:
-        session.plain(_script(profiles, attach=False))
+        session.plain(_script(profiles, declaration, attach=False))
         return
     with in_words(DeclarationError), session.transaction() as connection:
         schema.require(connection)
@@ -181,13 +181,42 @@ def demo(
     session.answer({"told": True, "events": events})
 
 
-def _script(profiles: list[Profile], *, attach: bool) -> str:
+def _script(profiles: list[Profile], declaration: Path, *, attach: bool) -> str:
+    """One transaction, below a comment that says what it is, where it comes from, how to run it and how to undo it."""
+    from modelpack import __version__
+
+    tables = ", ".join(profile.table for profile in profiles)
+    if attach:
+        does = f"Puts scoring on {tables}: columns, functions, triggers; counts the events that are there."
+        undo = f"modelpack remove {declaration.name} --sql, which also drops the columns that this adds."
+    else:
+        does = f"Takes scoring off {tables}: triggers, functions and the columns that were added."
+        undo = f"modelpack apply {declaration.name} --sql, which counts the features again from the events."
+    head = (
+        hanging("--", does, 3),
+        hanging(
+            "--",
+            f"Made by modelpack {__version__} from {declaration.name}; change that file, not this one.",
+            3,
+        ),
+        hanging(
+            "--",
+            "Run it with: psql -v ON_ERROR_STOP=1 -f FILE, as owner of the tables and member of modelpack_owner.",
+            3,
+        ),
+        hanging("--", f"Undone by: {undo}", 3),
+    )
     statements = [
         statement
         for profile in (profiles if attach else reversed(profiles))
         for statement in (attach_script(profile) if attach else detach_script(profile))
     ]
-    return "begin;\n\n" + "".join(f"{statement};\n\n" for statement in statements) + "commit;\n"
+    return (
+        "\n".join(head).replace("\n   ", "\n-- ")
+        + "\n\nbegin;\n\n"
+        + "".join(f"{statement};\n\n" for statement in statements)
+        + "commit;\n"
+    )
 
 
 def add_to(app: typer.Typer) -> None:

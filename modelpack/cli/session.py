@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from modelpack.registry import Registry
 from modelpack.server import explain, make_engine
 
 REFUSED = 2
+WIDTH = 80
+"""Columns of what is printed for people, wherever it goes."""
 
 Dsn = Annotated[
     str | None,
@@ -34,6 +38,15 @@ Dsn = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print a traceback when something is refused.")]
+
+
+def hanging(label: str, text: str, indent: int) -> str:
+    """The text beside its label, in lines of at most `WIDTH` columns; what is quoted stays on one line."""
+    kept = re.sub(r"(?<!\w)'[^']*'", lambda quoted: quoted[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(
+        kept, WIDTH - indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return f"{label:<{indent}}" + f"\n{'':{indent}}".join(lines or [""]).replace("\0", " ")
 
 
 class Session:
@@ -144,7 +157,9 @@ def command(
         run.__doc__ = function.__doc__
         run.__name__ = function.__name__
         run.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
-        app.command(name or function.__name__)(run)
+        # given as it is, the summary is wrapped in the list of commands; taken from the docstring, it would be cut
+        summary = " ".join((function.__doc__ or "").split()).partition(". ")[0].removesuffix(".")
+        app.command(name or function.__name__, short_help=summary)(run)
         return function
 
     return register

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelpack.catalog import read_table
 from modelpack.cli.schema import Declaration
 from modelpack.cli.session import Session, command
 from modelpack.declaration import load_profiles
 from modelpack.errors import DeclarationError
 from modelpack.server import in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def training_set(
@@ -62,12 +67,31 @@ def training_set(
         session.working("reading the events"),
     ):
         frame = read(connection, found[0], at=at, label=label, everybody=everybody)
+        types = read_table(connection, found[0].table).columns
     if output.suffix == ".parquet":
-        frame.to_parquet(output, index=False)
+        _to_parquet(frame, output, types)
     else:
         frame.to_csv(output, index=False)
     session.say(f"{output}: {len(frame):,} rows, {len(frame.columns)} columns.")
     session.answer({"file": str(output), "rows": len(frame), "columns": list(map(str, frame.columns))})
+
+
+def _to_parquet(frame: pd.DataFrame, output: Path, types: Mapping[str, str]) -> None:
+    """Raises DeclarationError, which names the column, where a column has no form in a parquet file."""
+    import pyarrow
+
+    for name in frame.columns:
+        try:
+            pyarrow.array(frame[name], from_pandas=True)
+        except (pyarrow.ArrowException, TypeError) as error:
+            values = {type(value).__name__ for value in frame[name].dropna()}
+            kind = types.get(name) or ", ".join(sorted(values))
+            raise DeclarationError(
+                f"the column {name} is of the type {kind}, expected one that a parquet file can hold; write a .csv file "
+                f"(-o {output.with_suffix('.csv').name}), or declare {name} as text: "
+                f'Score(…, inputs={{"{name}": "{name}::text"}})'
+            ) from error
+    frame.to_parquet(output, index=False)
 
 
 def add_to(app: typer.Typer) -> None:

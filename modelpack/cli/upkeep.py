@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 from sqlalchemy import Connection, text
 
-from modelpack.cli.session import Session, command
+from modelpack.cli.session import Session, command, hanging
 from modelpack.declaration import Profile as Declaration
-from modelpack.errors import ModelpackError, RegistryError
+from modelpack.errors import DeclarationError, ModelpackError, RegistryError
 from modelpack.operations import outdated
 from modelpack.server import in_words
 
@@ -116,13 +116,12 @@ def doctor(session: Session) -> None:
     with in_words(), session.working("examining"), session.autocommit() as connection:
         found = connection.execute(text("select * from modelpack.doctor()")).all()
         checks = [dict(row._mapping) for row in found] + _compiled(connection)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    shown = ("status", "check", "found", "expected")
-    for heading in shown:
-        table.add_column(heading)
     for check in checks:
-        table.add_row(*(check[heading] for heading in shown))
-    session.say(table, *(f"{c['check']}: {c['mend']}" for c in checks if c["status"] != "ok"))
+        session.say(hanging(check["status"], f"{check['check']}: {check['found']}", 6))
+        if check["status"] != "ok":
+            session.say(
+                hanging("", f"expected: {check['expected']}", 6), hanging("", f"mend: {check['mend']}", 6)
+            )
     session.answer({"checks": checks})
     if any(check["status"] == "fail" for check in checks):
         raise typer.Exit(1)
@@ -131,7 +130,7 @@ def doctor(session: Session) -> None:
 def _compiled(connection: Connection) -> list[dict[str, str]]:
     """What the server cannot know: whether this release compiles the same functions from the declarations.
 
-    A row like those of `modelpack.doctor()` for each profile where it does not.
+    A row like those of `modelpack.doctor()` for each profile where it does not, or cannot read the declaration.
     """
     from modelpack import __version__
 
@@ -141,7 +140,21 @@ def _compiled(connection: Connection) -> list[dict[str, str]]:
             "select p.name, p.declaration from modelpack.profile as p join pg_class as c on c.oid = p.relation order by 1"
         )
     ).all():
-        if changed := outdated(connection, Declaration.from_dict(declaration)):
+        try:
+            read = Declaration.from_dict(declaration)
+        except DeclarationError as error:
+            found, _, mend = str(error).rpartition("; ")
+            checks.append(
+                {
+                    "status": "fail",
+                    "check": f"declaration of {name}",
+                    "found": found,
+                    "expected": f"a declaration that modelpack {__version__} reads",
+                    "mend": mend,
+                }
+            )
+            continue
+        if changed := outdated(connection, read):
             checks.append(
                 {
                     "status": "warn",

@@ -226,11 +226,22 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
-        """The inverse of `to_dict`. A newer format than this package knows is refused."""
+        """The inverse of `to_dict`. Raises DeclarationError for what this package cannot read."""
         if data.get("format") != FORMAT:
             raise DeclarationError(
                 f"the declaration has format {data.get('format')!r}, this modelpack reads {FORMAT}; upgrade modelpack"
             )
+        try:
+            return cls._read(data)
+        except (AttributeError, KeyError, TypeError, ValueError, DeclarationError) as error:
+            raise DeclarationError(
+                f"the stored declaration of {data.get('table')} has a layout that this modelpack cannot read "
+                f"({type(error).__name__}: {error}), expected one that this release has stored; "
+                "run modelpack remove DECLARATION, then modelpack apply DECLARATION, which counts features anew from the events"
+            ) from error
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> Profile:
         events = [
             Event(
                 e["table"],

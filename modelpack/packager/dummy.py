@@ -10,9 +10,10 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
+from modelpack.packager.estimators import libraries
 from modelpack.packager.golden import Golden
 from modelpack.packager.normal_form import IR_VERSION, OPSETS
-from modelpack.packager.packing import Package, installed_libraries
+from modelpack.packager.packing import Package
 from modelpack.packager.parity import Parity
 from modelpack.packager.signature import MISSING_TOKEN, Cell, Input, InputType, Output, Signature
 
@@ -61,7 +62,7 @@ def dummy(score: float, inputs: Sequence[str]) -> Package:
             rounded_difference=0.0,
             route="dummy",
         ),
-        libraries=installed_libraries(),
+        libraries=libraries(),
         metrics={},
     )
 

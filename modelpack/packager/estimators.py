@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,23 @@ def parts(estimator: Any) -> Iterator[Any]:
             pending.extend(v for v in thing.ravel().tolist() if hasattr(v, "__dict__"))
         elif type(thing).__module__.partition(".")[0] == "sklearn" and hasattr(thing, "__dict__"):
             pending.extend(vars(thing).values())
+
+
+def libraries(estimator: Any = None) -> dict[str, str]:
+    """Name and version of the libraries that a score depends on, sorted by name.
+
+    Those that define a part of the estimator, those that convert it, and those that run the result; without an
+    estimator the last alone.
+    """
+    modules = {"numpy", "onnx", "onnxruntime"}
+    if estimator is not None:
+        modules |= {"sklearn", "skl2onnx"}
+        for part in parts(estimator):
+            modules |= {cls.__module__.partition(".")[0] for cls in type(part).__mro__}
+            modules |= {"onnxmltools"} if kind_of(part) else set()
+    owners = importlib.metadata.packages_distributions()
+    names = {name for module in modules for name in owners.get(module, ())}
+    return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}
 
 
 def has_trees(estimator: Any) -> bool:

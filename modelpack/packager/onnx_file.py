@@ -413,7 +413,7 @@ def _message(parity: Parity) -> str:
     total = parity.rows + sum(parity.probes.values())
     return (
         f"The model does not give the expected outputs: {parity.failures} of {total} rows differ by more than "
-        f"{parity.tolerance:g}, at most by {parity.max_difference:.3g}. {parity.where}. Look at the order of the "
-        "columns (--inputs), the output and the class (--output, --positive-class), raise the tolerance, or accept "
+        f"{parity.allowed}, at most by {parity.max_difference:.3g}. The worst is {parity.where}. "
+        "Look at the order of the columns (--inputs), the output and the class (--output, --positive-class), raise the tolerance, or accept "
         "the difference with a reason (--accept)."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
 from modelpack.packager.estimators import (
+    libraries,
     missing_category,
     number_categories,
     ranks_neighbours,
@@ -56,7 +56,7 @@ class Package:
     golden: Golden
     parity: Parity
     libraries: dict[str, str]
-    """Every installed distribution of the packaging environment, name to version."""
+    """What the score depends on in the packaging environment (`estimators.libraries`), name to version."""
     metrics: dict[str, float]
     unused: tuple[str, ...] = ()
     """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
@@ -124,7 +124,8 @@ def _package(
     with threadpool_limits(1):  # many small calls: threads would only wait for one another
         expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
         attempt = _convert(estimator, oracle, target, expected, closed, tolerance, accept)
-    return assemble(attempt.form, columns, missing, target.output, expected, attempt.scores, attempt.parity)
+    form, scores, parity = attempt.form, attempt.scores, attempt.parity
+    return assemble(form, columns, missing, target.output, expected, scores, parity, estimator)
 
 
 def assemble(
@@ -135,6 +136,7 @@ def assemble(
     expected: Expected,
     scores: Floats,
     parity: Parity,
+    estimator: Any = None,
 ) -> Package:
     """The package of a model that passed.
 
@@ -142,6 +144,7 @@ def assemble(
         columns: those that the rows of `expected` have.
         missing: for each of them, whether a row in which it is missing is scored.
         scores: what the model in normal form gives for these rows.
+        estimator: what was converted, where there is one.
     """
     position = {c.name: n for n, c in enumerate(columns)}
     order = tuple(position[c.name] for c in form.columns)
@@ -151,7 +154,7 @@ def assemble(
         signature=_signature(form.columns, [missing[n] for n in order], output),
         golden=choose_golden(expected, scores, order),
         parity=parity,
-        libraries=installed_libraries(),
+        libraries=libraries(estimator),
         metrics={},
         unused=tuple(c.name for c in columns if c not in form.columns),
     )
@@ -162,12 +165,6 @@ def manageable(sample: pd.DataFrame) -> pd.DataFrame:
     if len(sample) <= SAMPLE_LIMIT:
         return sample
     return sample.iloc[np.linspace(0, len(sample) - 1, SAMPLE_LIMIT).round().astype(int)]
-
-
-def installed_libraries() -> dict[str, str]:
-    """Name and version of every installed distribution, sorted by name."""
-    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def _ask(
@@ -241,7 +238,7 @@ def _convert(
         routes: dict[str, list[str]] = {}
         for route, text in errors.items():
             routes.setdefault(text, []).append(route)
-        listed = "; ".join(f"{', '.join(names)}: {text}" for text, names in routes.items())
+        listed = "; ".join(f"{', '.join(names)}: {text.rstrip('.')}" for text, names in routes.items())
         raise PackagingError(
             f"{type(estimator).__name__} cannot be converted to ONNX. {listed}. "
             "docs/estimators.md lists the estimators that can."
@@ -297,8 +294,8 @@ def _parity_message(parity: Parity) -> str:
         total = parity.rows + sum(parity.probes.values())
         return (
             f"The ONNX model does not give the estimator's result: {parity.failures} of {total} rows differ "
-            f"by more than {parity.tolerance:g}, at most by {parity.max_difference:.3g}. {parity.where}. "
-            "Use another estimator or preprocessing (docs/estimators.md), raise the tolerance, or accept the "
+            f"by more than {parity.allowed}, at most by {parity.max_difference:.3g}. "
+            f"The worst is {parity.where}. Use another estimator or preprocessing (docs/estimators.md), raise the tolerance, or accept the "
             "difference with a reason (--accept)."
         )
     return (

@@ -34,6 +34,9 @@ from modelpack.packager.probes import Probe
 ROUNDED_LIMIT = 0.01
 """Share of the sample's rows that may change through rounding of the inputs to float32."""
 
+ABSOLUTE = "absolute"
+RELATIVE = "relative to the expected score, or to the spread of the sample's scores where that is larger"
+
 _FAR = ("extreme", "large integer")
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +74,13 @@ class Parity:
     """How the model was converted."""
     accepted: str | None = None
     """Why a version that failed was accepted all the same."""
+    unit: str = ABSOLUTE
+    """Of the differences and the tolerance, in words."""
+
+    @property
+    def allowed(self) -> str:
+        """The tolerance with its unit."""
+        return f"{self.tolerance:g} ({self.unit})"
 
     @property
     def passed(self) -> bool:
@@ -140,6 +150,7 @@ def compare(
         rounded_probes=int(rounded[count:].sum()),
         rounded_difference=rounded_difference,
         route=route,
+        unit=ABSOLUTE if probability else RELATIVE,
     )
 
 

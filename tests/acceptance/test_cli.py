@@ -147,6 +147,7 @@ def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, 
     assert [v["version"] for v in shell.json("list", "churn")] == [1]
     row = '{"complaints": 5, "spend": 10}'
     assert shell.json("predict", "churn", row)["score"] > 0.5
+    assert shell.json("predict", "churn", row)["version"] == 1, "the champion's number"
     assert shell.json("predict", "churn", row, "--version", "1")["version"] == 1
     assert shell.json("export", "churn", "1", "-o", str(tmp_path / "churn.onnx"))["bytes"] > 500
     assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": True}]}
@@ -167,6 +168,58 @@ def test_the_script_of_apply_gives_what_apply_gives(shell: Shell, files: Path) -
     shell.run("verify", "customer")
     run_script(shell.dsn, shell.run("remove", str(files / "declaration.py"), "--sql"))
     assert "no profile" in shell.refused("verify", "customer")
+
+
+def test_show_says_each_fact_within_eighty_columns(shell: Shell) -> None:
+    published(shell, 1)
+    for number in range(3):
+        shell.run(
+            "promote", "churn", "1", "--reason", f"{number}: a reason of many words " + "and more " * 12
+        )
+    shown = shell.run("show", "churn").splitlines()
+    assert max(map(len, shown)) <= 80
+    facts = {line[:13].strip(): line[13:] for line in shown if line[:1].strip()}
+    assert {"rows 80", "failures 0"} <= set(facts["parity"].split(", "))
+    assert "scikit-learn" in " ".join(shown)
+
+
+def test_a_column_that_parquet_has_no_form_for_is_named_with_its_type_and_the_ways_out(
+    shell: Shell, files: Path
+) -> None:
+    run_script(
+        shell.dsn,
+        "alter table customer add column seen_from inet; update customer set seen_from = '10.0.0.1'",
+    )
+    declaration = files / "declaration.py"
+    rows = ("training-set", str(declaration), "--at", "2026-03-01", "-o")
+    said = shell.refused(*rows, str(files / "rows.parquet"))
+    assert "the column seen_from is of the type inet, expected one that a parquet file can hold" in said
+    assert "rows.csv" in said
+    assert not (files / "rows.parquet").exists()
+    assert shell.json(*rows, str(files / "training.csv"))["rows"] == 50
+    as_text = 'Score("churn", model="churn", inputs={"seen_from": "seen_from::text"})'
+    assert as_text.partition("inputs=")[2] in said
+    declaration.write_text(declaration.read_text().replace('Score("churn", model="churn")', as_text))
+    assert shell.json(*rows, str(files / "rows.parquet"))["rows"] == 50
+
+
+def test_a_declaration_that_an_earlier_release_stored_is_a_finding_and_no_traceback(
+    shell: Shell, files: Path, psql: psycopg.Connection[Any]
+) -> None:
+    declaration = str(files / "declaration.py")
+    shell.run("apply", declaration)
+    psql.execute(
+        'update modelpack.profile set declaration = jsonb_set(declaration, \'{events,0,features}\', \'{"complaints": {"kind": "count"}}\')'
+    )
+    psql.commit()
+    checks = {check["check"]: check for check in shell.json("doctor", code=1)["checks"]}
+    found = checks["declaration of public.customer"]
+    assert "a layout that this modelpack cannot read (TypeError" in found["found"]
+    assert found["mend"].startswith("run modelpack remove DECLARATION, then modelpack apply DECLARATION")
+    assert found["mend"] in shell.refused("apply", declaration)
+    shell.run("remove", declaration)
+    shell.run("apply", declaration)
+    assert "just this declaration already" in shell.run("apply", declaration)
 
 
 def test_several_profiles_of_a_file_are_applied_together_or_not_at_all(shell: Shell, tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ from modelpack.cli import app
 from tests.conftest import _clone
 from tests.faults.hostile import (
     FAILS,
+    TABLES,
     Session,
     attach,
     connect,
     open_shop,
     plain_model,
+    publish,
     shop,
     smuggle,
     unsound,
@@ -207,6 +209,23 @@ def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(datab
         assert unsound(session) == []
 
 
+def test_without_a_champion_the_doctor_says_publish_or_promote_before_rescore(database: str) -> None:
+    with connect(database) as session:
+        session.execute(TABLES)
+        attach(database, shop())
+        visit(session, (1, 100))
+        found = findings(session)
+        assert found["champion of churn"][2] == "modelpack publish MODEL --name churn --sample FILE --promote"
+        advice, statement = found["stale rows of public.customer"][2].split(", then: ")
+        assert advice == "first promote a version (see: champion of churn)"
+        number = publish(session)
+        mend = findings(session)["champion of churn"][2]
+        assert mend == f"select modelpack.promote('churn', {number});"
+        session.execute(mend)
+        session.execute(statement)
+        assert not [check for check in findings(session) if check.startswith(("champion", "stale"))]
+
+
 def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database: str) -> None:
     with open_shop(database) as session:
         session.execute(
@@ -312,9 +331,24 @@ def test_the_doctor_finds_updates_that_are_not_heap_only(database: str) -> None:
         session.execute("select pg_stat_force_next_flush()")
         found = findings(session)
         assert "fillfactor 100" in found["heap-only updates of public.customer"][1]
-        assert found["heap-only updates of public.customer"][2].startswith(
-            "alter table public.customer set (fillfactor = "
-        )
+        mend = found["heap-only updates of public.customer"][2]
+        assert mend.startswith("alter table public.customer set (fillfactor = ")
+        assert "vacuum full public.customer; whose ACCESS EXCLUSIVE lock" in mend
+        session.execute(mend.split(";")[0])
+
+
+def test_updates_of_all_rows_at_once_are_no_sign_of_updates_that_are_not_heap_only(database: str) -> None:
+    with open_shop(database) as session:
+        session.execute("alter table customer set (fillfactor = 100, autovacuum_enabled = off)")
+        for _ in range(2):
+            visit(session, *((c, 100) for c in range(1, 1201)))
+        session.execute("select pg_stat_force_next_flush()")
+        updated, heap_only = session.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'customer'"
+        ).fetchall()[0]
+        assert updated >= 1000
+        assert heap_only < 0.8 * updated
+        assert "heap-only updates of public.customer" not in findings(session)
 
 
 def test_updates_of_fresh_rows_are_heap_only_in_spite_of_the_index_of_stale_rows(database: str) -> None:
@@ -395,7 +429,8 @@ def test_the_command_prints_findings_with_what_mends_them_and_fails_when_somethi
     checks = json.loads(done.stdout)["checks"]
     mends = [row["mend"] for row in checks if row["check"] == "trigger of public.customer"]
     printed = CliRunner().invoke(app, ["doctor", "--dsn", database])
-    assert all(mend in printed.stdout for mend in mends)
+    assert max(map(len, printed.stdout.splitlines())) <= 80
+    assert all(mend in " ".join(printed.stdout.split()) for mend in mends)
     with psycopg.connect(database, autocommit=True) as session:
         for mend in mends:
             session.execute(mend.split(";")[0])

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from docs.__main__ import outdated
 from docs.cli import SHARED, commands
 from modelpack.cli import app
+from modelpack.cli.session import hanging
 
 COMMANDS = commands()
 
@@ -50,6 +51,27 @@ def test_help_names_the_commands_of_the_three_people() -> None:
         name
     ) in "install uninstall apply remove publish list show promote rollback export predict rescore".split():
         assert f"\n  {name} " in text
+
+
+def test_the_list_of_commands_says_whole_summaries_within_eighty_columns() -> None:
+    lines = CliRunner().invoke(app, ["--help"]).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    said = " ".join(" ".join(lines).split())
+    for name, command in COMMANDS.items():
+        assert f" {name} {command.short_help} " in f"{said} "
+        assert " ".join(command.help.split()).startswith(command.short_help)
+
+
+def test_text_is_wrapped_but_for_what_is_quoted() -> None:
+    prose = (
+        "the server's Python is not the client's, nor is the model's owner the table's, and so on for longer"
+    )
+    said = hanging("warn", f"{prose}: {prose}", 6).splitlines()
+    assert len(said) == 3
+    assert max(map(len, said)) <= 80
+    assert all(line.startswith(" " * 6) for line in said[1:])
+    literal = "'" + "a literal " * 7 + "'"
+    assert literal in hanging("", f"call modelpack.refresh('shop.customer', {literal});", 6)
 
 
 def test_no_database_is_said_with_the_way_to_name_one() -> None:
@@ -111,7 +133,11 @@ def test_sql_needs_no_database(tmp_path: Path) -> None:
     runner = CliRunner()
     assert "create or replace function modelpack.publish" in runner.invoke(app, ["install", "--sql"]).stdout
     script = runner.invoke(app, ["apply", str(path), "--sql"]).stdout
-    assert script.startswith("begin;\n")
+    head, _, statements = script.partition("\n\n")
+    assert all(line.startswith("-- ") and len(line) <= 80 for line in head.splitlines())
+    for part in ("customer", "declaration.py", "psql", "modelpack remove declaration.py --sql"):
+        assert part in head
+    assert statements.startswith("begin;\n")
     assert script.endswith("commit;\n")
     assert "create trigger" in script
     assert "modelpack.detach('public.customer')" in runner.invoke(app, ["remove", str(path), "--sql"]).stdout

@@ -144,7 +144,7 @@ comment on column modelpack.version.signature is 'ordered, named, typed inputs a
 comment on column modelpack.version.golden is 'inputs with expected scores, run again on the server before the version may score';
 comment on column modelpack.version.parity is 'how the ONNX result was held against the estimator''s own';
 comment on column modelpack.version.metrics is 'metrics that the publisher gave';
-comment on column modelpack.version.libraries is 'library versions of the machine that made it';
+comment on column modelpack.version.libraries is 'versions of the libraries that the score depends on, where it was made';
 comment on column modelpack.version.lineage is 'where it comes from: fingerprints of the data, revision of the code';
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';

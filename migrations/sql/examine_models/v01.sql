@@ -8,8 +8,11 @@ declare
 begin
   return query
   select 'warn', format('champion of %s', s.model), format('none, and the score %s of %s waits for one', s.score, p.name), 'a promoted version',
-         format('select modelpack.promote(%L, …);', s.model)
+         case when newest.version is null then format('modelpack publish MODEL --name %s --sample FILE --promote', s.model)
+              else format('select modelpack.promote(%L, %s);', s.model, newest.version) end
     from modelpack.score as s join modelpack.profile as p using (profile_id)
+   cross join lateral (select max(v.version) as version from modelpack.version as v
+                        where v.model = s.model and not exists (select from modelpack.retirement as r where r.version_id = v.version_id)) as newest
    where not exists (select from modelpack.alias as a where a.model = s.model and a.alias = 'champion')
    order by 2;
   return query

@@ -27,7 +27,10 @@ begin
         return query
         select 'warn', format('stale rows of %s', p.name),
                format('%s%s, such as: %s', case when v_rows = 10000 then 'at least ' else '' end, v_rows, v_text),
-               format('every %s is fresh', v_score.score), format('call modelpack.rescore(%L, only_stale => true);', p.relation::text)
+               format('every %s is fresh', v_score.score),
+               -- without a champion nothing can be scored: the row of the model says how to get one
+               case when v_score.champion is null then format('first promote a version (see: champion of %s), then: ', v_score.model) else '' end
+               || format('call modelpack.rescore(%L, only_stale => true);', p.relation::text)
          where v_rows > 0;
         execute format('select count(*) from (select from %s where %I is distinct from $1 and %I is null and $1 is not null limit 10000) as x',
                        p.relation, v_score.score || '_version', v_score.score || '_stale')
@@ -72,11 +75,13 @@ begin
     return query
     select 'warn', format('heap-only updates of %s', p.name), format('%s %% of %s updates, fillfactor %s', round(100.0 * t.n_tup_hot_upd / t.n_tup_upd), t.n_tup_upd, f.factor),
            'at least 80 %: an update finds room on the page of its row and no index grows',
-           format('alter table %s set (fillfactor = %s); vacuum full %1$s;', p.relation, least(f.factor, 90) - 10)
+           format('alter table %s set (fillfactor = %s); pages get that room as rows move to new ones; at once only by vacuum full %1$s; '
+                  'whose ACCESS EXCLUSIVE lock keeps everybody off the table while it is rewritten', p.relation, least(f.factor, 90) - 10)
       from pg_stat_user_tables as t
       join pg_class as c on c.oid = t.relid
      cross join lateral (select coalesce((select o.option_value::integer from pg_options_to_table(c.reloptions) as o where o.option_name = 'fillfactor'), 100) as factor) as f
-     where t.relid = p.relation and t.n_tup_upd >= 1000 and t.n_tup_hot_upd < 0.8 * t.n_tup_upd;
+     -- a backfill or a rescore of all rows is no sign of how single rows will fare
+     where t.relid = p.relation and t.n_tup_upd >= greatest(1000, 5 * t.n_live_tup) and t.n_tup_hot_upd < 0.8 * t.n_tup_upd;
     return query
     select 'warn', format('dead rows of %s', p.name), format('%s dead, %s live', t.n_dead_tup, t.n_live_tup), 'fewer dead than a fifth of the live rows',
            format('vacuum %s;', p.relation)

@@ -77,6 +77,9 @@ class TestBoth:
         assert made.parity.probes["threshold"] > 50
         assert made.parity.rounded_probes == 0, "float32 on either side of a threshold is told apart"
         assert all(i.missing for i in made.signature.inputs)
+        assert "onnxmltools" in made.libraries
+        assert [name for name in made.libraries if name.startswith(make.__name__)]
+        assert not {"pytest", "mlflow-skinny"} & set(made.libraries)
         held(made, lambda rows: estimator.predict_proba(rows)[:, 1], NUMBERS)
 
     def test_a_regressor(self, make: Make) -> None:

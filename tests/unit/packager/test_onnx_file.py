@@ -72,7 +72,9 @@ def test_inputs_name_the_columns_in_their_order() -> None:
     assert made.signature.numbers == ("visits", "spend", "days")
     with pytest.raises(PackagingError, match=r"customer_id would be left over of .*--inputs"):
         package_onnx(network(), frame, expected)
-    with pytest.raises(ParityError, match=r"does not give the expected outputs.*expected is.*--inputs"):
+    with pytest.raises(
+        ParityError, match=r"differ by more than 1e-05 \(absolute\).* worst is .*expected is.*--inputs"
+    ):
         package_onnx(network(), frame, expected, inputs=["days", "spend", "visits"])
 
 
@@ -90,6 +92,8 @@ def test_a_vector_and_a_single_column_are_values() -> None:
         made = package_onnx(raw, ROWS, total)
         assert made.signature.output.kind == "value"
         assert scores(made, [[1.0, 2.0, 4.0], [0.0, 0.0, 1.0]]).tolist() == [7.0, 1.0]
+        with pytest.raises(ParityError, match=r"1e-05 \(relative to the expected score, or to the spread"):
+            package_onnx(raw, ROWS, total + 1)
 
 
 def several(**encoder: Any) -> bytes:

@@ -321,7 +321,7 @@ def test_the_golden_rows_give_their_scores_again(gaps: pd.DataFrame, gone: Any) 
     assert np.nanmax(expected) > 0.7 > 0.3 > np.nanmin(expected)
     assert made.sha256 == hashlib.sha256(made.onnx).hexdigest()
     assert made.metrics == {"auc": 0.8}
-    assert made.libraries["scikit-learn"]
+    assert set(made.libraries) == {"numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx"}
     json.dumps(made.parity.to_json(), allow_nan=False)
 
 

@@ -1,0 +1,99 @@
+"""How many instructions one event takes: what a busy machine does not change.
+
+A server of its own is filled, stopped, and run as a single process under valgrind's callgrind, twice: the difference of
+two numbers of events is theirs alone, without the start, the plans and the model's loading.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import cases
+from benchmarks.cases import Skipped
+from benchmarks.ground import STRIDE, Ground
+from benchmarks.names import FLOOR, HAND, LOG, NONE, SCORE
+from benchmarks.rivals import handwritten
+from benchmarks.rounds import Group
+from benchmarks.sizes import Sizes
+from dev.cluster import Cluster
+from dev.machine import ClusterError
+from modelpack.install import install
+from modelpack.server import make_engine
+
+FEW, MANY = 200, 1700
+"""Events of the two runs that are held against each other."""
+
+
+def instructions(_ground: Ground, sizes: Sizes) -> Group:
+    """Instructions of one event of each of our cases, on a server of its own."""
+    group = Group(
+        "instructions", "Instructions of one event, inside the server", "instructions an event", FLOOR
+    )
+    names = {NONE: "i_none", HAND: "i_hand", FLOOR: "i_floor", SCORE: "i_score", LOG: "i_log"}
+    try:
+        with _filled(names, sizes) as cluster:
+            for case, schema in names.items():
+                few, many = (_collected(cluster, schema, events) for events in (FEW, MANY))
+                group.readings[case] = [(many - few) / (MANY - FEW)]
+    except (Skipped, ClusterError) as reason:
+        group.readings, group.skipped = {}, {LOG: str(reason)}
+    return group
+
+
+@contextmanager
+def _filled(names: dict[str, str], sizes: Sizes) -> Iterator[Cluster]:
+    """A server with the tables of all cases, stopped."""
+    if shutil.which("valgrind") is None:
+        raise Skipped("valgrind is not installed; run: apt-get install valgrind")
+    with Cluster.temporary() as cluster:
+        dsn = cluster.dsn()
+        wheels = os.environ.get("MODELPACK_SERVER_WHEELS")
+        engine = make_engine(dsn)
+        with engine.begin() as connection:
+            install(connection, Path(wheels) if wheels else None)
+        engine.dispose()
+        ground = Ground(dsn, sizes.customers)
+        try:
+            cases.none(ground, names[NONE])
+            ground.tables(names[HAND])
+            handwritten.make(ground, names[HAND])
+            cases.floor(ground, names[FLOOR])
+            cases.scored(ground, names[SCORE], sizes.main)
+            cases.logged(ground, names[LOG], sizes.main)
+        finally:
+            ground.close()
+        cluster.stop()
+        yield cluster
+
+
+def _collected(cluster: Cluster, schema: str, events: int) -> int:
+    """Instructions of a process that starts, brings that many events and takes them back."""
+    loop = (
+        f"do $$ begin for i in 1..{events} loop insert into {schema}.event (customer_id, amount) "
+        f"values (1 + (i::bigint * {STRIDE}) % 10000, i % 100); end loop; end $$"
+    )
+    user = cluster.user
+    changed = (
+        ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups"]
+        if os.geteuid() == 0
+        else []
+    )
+    done = subprocess.run(
+        [
+            *changed, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(cluster.bindir / "postgres"), "--single", "-j",
+            "-D", str(cluster.data_dir), "-c", "fsync=off", cluster.database,
+        ],
+        input=f"begin;\n\n{loop};\n\nrollback;\n\n", capture_output=True, text=True, check=False, timeout=600, cwd=Path("/"),
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+    )  # fmt: skip
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    wrong = re.search(r"(?:ERROR|FATAL): .*", done.stderr)
+    if found is None or wrong:
+        raise Skipped(f"callgrind cannot run the server: {wrong[0] if wrong else done.stderr[-300:]}")
+    return int(found[1])
