@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +21,15 @@ from benchmarks.rivals import handwritten
 from benchmarks.rounds import Group
 from benchmarks.sizes import Sizes
 from dev.cluster import Cluster
-from dev.machine import ClusterError
+from dev.machine import ClusterError, run_as
 from modelpack.install import install
 from modelpack.server import make_engine
 
-FEW, MANY = 200, 1700
+FEW, MANY = 200, 1200
 """Events of the two runs that are held against each other."""
 
 
-def instructions(_ground: Ground, sizes: Sizes) -> Group:
+def instructions(_ground: object, sizes: Sizes) -> Group:
     """Instructions of one event of each of our cases, on a server of its own."""
     group = Group(
         "instructions", "Instructions of one event, inside the server", "instructions an event", FLOOR
@@ -78,20 +77,19 @@ def _collected(cluster: Cluster, schema: str, events: int) -> int:
         f"do $$ begin for i in 1..{events} loop insert into {schema}.event (customer_id, amount) "
         f"values (1 + (i::bigint * {STRIDE}) % 10000, i % 100); end loop; end $$"
     )
-    user = cluster.user
-    changed = (
-        ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups"]
-        if os.geteuid() == 0
-        else []
+    program = ["env", "PYTHONHASHSEED=0", "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    server = [
+        str(cluster.bindir / "postgres"),
+        "--single",
+        "-j",
+        "-D",
+        str(cluster.data_dir),
+        "-c",
+        "fsync=off",
+    ]
+    done = run_as(
+        cluster.user, [*program, *server, cluster.database], input=f"begin;\n\n{loop};\n\nrollback;\n\n"
     )
-    done = subprocess.run(
-        [
-            *changed, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(cluster.bindir / "postgres"), "--single", "-j",
-            "-D", str(cluster.data_dir), "-c", "fsync=off", cluster.database,
-        ],
-        input=f"begin;\n\n{loop};\n\nrollback;\n\n", capture_output=True, text=True, check=False, timeout=600, cwd=Path("/"),
-        env=os.environ | {"PYTHONHASHSEED": "0"},
-    )  # fmt: skip
     found = re.search(r"Collected : (\d+)", done.stderr)
     wrong = re.search(r"(?:ERROR|FATAL): .*", done.stderr)
     if found is None or wrong:

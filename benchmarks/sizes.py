@@ -38,6 +38,8 @@ class Sizes:
     connections: tuple[int, ...] = (1, 10, 50, 100)
     rivals: bool = True
     """Whether rivals run that need packages of their own or models that nothing else uses."""
+    instructions: bool = False
+    """Whether instructions are counted: minutes, on a server of its own."""
 
     def with_ten_million_profiles(self) -> Sizes:
         """The same, with one more size of the profile table."""
@@ -49,6 +51,7 @@ _KINDS = ("logistic regression", "100 boosted trees", "200 deep trees", "small n
 FULL = Sizes(
     "full",
     rounds=7,
+    instructions=True,
     models=(
         *(Workload(kind) for kind in _KINDS),
         *(Workload(kind, 10, 2) for kind in _KINDS),

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from benchmarks import cases, growth, loads
 from benchmarks.cases import Skipped
 from benchmarks.ground import Ground
+from benchmarks.instructions import instructions
 from benchmarks.loads import MICRO
 from benchmarks.models import Workload
 from benchmarks.names import (
@@ -45,14 +46,14 @@ def run(ground: Ground, sizes: Sizes, say: Say, *, only: str | None = None) -> l
     """All groups, in the order of the page, or those of the part `only`. `say` hears what comes next."""
     say("tables and models")
     skipped = _schemas(ground, sizes)
-    groups = []
+    groups: list[Group] = []
     for section in SECTIONS:
         if only in (None, section.__name__.strip("_")):
             say(section.__name__.strip("_"))
             groups += section(ground, sizes, skipped)
-    for part in growth.PARTS:
-        if only in (None, part.__name__):
-            say(f"growth: {part.__name__}")
+    for part in ALONE:
+        if only == part.__name__ or (only is None and (part is not instructions or sizes.instructions)):
+            say(part.__name__)
             groups.append(part(ground, sizes))
     return groups
 
@@ -315,4 +316,6 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
 
 
 SECTIONS = (_single, _statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
-PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *growth.PARTS))
+ALONE = (*growth.PARTS, instructions)
+"""Parts that make all they need."""
+PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *ALONE))

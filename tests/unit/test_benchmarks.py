@@ -12,8 +12,10 @@ pytest.importorskip("benchmarks", reason="the benchmarks are not there (an insta
 from benchmarks import check, report
 from benchmarks.budgets import verdicts
 from benchmarks.figures import Figures
+from benchmarks.instructions import instructions
 from benchmarks.names import FLOOR, LOG
 from benchmarks.rounds import Group, interleave
+from benchmarks.sizes import TINY
 
 FIGURES = Figures(1, 1, 100, 100, None, 500, 110, None)
 
@@ -78,6 +80,13 @@ def test_a_budget_is_met_missed_or_not_measured() -> None:
     assert verdicts([], FIGURES)[0][-1] == "not measured"
     twice = Figures(2, 1, 100, 100, None, None, None, None)
     assert verdicts([], twice)[-1][-1] == "missed"
+
+
+def test_instructions_are_not_counted_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert instructions(None, TINY).skipped == {
+        LOG: "valgrind is not installed; run: apt-get install valgrind"
+    }
 
 
 def test_the_page_is_made_from_the_recorded_result() -> None:
