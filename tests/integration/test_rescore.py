@@ -165,34 +165,45 @@ def test_scores_of_many_rows_are_bit_for_bit_those_of_one(database: str, psql: S
     assert value(psql, stale) == 60
 
 
-def test_a_row_that_another_session_holds_is_scored_as_it_is_afterwards(database: str, psql: Session) -> None:
+def test_rows_are_locked_in_key_order_and_scored_as_they_are_under_the_lock(
+    database: str, psql: Session
+) -> None:
     shop(database, psql, Score("churn", model="churn"))
+    psql.execute("insert into customer select 1000 - g, g % 7 from generate_series(1, 300) as g")
     psql.execute("select modelpack.promote('churn', 2)")
     with (
-        psycopg.connect(database) as holder,
-        psycopg.connect(database, autocommit=True) as rescoring,
         ThreadPoolExecutor(1) as beside,
+        psycopg.connect(database, autocommit=True) as rescoring,
+        psycopg.connect(database) as holder,
     ):
-        holder.execute("update customer set tenure = 77 where customer_id in (17, 18)")
-        holder.execute("delete from customer where customer_id = 19")
+        holder.execute("update customer set tenure = 77 where customer_id = 850")
+        holder.execute("delete from customer where customer_id = 900")
         called = beside.submit(rescoring.execute, "call modelpack.rescore('customer', everything => true)")
         limit = time.monotonic() + DEADLINE
         waits = "select %s = any (pg_blocking_pids(%s))"
         while not value(psql, waits, holder.info.backend_pid, rescoring.info.backend_pid):
             assert not called.done()
             assert time.monotonic() < limit
+        free = rows(psql, "select customer_id from customer for update skip locked")
+        assert {key for (key,) in free} == set(range(851, 1000)) - {900}
+        moment = value(psql, "select clock_timestamp()")
         holder.commit()
         called.result(DEADLINE)
-    assert held(psql) == {key: 2 for key in range(1, 201) if key != 19}
-    assert wrong(psql) == []
+    assert held(psql) == {key: 2 for key in (*range(1, 201), *range(700, 1000)) if key != 900}
+    assert row(psql, "select tenure, churn_scored_at > %s from customer where customer_id = 850", moment) == (
+        77,
+        True,
+    )
     last_logged = (
-        "select distinct on (entity_key) entity_key::bigint, prediction, inputs[3] from modelpack.prediction"
+        "select distinct on (entity_key) entity_key::bigint, prediction, inputs[3], scored_at from modelpack.prediction"
         " where version = 2 order by entity_key, prediction_id desc"
     )
     assert rows(
         psql,
-        f"select count(*) from ({last_logged}) as l (customer_id, churn, tenure) join customer using (customer_id, churn, tenure)",
-    ) == [(199,)]
+        f"select count(*) from ({last_logged}) as l (customer_id, churn, tenure, churn_scored_at)"
+        " join customer using (customer_id, churn, tenure, churn_scored_at)",
+    ) == [(499,)]
+    assert wrong(psql) == []
 
 
 @pytest.mark.parametrize("task", ["rescore", "refresh"])
