@@ -72,5 +72,6 @@ def scored(ground: Ground, schema: str, workload: Workload) -> None:
 def static(ground: Ground, schema: str, workload: Workload) -> None:
     """All of it, where an UPDATE of the application's own column `visits` scores too."""
     model = publish(ground, workload)
-    ground.tables(schema, workload=workload)
+    ground.tables(schema, workload=workload, events=ground.customers)
     ground.declare(schema, model=model, inputs={"last_amount": "visits"})
+    ground.require_scored(schema)

@@ -148,6 +148,12 @@ class Ground:
             apply(connection, profile)
         self.run(f"vacuum analyze {schema}.customer")
 
+    def require_scored(self, schema: str) -> None:
+        """Raise RuntimeError where a profile is stale: what is timed would be refusals. Every customer needs an event."""
+        stale = self.rows(f"select churn_stale from {schema}.customer where churn_stale is not null limit 1")
+        if stale:
+            raise RuntimeError(f"{schema}.customer has rows without a fresh score: {stale[0][0]}")
+
 
 def _static(n: int, kind: str) -> str:
     """A value of a static column for customer i: numbers below 100, one of a few words."""

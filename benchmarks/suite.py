@@ -294,7 +294,7 @@ def _models(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Grou
 def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Group]:
     """Every profile scored again, against one UPDATE that writes the same columns of a table without our triggers."""
     model = cases.publish(ground, sizes.main)
-    ground.tables("r_scored", customers=sizes.profiles)
+    ground.tables("r_scored", customers=sizes.profiles, events=sizes.profiles)
     ground.declare("r_scored", model=model)
     ground.run("drop schema if exists r_plain cascade; create schema r_plain")
     ground.run("create table r_plain.customer (like r_scored.customer including all) with (fillfactor = 70)")
@@ -311,6 +311,7 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
         RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
     }
     interleave(group, runs, sizes.rescores, warm=False)
+    ground.require_scored("r_scored")
     ground.run("drop schema r_plain cascade")
     return [group]
 

@@ -29,10 +29,14 @@ from modelpack.compile.sql import (
 
 _RESCORE = "Scores rows of {} again: those that are stale or scored by another version than the champion."
 _RANGE = "first_block bigint, last_block bigint"
-_IN_RANGE = (
-    "p.ctid >= format('(%s,0)', greatest(first_block, 0))::tid\n"
-    "   and (last_block is null or p.ctid < format('(%s,0)', last_block + 1)::tid)"
+
+# Bounds that are there in any case: a condition on last_block itself would keep a generic plan from using the
+# upper one, and each chunk would read on to the end of the table.
+_BOUNDS = (
+    "  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;\n"
+    "  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;\n"
 )
+_IN_RANGE = "p.ctid >= v_first and p.ctid < v_beyond"
 
 # A row that is ahead of the clock was brought up to date before the clock was set back.
 _OLDER = "p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())"
@@ -173,7 +177,8 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     if "features_reread_at" in plan.times:
         sets.append(f"features_reread_at = {STATEMENT}")
     write = _update(plan, rows, _expected(plan, f"p.{MOMENT}"), columns, sets, different)
-    return f"declare\n  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
+    bounds = _BOUNDS if _IN_RANGE in chosen else ""
+    return f"declare\n{bounds}  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
 
 
 def _refresh(plan: Plan) -> list[str]:
@@ -199,7 +204,7 @@ def _refresh(plan: Plan) -> list[str]:
     joins = _expected(plan, "v_moment", windows_only=True)
     write = _update(plan, rows, joins, columns, sets, "(" + "\n  or ".join(tests) + ")")
     body = (
-        "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_written bigint := 0;\nbegin\n"
+        f"declare\n{_BOUNDS}  v_moment constant timestamptz := clock_timestamp();\n  v_written bigint := 0;\nbegin\n"
         f"  {nest(_lock(plan), 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
     )
     comment = (
@@ -217,7 +222,7 @@ def _refresh(plan: Plan) -> list[str]:
 
 def rescore_function(plan: Plan) -> str:
     """The template of rescore: `modelpack.bind` fills in what scores many rows in one call of the model."""
-    body = f"\n-- {_RESCORE.format(plan.table)}\n{NAMES}\ndeclare\n"
+    body = f"\n-- {_RESCORE.format(plan.table)}\n{NAMES}\ndeclare\n{_BOUNDS}"
     body += "  v_moment constant timestamptz := clock_timestamp();\n"
     body += "  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
     if plan.profile.scores:
@@ -234,11 +239,11 @@ def rescore_function(plan: Plan) -> str:
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
         chosen = f"({_OLDER}\n     or " + "\n     or ".join(tests) + ")"
         where = f"{_IN_RANGE}\n   and {chosen}"
-        batch = _batch(plan, where) if batched(plan) else ""
         body += (
-            f"  {nest(_lock(plan, chosen), 2)}\n{batch}"
-            f"  update {plan.table} as p\n     set {touch}\n   where {nest(where, 2)};\n"
-            "  get diagnostics v_rest = row_count;\n"
+            f"{_batch(plan, where) if batched(plan) else ''}"
+            f"  @single@{nest(_lock(plan, chosen), 2)}\n  get diagnostics v_rest = row_count;@end@\n"
+            f"  if v_rest > 0 then\n    update {plan.table} as p\n       set {touch}\n     where {nest(where, 4)};\n"
+            "    get diagnostics v_rest = row_count;\n  end if;\n"
         )
     body += "  return v_written + v_rest;\nend\n"
     arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
@@ -255,21 +260,28 @@ def owned_rescore(plan: Plan) -> list[str]:
 
 
 def _batch(plan: Plan, where: str) -> str:
-    """The statement between `@batch@` and `@end@`, in which `bind` fills the scores in.
+    """The statement between `@batch@` and `@end@`, in which `bind` fills the scores in; without, rows go singly.
 
-    A row that a model cannot score stays as it is for the UPDATE that follows, one row at a time.
+    Rows are locked in the order of their keys, as COUNT locks them, and what is selected is the row as it is
+    under its lock. A row that a model cannot score stays as it is for the UPDATE that follows, one row at a
+    time; so does a row for whose lock this statement had to wait, which its snapshot does not show.
     """
     return (
         "  @batch@-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
         "  with chosen as materialized (\n"
-        "    select p.ctid as place, p.tableoid as part, row_number() over () as n, @inputs@\n"
-        f"      from {plan.table} as p\n     where {nest(where, 4)}\n"
+        "    select q.*, row_number() over () as n\n      from (\n"
+        "            select p.ctid as place, p.tableoid as part, @inputs@\n"
+        f"              from {plan.table} as p\n             where {nest(where, 12)}\n"
+        f"             order by {', '.join(plan.keys('p'))}\n               for no key update\n"
+        "           ) as q\n"
         "  ), called as materialized (\n    select @calls@\n  ), written as (\n"
         f"    update {plan.table} as p\n       set @sets@, features_at = v_moment\n"
         "      from called as a\n     cross join chosen as c\n"
         "     where p.ctid = c.place and p.tableoid = c.part and @scored@\n"
         f"    returning {plan.key_text('p')} as entity_key, @returned@\n"
-        "  )@logs@\n  select count(*) into v_written from written;@end@\n"
+        "  )@logs@\n"
+        "  select w.rows, c.rows - w.rows\n    into v_written, v_rest\n"
+        "    from (select count(*) as rows from written) as w, (select count(*) as rows from chosen) as c;@end@\n"
     )
 
 
@@ -282,7 +294,7 @@ def _verify(plan: Plan) -> list[str]:
                 stored, expected = f"p.{ident(name)}", f"r{number}.{ident(name)}"
                 differs = _differs(f, name, stored, f"r{number}")
                 rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {differs})")
-    body = "begin\n"
+    body = f"declare\n{_BOUNDS}begin\n"
     if rows:
 
         def differing(chosen: str) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 from psycopg import sql
 from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, age, count, last, total
+
+DEADLINE = 20.0  # seconds until a step that does not come is a failure
 
 OLD, NEW = ((0.5, 0.01, 0.2), -1.0), ((-0.3, 0.02, 0.1), 0.5)
 INPUTS = ["complaints", "spend", "tenure"]
@@ -139,3 +145,81 @@ def test_events_after_a_rescore_count_and_score_as_before(database: str, psql: S
     assert value(psql, "select complaints from customer where customer_id = 5") == before + 1
     assert held(psql)[5] == 2
     assert wrong(psql) == []
+
+
+def test_scores_of_many_rows_are_bit_for_bit_those_of_one(database: str, psql: Session) -> None:
+    """Also where rows do not lie in the order of their keys, and some have no score in between."""
+    shop(database, psql, Score("churn", model="churn"))
+    psql.execute(
+        "insert into customer select 1000 - g, case when g % 5 > 0 then g * 1000003 end from generate_series(1, 300) as g"
+    )
+    psql.execute("select modelpack.promote('churn', 2)")
+    psql.execute("call modelpack.rescore('customer')")
+    differing = (
+        "select count(*), count(*) filter (where churn <> modelpack.predict('churn', jsonb_build_object("
+        "'complaints', complaints, 'spend', spend, 'tenure', tenure), 2)) from customer where churn_stale is null"
+    )
+    assert row(psql, differing) == (440, 0)
+    assert value(psql, f"select count(*) from modelpack.prediction where version = 2 and {BATCHED}") == 440
+    stale = "select count(*) from customer where tenure is null and churn_stale like 'input tenure is NULL%' and churn is null"
+    assert value(psql, stale) == 60
+
+
+def test_rows_are_locked_in_key_order_and_scored_as_they_are_under_the_lock(
+    database: str, psql: Session
+) -> None:
+    shop(database, psql, Score("churn", model="churn"))
+    psql.execute("insert into customer select 1000 - g, g % 7 from generate_series(1, 300) as g")
+    psql.execute("select modelpack.promote('churn', 2)")
+    with (
+        ThreadPoolExecutor(1) as beside,
+        psycopg.connect(database, autocommit=True) as rescoring,
+        psycopg.connect(database) as holder,
+    ):
+        holder.execute("update customer set tenure = 77 where customer_id = 850")
+        holder.execute("delete from customer where customer_id = 900")
+        called = beside.submit(rescoring.execute, "call modelpack.rescore('customer', everything => true)")
+        limit = time.monotonic() + DEADLINE
+        waits = "select %s = any (pg_blocking_pids(%s))"
+        while not value(psql, waits, holder.info.backend_pid, rescoring.info.backend_pid):
+            assert not called.done()
+            assert time.monotonic() < limit
+        free = rows(psql, "select customer_id from customer for update skip locked")
+        assert {key for (key,) in free} == set(range(851, 1000)) - {900}
+        moment = value(psql, "select clock_timestamp()")
+        holder.commit()
+        called.result(DEADLINE)
+    assert held(psql) == {key: 2 for key in (*range(1, 201), *range(700, 1000)) if key != 900}
+    assert row(psql, "select tenure, churn_scored_at > %s from customer where customer_id = 850", moment) == (
+        77,
+        True,
+    )
+    last_logged = (
+        "select distinct on (entity_key) entity_key::bigint, prediction, inputs[3], scored_at from modelpack.prediction"
+        " where version = 2 order by entity_key, prediction_id desc"
+    )
+    assert rows(
+        psql,
+        f"select count(*) from ({last_logged}) as l (customer_id, churn, tenure, churn_scored_at)"
+        " join customer using (customer_id, churn, tenure, churn_scored_at)",
+    ) == [(499,)]
+    assert wrong(psql) == []
+
+
+@pytest.mark.parametrize("task", ["rescore", "refresh"])
+def test_a_chunk_reads_its_own_blocks_alone_also_by_a_generic_plan(
+    database: str, psql: Session, task: str
+) -> None:
+    shop(database, psql, Score("churn", model="churn"))
+    psql.execute("insert into customer select g, 1 from generate_series(201, 3000) as g")
+    psql.execute("set plan_cache_mode = force_generic_plan")
+    block = value(psql, "select (ctid::text::point)[0]::bigint from customer where customer_id = 1500")
+    within = value(psql, "select count(*) from customer where (ctid::text::point)[0] = %s", block)
+    read = "select seq_tup_read from pg_stat_xact_user_tables where relid = 'customer'::regclass"
+    with psql.transaction():
+        before = value(psql, read)
+        psql.execute(
+            "select modelpack.chunk(%s, 'customer', %s, %s, older_than => clock_timestamp())",
+            [task, block, block],
+        )
+        assert within <= value(psql, read) - before <= 4 * within < 1000

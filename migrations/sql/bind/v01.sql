@@ -123,11 +123,11 @@ v_texts := @texts@;
 
     v_batch := v_batch and not v_feed.may_fail and v_feed.texts = 'null::text[]' and v_feed.numbers like 'array[%';
     v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || '_inputs');
-    v_calls := v_calls || format('modelpack.score_many(%s, (select array_agg(c.%I order by c.n) from chosen as c)) as %I',
+    v_calls := v_calls || format($call$modelpack.score_many(%s, (select array_send(array_replace(array_agg(c.%I), null, 'NaN')) from chosen as c))::double precision[] as %I$call$,
                                  v_score.version_id, v_score.score || '_inputs', v_score.score || '_scores');
     v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c.n], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
                                        'score', v_score.score, 'scores', quote_ident(v_score.score || '_scores'), 'version', v_score.version::text);
-    v_scored := v_scored || format('a.%I[c.n] is not null', v_score.score || '_scores');
+    v_scored := v_scored || format($scored$a.%I[c.n] <> 'NaN'$scored$, v_score.score || '_scores');
     v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || '_inputs');
     v_batch_logs := v_batch_logs || modelpack.fill($block$, @logged@ as (
     insert into modelpack.prediction
@@ -175,14 +175,14 @@ end if;$block$,
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
   execute modelpack.fill(v_profile.score_function,
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
-  v_rescore := v_profile.rescore_function;
   if v_batch and cardinality(v_calls) > 0 then
-    v_rescore := modelpack.fill(v_rescore, 'batch', '', 'end', '',
+    v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
       'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'),
       'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
       'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
   else
-    v_rescore := regexp_replace(v_rescore, '@batch@.*@end@', '-- one row at a time: see modelpack.rescore');
+    v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '@batch@.*?@end@', '-- one row at a time: see modelpack.rescore'),
+                                'single', '', 'end', '');
   end if;
   execute v_rescore;
   if v_profile.log_function <> '' then

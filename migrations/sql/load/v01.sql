@@ -82,18 +82,21 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
 
     call = fed() if words else bound()
 
-    def many(rows: list[list[float | None]]) -> list[float | None]:
-        """Scores of rows of numbers; None for a row that has to be scored on its own to know what is wrong.
+    def many(packed: bytes) -> list[float]:
+        """Scores of rows of numbers; NaN for a row that has to be scored on its own to know what is wrong.
 
-        In batches, each under the time budget of one row: they grow while they are far within it.
+        `packed` is what array_send gives for a float8[][] without NULLs: a head of 28 bytes, then each
+        number after its length. In batches, each under the time budget of one row: they grow while they
+        are far within it.
         """
-        scores: list[float | None] = []
-        size = 16
-        while len(scores) < len(rows):
-            part = rows[len(scores) : len(scores) + size]
+        element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
+        rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(names))
+        scores = numpy.full(len(rows), nan)
+        size, begin = 16, 0
+        while begin < len(rows):
+            numbers = rows[begin : begin + size].astype(numpy.float64)
             started = time.monotonic()
             try:
-                numbers = numpy.array(part, dtype=numpy.float64)  # None becomes NaN
                 with numpy.errstate(over="ignore"):
                     feed = {"number": numbers.astype(numpy.float32)}
                 watch[0] += 1
@@ -103,17 +106,16 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
             except Exception:
                 watch[1] = None
                 watch[2], run_options.terminate = None, False
-                return scores + [None] * (len(rows) - len(scores))
+                break
             if watch[2]:
                 watch[2], run_options.terminate = None, False
             bad = ~numpy.isfinite(found) | numpy.isinf(feed["number"]).any(axis=1)
             bad |= numpy.isnan(numbers[:, required]).any(axis=1)
-            scores += [
-                None if wrong else score
-                for score, wrong in zip(found.tolist(), bad.tolist(), strict=True)
-            ]
+            scores[begin : begin + size] = numpy.where(bad, nan, found)
+            begin += size
             size = min(4096, 2 * size) if time.monotonic() - started < budget / 8 else max(1, size // 2)
-        return scores
+        kept: list[float] = scores.tolist()
+        return kept
 
     def unfit(numbers: list[float | None]) -> str | None:
         """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
