@@ -175,7 +175,7 @@ end if;$block$,
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
   execute modelpack.fill(v_profile.score_function,
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
-  if v_batch and cardinality(v_calls) > 0 then
+  if v_batch and cardinality(v_calls) > 0 and v_profile.rescore_function like '%@batch@%' then
     v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
       'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'),
       'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
