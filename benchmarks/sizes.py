@@ -50,7 +50,7 @@ _KINDS = ("logistic regression", "100 boosted trees", "200 deep trees", "small n
 
 FULL = Sizes(
     "full",
-    rounds=7,
+    rounds=5,
     instructions=True,
     models=(
         *(Workload(kind) for kind in _KINDS),
