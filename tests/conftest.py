@@ -6,6 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,12 @@ def server_wheels() -> Path | None:
 
 @pytest.fixture(scope="session")
 def template(server: str, server_wheels: Path | None) -> str:
-    """Name of a database with modelpack installed, made once for one state of the migrations."""
+    """Name of a database with modelpack installed, made once for one state of the migrations and one day.
+
+    Partitions of the log are made for some days ahead.
+    """
     revisions = [path.read_text() for path in sorted((MIGRATIONS / "versions").glob("*.py"))]
-    state = "".join([sums(), *revisions, str(server_wheels)])
+    state = "".join([sums(), *revisions, str(server_wheels), str(datetime.now(UTC).date())])
     name = f"modelpack_template_{hashlib.sha256(state.encode()).hexdigest()[:12]}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("select pg_advisory_lock(%s)", [LOCK])

@@ -101,7 +101,7 @@ def verify(
 
 
 def maintain(session: Session) -> None:
-    """Make partitions of the prediction log ahead and drop old ones. Run it every day."""
+    """Make partitions of the prediction log ahead, index those behind and drop old ones. Run it every day."""
     with in_words(), session.autocommit() as connection:
         done = connection.execute(text("select * from modelpack.maintain()")).all()
     for partition, action in done:

@@ -186,6 +186,7 @@ def test_an_application_inserts_an_event_and_reads_a_score(shop: Session, app: S
         "delete from complaint",
         "select onnx from modelpack.artifact",
         "select * from modelpack.prediction",
+        "select * from modelpack.history('customer', '7')",
         "select * from modelpack.versions",
         "select modelpack.score(1, '{1,2}', null)",
         "select modelpack.load(1)",
@@ -202,6 +203,18 @@ def test_an_application_inserts_an_event_and_reads_a_score(shop: Session, app: S
 def test_an_application_may_do_nothing_else(app: Session, statement: str) -> None:
     with pytest.raises((errors.InsufficientPrivilege, errors.UndefinedFunction)):
         app.execute(statement)
+
+
+def test_whoever_monitors_reads_histories_with_his_own_rights(
+    shop: Session, app: Session, login: Callable[..., Session]
+) -> None:
+    app.execute(COMPLAIN)
+    monitor = login("modelpack_monitor")
+    history = "select score, version from modelpack.history('customer', '7')"
+    assert rows(monitor, history)[0] == ("churn", 1)
+    shop.execute("revoke select on modelpack.prediction from modelpack_monitor")
+    with pytest.raises(errors.InsufficientPrivilege):
+        monitor.execute(history)
 
 
 def test_temporary_tables_and_functions_shadow_nothing(shop: Session, app: Session) -> None:

@@ -336,27 +336,6 @@ def test_a_setting_that_no_session_could_read_is_refused(session: Session, name:
     assert value(session, "select value from modelpack.setting where name = %s", name) == before
 
 
-def test_maintain_makes_partitions_ahead_moves_stray_rows_and_drops_old_ones(session: Session) -> None:
-    session.execute("insert into complaint (customer_id) values (3)")
-    partitions = "select count(*) from pg_inherits where inhparent = 'modelpack.prediction'::regclass"
-    made = value(session, partitions)
-    assert made == 6  # this week, four ahead, and the default
-    stray = (
-        "insert into modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs) "
-        "values (now() + %s::interval, 'public.customer', '1', 'churn', 'churn', 1, 0.5, '{1}')"
-    )
-    session.execute(stray, ["60 days"])
-    session.execute(stray, ["-40 days"])
-    assert value(session, "select count(*) from modelpack.prediction_default") == 2
-    session.execute("select modelpack.maintain()")
-    assert value(session, "select count(*) from modelpack.prediction_default") == 0
-    assert value(session, partitions) == made + 2
-    session.execute("update modelpack.setting set value = '20 days' where name = 'log_retention'")
-    dropped = rows(session, "select partition from modelpack.maintain() where action = 'dropped'")
-    assert len(dropped) == 1
-    assert value(session, "select count(*) from modelpack.prediction") == 2
-
-
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
 def test_no_time_however_far_costs_an_event(database: str, psql: Session, kind: str) -> None:
     psql.execute(

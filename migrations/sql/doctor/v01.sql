@@ -16,7 +16,7 @@ begin
       ('triggers', 'triggers, functions and partitions', 'what attaching made is there, enabled and unchanged'),
       ('rows', 'rows of profiles', 'fresh, of the champion, and what their events say (sampled)'),
       ('models', 'models', 'champions give their golden scores, none fails'),
-      ('log', 'prediction log', 'partitions ahead')) as a (name, checks, expectation)
+      ('log', 'prediction log', 'partitions ahead, indexes on those behind')) as a (name, checks, expectation)
   loop
     v_found := false;
     begin

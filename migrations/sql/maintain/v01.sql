@@ -8,13 +8,42 @@ declare
   v_days constant integer := (select s.value::integer from modelpack.setting as s where s.name = 'log_partition_days');
   v_ahead constant integer := (select s.value::integer from modelpack.setting as s where s.name = 'log_partitions_ahead');
   v_oldest constant timestamptz := now() - (select s.value::interval from modelpack.setting as s where s.name = 'log_retention');
+  -- a statement that began before a partition's end may bring its rows after it
+  v_closed constant timestamptz := now() - interval '1 hour';
+  v_index constant text := 'create index %I on modelpack.%I (entity_key, prediction_id)';
+  v_range constant integer := (select coalesce(substring(c.reloptions::text from 'pages_per_range=(\d+)'), '128')
+                                 from pg_class as c where c.oid = to_regclass('modelpack.prediction_entity_idx'));
+  v_settings constant text := (select array_to_string(c.reloptions, ', ') from pg_class as c where c.oid = 'modelpack.prediction_default'::regclass);
+  v_part record;
   v_from timestamptz;
   v_upto timestamptz;
-  v_moved bigint;
-  v_old record;
+  v_count bigint;
+  v_locked boolean;
 begin
   perform pg_advisory_xact_lock(hashtext('modelpack.maintain'));
-  -- partitions for the weeks of whatever lies in the default partition, for this one, and for those ahead
+  -- what may take long comes before all that locks others out. A B-tree, made in order, where nobody writes any more;
+  -- filters of the pages that are full where somebody does (the page in hand would have its filter written with each row)
+  for v_part in select l.* from modelpack.log_partitions() as l where l.upto > v_oldest and not l.indexed order by l.upto loop
+    partition := v_part.partition;
+    if v_part.upto <= v_closed then
+      if modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'share') then
+        execute format(v_index, partition || '_by_key', partition);
+        action := 'indexed';
+      else
+        action := 'not indexed: a transaction that wrote into it is still open; the next run will do it';
+      end if;
+      return next;
+    elsif modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'share update exclusive') then
+      select sum(brin_summarize_range(v_part.filter, b.first)) into v_count
+        from generate_series(0, pg_relation_size(format('modelpack.%I', partition)::regclass)
+                                / current_setting('block_size')::bigint - v_range, v_range) as b (first);
+      if v_count > 0 then
+        action := format('%s ranges of %s pages summarised', v_count, v_range);
+        return next;
+      end if;
+    end if;
+  end loop;
+  -- partitions for the days of whatever lies in the default partition, for this one, and for those ahead
   for v_from in
     select w.start
       from (select distinct timestamptz '2024-01-01' + v_days * interval '1 day'
@@ -22,39 +51,55 @@ begin
               from (select p.scored_at as at from only modelpack.prediction_default as p where p.scored_at >= v_oldest
                     union all
                     select now() + n * v_days * interval '1 day' from generate_series(0, v_ahead) as n) as t) as w
-     where to_regclass('modelpack.prediction_' || to_char(w.start, 'YYYYMMDD')) is null
      order by w.start
   loop
     v_upto := v_from + v_days * interval '1 day';
+    -- where log_partition_days was changed, those that are there keep what they have
+    select greatest(v_from, max(l.upto)) into v_from from modelpack.log_partitions() as l where l.since < v_upto and l.upto > v_from;
+    if v_from >= v_upto then
+      continue;
+    end if;
     partition := 'prediction_' || to_char(v_from, 'YYYYMMDD');
-    execute format('create table modelpack.%I (like modelpack.prediction including all excluding identity)', partition);
+    if not modelpack.try_lock('modelpack.prediction_default', 'access exclusive') then
+      action := 'not made: transactions that use the log are still open; the next run will do it';
+      return next;
+      exit;
+    end if;
+    execute format('create table modelpack.%I (like modelpack.prediction including all excluding identity)%s',
+                   partition, ' with (' || v_settings || ')');
     execute format('alter table modelpack.%I owner to modelpack_owner', partition);
+    -- the filter of the first pages was made with the index, and would be written again with each of their rows
+    perform brin_desummarize_range(x.indexrelid, 0)
+       from pg_index as x join pg_class as n on n.oid = x.indexrelid join pg_am as m on m.oid = n.relam
+      where x.indrelid = format('modelpack.%I', partition)::regclass and m.amname = 'brin';
     execute format('with moved as (delete from modelpack.prediction_default where scored_at >= %L and scored_at < %L returning *) '
                    'insert into modelpack.%I select * from moved', v_from, v_upto, partition);
-    get diagnostics v_moved = row_count;
+    get diagnostics v_count = row_count;
+    action := case when v_count = 0 then 'made' else format('made, %s rows moved in', v_count) end;
     execute format('alter table modelpack.prediction attach partition modelpack.%I for values from (%L) to (%L)',
                    partition, v_from, v_upto);
-    action := case when v_moved = 0 then 'made' else format('made, %s rows moved in', v_moved) end;
-    return next;
-  end loop;
-  for v_old in
-    select c.relname, (regexp_match(pg_get_expr(c.relpartbound, c.oid), $$TO \('([^']+)'\)$$))[1]::timestamptz as upto
-      from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
-     where i.inhparent = 'modelpack.prediction'::regclass and c.relname <> 'prediction_default'
-  loop
-    if v_old.upto <= v_oldest then
-      execute format('drop table modelpack.%I', v_old.relname);
-      partition := v_old.relname;
-      action := 'dropped';
-      return next;
+    if exists (select from modelpack.log_partitions() as l where l.partition = maintain.partition and l.upto <= v_closed and not l.indexed) then
+      execute format(v_index, partition || '_by_key', partition);
+      action := action || ', indexed';
     end if;
+    return next;
   end loop;
   delete from modelpack.prediction_default as p where p.scored_at < v_oldest;
   delete from modelpack.failure_log as f
    where f.at < now() - (select s.value::interval from modelpack.setting as s where s.name = 'failure_retention');
+  for v_part in select l.* from modelpack.log_partitions() as l where l.upto <= v_oldest order by l.upto loop
+    partition := v_part.partition;
+    action := 'not dropped: transactions that use the log are still open; the next run will do it';
+    v_locked := coalesce(v_locked, modelpack.try_lock('modelpack.prediction', 'access exclusive'));
+    if v_locked and modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'access exclusive') then
+      execute format('drop table modelpack.%I', partition);
+      action := 'dropped';
+    end if;
+    return next;
+  end loop;
 end
 $modelpack$;
 comment on function modelpack.maintain() is
-  'Makes partitions of the prediction log ahead and drops those older than the setting log_retention. Run it every day; a log without it still takes every row.';
+  'Keeps the prediction log: makes partitions ahead, indexes those where nobody writes any more by customer, and drops those older than the setting log_retention. Says what it did, and what open transactions made it leave to the next run. Run it every day; a log without it still takes every row.';
 revoke all on function modelpack.maintain() from public;
 grant execute on function modelpack.maintain() to modelpack_monitor;
