@@ -19,3 +19,8 @@ SERVICE = "application asks a web service (FastAPI), writes back"
 
 UPDATE = "UPDATE of the same columns, no trigger"
 RESCORE = "CALL modelpack.rescore"
+
+
+def beside(case: str) -> str:
+    """The case of the hand-written trigger that runs beside one of ours, on tables of the same size."""
+    return f"{case}, {HAND}"

@@ -13,6 +13,7 @@ from benchmarks import check, loads, report
 from benchmarks.__main__ import main
 from benchmarks.ground import Ground
 from benchmarks.growth import proportional_memory
+from benchmarks.models import FEATURES, WINDOWED
 from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC
 from benchmarks.rivals import handwritten
 
@@ -39,17 +40,20 @@ def test_the_whole_suite_runs(
     assert "Budgets" in capsys.readouterr().out
 
 
-def test_hand_written_counters_are_the_same_as_ours(database: str) -> None:
+@pytest.mark.parametrize("windows", [False, True])
+def test_hand_written_counters_are_the_same_as_ours(database: str, windows: bool) -> None:
     ground = Ground(database, customers=50)
     for schema in ("hand", "ours"):
-        ground.tables(schema)
-    handwritten.make(ground, "hand")
-    ground.declare("ours")
+        ground.tables(schema, events=400)
+    handwritten.make(ground, "hand", windows=windows)
+    ground.declare("ours", features=WINDOWED if windows else FEATURES)
     for schema in ("hand", "ours"):
+        # up to 62 days ago, and none within half an hour of the end of a window
         ground.run(
-            f"insert into {schema}.event select 1 + i % 50, '2026-01-01'::timestamptz + i * interval '1 hour', i % 97 "
+            f"insert into {schema}.event select 1 + i % 50, now() - (3 * i + 0.5) * interval '1 hour', i % 97 "
             "from generate_series(1, 500) as i"
         )
+        ground.run(f"insert into {schema}.event values (7, now(), 200), (7, now() - interval '2 years', -3)")
     columns = (
         "customer_id, events_n, amount_sum, amount_mean, amount_min, amount_max, big_n, small_n, last_amount"
     )
