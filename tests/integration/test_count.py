@@ -53,6 +53,32 @@ def test_a_statement_of_one_row_and_of_many_in_either_order_in_one_session(
         assert wrong(session) == []
 
 
+def test_events_count_alone_as_they_do_together_where_the_condition_holds_fails_and_is_null(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop(before="insert into customer select generate_series(1, 8)")  # severity > 1 is what counts
+    severities = [5, 1, None, 3, 0]
+    alone = [(1, severity) for severity in severities] + [(3, 5), (4, 1), (5, None)]
+    together = [(2, severity) for severity in severities] + [(6, 5), (7, 1), (8, None)]
+    insert = "insert into complaint (complaint_id, customer_id, severity, at) values "
+    made = [f"({n}, %s, %s, timestamptz '2026-01-01' + {n % 10} * interval '1 hour')" for n in range(20)]
+    for place, event in zip(made, alone, strict=False):
+        session.execute(insert + place, event)
+    session.execute(
+        insert + ", ".join(made[10 : 10 + len(together)]), [v for event in together for v in event]
+    )
+    stored = rows(session, "select customer_id, severe, worst, last_severity from customer order by 1")
+    assert stored == rows(
+        session,
+        "select customer_id, count(*) filter (where severity > 1), max(severity) filter (where severity > 1), "
+        "(array_agg(severity order by at desc) filter (where severity > 1))[1] from complaint group by 1 order by 1",
+    )
+    assert [features for _, *features in (stored[0], *stored[2:5])] == [
+        features for _, *features in (stored[1], *stored[5:])
+    ]
+    assert wrong(session) == []
+
+
 def test_copy(shop: Callable[..., Session]) -> None:
     session = shop(before="insert into customer select generate_series(1, 3)")
     with session.cursor().copy("copy purchase (customer_id, at, amount, sku) from stdin") as copy:
