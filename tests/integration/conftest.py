@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 from shop import EVERYTHING, SEVERE, TABLES
 from support import Session, attach
@@ -14,14 +13,11 @@ from modelpack import Event, Profile
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Callable[..., Session]]:
-    """Make the tables, attach a declaration, and open a session that commits after every statement."""
-    sessions: list[Session] = []
+def shop(database: str, psql: Session) -> Callable[..., Session]:
+    """Make the tables and attach a declaration; the session that it gives commits after every statement."""
 
     def make(tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any) -> Session:
-        session = psycopg.connect(database, autocommit=True)
-        sessions.append(session)
-        session.execute(tables + before)
+        psql.execute(tables + before)
         attach(
             database,
             profile
@@ -34,8 +30,6 @@ def shop(database: str) -> Iterator[Callable[..., Session]]:
                 ],
             ),
         )
-        return session
+        return psql
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make
