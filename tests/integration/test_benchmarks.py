@@ -14,7 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.ground import Ground
 from benchmarks.growth import proportional_memory
 from benchmarks.models import FEATURES, WINDOWED
-from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC
+from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC, beside
 from benchmarks.rivals import handwritten
 
 
@@ -35,6 +35,9 @@ def test_the_whole_suite_runs(
     assert {name.split(",")[0] for name in groups if name.startswith("growth")} == {
         f"growth {what}" for what in ("profiles", "events", "versions", "inputs", "connections")
     }
+    for what in ("profiles", "events, windows on"):
+        grown = groups[f"growth {what}"]
+        assert {beside(case) for case in (grown.floor, *grown.watched)} < set(grown.readings), what
     assert (result.figures.row_versions, result.figures.bulk_row_versions) == (1, result.figures.bulk_rows)
     assert check.complaints(result.groups, check.record(result.groups)) == []
     assert "Budgets" in capsys.readouterr().out
