@@ -11,10 +11,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from benchmarks.ground import STRIDE, Ground
+from benchmarks.models import FEATURES
 from benchmarks.rounds import Run
 from dev.machine import ClusterError, find_bindir
 
@@ -178,6 +182,39 @@ def rescore(ground: Ground, schema: str, profiles: int) -> Run:
         )
 
     return run
+
+
+def rescore_shared(ground: Ground, schema: str, profiles: int, sessions: list[psycopg.Connection]) -> Run:
+    """The same by several sessions at once, each with its share."""
+
+    def run() -> float:
+        ground.run(f"vacuum {schema}.customer")
+        calls = [
+            f"call modelpack.rescore('{schema}.customer', everything => true, share => {n}, shares => {len(sessions)})"
+            for n in range(1, len(sessions) + 1)
+        ]
+        with ThreadPoolExecutor(len(sessions)) as pool:
+            start = ground.clock()
+            for done in [pool.submit(s.execute, call) for s, call in zip(sessions, calls, strict=True)]:
+                done.result()
+            return (ground.clock() - start) / profiles * MICRO
+
+    return run
+
+
+def model_alone(ground: Ground, schema: str, model: str, profiles: int) -> Run:
+    """The champion on the inputs of all profiles, packed beforehand: microseconds a profile."""
+    packed = "array_send(array_agg(array[" + ", ".join(f"{name}::float8" for name in FEATURES) + "]))"
+    ground.run(
+        f"create table {schema}.packed as select {packed} as inputs from {schema}.customer group by customer_id / 7500"
+    )
+    version = ground.value(
+        "select v.version_id from modelpack.version as v join modelpack.alias as a using (model, version) "
+        "where v.model = %s and a.alias = 'champion'",
+        (model,),
+    )
+    query = f"select sum(length(modelpack.score_many({version}, p.inputs))) from {schema}.packed as p"
+    return lambda: ground.timed(query) / profiles * MICRO
 
 
 def rewrite(ground: Ground, schema: str, columns: str, profiles: int) -> Run:

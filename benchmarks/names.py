@@ -19,6 +19,8 @@ SERVICE = "application asks a web service (FastAPI), writes back"
 
 UPDATE = "UPDATE of the same columns, no trigger"
 RESCORE = "CALL modelpack.rescore"
+SHARED = "CALL modelpack.rescore, shared by 2 sessions"
+MODEL_ALONE = "the model alone, its inputs at hand, nothing written"
 
 
 def beside(case: str) -> str:

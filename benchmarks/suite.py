@@ -22,6 +22,7 @@ from benchmarks.names import (
     HAND,
     HISTOGRAM,
     LOG,
+    MODEL_ALONE,
     NONE,
     ORBITAL,
     ORBITAL_LINEAR,
@@ -29,6 +30,7 @@ from benchmarks.names import (
     RESCORE,
     SCORE,
     SERVICE,
+    SHARED,
     SOCKET,
     STATIC,
     TCP,
@@ -306,11 +308,17 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
     )
     title = f"{sizes.profiles:,} profiles scored again, each logged"
     group = Group("rescore", title, "µs a profile", UPDATE, watched=[RESCORE])
-    runs = {
-        UPDATE: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
-        RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
-    }
-    interleave(group, runs, sizes.rescores, warm=False)
+    with ExitStack() as stack:
+        two = [stack.enter_context(psycopg.connect(ground.dsn, autocommit=True)) for _ in range(2)]
+        for session in (ground.connection, *two):
+            session.execute("select modelpack.warm()")
+        runs = {
+            UPDATE: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
+            RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
+            SHARED: loads.rescore_shared(ground, "r_scored", sizes.profiles, two),
+            MODEL_ALONE: loads.model_alone(ground, "r_scored", model, sizes.profiles),
+        }
+        interleave(group, runs, sizes.rescores, warm=False)
     ground.require_scored("r_scored")
     ground.run("drop schema r_plain cascade")
     return [group]

@@ -19,9 +19,11 @@ revoke all on function modelpack.start_watchdog() from public;
 
 
 def start_watchdog(GD: dict[str, typing.Any]) -> None:
-    """Share `GD["modelpack_watch"]` with the calls: [number of the call, what is armed or None, why it was ended].
+    """Share `GD["modelpack_watch"]` with the calls.
 
-    Arming costs a call two writes into a list, no clock and no lock. The thread looks every 25 ms. The budget
+    It is [number of the call, what is armed or None, why it was ended, seconds between two looks]. Arming costs
+    a call two writes into a list, no clock and no lock. A look costs tens of calls something, since the thread
+    asks for Python's lock each time that a model lets go of it, until it is there in time. The budget
     is processor time of the backend, so that a crowded machine ends no healthy model; twenty times the budget
     on the clock ends it all the same, and so does a cancel or a shutdown of the backend that waits to be heard.
     onnxruntime looks at `terminate` between two operators of the graph.
@@ -34,7 +36,7 @@ def start_watchdog(GD: dict[str, typing.Any]) -> None:
 
     if "modelpack_watch" in GD:
         return
-    watch = GD["modelpack_watch"] = [0, None, None]
+    watch = GD["modelpack_watch"] = [0, None, None, 0.1]
     backend = time.pthread_getcpuclockid(_thread.get_ident())
     pending = []  # flags of the server that its signal handlers set; it acts on them when the model has returned
     for flag in ("QueryCancelPending", "ProcDiePending"):
@@ -49,7 +51,7 @@ def start_watchdog(GD: dict[str, typing.Any]) -> None:
     def look() -> None:
         seen, used, since = -1, 0.0, 0.0
         while True:
-            time.sleep(0.025)
+            time.sleep(watch[3])
             armed = watch[1]
             if armed is None:
                 seen = -1

@@ -15,7 +15,7 @@ FUNCTIONS = (
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "only_inputs", "diff",
-    "generated", "find_profile", "lock_tables", "ensure_stale_index", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
+    "generated", "find_profile", "lock_tables", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify", "maintain",
     "follow_partitions", "recount_dropped", "recompile_altered",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_tables", "examine_triggers", "examine_rows", "examine_models",

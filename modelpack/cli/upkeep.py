@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,12 @@ from modelpack.server import in_words
 Profile = Annotated[
     str, typer.Argument(help="The profile table, e.g. customer or shop.customer.", metavar="PROFILE")
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=1, help="Sessions that share the work, each with chunks of its own.", metavar="N"
+    ),
+]
 Keys = Annotated[
     list[str] | None,
     typer.Option("--key", help="Only the row with this entity key; may be repeated.", metavar="KEY"),
@@ -31,9 +38,10 @@ def rescore(
         bool, typer.Option("--only-stale", help="Only rows that are marked stale.")
     ] = False,
     everything: Annotated[bool, typer.Option("--everything", help="All rows.")] = False,
+    jobs: Jobs = 1,
 ) -> None:
     """Score the rows that are stale or were scored by another version than the champion, in chunks."""
-    _call(session, "rescore", profile, {"only_stale": only_stale, "everything": everything})
+    _call(session, "rescore", profile, {"only_stale": only_stale, "everything": everything}, jobs)
 
 
 def refresh(
@@ -45,14 +53,15 @@ def refresh(
             help="Also rows that were brought up to date longer ago, e.g. '1 day'.", metavar="INTERVAL"
         ),
     ] = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Bring the rows whose windows have moved on up to the moment and score them, in chunks."""
-    _call(session, "refresh", profile, {"older_than": older_than})
+    _call(session, "refresh", profile, {"older_than": older_than}, jobs)
 
 
-def rebuild(session: Session, profile: Profile, key: Keys = None) -> None:
+def rebuild(session: Session, profile: Profile, key: Keys = None, jobs: Jobs = 1) -> None:
     """Count the features again from the events and write the rows that differ, in chunks."""
-    _call(session, "rebuild", profile, {"keys": key or None})
+    _call(session, "rebuild", profile, {"keys": key or None}, jobs)
 
 
 def verify(
@@ -183,20 +192,39 @@ def _known(connection: Connection, profile: str) -> None:
 _TYPES = {"only_stale": "boolean", "everything": "boolean", "older_than": "interval", "keys": "text[]"}
 
 
-def _call(session: Session, task: str, profile: str, options: dict[str, Any]) -> None:
+def _call(session: Session, task: str, profile: str, options: dict[str, Any], jobs: int) -> None:
     """CALL a procedure, which commits after each chunk; what was done until an error stays done."""
     notices: list[str] = []
+    drivers: list[Any] = []
     arguments = "".join(f", {name} => cast(:{name} as {_TYPES[name]})" for name in options)
-    with in_words(ModelpackError), session.working(f"{profile}: {task}"), session.autocommit() as connection:
-        _known(connection, profile)
-        driver: Any = connection.connection.driver_connection
-        driver.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
-        connection.execute(
-            text(f"call modelpack.{task}(cast(:profile as regclass){arguments})"),
-            {"profile": profile, **options},
-        )
+
+    def run(share: int) -> None:
+        with session.autocommit() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+            drivers.append(driver)
+            connection.execute(
+                text(
+                    f"call modelpack.{task}(cast(:profile as regclass){arguments}, share => :share, shares => :shares)"
+                ),
+                {"profile": profile, **options, "share": share, "shares": jobs},
+            )
+
+    with in_words(ModelpackError), session.working(f"{profile}: {task}"), ThreadPoolExecutor(jobs) as pool:
+        with session.autocommit() as connection:
+            _known(connection, profile)
+        try:
+            for done in as_completed([pool.submit(run, share) for share in range(1, jobs + 1)]):
+                done.result()
+        except BaseException:  # an error of one, or the user's wish, ends them all
+            for driver in drivers:
+                driver.cancel()
+            raise
     written = [int(n) for message in notices for n in re.findall(r": (\d+) rows written$", message)]
-    session.say(*(f"{message}." for message in notices))
+    if jobs == 1:
+        session.say(*(f"{message}." for message in notices))
+    else:
+        session.say(f"{task} of {profile}: {sum(written)} rows written by {jobs} sessions.")
     session.answer({"task": task, "profile": profile, "rows": sum(written)})
 
 

@@ -11,7 +11,7 @@ the lock, so that it sees what concurrent sessions committed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from modelpack.compile.feature_sql import FeatureSql
@@ -28,6 +28,7 @@ from modelpack.compile.sql import (
     same,
     slug,
     table_slug,
+    turn,
 )
 from modelpack.declaration.expressions import Expression
 
@@ -66,18 +67,7 @@ _AMOUNT = re.compile(rf"(modelpack\.amount\(e\.({_COLUMN})\))")
 _NAME = re.compile(rf"(?<![\w$])(?:d\.)?{_COLUMN}")
 
 
-def _turn(values: Iterable[str]) -> str:
-    calls = (f"set_config('{name}', {value}, true)" for name, value in zip(_JOINS, values, strict=True))
-    return f"perform {', '.join(calls)};"
-
-
-_OFF = ["'off'"] * len(_JOINS)
-_SET = (
-    "-- what follows joins any number of rows, by an index\nv_settings := array["
-    + ", ".join(f"current_setting('{name}')" for name in _JOINS)
-    + f"];\n{_turn(_OFF)}\n"
-)
-_RESET = _turn(f"v_settings[{n}]" for n in range(1, len(_JOINS) + 1))
+_SET, _RESET = turn(dict.fromkeys(_JOINS, "off"))
 
 
 class CountSql:
@@ -380,7 +370,7 @@ class CountSql:
         body = (
             f"{self._heed(keys)}{_SECOND}\nif not found then\n  {nest(one, 2)}\n"
             "  if not exists (select from new_rows) then\n    return null;\n  end if;\nend if;\n"
-            f"{_SET}{missing}{self._lock_and_look(keys)}\n"
+            f"-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
         )
         sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
         body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}\n{_RESET}"

@@ -13,7 +13,9 @@ from modelpack.compile.plan import EventPlan, Plan, batched
 from modelpack.compile.sql import (
     HEADER,
     NAMES,
+    OWNS,
     STATEMENT,
+    TEXTS,
     dollar,
     function,
     ident,
@@ -24,6 +26,7 @@ from modelpack.compile.sql import (
     same,
     slug,
     table_slug,
+    turn,
 )
 
 _SCORE = (
@@ -39,28 +42,34 @@ def score_function(plan: Plan) -> str:
     new = listed((f"new.{c}" for c in own[1:]), 11)
     old = listed((f"old.{c}" for c in own[1:]), 11)
     moved = " or ".join(f"new.{k} <> old.{k}" for k in plan.key)
+    # COUNT leaves features_at empty where nothing ages: one look tells its rows from all others
+    kept = "" if plan.decayed else " and new.features_at is not null"
+    # our own functions have turned them already, and a SET clause costs each call
+    pin, unpin = turn(TEXTS)
+    unlike = " or ".join(f"current_setting('{name}') <> '{value}'" for name, value in TEXTS.items())
     body = (
         f"\n-- {_SCORE.format(plan.table)}\n"
         f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
-        "  v_microseconds integer;\nbegin\n"
-        f"  if tg_op = 'INSERT' or {moved} then\n"
-        f"    {nest(_anew(plan), 4)}\n"
-        # COUNT leaves features_at empty where nothing ages: one look tells its rows from all others
-        f"  {'else' if plan.decayed else 'elsif new.features_at is not null then  -- COUNT leaves it empty'}\n"
+        "  v_microseconds integer;\n  v_settings text[];\nbegin\n"
+        f"  if tg_op = 'UPDATE'{kept} and {same(plan.keys('new'), plan.keys('old'))} then\n"
         "    if new.features_at is not distinct from old.features_at then\n"
         "      -- nothing that a score depends on has changed\n"
         f"      if (\n           {new}\n         ) is not distinct from (\n           {old}\n         )@unchanged@\n"
         "      then\n        return new;\n      end if;\n"
-        f"{_scored_already(plan)}    end if;\n"
+        f"{_scored_already(plan)}    end if;\n  end if;\n"
+        f"  if {unlike} then  -- not within a function of ours\n    {nest(pin, 4)}\n  end if;\n"
+        f"  if tg_op = 'INSERT' or {moved} then\n"
+        f"    {nest(_anew(plan), 4)}\n"
         f"{_aged(plan)}  end if;\n"
         f"{_windows(plan)}"
         "  new.features_at := v_moment;\n"
         "  @scores@\n"
+        f"  if v_settings is not null then\n    {unpin}\n  end if;\n"
         "  return new;\nend\n"
     )
-    return _replace(plan.name("score"), body)
+    return _replace(plan.name("score"), body, OWNS)
 
 
 def _scored_already(plan: Plan) -> str:
@@ -97,7 +106,7 @@ def _aged(plan: Plan) -> str:
         return ""
     due = (_due(plan, event) for event in plan.events if event.decayed)
     text = "\n".join(["-- decayed features lose weight up to the moment", *ageing, *due])
-    return f"    {nest(text, 4)}\n"
+    return f"  else\n    {nest(text, 4)}\n"
 
 
 def _windows(plan: Plan) -> str:
@@ -209,7 +218,7 @@ def triggers(plan: Plan) -> list[str]:
     return statements
 
 
-def _replace(name: str, body: str) -> str:
+def _replace(name: str, body: str, header: str = HEADER) -> str:
     return (
-        f"create or replace function modelpack.{ident(name)}() returns trigger\n{HEADER}\nas {dollar(body)}"
+        f"create or replace function modelpack.{ident(name)}() returns trigger\n{header}\nas {dollar(body)}"
     )

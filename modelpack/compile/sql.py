@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _PLAIN = re.compile(r"^[a-z_][a-z0-9_]*$")
 
@@ -22,8 +22,14 @@ _RESERVED = set(
 )
 
 OWNER = "modelpack_owner"
-HEADER = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp\nset timezone = 'UTC'\nset extra_float_digits = 1"
-"""How every generated function runs: as the owner role, with nothing that a session could turn."""
+OWNS = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp"
+"""A function that runs as the owner role; texts of times and of numbers follow the session."""
+
+TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
+"""What the texts of times and of numbers depend on."""
+
+HEADER = "\n".join([OWNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
+"""How generated functions run: as the owner role, with nothing that a session could turn."""
 
 STATEMENT = "greatest(now(), statement_timestamp())"
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
@@ -88,6 +94,20 @@ def listed(items: Iterable[str], by: int = 0) -> str:
 def same(left: Iterable[str], right: Iterable[str]) -> str:
     """Equality of two keys, column by column."""
     return " and ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
+
+
+def turn(settings: Mapping[str, str]) -> tuple[str, str]:
+    """Statements that turn settings until the transaction's end, keeping them in v_settings, and that turn them back.
+
+    For a part of a function: a SET clause costs each of its calls.
+    """
+    kept = ", ".join(f"current_setting('{name}')" for name in settings)
+    back = {name: f"v_settings[{n}]" for n, name in enumerate(settings, 1)}
+    to, again = (
+        ", ".join(f"set_config('{name}', {value}, true)" for name, value in values.items())
+        for values in ({name: literal(value) for name, value in settings.items()}, back)
+    )
+    return f"v_settings := array[{kept}];\nperform {to};", f"perform {again};"
 
 
 def dollar(body: str) -> str:

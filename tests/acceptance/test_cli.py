@@ -154,6 +154,7 @@ def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, 
     assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": False}]}
     for task in ("rescore", "refresh", "rebuild"):
         assert shell.json(task, "customer")["task"] == task
+        assert shell.json(task, "customer", "--jobs", "3")["task"] == task
     assert shell.json("verify", "customer")["differences"] == []
     assert shell.json("maintain") == {"partitions": []}
     assert shell.json("remove", declaration)["profiles"][0]["removed"] is True

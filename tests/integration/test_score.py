@@ -92,6 +92,46 @@ def test_an_update_of_a_static_feature_rescores_and_another_column_does_not(
     assert value(session, "select count(*) from modelpack.prediction where entity_key = '4'") == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update customer set tenure = 70 where customer_id = 4",
+        "insert into customer (customer_id, tenure) values (21, 70)",
+        "insert into complaint (customer_id, created_at) values (4, '2024-03-01 00:00')",
+        "insert into purchase (customer_id, amount) values (4, 0)",
+    ],
+)
+def test_settings_of_the_writer_change_no_input_and_stay_as_they_are(
+    database: str, psql: Session, change: str
+) -> None:
+    """A time without a zone is UTC, and a sum of floating-point numbers keeps every digit."""
+    psql.execute(TABLES.replace("created_at timestamptz", "created_at timestamp"))
+    psql.execute("alter table purchase alter amount type double precision")
+    attach(database, shop([Score("churn", model="churn", inputs={"days": age("seen")})]))
+    publish(psql, "churn", ["days", "spend", "tenure"], (0.1, 1.0, 1.0), BIAS)
+    psql.execute("select modelpack.promote('churn', 1)")
+    for role, key in (("origin", 4), ("replica", 21)):  # as a replica, no trigger makes a profile
+        psql.execute(f"set timezone = 'UTC'; set session_replication_role = {role}")
+        psql.execute(f"insert into complaint (customer_id, created_at) values ({key}, '2024-03-31 12:00')")
+        psql.execute(f"insert into purchase (customer_id, amount) values ({key}, 0.123456789012345)")
+    psql.execute("set session_replication_role = origin")
+    psql.execute("set timezone = 'Asia/Tokyo'; set extra_float_digits = -14")
+    settings = "select current_setting('timezone'), current_setting('extra_float_digits')"
+    with psql.transaction():
+        psql.execute("set local timezone = 'Asia/Kathmandu'")
+        psql.execute(change)
+        assert row(psql, settings) == ("Asia/Kathmandu", "-14")
+    assert row(psql, settings) == ("Asia/Tokyo", "-14")
+    psql.execute("reset timezone; reset extra_float_digits")
+    days, spend, _ = value(
+        psql, "select inputs from modelpack.prediction order by prediction_id desc limit 1"
+    )
+    since = "select date_part('epoch', max(scored_at) - timestamptz '2024-03-31 12:00+00') / 86400 from modelpack.prediction"
+    assert days == pytest.approx(value(psql, since), abs=1e-6)
+    assert spend == 0.123456789012345
+    assert wrong(psql) == []
+
+
 def test_a_new_profile_is_scored_when_it_is_inserted(session: Session) -> None:
     session.execute("insert into customer (customer_id) values (100)")
     assert_fresh(session, 100)

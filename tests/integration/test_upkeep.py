@@ -138,6 +138,44 @@ def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> No
     assert wrong(session) == []
 
 
+@pytest.mark.parametrize("task", ["rebuild", "rescore"])
+def test_sessions_share_a_task_without_meeting(
+    shop: Callable[..., Session], database: str, task: str
+) -> None:
+    session = shop("insert into customer select generate_series(1000, 3000);")
+    behind_the_triggers(session, "update customer set n = n + 1, churn_stale = 'by hand'")
+    found, done = versions(session), set[int]()
+
+    def take(share: int) -> None:
+        nonlocal found
+        session.execute(
+            f"call modelpack.{task}('customer', chunk_blocks => 1, share => {share}, shares => 3)"
+        )
+        now = versions(session)
+        changed = {key for key in now if now[key] != found[key]}
+        assert changed
+        assert not changed & done
+        done.update(changed)
+        found = now
+
+    session.execute("set lock_timeout = '5s'")
+    with psycopg.connect(database) as holder:
+        # the first of 21 blocks falls to the first share: the others do not wait for it
+        holder.execute("select from customer where ctid = '(0,1)' for update")
+        take(2)
+        take(3)
+    take(1)
+    assert done == set(found)
+    assert (wrong(session) == []) == (task == "rebuild")
+
+
+@pytest.mark.parametrize("share", ["0, shares => 2", "3, shares => 2", "1, shares => 0", "null, shares => 2"])
+def test_a_share_that_is_none_is_refused(shop: Callable[..., Session], share: str) -> None:
+    session = shop()
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"Pass a share from 1 to shares"):
+        session.execute(f"call modelpack.rescore('customer', share => {share})")
+
+
 def test_refresh_writes_just_the_rows_whose_windows_have_moved_on(shop: Callable[..., Session]) -> None:
     session = shop()
     session.execute("insert into purchase (customer_id, at) values (1, clock_timestamp())")  # loads the model

@@ -18,7 +18,7 @@ begin
 end
 $rights$;
 grant execute on function modelpack.server_wheels() to modelpack_owner;
-grant execute on function modelpack.chunks(regclass, bigint), modelpack.find_profile(regclass) to modelpack_publisher;
+grant execute on function modelpack.chunks(regclass, bigint, integer, integer), modelpack.falls_to(integer, integer, bigint), modelpack.find_profile(regclass) to modelpack_publisher;
 -- a training set is computed by who reads the events, with the arithmetic of the triggers
 grant execute on function modelpack.amount(numeric), modelpack.amount(smallint), modelpack.amount(integer), modelpack.amount(bigint),
       modelpack.amount(double precision), modelpack.amount(real),

@@ -1,4 +1,4 @@
-create or replace function modelpack.chunks(relation regclass, chunk_blocks bigint) returns table (first_block bigint, last_block bigint)
+create or replace function modelpack.chunks(relation regclass, chunk_blocks bigint, share integer default 1, shares integer default 1) returns table (first_block bigint, last_block bigint)
 language sql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -9,5 +9,6 @@ select b, case when b + chunk_blocks <= s.blocks then b + chunk_blocks - 1 end
                 union all
                 select relation where (select c.relkind from pg_class as c where c.oid = relation) = 'r') as t) as s,
        generate_series(0, s.blocks, chunk_blocks) as b
+ where modelpack.falls_to(share, shares, b / chunk_blocks)
 $modelpack$;
-comment on function modelpack.chunks(regclass, bigint) is 'Ranges of blocks that together cover a table.';
+comment on function modelpack.chunks(regclass, bigint, integer, integer) is 'Ranges of blocks that together cover a table, or one of several equal shares of them.';

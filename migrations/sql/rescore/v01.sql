@@ -1,4 +1,4 @@
-create or replace procedure modelpack.rescore(profile regclass, only_stale boolean default false, everything boolean default false, chunk_blocks bigint default 500)
+create or replace procedure modelpack.rescore(profile regclass, only_stale boolean default false, everything boolean default false, chunk_blocks bigint default 500, share integer default 1, shares integer default 1)
 language plpgsql security invoker
 as $modelpack$
 -- A procedure that commits can neither pin its search_path nor run as its owner: every name is qualified.
@@ -9,9 +9,9 @@ declare
   v_total bigint := 0;
 begin
   for v_chunk in
-    select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c where not (only_stale and not everything)
+    select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks, share, shares) as c where not (only_stale and not everything)
     union all
-    select s.first_block, s.last_block from modelpack.stale_chunks(profile, chunk_blocks) as s where only_stale and not everything
+    select s.first_block, s.last_block from modelpack.stale_chunks(profile, chunk_blocks, share, shares) as s where only_stale and not everything
      order by 1
   loop
     if v_done is not null then
@@ -25,7 +25,7 @@ begin
   raise notice 'rescore of %: % rows written', profile, v_total;
 end
 $modelpack$;
-comment on procedure modelpack.rescore(regclass, boolean, boolean, bigint) is
+comment on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) is
   'Scores profile rows again, in chunks with a commit after each: rows that are stale or were scored by another version than the champion; only_stale => true leaves the latter, everything => true takes all rows.';
-revoke all on procedure modelpack.rescore(regclass, boolean, boolean, bigint) from public;
-grant execute on procedure modelpack.rescore(regclass, boolean, boolean, bigint) to modelpack_publisher;
+revoke all on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) from public;
+grant execute on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) to modelpack_publisher;

@@ -10,7 +10,7 @@ import time
 
 if "modelpack_watch" in GD:
     return
-watch = GD["modelpack_watch"] = [0, None, None]
+watch = GD["modelpack_watch"] = [0, None, None, 0.1]
 backend = time.pthread_getcpuclockid(_thread.get_ident())
 pending = []  # flags of the server that its signal handlers set; it acts on them when the model has returned
 for flag in ("QueryCancelPending", "ProcDiePending"):
@@ -25,7 +25,7 @@ sys.setswitchinterval(1.0)
 def look() -> None:
     seen, used, since = -1, 0.0, 0.0
     while True:
-        time.sleep(0.025)
+        time.sleep(watch[3])
         armed = watch[1]
         if armed is None:
             seen = -1
