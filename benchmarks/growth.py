@@ -13,7 +13,7 @@ import psycopg
 from benchmarks import cases, loads
 from benchmarks.ground import Ground
 from benchmarks.models import WINDOWED, Workload, packed
-from benchmarks.names import HAND
+from benchmarks.names import beside
 from benchmarks.rivals import handwritten
 from benchmarks.rounds import Group, interleave
 from benchmarks.sizes import Sizes
@@ -35,9 +35,9 @@ def _grow(
     what: str,
     numbers: tuple[int, ...],
     make: Make,
-    beside: Make | None = None,
+    rival: Make | None = None,
 ) -> Group:
-    """One schema for each number, single events in the server, interleaved; `beside` makes the same for a rival."""
+    """One schema for each number, single events in the server, interleaved; `rival` makes the hand-written one's."""
     title = f"Growth with {what}: count + score + log, one event a statement"
     named = {f"{n:,} {what}": f"g_{what.split(',')[0]}_{n}" for n in numbers}
     group = Group(f"growth {what}", title, "µs an event", next(iter(named)), watched=list(named)[1:])
@@ -46,10 +46,9 @@ def _grow(
         make(schema, n)
         customers = int(ground.value(f"select count(*) from {schema}.customer"))
         runs[case] = loads.loop(ground, schema, sizes.singles, customers=customers)
-        if beside:
-            beside(f"{schema}_beside", n)
-            rival = loads.loop(ground, f"{schema}_beside", sizes.singles, customers=customers)
-            runs[f"{case}, {HAND}"] = rival
+        if rival:
+            rival(f"{schema}_beside", n)
+            runs[beside(case)] = loads.loop(ground, f"{schema}_beside", sizes.singles, customers=customers)
     interleave(group, runs, sizes.rounds)
     for schema in named.values():
         ground.run(f"select modelpack.detach('{schema}.customer'); drop schema {schema} cascade")
@@ -76,14 +75,24 @@ def profiles(ground: Ground, sizes: Sizes) -> Group:
 
 
 def events(ground: Ground, sizes: Sizes) -> Group:
-    """From few events to many, over as many customers as make ten events each; windows are read when scoring."""
+    """From few events to many, over as many customers as make ten events each; windows are read when scoring.
+
+    A hand-written trigger that reads the same windows shows what of that is the storage's.
+    """
     model = cases.publish(ground, sizes.main)
 
-    def make(schema: str, n: int) -> None:
+    def tables(schema: str, n: int) -> None:
         ground.tables(schema, customers=max(ground.customers, n // 10), events=n)
+
+    def make(schema: str, n: int) -> None:
+        tables(schema, n)
         ground.declare(schema, model=model, features=WINDOWED)
 
-    return _grow(ground, sizes, "events, windows on", sizes.grown_events, make)
+    def counters(schema: str, n: int) -> None:
+        tables(schema, n)
+        handwritten.make(ground, schema, windows=True)
+
+    return _grow(ground, sizes, "events, windows on", sizes.grown_events, make, counters)
 
 
 def versions(ground: Ground, sizes: Sizes) -> Group:

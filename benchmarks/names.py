@@ -21,3 +21,8 @@ UPDATE = "UPDATE of the same columns, no trigger"
 RESCORE = "CALL modelpack.rescore"
 SHARED = "CALL modelpack.rescore, shared by 2 sessions"
 MODEL_ALONE = "the model alone, its inputs at hand, nothing written"
+
+
+def beside(case: str) -> str:
+    """The case of the hand-written trigger that runs beside one of ours, on tables of the same size."""
+    return f"{case}, {HAND}"

@@ -268,8 +268,9 @@ def _generated_column(connection: Connection, table: str, more: dict[str, str], 
     nested = connection.begin_nested()
     try:
         for sql in (
-            "set local search_path = pg_catalog, pg_temp",
+            # its columns' types are named as this session sees them
             f"create temporary table modelpack_check (like {table}{columns})",
+            "set local search_path = pg_catalog, pg_temp",
             "alter table pg_temp.modelpack_check add column modelpack_result boolean "
             f"generated always as ({condition}) stored",
         ):

@@ -13,7 +13,8 @@ from benchmarks import check, loads, report
 from benchmarks.__main__ import main
 from benchmarks.ground import Ground
 from benchmarks.growth import proportional_memory
-from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC
+from benchmarks.models import FEATURES, WINDOWED
+from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC, beside
 from benchmarks.rivals import handwritten
 
 
@@ -34,22 +35,28 @@ def test_the_whole_suite_runs(
     assert {name.split(",")[0] for name in groups if name.startswith("growth")} == {
         f"growth {what}" for what in ("profiles", "events", "versions", "inputs", "connections")
     }
+    for what in ("profiles", "events, windows on"):
+        grown = groups[f"growth {what}"]
+        assert {beside(case) for case in (grown.floor, *grown.watched)} < set(grown.readings), what
     assert (result.figures.row_versions, result.figures.bulk_row_versions) == (1, result.figures.bulk_rows)
     assert check.complaints(result.groups, check.record(result.groups)) == []
     assert "Budgets" in capsys.readouterr().out
 
 
-def test_hand_written_counters_are_the_same_as_ours(database: str) -> None:
+@pytest.mark.parametrize("windows", [False, True])
+def test_hand_written_counters_are_the_same_as_ours(database: str, windows: bool) -> None:
     ground = Ground(database, customers=50)
     for schema in ("hand", "ours"):
-        ground.tables(schema)
-    handwritten.make(ground, "hand")
-    ground.declare("ours")
+        ground.tables(schema, events=400)
+    handwritten.make(ground, "hand", windows=windows)
+    ground.declare("ours", features=WINDOWED if windows else FEATURES)
     for schema in ("hand", "ours"):
+        # up to 62 days ago, and none within half an hour of the end of a window
         ground.run(
-            f"insert into {schema}.event select 1 + i % 50, '2026-01-01'::timestamptz + i * interval '1 hour', i % 97 "
+            f"insert into {schema}.event select 1 + i % 50, now() - (3 * i + 0.5) * interval '1 hour', i % 97 "
             "from generate_series(1, 500) as i"
         )
+        ground.run(f"insert into {schema}.event values (7, now(), 200), (7, now() - interval '2 years', -3)")
     columns = (
         "customer_id, events_n, amount_sum, amount_mean, amount_min, amount_max, big_n, small_n, last_amount"
     )

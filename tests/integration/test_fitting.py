@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import attach, rows
+from support import attach, linear_score, publish, row, rows
 
-from modelpack import Event, Profile, count
+from modelpack import Event, Profile, Score, count, last
 from modelpack.errors import DeclarationError
 
 PROFILE = Profile("customer", key="id", events=[Event("visit", key="customer", features={"visits": count()})])
@@ -64,3 +64,19 @@ def test_tables_like_them_that_fit(database: str, psql: psycopg.Connection, tabl
     attach(database, PROFILE)
     psql.execute("insert into visit values ('1'), ('1')")
     assert rows(psql, "select id::text, visits from customer") == [("1", 2)]
+
+
+def test_an_input_may_be_an_expression_over_a_feature_of_a_type_of_ones_own(
+    database: str, psql: psycopg.Connection
+) -> None:
+    psql.execute(
+        CUSTOMER
+        + "create type mood as enum ('sad', 'glad'); create table visit (customer text, at date, feeling mood)"
+    )
+    visits = Event("visit", at="at", key="customer", features={"last_mood": last("feeling")})
+    glad = {"glad": "case when last_mood = 'glad' then 1 else 0 end"}
+    attach(database, Profile("customer", key="id", events=[visits], scores=[Score("churn", inputs=glad)]))
+    publish(psql, "churn", ["glad"], [2.0])
+    psql.execute("insert into visit values ('1', '2026-01-01', 'sad'), ('1', '2026-01-02', 'glad')")
+    churn, stale = row(psql, "select churn, churn_stale from customer")
+    assert (churn, stale) == (pytest.approx(linear_score([2.0], 0.0, [1.0]), abs=1e-6), None)

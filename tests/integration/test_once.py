@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -40,22 +40,16 @@ WEIGHTS = [0.25, -0.125, 0.001, 0.0625, -0.5, 0.01, 0.125]
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Callable[..., Session]]:
-    sessions = []
-
+def shop(database: str, psql: Session) -> Callable[..., Session]:
     def make(published: bool = True) -> Session:
-        session = psycopg.connect(database, autocommit=True)
-        sessions.append(session)
-        session.execute(TABLES)
+        psql.execute(TABLES)
         if published:
-            publish(session, "churn", INPUTS, WEIGHTS, bias=0.5)
+            publish(psql, "churn", INPUTS, WEIGHTS, bias=0.5)
         attach(database, PROFILE)
-        session.execute("truncate modelpack.prediction")
-        return session
+        psql.execute("truncate modelpack.prediction")
+        return psql
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make
 
 
 def written(session: Session, statement: str) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -32,20 +32,14 @@ KEPT = {name: FEATURES[name] for name in ("n", "spend", "dearest", "last_sku", "
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Callable[..., Session]]:
-    sessions = []
-
+def shop(database: str, psql: Session) -> Callable[..., Session]:
     def make(features: Any = FEATURES, scores: tuple[Score, ...] = (), **event: Any) -> Session:
-        session = psycopg.connect(database, autocommit=True)
-        sessions.append(session)
-        session.execute(TABLES)
+        psql.execute(TABLES)
         purchase = Event("purchase", at="at", features=features, **event)
         attach(database, Profile("customer", key="customer_id", events=[purchase], scores=scores))
-        return session
+        return psql
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make
 
 
 def counted(session: Session) -> list[tuple[Any, ...]]:

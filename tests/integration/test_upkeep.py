@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -33,20 +33,14 @@ PROFILE = Profile(
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Callable[..., Session]]:
-    sessions = []
-
+def shop(database: str, psql: Session) -> Callable[..., Session]:
     def make(more: str = "") -> Session:
-        session = psycopg.connect(database, autocommit=True)
-        sessions.append(session)
-        session.execute(TABLES + more)
-        publish(session, "churn", ["n", "n_1h"], [0.1, 1.0])
+        psql.execute(TABLES + more)
+        publish(psql, "churn", ["n", "n_1h"], [0.1, 1.0])
         attach(database, PROFILE)
-        return session
+        return psql
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make
 
 
 def behind_the_triggers(session: Session, *statements: str) -> None:

@@ -13,7 +13,7 @@ from benchmarks import check, report
 from benchmarks.budgets import verdicts
 from benchmarks.figures import Figures
 from benchmarks.instructions import instructions
-from benchmarks.names import FLOOR, LOG
+from benchmarks.names import FLOOR, LOG, beside
 from benchmarks.rounds import Group, interleave
 from benchmarks.sizes import TINY
 
@@ -80,6 +80,20 @@ def test_a_budget_is_met_missed_or_not_measured() -> None:
     assert verdicts([], FIGURES)[0][-1] == "not measured"
     twice = Figures(2, 1, 100, 100, None, None, None, None)
     assert verdicts([], twice)[-1][-1] == "missed"
+
+
+def test_a_growth_stands_beside_that_of_the_hand_written_trigger_where_it_ran() -> None:
+    def judged(**rival: list[float]) -> str:
+        cases = {"10 events": [10.0, 20.0], "1,000 events": [20.0, 40.0]}
+        cases |= {beside(name.replace("_", " ")): found for name, found in rival.items()}
+        return verdicts([Group("growth events", "", "", "10 events", cases, ["1,000 events"])], FIGURES)[-2][
+            -1
+        ]
+
+    assert judged() == "missed"
+    assert judged(**{"10_events": [3.0, 4.0]}) == "missed"
+    found = judged(**{"10_events": [3.0, 4.0], "1,000_events": [4.5, 6.0]})
+    assert found == "missed; counters by hand grow by 1.50×"
 
 
 def test_instructions_are_not_counted_without_valgrind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ begin
                  ('modelpack_dropped', 'keeps features exact when a partition is dropped',
                   $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),
                  ('modelpack_altered', 'lets open sessions go on after a column got another type',
-                  $$ddl_command_end when tag in ('ALTER TABLE') execute function modelpack.recompile_altered()$$)) as w (name, purpose, made)
+                  $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE') execute function modelpack.recompile_altered()$$)) as w (name, purpose, made)
     left join pg_event_trigger as t on t.evtname = w.name
    where t.oid is null or t.evtenabled not in ('O', 'A')
    order by 2;

@@ -39,7 +39,9 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
     inputs = json.loads(found["signature"])["inputs"]
     budget, limit, pause = found["budget"], found["breaker_failures"], found["breaker_pause"]
     watch = GD["modelpack_watch"]
-    watch[3] = min(watch[3], max(0.025, budget / 2.5))  # not much beyond the budget, and a cancel within 0.1 s
+    watch[3] = min(
+        watch[3], max(0.025, budget / 2.5)
+    )  # not much beyond the budget, and a cancel within 0.1 s
     run_options, nan = onnxruntime.RunOptions(), float("nan")
     armed = (run_options, budget)
     in_a_row = 0

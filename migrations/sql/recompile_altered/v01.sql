@@ -10,11 +10,14 @@ begin
   select array_agg(distinct f.oid::regprocedure)
     into v_functions
     from pg_event_trigger_ddl_commands() as d
-    join pg_trigger as t on t.tgrelid = d.objid and not t.tgisinternal
+    join pg_class as altered on altered.oid = d.objid
+         -- ALTER TYPE … CASCADE changes the tables OF the type, too
+    join pg_class as r on r.oid = altered.oid or r.reloftype = nullif(altered.reltype, 0)
+    join pg_trigger as t on t.tgrelid = r.oid and not t.tgisinternal
     join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
    where d.classid = 'pg_class'::regclass
          -- a column that this transaction has made or changed
-     and exists (select from pg_attribute as c where c.attrelid = d.objid and c.attnum > 0 and age(c.xmin) <= 0);
+     and exists (select from pg_attribute as c where c.attrelid = r.oid and c.attnum > 0 and age(c.xmin) <= 0);
   if v_functions is null then
     return;
   end if;
@@ -30,6 +33,6 @@ end
 $modelpack$;
 comment on function modelpack.recompile_altered() is 'Event trigger: sessions compile the triggers of a table anew after a column of it was changed.';
 drop event trigger if exists modelpack_altered;
-create event trigger modelpack_altered on ddl_command_end when tag in ('ALTER TABLE')
+create event trigger modelpack_altered on ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE')
   execute function modelpack.recompile_altered();
 comment on event trigger modelpack_altered is 'lets open sessions go on after a column of an event or profile table got another type';
