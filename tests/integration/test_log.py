@@ -115,6 +115,19 @@ def test_an_old_partition_is_not_dropped_while_somebody_uses_the_log(psql: Sessi
     assert maintain(psql) == {partition(-3): "dropped"}
 
 
+def test_events_do_not_wait_for_those_who_read_an_old_partition(psql: Session, database: str) -> None:
+    for days in (-5, -4, -3):
+        log(psql, f"{days} days")
+    maintain(psql)
+    psql.execute("update modelpack.setting set value = '1 day' where name = 'log_retention'")
+    with psycopg.connect(database) as reader:
+        reader.execute(f"select from modelpack.{partition(-5)}, modelpack.{partition(-4)}")
+        psql.execute("set statement_timeout = '1900 ms'")  # while the log is locked nothing may be waited for
+        kept = "not dropped: transactions that use the log are still open; the next run will do it"
+        assert maintain(psql) == {partition(-5): kept, partition(-4): kept, partition(-3): "dropped"}
+    assert maintain(psql) == {partition(-5): "dropped", partition(-4): "dropped"}
+
+
 def test_the_first_rows_of_a_partition_write_no_filter(psql: Session) -> None:
     log(psql, "0 days")
     log(psql, "60 days")

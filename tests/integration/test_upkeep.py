@@ -131,6 +131,19 @@ def test_some_keys_are_found_by_the_index(shop: Callable[..., Session]) -> None:
     assert read <= 10
 
 
+def test_some_keys_are_counted_once_however_many_chunks_there_are(shop: Callable[..., Session]) -> None:
+    session = shop("insert into customer select generate_series(1000, 3000);")
+    behind_the_triggers(session, "update customer set n = n + 1 where customer_id in (1, 2)")
+    notices: list[str] = []
+    session.add_notice_handler(lambda notice: notices.append(str(notice.message_primary)))
+    for share in (2, 1):
+        session.execute(
+            f"call modelpack.rebuild('customer', array['1', '2'], chunk_blocks => 1, share => {share}, shares => 2)"
+        )
+    assert notices == ["rebuild of customer: 0 rows written", "rebuild of customer: 2 rows written"]
+    assert wrong(session) == []
+
+
 def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> None:
     session = shop("insert into customer select generate_series(1000, 3000);")
     behind_the_triggers(session, "update customer set n = n + 1")

@@ -91,7 +91,8 @@ begin
     partition := v_part.partition;
     action := 'not dropped: transactions that use the log are still open; the next run will do it';
     v_locked := coalesce(v_locked, modelpack.try_lock('modelpack.prediction', 'access exclusive'));
-    if v_locked and modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'access exclusive') then
+    -- every event waits for the log by now: whoever reads one partition alone is not waited for
+    if v_locked and modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'access exclusive', wait => false) then
       execute format('drop table modelpack.%I', partition);
       action := 'dropped';
     end if;

@@ -7,7 +7,11 @@ declare
   v_done bigint;
   v_total bigint := 0;
 begin
-  for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks, share, shares) as c order by c.first_block loop
+  for v_chunk in
+    select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks, share, shares) as c
+     where keys is null or c.first_block operator(pg_catalog.=) 0  -- keys are found by the index, all at once
+     order by c.first_block
+  loop
     if v_done is not null then
       raise notice 'rebuild of %: done up to block %, % rows written', profile, v_done, v_total;
     end if;
