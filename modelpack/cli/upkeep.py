@@ -27,7 +27,11 @@ Jobs = Annotated[
 ]
 Keys = Annotated[
     list[str] | None,
-    typer.Option("--key", help="Only the row with this entity key; may be repeated.", metavar="KEY"),
+    typer.Option(
+        "--key",
+        help="Only the row with this entity key (of several columns: '[\"north\", 3]'); may be repeated.",
+        metavar="KEY",
+    ),
 ]
 
 
