@@ -194,7 +194,12 @@ def test_the_history_of_a_customer_has_all_scores_and_no_other_customer_newest_f
         psql,
         'select prediction_id from modelpack.history(\'"Shop"."Kunde"\', \'["eu", 7]\')',
     )
+    assert len(numbers) == 6
     assert numbers == sorted(numbers, reverse=True)
+    spaced = rows(psql, 'select prediction_id from modelpack.history(\'"Shop"."Kunde"\', \'[ "eu",7]\')')
+    assert spaced == numbers
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation, match="json"):
+        rows(psql, "select from modelpack.history('\"Shop\".\"Kunde\"', 'eu,7')")
     with pytest.raises(psycopg.errors.UndefinedObject, match=r'"Shop"\."order" has no declaration'):
         rows(psql, "select * from modelpack.history('\"Shop\".order', '1')")
 
