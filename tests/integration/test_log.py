@@ -128,6 +128,18 @@ def test_events_do_not_wait_for_those_who_read_an_old_partition(psql: Session, d
     assert maintain(psql) == {partition(-5): "dropped", partition(-4): "dropped"}
 
 
+def test_a_partition_on_which_something_depends_is_kept_and_keeps_nothing_else_up(psql: Session) -> None:
+    for days in (-5, -4):
+        log(psql, f"{days} days")
+    maintain(psql)
+    psql.execute(f"create view june as select * from modelpack.{partition(-5)}")
+    psql.execute("update modelpack.setting set value = '1 day' where name = 'log_retention'")
+    psql.execute(f"drop table modelpack.{partition(14)}")
+    done = maintain(psql)
+    assert "other objects depend on it" in done.pop(partition(-5))
+    assert done == {partition(-4): "dropped", partition(14): "made"}
+
+
 def test_the_first_rows_of_a_partition_write_no_filter(psql: Session) -> None:
     log(psql, "0 days")
     log(psql, "60 days")
@@ -162,6 +174,45 @@ create schema "Shop";
 create table "Shop"."Kunde" (region text, no bigint, primary key (region, no));
 create table "Shop".order (region text not null, no bigint not null, at timestamptz not null default now(), amount numeric);
 """
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("timestamptz", "2026-02-01 03:04:05.123456+00"),
+        ("date", "2026-02-01"),
+        ("interval", "1 day 02:00:00"),
+        ("bytea", r"\x00ff41"),
+        ("double precision", "0.1234567890123456"),
+    ],
+)
+def test_the_log_calls_a_customer_the_same_whoever_wrote(
+    database: str, psql: Session, kind: str, key: str
+) -> None:
+    psql.execute(
+        f"create table customer (id {kind} primary key, plan integer);"
+        f"create table visit (id {kind}, at timestamptz default now());"
+    )
+    publish(psql, "churn", ["visits", "plan"], [0.1, 0.1])
+    event = Event("visit", at="at", features={"visits": count()})
+    attach(database, Profile("customer", key="id", events=[event], scores=[Score("churn")]))
+    for settings in (
+        "set datestyle = 'German'; set intervalstyle = 'iso_8601'; set bytea_output = 'escape'",
+        "set datestyle = 'SQL, DMY'; set timezone = 'Asia/Tokyo'; set extra_float_digits = -3",
+        "set intervalstyle = 'sql_standard'",
+        "reset all",
+    ):
+        with psycopg.connect(database, autocommit=True) as writer:
+            writer.execute(settings)
+            for statement in (
+                "delete from customer",
+                f"insert into customer values ('{key}', 1)",
+                f"insert into visit values ('{key}')",
+                "update customer set plan = plan + 1",
+                "call modelpack.rescore('customer', everything => true)",
+            ):
+                writer.execute(statement)
+    assert rows(psql, "select entity_key, count(*) from modelpack.prediction group by 1") == [(key, 16)]
 
 
 def test_the_history_of_a_customer_has_all_scores_and_no_other_customer_newest_first(

@@ -182,6 +182,22 @@ def test_sessions_share_a_task_without_meeting(
     assert (wrong(session) == []) == (task == "rebuild")
 
 
+def test_chunks_of_many_partitions_hold_no_more_blocks_than_those_of_one_table(psql: Session) -> None:
+    psql.execute("create table parts (id bigint primary key, filling text) partition by hash (id)")
+    for n in range(8):
+        psql.execute(f"create table part_{n} partition of parts for values with (modulus 8, remainder {n})")
+    psql.execute("insert into parts select n, repeat('x', 1000) from generate_series(1, 1000) as n")
+    largest = value(
+        psql, "select max(pg_relation_size(relid)) / 8192 from pg_partition_tree('parts') where isleaf"
+    )
+    found = rows(psql, "select first_block, last_block from modelpack.chunks('parts', 16)")
+    assert found[0] == (0, 1)  # of each of the eight: sixteen
+    assert found[-1][1] is None
+    assert [first for first, _ in found] == list(range(0, largest + 1, 2))
+    shares = [rows(psql, f"select first_block from modelpack.chunks('parts', 16, {n}, 2)") for n in (1, 2)]
+    assert sorted(shares[0] + shares[1]) == [(first,) for first, _ in found]
+
+
 @pytest.mark.parametrize("share", ["0, shares => 2", "3, shares => 2", "1, shares => 0", "null, shares => 2"])
 def test_a_share_that_is_none_is_refused(shop: Callable[..., Session], share: str) -> None:
     session = shop()

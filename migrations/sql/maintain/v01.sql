@@ -93,8 +93,12 @@ begin
     v_locked := coalesce(v_locked, modelpack.try_lock('modelpack.prediction', 'access exclusive'));
     -- every event waits for the log by now: whoever reads one partition alone is not waited for
     if v_locked and modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'access exclusive', wait => false) then
-      execute format('drop table modelpack.%I', partition);
-      action := 'dropped';
+      begin
+        execute format('drop table modelpack.%I', partition);
+        action := 'dropped';
+      exception when dependent_objects_still_exist then
+        action := 'not dropped: ' || sqlerrm;
+      end;
     end if;
     return next;
   end loop;
