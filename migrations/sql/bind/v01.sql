@@ -24,7 +24,7 @@ declare
   v_rescore text;
   v_unchanged text;
   -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
-  v_path constant text := E'\nset search_path = pg_catalog, pg_temp';
+  v_header constant text := 'language plpgsql security definer';
   v_pinned text;
   -- what happens to a score that cannot be had, by score.on_error
   v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
@@ -49,7 +49,7 @@ $gone$;
     hint = 'The score is declared with on_error="raise": nothing is written without it.';$raise$;
 begin
   select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation::regclass for update;
-  select v_path || coalesce(max(E'\nset datestyle = ''ISO, MDY''\nset intervalstyle = postgres\nset bytea_output = hex'), '')
+  select v_header || coalesce(max(E'\nset datestyle = ''ISO, MDY''\nset intervalstyle = postgres\nset bytea_output = hex'), '')
     into v_pinned
     from pg_attribute as a join pg_type as t on t.oid = a.atttypid
    where a.attrelid = v_profile.relation and v_profile.declaration -> 'key' ? a.attname
@@ -181,7 +181,7 @@ end if;$block$,
     from (select distinct u.name from unnest(v_columns) as u (name)
            where u.name <> all (v_profile.maintained)) as c;
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
-  execute modelpack.fill(replace(v_profile.score_function, v_path, v_pinned),
+  execute modelpack.fill(replace(v_profile.score_function, v_header, v_pinned),
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
   if v_batch and cardinality(v_calls) > 0 and v_profile.rescore_function like '%@batch@%' then
     v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
@@ -192,10 +192,10 @@ end if;$block$,
     v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '@batch@.*?@end@', '-- one row at a time: see modelpack.rescore'),
                                 'single', '', 'end', '');
   end if;
-  execute replace(v_rescore, v_path, v_pinned);
+  execute replace(v_rescore, v_header, v_pinned);
   if v_profile.log_function <> '' then
     v_logs := replace(v_logs, '$row$', 'new');
-    execute modelpack.fill(replace(v_profile.log_function, v_path, v_pinned), 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
+    execute modelpack.fill(replace(v_profile.log_function, v_header, v_pinned), 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
   end if;
   update modelpack.made as m
      set definition = md5(f.prosrc)
