@@ -26,6 +26,6 @@ begin
 end
 $modelpack$;
 comment on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) is
-  'Scores profile rows again, in chunks with a commit after each: rows that are stale or were scored by another version than the champion; only_stale => true leaves the latter, everything => true takes all rows.';
+  'Scores profile rows again, in chunks with a commit after each: rows that are stale or were scored by another version than the champion; only_stale => true leaves the latter, everything => true takes all rows. Several sessions do it faster: each CALLs it with a share of its own, from 1 to shares.';
 revoke all on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) from public;
 grant execute on procedure modelpack.rescore(regclass, boolean, boolean, bigint, integer, integer) to modelpack_publisher;
