@@ -22,7 +22,7 @@ from modelpack.compile.score import (
 )
 from modelpack.compile.sql import function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
-from modelpack.compile.upkeep import owned_rescore, rescore_function
+from modelpack.compile.upkeep import owned_templates, rebuild_function, rescore_function
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
@@ -30,6 +30,9 @@ _FUNCTION = re.compile(
     r'create or replace function modelpack\."?(?P<name>[^"(]+)"?\(.*?\nas (?P<tag>\$\w+\$)(?P<body>.*)(?P=tag)',
     re.DOTALL,
 )
+
+CHUNK = 500
+"""Blocks of the profile that are counted at a time; as many as `modelpack.rebuild` takes unless told."""
 
 
 def attach_script(profile: Profile) -> list[str]:
@@ -86,7 +89,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
         # binding fills the score and log functions in with the live version
         f"select modelpack.bind({literal(plan.table)})",
         *owned_functions(plan),
-        *owned_rescore(plan),
+        *owned_templates(plan),
         *triggers(plan),
         *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
@@ -115,6 +118,7 @@ def templates(profile: Profile) -> dict[str, str]:
     return {
         "score_function": score_function(plan),
         "rescore_function": rescore_function(plan),
+        "rebuild_function": rebuild_function(plan),
         "log_function": log_function(plan) if profile.scores else "",
     }
 
@@ -269,7 +273,11 @@ def _new_customers(plan: Plan) -> list[str]:
 
 
 def _rebuilt(plan: Plan) -> list[str]:
-    return [f"select modelpack.{ident(plan.name('rebuild'))}(0, null)"]
+    """In chunks, of the blocks that are there now: rows that are written anew need not be looked at again."""
+    return [
+        f"select sum(modelpack.{ident(plan.name('rebuild'))}(c.first_block, coalesce(c.last_block, c.first_block + {CHUNK} - 1)))\n"
+        f"  from modelpack.chunks({literal(plan.table)}, {CHUNK}) as c"
+    ]
 
 
 def _counted_anew(before: Plan, plan: Plan) -> list[str]:

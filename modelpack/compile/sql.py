@@ -36,6 +36,7 @@ STATEMENT = "greatest(now(), statement_timestamp())"
 
 
 SIGN, MOMENT, AFRESH = '"the sign"', '"the moment"', '"read afresh"'
+PLACE, PART, NUMBER = '"the place"', '"the partition"', '"the number"'
 """Columns of generated queries that stand beside a user's own: names that nobody gives a column."""
 
 NAMES = "#variable_conflict use_variable"

@@ -16,6 +16,9 @@ from modelpack.compile.sql import (
     HEADER,
     MOMENT,
     NAMES,
+    NUMBER,
+    PART,
+    PLACE,
     STATEMENT,
     dollar,
     function,
@@ -28,6 +31,7 @@ from modelpack.compile.sql import (
 )
 
 _RESCORE = "Scores rows of {} again: those that are stale or scored by another version than the champion."
+_REBUILD = "Counts the features of {} again from the events and writes the rows that differ."
 _RANGE = "first_block bigint, last_block bigint"
 
 # Bounds that are there in any case: a condition on last_block itself would keep a generic plan from using the
@@ -43,8 +47,8 @@ _OLDER = "p.features_at < older_than or (older_than is not null and p.features_a
 
 
 def functions(plan: Plan) -> list[str]:
-    """The statements that make these functions."""
-    return [*_rebuild(plan), *_recount(plan), *_refresh(plan), *_verify(plan)]
+    """The statements that make those that need no live version."""
+    return [*_recount(plan), *_refresh(plan), *_verify(plan)]
 
 
 def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
@@ -124,11 +128,10 @@ def _update(
     )
 
 
-def _rebuild(plan: Plan) -> list[str]:
+def rebuild_function(plan: Plan) -> str:
+    """The template of rebuild: `modelpack.bind` fills in what scores many rows in one call of the model."""
     rows = f"{plan.table} as p\n where {_IN_RANGE}"
-    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
-    body = _again(plan, _lock(plan), rows)
-    return function(plan.name("rebuild"), _RANGE, "bigint", body, comment=comment, stem=plan.slug)
+    return _template(plan, "rebuild", _RANGE, _REBUILD, _again(plan, _lock(plan), rows, batch=batched(plan)))
 
 
 def _recount(plan: Plan) -> list[str]:
@@ -141,12 +144,14 @@ def _recount(plan: Plan) -> list[str]:
     return function(plan.name("recount"), "only_keys text[]", "bigint", body, comment=comment, stem=plan.slug)
 
 
-def _again(plan: Plan, lock: str, chosen: str) -> str:
+def _again(plan: Plan, lock: str, chosen: str, *, batch: bool = False) -> str:
     """Read features again and write the rows that differ.
 
-    A row that has never been counted, or that this very statement has read from the events already, is
-    brought up to the moment, with the features that outlive their events too.
+    A row that has never been counted, or by its key that this very statement has read from the events already, is
+    brought up to the moment, with the features that outlive their events too. With `batch` the rows that differ
+    are scored in one call of each model, where `bind` finds that it can be.
     """
+    ranged = _IN_RANGE in chosen
     kept, places = _kept(plan), _places(plan)
     columns, sets, tests = [], [], [f"x.{AFRESH}"]
     for f in plan.features:
@@ -162,7 +167,10 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
             columns.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
     if not columns:
         return "begin\n  return 0;\nend\n"
-    afresh = f"p.features_at is null or coalesce(p.features_read_at = {STATEMENT}, false)"
+    # through a range a statement may come by a row twice, where it has moved it itself
+    afresh = "p.features_at is null"
+    if not ranged:
+        afresh += f" or coalesce(p.features_read_at = {STATEMENT}, false)"
     rows = (
         f"(\nselect p.*, {afresh} as {AFRESH},\n"
         f"       case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
@@ -177,8 +185,42 @@ def _again(plan: Plan, lock: str, chosen: str) -> str:
     if "features_reread_at" in plan.times:
         sets.append(f"features_reread_at = {STATEMENT}")
     write = _update(plan, rows, _expected(plan, f"p.{MOMENT}"), columns, sets, different)
-    bounds = _BOUNDS if _IN_RANGE in chosen else ""
-    return f"declare\n{bounds}  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
+    bounds = _BOUNDS if ranged else ""
+    if not batch:
+        return f"declare\n{bounds}  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
+    write = write.replace("v_written", "v_rest")
+    return (
+        f"declare\n{bounds}  v_moment constant timestamptz := clock_timestamp();\n"
+        f"  v_written bigint := 0;\n  v_rest bigint := 1;\nbegin\n  {nest(lock, 2)}\n"
+        f"{_batch(plan, *_differing(plan, chosen, afresh, different))}"
+        f"  if v_rest > 0 then\n    {nest(write, 4)}\n  end if;\n  return v_written + v_rest;\nend\n"
+    )
+
+
+def _differing(plan: Plan, chosen: str, afresh: str, different: str) -> tuple[str, list[str]]:
+    """The rows that differ, with their inputs, and what an UPDATE sets from them; for `_batch`."""
+    kept, fields, sets = _kept(plan), [], []
+    places = _places(plan)
+    for f in plan.features:
+        for name in f.recompute:
+            column, value = ident(name), places[name]
+            if f.name in kept:
+                value = f"case when p.{AFRESH} then {value} else p.{column} end"
+            fields.append(f"{value} as {column}")
+            sets.append(f"{column} = c.{column}")
+        if f.magnitude:
+            fields.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
+    rows = (
+        f"select p.*, @inputs@\n  from (\n"
+        f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*@statics@\n"
+        f"           from (\n                  select p.*, p.ctid as {PLACE}, p.tableoid as {PART}, {afresh} as {AFRESH}\n"
+        f"                    from {nest(chosen, 19)}\n                ) as p\n"
+        f"          {nest(_expected(plan, 'v_moment'), 10)}\n"
+        f"          cross join lateral (\n            select {listed(fields, 19)}\n          ) as x\n"
+        f"          where {nest(different.replace(f'x.{AFRESH}', f'p.{AFRESH}'), 10)}\n       ) as p"
+    )
+    sets.append(f"features_read_at = case when c.{AFRESH} then {STATEMENT} else p.features_read_at end")
+    return rows, sets
 
 
 def _refresh(plan: Plan) -> list[str]:
@@ -222,7 +264,7 @@ def _refresh(plan: Plan) -> list[str]:
 
 def rescore_function(plan: Plan) -> str:
     """The template of rescore: `modelpack.bind` fills in what scores many rows in one call of the model."""
-    body = f"\n-- {_RESCORE.format(plan.table)}\n{NAMES}\ndeclare\n{_BOUNDS}"
+    body = f"declare\n{_BOUNDS}"
     body += "  v_moment constant timestamptz := clock_timestamp();\n"
     body += "  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
     if plan.profile.scores:
@@ -239,45 +281,60 @@ def rescore_function(plan: Plan) -> str:
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
         chosen = f"({_OLDER}\n     or " + "\n     or ".join(tests) + ")"
         where = f"{_IN_RANGE}\n   and {chosen}"
+        # what is selected is the row as it is under its lock
+        rows = (
+            f"select p.ctid as {PLACE}, p.tableoid as {PART}, @inputs@\n  from {plan.table} as p\n where {where}\n"
+            f" order by {', '.join(plan.keys('p'))}\n   for no key update"
+        )
         body += (
-            f"{_batch(plan, where) if batched(plan) else ''}"
+            f"{_batch(plan, rows, []) if batched(plan) else ''}"
             f"  @single@{nest(_lock(plan, chosen), 2)}\n  get diagnostics v_rest = row_count;@end@\n"
             f"  if v_rest > 0 then\n    update {plan.table} as p\n       set {touch}\n     where {nest(where, 4)};\n"
             "    get diagnostics v_rest = row_count;\n  end if;\n"
         )
     body += "  return v_written + v_rest;\nend\n"
-    arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
-    # chosen rows are found again by where they lie: no other plan is good for one and for all
-    header = f"{HEADER}\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
-    name = ident(plan.name("rescore"))
-    return f"create or replace function modelpack.{name}({arguments}) returns bigint\n{header}\nas {dollar(body)}"
+    return _template(plan, "rescore", f"{_RANGE}, only_stale boolean, older_than timestamptz", _RESCORE, body)
 
 
-def owned_rescore(plan: Plan) -> list[str]:
-    """The statements that make the bound function the owner's."""
-    signature = f"modelpack.{ident(plan.name('rescore'))}(bigint, bigint, boolean, timestamptz)"
-    return owned(signature, comment=_RESCORE.format(plan.table), stem=plan.slug)
+def _template(plan: Plan, task: str, arguments: str, comment: str, body: str) -> str:
+    """A function for `modelpack.bind` to fill in and to make; `owned_templates` are the rest of it."""
+    header = HEADER
+    if batched(plan):
+        # chosen rows are found again by where they lie: no other plan is good for one and for all
+        header += "\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
+    text = dollar(f"\n-- {comment.format(plan.table)}\n{NAMES}\n{body}")
+    return f"create or replace function modelpack.{ident(plan.name(task))}({arguments}) returns bigint\n{header}\nas {text}"
 
 
-def _batch(plan: Plan, where: str) -> str:
+def owned_templates(plan: Plan) -> list[str]:
+    """The statements that make the bound functions the owner's."""
+    made = {"rescore(bigint, bigint, boolean, timestamptz)": _RESCORE, "rebuild(bigint, bigint)": _REBUILD}
+    return [
+        statement
+        for signature, comment in made.items()
+        for statement in owned(
+            f"modelpack.{ident(plan.name(signature.partition('(')[0]))}({signature.partition('(')[2]}",
+            comment=comment.format(plan.table),
+            stem=plan.slug,
+        )
+    ]
+
+
+def _batch(plan: Plan, rows: str, sets: Sequence[str]) -> str:
     """The statement between `@batch@` and `@end@`, in which `bind` fills the scores in; without, rows go singly.
 
-    Rows are locked in the order of their keys, as COUNT locks them, and what is selected is the row as it is
-    under its lock. A row that a model cannot score stays as it is for the UPDATE that follows, one row at a
-    time; so does a row for whose lock this statement had to wait, which its snapshot does not show.
+    `rows` are locked, in the order of their keys, as COUNT locks them, and have PLACE, PART and the inputs. One that a
+    model cannot score stays as it is for the UPDATE that follows, one row at a time; so does a row for whose lock this
+    statement had to wait, which its snapshot does not show.
     """
     return (
         "  @batch@-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
         "  with chosen as materialized (\n"
-        "    select q.*, row_number() over () as n\n      from (\n"
-        "            select p.ctid as place, p.tableoid as part, @inputs@\n"
-        f"              from {plan.table} as p\n             where {nest(where, 12)}\n"
-        f"             order by {', '.join(plan.keys('p'))}\n               for no key update\n"
-        "           ) as q\n"
+        f"    select q.*, row_number() over () as {NUMBER}\n      from (\n             {nest(rows, 13)}\n           ) as q\n"
         "  ), called as materialized (\n    select @calls@\n  ), written as (\n"
-        f"    update {plan.table} as p\n       set @sets@, features_at = v_moment\n"
+        f"    update {plan.table} as p\n       set {listed([*sets, '@sets@', 'features_at = v_moment'], 11)}\n"
         "      from called as a\n     cross join chosen as c\n"
-        "     where p.ctid = c.place and p.tableoid = c.part and @scored@\n"
+        f"     where p.ctid = c.{PLACE} and p.tableoid = c.{PART} and @scored@\n"
         f"    returning {plan.key_text('p')} as entity_key, @returned@\n"
         "  )@logs@\n"
         "  select w.rows, c.rows - w.rows\n    into v_written, v_rest\n"

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
-from modelpack import Event, Profile, Score, age, count, last, total
+from modelpack import Event, Profile, Score, age, count, last, maximum, mean, minimum, total
 
 DEADLINE = 20.0  # seconds until a step that does not come is a failure
 
@@ -223,3 +223,118 @@ def test_a_chunk_reads_its_own_blocks_alone_also_by_a_generic_plan(
             [task, block, block],
         )
         assert within <= value(psql, read) - before <= 4 * within < 1000
+
+
+def test_a_first_fill_scores_all_rows_in_one_call_and_logs_each_once(database: str, psql: Session) -> None:
+    for weights, bias in (OLD, NEW):
+        publish(psql, "churn", INPUTS, weights, bias)
+    psql.execute("select modelpack.promote('churn', 2)")
+    psql.execute(TABLES)
+    # pages of several chunks are full, so that rows move when they are written, some to blocks that are still to come
+    psql.execute("alter table customer add filler text default repeat('x', 1900)")
+    psql.execute("insert into customer select g, g % 7 from generate_series(201, 9000) as g")
+    psql.execute("delete from customer where customer_id between 7000 and 7300")
+    psql.execute("vacuum customer")
+    features = {"complaints": count(where="complaint"), "spend": total("amount")}
+    events = [Event("purchase", features=features)]
+    attach(
+        database,
+        Profile("customer", key="customer_id", events=events, scores=[Score("churn", model="churn")]),
+    )
+    assert wrong(psql) == []
+    customers = value(psql, "select count(*) from customer")
+    assert held(psql) == {key: 2 for (key,) in psql.execute("select customer_id from customer").fetchall()}
+    logged = f"select p.entity_key::bigint, p.prediction, p.inputs from modelpack.prediction as p where {BATCHED} order by 1"
+    assert rows(psql, logged) == rows(
+        psql,
+        "select customer_id, churn, array[complaints, spend, tenure]::float8[] from customer order by customer_id",
+    )
+    assert value(psql, "select count(*) from modelpack.prediction") == customers == 8699
+    assert (
+        value(psql, "select count(*) from customer where churn_scored_at is distinct from features_at") == 0
+    )
+
+
+def test_a_rebuild_scores_only_what_differs_and_leaves_to_one_row_what_a_model_refuses(
+    database: str, psql: Session
+) -> None:
+    shop(database, psql, Score("churn", model="churn"))
+    psql.execute("update customer set tenure = null where customer_id = 17")
+    psql.execute("truncate modelpack.prediction")
+    psql.execute("update customer set spend = -1 where customer_id in (17, 18, 19)")
+    psql.execute("truncate modelpack.prediction")
+    psql.execute("call modelpack.rebuild('customer')")
+    assert wrong(psql) == []
+    versions = held(psql)
+    assert set(range(1, 201)) - set(versions) == {17}
+    assert value(psql, "select churn_stale from customer where customer_id = 17") == (
+        "input tenure is NULL, which the model does not take"
+    )
+    assert rows(psql, f"select entity_key from modelpack.prediction where {BATCHED} order by 1") == [
+        ("18",),
+        ("19",),
+    ]
+    assert value(psql, "select count(*) from modelpack.prediction") == 2
+
+
+def test_a_rebuild_keeps_what_outlives_its_events_and_scores_with_it(database: str, psql: Session) -> None:
+    psql.execute(TABLES)
+    psql.execute("create table visit (customer_id bigint, pages integer)")
+    psql.execute("insert into visit select 1 + g % 200, g % 5 from generate_series(1, 400) as g")
+    events = [
+        Event(
+            "purchase",
+            features={"complaints": count(where="complaint"), "spend": total("amount")},
+            on_delete="keep",
+        ),
+        Event("visit", features={"pages": total("pages")}),
+    ]
+    for weights, bias in (OLD, NEW):
+        publish(psql, "churn", [*INPUTS, "pages"], (*weights, 0.3), bias)
+    psql.execute("select modelpack.promote('churn', 1)")
+    attach(
+        database,
+        Profile("customer", key="customer_id", events=events, scores=[Score("churn", model="churn")]),
+    )
+    kept = rows(psql, "select customer_id, complaints, spend from customer order by 1")
+    psql.execute("delete from purchase")
+    psql.execute("update customer set pages = pages + 1")
+    psql.execute("call modelpack.rebuild('customer')")
+    assert rows(psql, "select customer_id, complaints, spend from customer order by 1") == kept
+    assert {spend for _, _, spend in kept} != {0}
+    for pages, churn, *numbers in rows(psql, "select pages, churn, complaints, spend, tenure from customer"):
+        expected = linear_score((*OLD[0], 0.3), OLD[1], [*map(float, numbers), float(pages)])
+        assert churn == pytest.approx(expected, abs=1e-6)
+    assert value(psql, "select sum(pages) from customer") == value(psql, "select sum(pages) from visit")
+
+
+def test_a_first_fill_scores_features_as_the_columns_store_them(database: str, psql: Session) -> None:
+    psql.execute("create table customer (customer_id bigint primary key)")
+    psql.execute(
+        "create table reading (customer_id bigint, at timestamptz, r real, d double precision, s smallint, n numeric(8, 1))"
+    )
+    psql.execute(
+        "insert into reading select 1 + g % 50, now() - g * interval '1 minute', g / 7.0, g / 7.0, g, g / 7.0 "
+        "from generate_series(1, 300) as g"
+    )
+    kinds = {"t": total, "m": mean, "lo": minimum, "hi": maximum, "x": last}
+    features = {f"{kind}_{name}": make(name) for kind, make in kinds.items() for name in "rdsn"}
+    names = list(features)
+    publish(psql, "churn", names, [1e-3] * len(names), -1.0)
+    psql.execute("select modelpack.promote('churn', 1)")
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[Event("reading", at="at", features=features)],
+            scores=[Score("churn", model="churn")],
+        ),
+    )
+    found = rows(
+        psql,
+        f"select p.inputs, array[{', '.join(names)}]::float8[] from customer as c "
+        f"join modelpack.prediction as p on p.entity_key = c.customer_id::text where {BATCHED}",
+    )
+    assert len(found) == 50
+    assert [logged for logged, _ in found] == [stored for _, stored in found]

@@ -279,6 +279,7 @@ create table modelpack.profile (
   added_indexes text[] not null default '{}',
   score_function text not null,
   rescore_function text not null,
+  rebuild_function text not null,
   log_function text not null,
   applied_at timestamptz not null default now(),
   applied_by name not null default session_user
@@ -295,6 +296,7 @@ comment on column modelpack.profile.added_columns is 'columns that attaching add
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
 comment on column modelpack.profile.score_function is 'template of the score trigger''s function';
 comment on column modelpack.profile.rescore_function is 'template of the function that modelpack.rescore calls';
+comment on column modelpack.profile.rebuild_function is 'template of the function that modelpack.rebuild calls';
 comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';

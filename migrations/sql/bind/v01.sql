@@ -21,7 +21,8 @@ declare
   v_scored text[] := '{}';
   v_returned text[] := '{}';
   v_batch_logs text := '';
-  v_rescore text;
+  v_template text;
+  v_statics text;
   v_unchanged text;
   -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
   v_header constant text := 'language plpgsql security definer';
@@ -130,13 +131,13 @@ v_texts := @texts@;
       'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
 
     v_batch := v_batch and not v_feed.may_fail and v_feed.texts = 'null::text[]' and v_feed.numbers like 'array[%';
-    v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || '_inputs');
+    v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || ' inputs');
     v_calls := v_calls || format($call$modelpack.score_many(%s, (select array_send(array_replace(array_agg(c.%I), null, 'NaN')) from chosen as c))::double precision[] as %I$call$,
-                                 v_score.version_id, v_score.score || '_inputs', v_score.score || '_scores');
-    v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c.n], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
-                                       'score', v_score.score, 'scores', quote_ident(v_score.score || '_scores'), 'version', v_score.version::text);
-    v_scored := v_scored || format($scored$a.%I[c.n] <> 'NaN'$scored$, v_score.score || '_scores');
-    v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || '_inputs');
+                                 v_score.version_id, v_score.score || ' inputs', v_score.score || ' scores');
+    v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c."the number"], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
+                                       'score', v_score.score, 'scores', quote_ident(v_score.score || ' scores'), 'version', v_score.version::text);
+    v_scored := v_scored || format($scored$a.%I[c."the number"] <> 'NaN'$scored$, v_score.score || ' scores');
+    v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || ' inputs');
     v_batch_logs := v_batch_logs || modelpack.fill($block$, @logged@ as (
     insert into modelpack.prediction
            (scored_at, profile, entity_key, score, model, version, prediction, inputs)
@@ -144,7 +145,7 @@ v_texts := @texts@;
       from written as w
   )$block$,
       'logged', quote_ident('logged_' || v_score.score), 'profile', quote_literal(v_profile.name), 'quoted', quote_literal(v_score.score),
-      'model', v_score.model, 'version', v_score.version::text, 'score', v_score.score, 'inputs', quote_ident(v_score.score || '_inputs'));
+      'model', v_score.model, 'version', v_score.version::text, 'score', v_score.score, 'inputs', quote_ident(v_score.score || ' inputs'));
 
     -- a statement that began before a promotion may still log scores of the version before, packed its own way
     v_numbers := v_feed.numbers;
@@ -176,30 +177,33 @@ end if;$block$,
   end loop;
 
   select E'\n         and row(' || string_agg(format('new.%I', c.name), ', ' order by c.name) || ') is not distinct from row('
-         || string_agg(format('old.%I', c.name), ', ' order by c.name) || ')'
-    into v_unchanged
+         || string_agg(format('old.%I', c.name), ', ' order by c.name) || ')',
+         string_agg(format(', p.%I', c.name), '' order by c.name)
+    into v_unchanged, v_statics
     from (select distinct u.name from unnest(v_columns) as u (name)
            where u.name <> all (v_profile.maintained)) as c;
   v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
   execute modelpack.fill(replace(v_profile.score_function, v_header, v_pinned),
             'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
-  if v_batch and cardinality(v_calls) > 0 and v_profile.rescore_function like '%@batch@%' then
-    v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
-      'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'),
-      'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
-      'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
-  else
-    v_rescore := modelpack.fill(regexp_replace(v_profile.rescore_function, '@batch@.*?@end@', '-- one row at a time: see modelpack.rescore'),
-                                'single', '', 'end', '');
-  end if;
-  execute replace(v_rescore, v_header, v_pinned);
+  foreach v_template in array array[v_profile.rescore_function, v_profile.rebuild_function] loop
+    if v_batch and cardinality(v_calls) > 0 and v_template like '%@batch@%' then
+      v_template := modelpack.fill(regexp_replace(v_template, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
+        'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'), 'statics', coalesce(v_statics, ''),
+        'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
+        'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
+    else
+      v_template := modelpack.fill(regexp_replace(v_template, '@batch@.*?@end@', '-- one row at a time: see modelpack.rescore'),
+                                   'single', '', 'end', '');
+    end if;
+    execute replace(v_template, v_header, v_pinned);
+  end loop;
   if v_profile.log_function <> '' then
     v_logs := replace(v_logs, '$row$', 'new');
     execute modelpack.fill(replace(v_profile.log_function, v_header, v_pinned), 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
   end if;
   update modelpack.made as m
      set definition = md5(f.prosrc)
-    from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.log_function]) as t (template)
+    from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.rebuild_function, v_profile.log_function]) as t (template)
     join pg_proc as f on f.oid = to_regproc(substring(t.template from '^create or replace function (modelpack\.[^(]+)\('))
    where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
 end
