@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. `make` alone lists the rest.
 #
-# MODELPACK_DSN=…           an existing server instead of the private one
+# MODELPACK_DSN=…           an existing server instead of the private one (the benchmarks have one of their own)
 # MODELPACK_SERVER_WHEELS=… the folder of the server's wheels, as that server sees it
 # EVENTS=…                  make demo: a CSV of real events instead of simulated customers
 # PYTEST_ARGS=…             make test: passed to pytest
@@ -56,13 +56,13 @@ format: bootstrap ## let ruff mend what it can
 	.venv/bin/ruff format .
 
 bench: bootstrap bench-rivals ## the benchmarks and their budgets (BENCH_ARGS="--quick", "--write", "--json FILE")
-	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks $(BENCH_ARGS)
+	.venv/bin/python -m benchmarks $(BENCH_ARGS)
 
 bench-check: bootstrap ## the quick benchmarks; fails when a ratio is worse than recorded
-	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks --quick --check $(BENCH_ARGS)
+	.venv/bin/python -m benchmarks --quick --check $(BENCH_ARGS)
 
 bench-record: bootstrap ## the quick benchmarks; records the ratios that bench-check expects
-	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m benchmarks --quick --record $(BENCH_ARGS)
+	.venv/bin/python -m benchmarks --quick --record $(BENCH_ARGS)
 
 # Without them the suite runs too, and says which cases it leaves out. orbital asks for another onnx than modelpack
 # does, so it has an environment of its own; it unpickles estimators, so scikit-learn is the same.

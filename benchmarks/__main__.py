@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: what scoring in place costs, and what people would do instead. Needs MODELPACK_DSN."""
+"""`python -m benchmarks`: what scoring in place costs, and what people would do instead.
+
+Runs on the server that MODELPACK_DSN names, as a superuser, or on a private one with memory for tables of this size.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,22 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks import check, figures, report, suite
-from benchmarks.ground import Ground, own_database
+from benchmarks.ground import Ground, own_database, own_server
 from benchmarks.rounds import Group
 from benchmarks.sizes import FULL, QUICK, TINY
+from dev.machine import ClusterError
 
 SIZES = {size.name: size for size in (FULL, QUICK, TINY)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run and print the tables. Exit code 1 when --check finds a ratio that became worse, 2 without a database."""
+    """Run and print the tables. Exit code 1 when --check finds a ratio that became worse, 2 where no server can be had."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="size", action="store_const", const="quick", help="a few minutes")
@@ -39,30 +44,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--only measures a part; --write, --record and --check need the whole")
     if options.only and options.only not in suite.PARTS:
         parser.error(f"found --only {options.only}, expected one of: {', '.join(suite.PARTS)}")
-    server = os.environ.get("MODELPACK_DSN")
-    if not server:
-        print(
-            "no database is named; run: make bench, or set MODELPACK_DSN to a superuser's DSN",
-            file=sys.stderr,
-        )
-        return 2
     sizes = SIZES[options.size or "full"]
     if options.large:
         sizes = sizes.with_ten_million_profiles()
     console, started = Console(stderr=True), time.perf_counter()
-    with own_database(server) as dsn:
-        ground = Ground(dsn, sizes.customers)
+    with ExitStack() as stack:
         try:
-            groups = suite.run(
-                ground,
-                sizes,
-                lambda text: console.print(f"[dim]{time.perf_counter() - started:4.0f} s  {text} …[/dim]"),
-                only=options.only,
-            )
-            counted = figures.measure(ground, "b_log")
-            facts = report.facts(ground, sizes)
-        finally:
-            ground.close()
+            server = os.environ.get("MODELPACK_DSN") or stack.enter_context(own_server())
+        except ClusterError as reason:
+            print(f"{reason}\nor set MODELPACK_DSN to a superuser's DSN", file=sys.stderr)
+            return 2
+        ground = stack.enter_context(
+            closing(Ground(stack.enter_context(own_database(server)), sizes.customers))
+        )
+        groups = suite.run(
+            ground,
+            sizes,
+            lambda text: console.print(f"[dim]{time.perf_counter() - started:4.0f} s  {text} …[/dim]"),
+            only=options.only,
+        )
+        counted = figures.measure(ground, "b_log")
+        facts = report.facts(ground, sizes)
     result = report.Result(facts, groups, counted)
     report.show(result, Console(width=120))
     if options.json:

@@ -14,6 +14,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from benchmarks.models import FEATURES, Workload
+from dev.cluster import Cluster
 from modelpack import Event, Profile, Registry, Score, apply
 from modelpack.declaration.features import Feature
 from modelpack.install import install
@@ -24,6 +25,22 @@ STRIDE = 7919
 """A prime: keys that follow each other are far apart, so nothing is near by luck."""
 TURN = 10_007
 """More strides than a run of single events takes."""
+SHARE_OF_MEMORY = 0.4
+"""For shared_buffers: the most that PostgreSQL's manual finds sensible."""
+
+
+@contextmanager
+def own_server() -> Iterator[str]:
+    """The DSN of a private server that is thrown away at the end, with memory as docs/operations.md says."""
+    with Cluster.temporary(settings=settings()) as cluster:
+        yield cluster.dsn()
+
+
+def settings() -> dict[str, str]:
+    """What a server for scoring is given; all else is PostgreSQL's default."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    buffers = f"{int(memory * SHARE_OF_MEMORY) >> 20}MB"
+    return {"shared_buffers": buffers, "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
 
 
 @contextmanager
@@ -75,6 +92,26 @@ class Ground:
     def value(self, sql: str, parameters: Sequence[object] | None = None) -> Any:
         """The first value of a query."""
         return self.rows(sql, parameters)[0][0]
+
+    def settle(self, schemas: Sequence[str]) -> None:
+        """Bring tables to where a busy server has them between two checkpoints: vacuumed, read, and changed.
+
+        A page that has been changed since the last checkpoint is not written ahead whole again.
+        """
+        self.run("vacuum")
+        self.run("checkpoint")
+        there = self.rows("select nspname from pg_namespace where nspname = any (%s)", (list(schemas),))
+        for (schema,) in there:
+            self.run(f"reindex schema {schema}")
+        self.run("vacuum (freeze)")
+        if not self.value("select exists (select from pg_available_extensions where name = 'pg_prewarm')"):
+            return
+        self.run("create extension if not exists pg_prewarm schema public")
+        self.run(
+            "select public.pg_prewarm(c.oid) from pg_class as c "
+            "where c.relnamespace::regnamespace::text = any (%s) and c.relkind in ('r', 'i')",
+            (list(schemas),),
+        )
 
     def timed(self, sql: str) -> float:
         """Seconds of one statement."""

@@ -49,6 +49,7 @@ def _grow(
         if rival:
             rival(f"{schema}_beside", n)
             runs[beside(case)] = loads.loop(ground, f"{schema}_beside", sizes.singles, customers=customers)
+    ground.settle([name for schema in named.values() for name in (schema, f"{schema}_beside")])
     interleave(group, runs, sizes.rounds)
     for schema in named.values():
         ground.run(f"select modelpack.detach('{schema}.customer'); drop schema {schema} cascade")

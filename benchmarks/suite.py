@@ -48,6 +48,7 @@ def run(ground: Ground, sizes: Sizes, say: Say, *, only: str | None = None) -> l
     """All groups, in the order of the page, or those of the part `only`. `say` hears what comes next."""
     say("tables and models")
     skipped = _schemas(ground, sizes)
+    ground.settle([*OURS.values(), *TRIGGERS.values()])
     groups: list[Group] = []
     for section in SECTIONS:
         if only in (None, section.__name__.strip("_")):
@@ -306,6 +307,7 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
         "churn = random(), churn_version = 1, churn_scored_at = clock_timestamp(), churn_stale = null, "
         "features_at = clock_timestamp()"
     )
+    ground.settle(["r_scored", "r_plain"])
     title = f"{sizes.profiles:,} profiles scored again, each logged"
     group = Group("rescore", title, "µs a profile", UPDATE, watched=[RESCORE])
     with ExitStack() as stack:

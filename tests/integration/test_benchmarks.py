@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import NoReturn
 
+import psycopg
 import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
 
 from benchmarks import check, loads, report
+from benchmarks import ground as ground_module
 from benchmarks.__main__ import main
-from benchmarks.ground import Ground
+from benchmarks.ground import Ground, own_server
 from benchmarks.growth import proportional_memory
 from benchmarks.models import FEATURES, WINDOWED
 from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC, beside
 from benchmarks.rivals import handwritten
+from dev.machine import ClusterError
 
 
 def test_the_whole_suite_runs(
@@ -88,9 +93,27 @@ def test_the_memory_of_a_backend_is_read_where_it_runs_here(database: str) -> No
     assert 0.5 < found < 500
 
 
-def test_a_run_without_a_database_is_refused(
+def test_a_run_without_a_named_server_has_one_with_memory_for_its_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ground_module, "SHARE_OF_MEMORY", 0.01)
+    expected = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 100 >> 20
+    with own_server() as dsn, psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "select setting::bigint * 8192 >> 20 from pg_settings where name = 'shared_buffers'"
+        ).fetchone()
+    assert found == (expected,)
+
+
+def test_a_run_without_a_server_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def none() -> NoReturn:
+        raise ClusterError("found no PostgreSQL; run: make bootstrap")
+
     monkeypatch.delenv("MODELPACK_DSN", raising=False)
+    monkeypatch.setattr("dev.cluster.find_bindir", lambda _version: none())
     assert main(["--tiny"]) == 2
-    assert "MODELPACK_DSN" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "found no PostgreSQL" in said
+    assert "MODELPACK_DSN" in said
