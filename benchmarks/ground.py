@@ -40,7 +40,7 @@ def settings() -> dict[str, str]:
     """What a server for scoring is given; all else is PostgreSQL's default."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     buffers = f"{int(memory * SHARE_OF_MEMORY) >> 20}MB"
-    return {"shared_buffers": buffers, "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+    return {"shared_buffers": buffers, "max_wal_size": "16GB", "checkpoint_timeout": "30min"}
 
 
 @contextmanager
