@@ -20,6 +20,7 @@ SERVICE = "application asks a web service (FastAPI), writes back"
 UPDATE = "UPDATE of the same columns, no trigger"
 RESCORE = "CALL modelpack.rescore"
 SHARED = "CALL modelpack.rescore, shared by 2 sessions"
+NIGHTLY = "a job reads all, scores with onnxruntime in one call, writes back; no log"
 MODEL_ALONE = "the model alone, its inputs at hand, nothing written"
 
 

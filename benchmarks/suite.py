@@ -23,6 +23,7 @@ from benchmarks.names import (
     HISTOGRAM,
     LOG,
     MODEL_ALONE,
+    NIGHTLY,
     NONE,
     ORBITAL,
     ORBITAL_LINEAR,
@@ -318,12 +319,23 @@ def _rescores(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gr
             UPDATE: loads.rewrite(ground, "r_plain", columns, sizes.profiles),
             RESCORE: loads.rescore(ground, "r_scored", sizes.profiles),
             SHARED: loads.rescore_shared(ground, "r_scored", sizes.profiles, two),
+            NIGHTLY: _nightly(ground, sizes),
             MODEL_ALONE: loads.model_alone(ground, "r_scored", model, sizes.profiles),
         }
         interleave(group, runs, sizes.rescores, warm=False)
     ground.require_scored("r_scored")
     ground.run("drop schema r_plain cascade")
     return [group]
+
+
+def _nightly(ground: Ground, sizes: Sizes) -> Run:
+    job = application.nightly(ground, "r_plain", sizes.main)
+
+    def run() -> float:
+        ground.run("vacuum r_plain.customer")
+        return job() / sizes.profiles * MICRO
+
+    return run
 
 
 SECTIONS = (_single, _statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
