@@ -37,6 +37,8 @@ class Group:
     """The cases whose ratio to the floor must not get worse: our own."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Cases that could not run, each with a sentence that says why."""
+    part: str = ""
+    """The part of the suite that it belongs to."""
 
     def median(self, case: str) -> float:
         """The median reading of a case."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -52,13 +53,15 @@ def run(ground: Ground, sizes: Sizes, say: Say, *, only: str | None = None) -> l
     ground.settle([*OURS.values(), *TRIGGERS.values()])
     groups: list[Group] = []
     for section in SECTIONS:
-        if only in (None, section.__name__.strip("_")):
-            say(section.__name__.strip("_"))
-            groups += section(ground, sizes, skipped)
-    for part in ALONE:
-        if only == part.__name__ or (only is None and (part is not instructions or sizes.instructions)):
-            say(part.__name__)
-            groups.append(part(ground, sizes))
+        part = section.__name__.strip("_")
+        if only in (None, part):
+            say(part)
+            groups += [replace(group, part=part) for group in section(ground, sizes, skipped)]
+    for alone in ALONE:
+        part = alone.__name__
+        if only == part or (only is None and (alone is not instructions or sizes.instructions)):
+            say(part)
+            groups.append(replace(alone(ground, sizes), part=part))
     return groups
 
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
 
-from benchmarks import check, loads, report
+from benchmarks import check, loads, report, suite
 from benchmarks import ground as ground_module
 from benchmarks.__main__ import main
 from benchmarks.ground import Ground, own_server
@@ -44,7 +44,8 @@ def test_the_whole_suite_runs(
         grown = groups[f"growth {what}"]
         assert {beside(case) for case in (grown.floor, *grown.watched)} < set(grown.readings), what
     assert (result.figures.row_versions, result.figures.bulk_row_versions) == (1, result.figures.bulk_rows)
-    assert check.complaints(result.groups, check.record(result.groups)) == []
+    assert check.complaints(result.groups, check.record(result.groups)) == {}
+    assert {group.part for group in result.groups} == set(suite.PARTS) - {"instructions", "pgbench"}
     assert "Budgets" in capsys.readouterr().out
 
 

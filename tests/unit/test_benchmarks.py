@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,31 +45,58 @@ def test_rounds_are_interleaved_and_every_second_one_goes_the_other_way() -> Non
 def test_a_ratio_within_the_recorded_spread_passes() -> None:
     recorded = check.record([group([10, 10, 10], [14, 15, 17])])
     assert recorded == {"single: ours": {"best": 1.4, "allowed": 1.7}}
-    assert check.complaints([group([100, 100], [168, 900])], recorded) == []
+    assert check.complaints([group([100, 100], [168, 900])], recorded) == {}
 
 
 def test_a_worse_ratio_is_named_with_how_much_worse() -> None:
     recorded = check.record([group([10, 10, 10], [14, 15, 17])])
-    (sentence,) = check.complaints([group([10, 10], [21, 22])], recorded)
+    (sentence,) = check.complaints([group([10, 10], [21, 22])], recorded).values()
     assert sentence == ("single: ours: 2.10 times the floor, recorded 1.40, expected 1.70 at most: 50% worse")
 
 
 def test_a_quiet_recording_leaves_room_for_what_two_quiet_runs_differ_by() -> None:
     recorded = check.record([group([10, 10], [20, 20])])
-    assert check.complaints([group([10, 10], [21.9, 21.9])], recorded) == []
+    assert check.complaints([group([10, 10], [21.9, 21.9])], recorded) == {}
     assert len(check.complaints([group([10, 10], [22.1, 22.1])], recorded)) == 1
 
 
 def test_what_is_recorded_must_be_measured() -> None:
     recorded = check.record([group([10], [20]), group([10], [20], "copy")])
-    (sentence,) = check.complaints([group([10], [20])], recorded)
+    (sentence,) = check.complaints([group([10], [20])], recorded).values()
     assert sentence.startswith("copy: ours: recorded, but not measured")
 
 
 def test_recorded_ratios_are_read_back(tmp_path: Path) -> None:
-    groups = [group([10, 10], [14, 17])]
-    check.write(groups, tmp_path / "recorded.json")
-    assert check.read(tmp_path / "recorded.json") == check.record(groups)
+    runs = [[group([10, 10], ours)] for ours in ([14, 15], [13, 20], [16, 17])]
+    check.write(runs, tmp_path / "recorded.json")
+    assert check.read(tmp_path / "recorded.json") == {"single: ours": {"best": 1.4, "allowed": 2.0}}
+
+
+def measured(part: str, ours: float) -> list[Group]:
+    return [replace(group([10], [ours], part), part=part)]
+
+
+def test_what_is_worse_once_is_measured_again_and_complained_of_when_it_stays() -> None:
+    recorded = check.record([group([10], [20], name) for name in ("single", "copies", "clients")])
+    first = [
+        g for name, ours in {"single": 30, "copies": 30, "clients": 20}.items() for g in measured(name, ours)
+    ]
+    asked: list[str] = []
+
+    def again(part: str) -> list[Group]:
+        asked.append(part)
+        return measured(part, 31 if part == "copies" else 20)
+
+    found = check.still(first, recorded, again)
+    assert asked == ["single", "copies", "copies"]
+    assert list(found) == ["copies: ours"]
+    assert "3.10 times the floor" in found["copies: ours"]
+
+
+def test_what_was_not_measured_is_complained_of_without_another_run() -> None:
+    recorded = check.record([group([10], [20]), group([10], [20], "copies")])
+    found = check.still(measured("single", 20), recorded, lambda part: pytest.fail(f"measured {part} again"))
+    assert list(found) == ["copies: ours"]
 
 
 def test_a_budget_is_met_missed_or_not_measured() -> None:
