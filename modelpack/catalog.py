@@ -256,9 +256,14 @@ def _check_expression(
     missing = {n: t for n, t in _wanted(plan, events).items() if n not in table.columns}
     found = _generated_column(connection, table.name, missing, f"{value.sql.replace(f'{ROW}.', '')} is null")
     if found is not None:
+        hint = (
+            " (an enum column is named as it is, without ::text; of a time the model is given its age(column))"
+            if "immutable" in found
+            else ""
+        )
         raise DeclarationError(
             f"the input {name} does not work on {table.name}: {found}; expected an expression that depends on the row "
-            "alone, with functions and operators of other schemas than pg_catalog qualified"
+            f"alone{hint}, with functions and operators of other schemas than pg_catalog qualified"
         )
 
 

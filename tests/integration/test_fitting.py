@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from support import attach, linear_score, publish, row, rows
 
-from modelpack import Event, Profile, Score, count, last
+from modelpack import Event, Profile, Score, count, expression, last
 from modelpack.errors import DeclarationError
 
 PROFILE = Profile("customer", key="id", events=[Event("visit", key="customer", features={"visits": count()})])
@@ -80,3 +80,15 @@ def test_an_input_may_be_an_expression_over_a_feature_of_a_type_of_ones_own(
     psql.execute("insert into visit values ('1', '2026-01-01', 'sad'), ('1', '2026-01-02', 'glad')")
     churn, stale = row(psql, "select churn, churn_stale from customer")
     assert (churn, stale) == (pytest.approx(linear_score([2.0], 0.0, [1.0]), abs=1e-6), None)
+
+
+def test_an_input_whose_text_depends_on_the_session_is_refused_with_what_to_write(
+    database: str, psql: psycopg.Connection
+) -> None:
+    psql.execute("create type grade as enum ('basic', 'gold')")
+    psql.execute(CUSTOMER + VISIT + "alter table customer add grade grade, add since timestamptz")
+    for sql in ("grade::text", "since::text"):
+        score = Score("churn", model="churn", inputs={"grade": expression(sql)})
+        profile = Profile("customer", key="id", events=PROFILE.events, scores=[score])
+        with pytest.raises(DeclarationError, match=r"enum column is named as it is, without ::text; .*age\(column\)"):
+            attach(database, profile)

@@ -136,6 +136,19 @@ def test_a_disabled_model_marks_the_rows_and_logs_nothing(database: str, psql: S
     assert value(psql, "select count(*) from modelpack.prediction where version = 2") == 0
 
 
+def test_a_score_that_is_switched_off_refuses_no_event_however_it_is_declared(
+    database: str, psql: Session
+) -> None:
+    shop(database, psql, Score("churn", model="churn", on_error="raise"))
+    psql.execute("update customer set tenure = null where customer_id = 8")  # what the model does not take
+    psql.execute("select modelpack.disable('churn', 'a fault')")
+    psql.execute("insert into purchase (customer_id, amount, complaint) values (7, 1, true), (8, 1, true)")
+    assert rows(psql, "select distinct churn_stale from customer where customer_id in (7, 8)") == [
+        ("disabled: a fault",)
+    ]
+    assert wrong(psql) == []
+
+
 def test_events_after_a_rescore_count_and_score_as_before(database: str, psql: Session) -> None:
     shop(database, psql, Score("churn", model="churn"))
     psql.execute("select modelpack.promote('churn', 2)")

@@ -119,6 +119,27 @@ def test_verify_and_rebuild_of_some_keys_look_at_no_others(shop: Callable[..., S
     assert sorted(key for key, *_ in wrong(session)) == ["2", "3"]
 
 
+@pytest.mark.parametrize("key", ["north,3", "3", '"north"', '["north"]', '["north", 3, 4]', '{"region": "north"}', ""])
+def test_a_key_of_several_columns_is_a_list_of_their_values(
+    database: str, psql: Session, key: str
+) -> None:
+    psql.execute("create table branch (region text, number integer, primary key (region, number))")
+    psql.execute("create table sale (region text, number integer, amount numeric)")
+    psql.execute("insert into sale values ('north', 3, 7), ('south', 3, 9)")
+    attach(
+        database,
+        Profile("branch", key=["region", "number"], events=[Event("sale", features={"n": count()})]),
+    )
+    behind_the_triggers(psql, "update branch set n = 5")
+    for call in ("select modelpack.verify('branch', %s)", "call modelpack.rebuild('branch', %s)"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="JSON array of 2 values") as refused:
+            psql.execute(call, ([key],))
+        assert refused.value.diag.message_detail == "The columns of the key are: region, number."
+    assert len(wrong(psql, "branch")) == 2
+    psql.execute("call modelpack.rebuild('branch', %s)", (['["north", 3]'],))
+    assert [found for found, *_ in wrong(psql, "branch")] == ['["south", 3]']
+
+
 def test_some_keys_are_found_by_the_index(shop: Callable[..., Session]) -> None:
     session = shop("insert into customer select generate_series(1000, 20000);")
     session.execute("analyze customer, purchase")

@@ -20,6 +20,7 @@ begin
       if keys is null then
         execute format('select modelpack.%I($1, $2)', v_profile.stem || '_rebuild') into v_rows using first_block, last_block;
       else
+        perform modelpack.check_keys(v_profile, keys);
         execute format('select modelpack.%I($1)', v_profile.stem || '_recount') into v_rows using keys;
       end if;
   end case;

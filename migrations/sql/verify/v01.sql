@@ -9,6 +9,7 @@ declare
   v_chunk record;
 begin
   if keys is not null then
+    perform modelpack.check_keys(v_profile, keys);
     return query execute v_call using 0::bigint, null::bigint, keys;
     return;
   end if;
