@@ -90,5 +90,7 @@ def test_an_input_whose_text_depends_on_the_session_is_refused_with_what_to_writ
     for sql in ("grade::text", "since::text"):
         score = Score("churn", model="churn", inputs={"grade": expression(sql)})
         profile = Profile("customer", key="id", events=PROFILE.events, scores=[score])
-        with pytest.raises(DeclarationError, match=r"enum column is named as it is, without ::text; .*age\(column\)"):
+        with pytest.raises(
+            DeclarationError, match=r"enum column is named as it is, without ::text; .*age\(column\)"
+        ):
             attach(database, profile)

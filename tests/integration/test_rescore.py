@@ -140,8 +140,8 @@ def test_a_score_that_is_switched_off_refuses_no_event_however_it_is_declared(
     database: str, psql: Session
 ) -> None:
     shop(database, psql, Score("churn", model="churn", on_error="raise"))
-    psql.execute("update customer set tenure = null where customer_id = 8")  # what the model does not take
     psql.execute("select modelpack.disable('churn', 'a fault')")
+    psql.execute("update customer set tenure = null where customer_id = 8")  # what the model does not take
     psql.execute("insert into purchase (customer_id, amount, complaint) values (7, 1, true), (8, 1, true)")
     assert rows(psql, "select distinct churn_stale from customer where customer_id in (7, 8)") == [
         ("disabled: a fault",)

@@ -119,10 +119,10 @@ def test_verify_and_rebuild_of_some_keys_look_at_no_others(shop: Callable[..., S
     assert sorted(key for key, *_ in wrong(session)) == ["2", "3"]
 
 
-@pytest.mark.parametrize("key", ["north,3", "3", '"north"', '["north"]', '["north", 3, 4]', '{"region": "north"}', ""])
-def test_a_key_of_several_columns_is_a_list_of_their_values(
-    database: str, psql: Session, key: str
-) -> None:
+@pytest.mark.parametrize(
+    "key", ["north,3", "3", '"north"', '["north"]', '["north", 3, 4]', '{"region": "north"}', ""]
+)
+def test_a_key_of_several_columns_is_a_list_of_their_values(database: str, psql: Session, key: str) -> None:
     psql.execute("create table branch (region text, number integer, primary key (region, number))")
     psql.execute("create table sale (region text, number integer, amount numeric)")
     psql.execute("insert into sale values ('north', 3, 7), ('south', 3, 9)")
