@@ -250,6 +250,12 @@ def graph_inputs(graph: Any) -> list[Any]:
     return [i for i in graph.input if i.name not in constants]
 
 
+def _width(value: Any) -> int | None:
+    """Columns of an input: 0 where the file leaves it open, None where it is no table."""
+    dims = value.type.tensor_type.shape.dim
+    return int(dims[1].dim_value) if len(dims) == 2 else None
+
+
 def sources_of(
     graph: Any, columns: Sequence[Column], *, prefix: str = "", by_position: bool = False
 ) -> list[Source]:
@@ -267,7 +273,9 @@ def sources_of(
         by_name = {i.name: c for i, c in zip(inputs, columns, strict=True)}
     else:
         by_name = {prefix + c.name: c for c in columns}
-    named = {by_name[i.name].name for i in inputs if i.name in by_name}
+    # one of several columns may be called as one of them is
+    narrow = [i for i in inputs if i.name in by_name and _width(i) in (0, 1)]
+    named = {by_name[i.name].name for i in narrow}
     free = [c for c in columns if c.name not in named]
     sources = []
     for value in inputs:
@@ -279,7 +287,7 @@ def sources_of(
                 f"Input {value.name.removeprefix(prefix)!r} has rank {len(dims)}, "
                 "a [rows, columns] tensor is expected."
             )
-        if value.name in by_name and dims[1].dim_value in (0, 1):
+        if value in narrow:
             names: tuple[str, ...] = (by_name[value.name].name,)
             if by_name[value.name].type != kind:
                 raise PackagingError(

@@ -259,6 +259,17 @@ def test_columns_may_have_any_name(customers: pd.DataFrame, gone: Any) -> None:
     np.testing.assert_allclose(score(made, frame), estimator.predict_proba(frame)[:, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("names", [["a", "number", "text"], ["text", "score", "number"], ["number"]])
+def test_columns_may_be_called_as_what_a_converted_model_takes(names: list[str]) -> None:
+    random = np.random.default_rng(5)
+    sample = pd.DataFrame({name: random.normal(size=200) for name in names})
+    weights = np.arange(1, len(names) + 1)
+    model = LogisticRegression().fit(sample, (sample.to_numpy() @ weights > 0).astype(int))
+    made = package(model, sample.head(50))
+    assert [i.name for i in made.signature.inputs] == names
+    np.testing.assert_allclose(score(made, sample), model.predict_proba(sample)[:, 1], atol=1e-6)
+
+
 def test_a_model_fitted_on_an_array_takes_the_sample_s_names(customers: pd.DataFrame, gone: Any) -> None:
     forest = RandomForestClassifier(5, random_state=0).fit(customers[NUMBERS].to_numpy(), gone)
 
