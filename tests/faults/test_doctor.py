@@ -84,7 +84,7 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
         "drop function modelpack.customer_verify(bigint, bigint, text[])",
         "function of public.customer",
         "fail",
-        "customer_verify(bigint,bigint,text[]) is missing",
+        "customer_verify() is missing",
     ),
     (
         "drop trigger modelpack_customer_insert on visit; create trigger modelpack_customer_insert after insert on visit"

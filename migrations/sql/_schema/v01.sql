@@ -333,7 +333,7 @@ create index made_profile_idx on modelpack.made (profile_id, kind, object);
 comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
 comment on column modelpack.made.profile_id is 'the profile';
 comment on column modelpack.made.kind is 'function or trigger';
-comment on column modelpack.made.object is 'its name';
+comment on column modelpack.made.object is 'its name, as the catalog has it (functions are of the schema modelpack)';
 comment on column modelpack.made.relation is 'the table of a trigger';
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 

@@ -204,8 +204,8 @@ end if;$block$,
   update modelpack.made as m
      set definition = md5(f.prosrc)
     from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.rebuild_function, v_profile.log_function]) as t (template)
-    join pg_proc as f on f.oid = to_regproc(substring(t.template from '^create or replace function (modelpack\.[^(]+)\('))
-   where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.oid::regprocedure::text;
+    join pg_proc as f on f.oid = to_regproc(substring(t.template from $name$^create or replace function (modelpack\.[^(]+)\($name$))
+   where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.proname;
 end
 $modelpack$;
 comment on function modelpack.bind(text) is

@@ -53,7 +53,11 @@ begin
                   (select string_agg(quote_literal(k), ', ') from jsonb_array_elements_text(p.declaration -> 'key') as k),
                   (select string_agg(quote_literal(s.score || '_stale'), ', ' order by s.position) from modelpack.score as s where s.profile_id = p.profile_id))
      where exists (select from modelpack.score as s where s.profile_id = p.profile_id)
-       and not exists (select from pg_index as i where i.indrelid = p.relation and i.indisvalid and pg_get_expr(i.indpred, i.indrelid) like '%\_stale IS NOT NULL%');
+       and not exists (select from pg_index as i
+                          join pg_depend as d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refobjid = p.relation
+                          join pg_attribute as a on a.attrelid = p.relation and a.attnum = d.refobjsubid
+                          join modelpack.score as s on s.profile_id = p.profile_id and a.attname = s.score || '_stale'
+                         where i.indrelid = p.relation and i.indisvalid and i.indpred is not null);
     for v_event in select e from jsonb_array_elements(p.declaration -> 'events') as e loop
       v_relation := to_regclass(modelpack.qualified(v_event ->> 'table'));
       v_key := array(select jsonb_array_elements_text(coalesce(nullif(v_event -> 'key', 'null'), p.declaration -> 'key')));

@@ -27,23 +27,24 @@ begin
            case when t.oid is null then format('%s on %s is missing', m.object, m.relation)
                 when t.tgenabled not in ('O', 'A') then format('%s on %s is disabled', m.object, m.relation)
                 else format('%s on %s runs %s', m.object, m.relation, t.tgfoid::regprocedure) end,
-           format('enabled, as it was made (%s)', split_part(m.definition, ' ', 2)),
+           format('enabled, as it was made (modelpack.%s())', split_part(m.definition, ' ', 2)),
            case when t.oid is not null and t.tgenabled not in ('O', 'A')
                 then format('alter table %s enable trigger %I; call modelpack.rebuild(%L);', m.relation, m.object, p.relation::text)
                 else format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name) end
       from modelpack.made as m
       left join pg_trigger as t on t.tgrelid = m.relation and t.tgname = m.object and not t.tgisinternal
+      left join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
      where m.profile_id = p.profile_id and m.kind = 'trigger'
        and exists (select from pg_class as c where c.oid = m.relation)
-       and (t.oid is null or t.tgenabled not in ('O', 'A') or m.definition <> format('%s %s', t.tgtype, t.tgfoid::regprocedure))
+       and (t.oid is null or t.tgenabled not in ('O', 'A') or m.definition <> t.tgtype || ' ' || f.proname is not false)
      order by m.object;
     return query
     select 'fail', format('function of %s', p.name),
-           format(case when f.oid is null then '%s is missing' else '%s was changed by hand' end, m.object),
+           format(case when f.oid is null then 'modelpack.%s() is missing' else 'modelpack.%s() was changed by hand' end, m.object),
            'the text that the declaration generates',
            format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name)
       from modelpack.made as m
-      left join pg_proc as f on f.oid = to_regprocedure(m.object)
+      left join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
      where m.profile_id = p.profile_id and m.kind = 'function' and md5(f.prosrc) is distinct from m.definition
      order by m.object;
     if not exists (select from modelpack.made as m where m.profile_id = p.profile_id) then
@@ -51,7 +52,7 @@ begin
                           format('select modelpack.seal(%L);', p.relation::text);
     end if;
     -- a BEFORE trigger after ours sees the score, and may change what was scored
-    select max(m.object) into v_last from modelpack.made as m where m.profile_id = p.profile_id and m.relation = p.relation and m.object like 'zz\_modelpack%';
+    select max(m.object) into v_last from modelpack.made as m where m.profile_id = p.profile_id and m.relation = p.relation and starts_with(m.object, 'zz_modelpack');
     return query
     select 'warn', format('order of triggers of %s', p.name),
            format('%I runs after the score trigger %I', t.tgname, v_last),

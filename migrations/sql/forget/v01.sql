@@ -6,7 +6,7 @@ as $modelpack$
 declare
   v_profile modelpack.profile;
 begin
-  select * into v_profile from modelpack.profile as p where p.name = modelpack.qualified(forget.name) or p.name = forget.name for update;
+  select * into v_profile from modelpack.profile as p where p.name = forget.name or parse_ident(p.name) = parse_ident(modelpack.qualified(forget.name)) for update;
   if not found then
     raise exception using
       errcode = 'undefined_object',

@@ -6,7 +6,7 @@ as $modelpack$
 select c.relname::text, b.bounds[1]::timestamptz, b.bounds[2]::timestamptz,
        exists (select from pg_index as x join pg_class as n on n.oid = x.indexrelid join pg_am as m on m.oid = n.relam
                 where x.indrelid = c.oid and x.indisvalid and x.indpred is null and m.amname = 'btree'
-                  and pg_get_indexdef(x.indexrelid, 1, false) = 'entity_key'),
+                  and (select a.attname from pg_attribute as a where a.attrelid = c.oid and a.attnum = x.indkey[0]) = 'entity_key'),
        (select x.indexrelid::regclass from pg_inherits as h join pg_index as x on x.indexrelid = h.inhrelid
          where h.inhparent = to_regclass('modelpack.prediction_entity_idx') and x.indrelid = c.oid)
   from pg_inherits as i

@@ -5,9 +5,9 @@ as $modelpack$
 -- PL/pgSQL keeps the types of a row's columns for the life of a session: after ALTER COLUMN … TYPE every session that has
 -- run a trigger before would fail in it. A function whose row in pg_proc is new is compiled again by all of them.
 declare
-  v_functions regprocedure[];
+  v_functions oid[];
 begin
-  select array_agg(distinct f.oid::regprocedure)
+  select array_agg(distinct f.oid)
     into v_functions
     from pg_event_trigger_ddl_commands() as d
     join pg_class as altered on altered.oid = d.objid
@@ -23,11 +23,12 @@ begin
   end if;
   -- one at a time for each profile, as when a version is promoted
   perform from modelpack.profile as p
-    where exists (select from modelpack.made as m where m.profile_id = p.profile_id and m.object = any (v_functions::text[]))
+    where exists (select from modelpack.made as m join pg_proc as f on f.proname = m.object
+                   where m.profile_id = p.profile_id and f.oid = any (v_functions))
     order by p.profile_id
       for update;
   for i in 1 .. cardinality(v_functions) loop
-    execute format('alter function %s cost 100', v_functions[i]);
+    execute format('alter function %s cost 100', v_functions[i]::regprocedure);
   end loop;
 end
 $modelpack$;

@@ -8,11 +8,11 @@ declare
 begin
   delete from modelpack.made as m where m.profile_id = v_profile.profile_id;
   insert into modelpack.made (profile_id, kind, object, relation, definition)
-  select v_profile.profile_id, 'function', f.oid::regprocedure::text, null, md5(f.prosrc)
+  select v_profile.profile_id, 'function', f.proname, null, md5(f.prosrc)
     from pg_proc as f
    where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
   union all
-  select v_profile.profile_id, 'trigger', t.tgname, t.tgrelid, format('%s %s', t.tgtype, t.tgfoid::regprocedure)
+  select v_profile.profile_id, 'trigger', t.tgname, t.tgrelid, t.tgtype || ' ' || f.proname
     from pg_trigger as t
     join pg_proc as f on f.oid = t.tgfoid
     join pg_class as c on c.oid = t.tgrelid
