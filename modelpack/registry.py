@@ -337,7 +337,7 @@ class Registry(Curation):
 
     @staticmethod
     def _check_name(name: str) -> None:
-        if not MODEL_NAME.match(name):
+        if not MODEL_NAME.fullmatch(name):
             raise RegistryError(
                 f"{name!r} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
                 "at most 41 in all"

@@ -29,6 +29,7 @@ from modelpack.compile.sql import (
     slug,
     table_slug,
     turn,
+    variable,
 )
 from modelpack.declaration.expressions import Expression
 
@@ -246,10 +247,10 @@ class CountSql:
                 scalar = c.scalar
                 if c.type and not _PLAIN.fullmatch(scalar):
                     for amount, column in _AMOUNT.findall(scalar):
-                        held[slug("amount", column)] = ("numeric", amount)
-                        scalar = scalar.replace(amount, slug("amount", column))
-                    held[slug("d", c.name)] = (c.type, scalar)
-                    scalar = slug("d", c.name)
+                        held[variable("amount", column)] = ("numeric", amount)
+                        scalar = scalar.replace(amount, variable("amount", column))
+                    held[variable("d", c.name)] = (c.type, scalar)
+                    scalar = variable("d", c.name)
                 given[f"d.{ident(c.name)}"] = scalar
         sets = ((name, _NAME.sub(lambda m: given.get(m[0], m[0]), sql)) for name, sql in pairs.items())
         update = (

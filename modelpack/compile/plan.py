@@ -108,7 +108,7 @@ class Plan:
     @property
     def slug(self) -> str:
         """The stem of the names of all generated objects; short enough for `stem || '_rebuild'`."""
-        return slug(table_slug(self.profile.table), longest=48)
+        return table_slug(self.profile.table)
 
     def name(self, *parts: str) -> str:
         """The name of a generated object."""

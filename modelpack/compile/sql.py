@@ -6,7 +6,11 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
-_PLAIN = re.compile(r"^[a-z_][a-z0-9_]*$")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_WORDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+_LONGEST = 48
+_TAKEN = {"examine"}
+"""Tables whose generated functions would be called as functions of the schema (`examine_log`)."""
 
 # Key words that PostgreSQL does not take as a bare column name (reserved, or reserved outside of
 # functions and types; appendix "SQL Key Words" of its manual).
@@ -45,7 +49,7 @@ NAMES = "#variable_conflict use_variable"
 
 def ident(name: str) -> str:
     """An identifier, quoted where PostgreSQL needs it."""
-    if _PLAIN.match(name) and name not in _RESERVED:
+    if _PLAIN.fullmatch(name) and name not in _RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
 
@@ -67,19 +71,45 @@ def qualified(table: str) -> str:
     return ".".join(ident(part) for part in split_table(table))
 
 
-def slug(*parts: str, longest: int = 63) -> str:
-    """A name for a generated object, at most `longest` bytes, distinct for distinct parts."""
-    name = "_".join(re.sub(r"[^a-z0-9_]+", "_", part.lower()) for part in parts)
-    plain = "_".join(parts)
-    if name == plain and len(name) <= longest:
-        return name
-    return f"{name[: longest - 9]}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
+def slug(*parts: str) -> str:
+    """A name for a generated object, at most 63 bytes: a table's slug and the words that say what it is.
+
+    Distinct for distinct parts. In a name of ours runs of underscores mean one thing each: one joins words, two
+    join a schema and its table, three precede the hash of what could not be written as it is. So a name says
+    which parts it was made of: its last word is our own, and a table's slug has no word "count".
+    """
+    name = "_".join(parts)
+    return name if len(name) <= 63 else _hashed(name, parts, 63)
 
 
 def table_slug(table: str) -> str:
-    """The part of a generated name that stands for a table; the schema public goes without saying."""
+    """The part of a generated name that stands for a table, at most 48 bytes; the schema public goes without saying."""
     schema, name = split_table(table)
-    return name if schema == "public" else f"{schema}_{name}"
+    words = (schema, name) if schema != "public" else (name,)
+    plain = "__".join(words)
+    if plain in _TAKEN or len(plain) > _LONGEST or not all(_is_plain(word) for word in words):
+        return _hashed(_cleaned("_".join(words)), (schema, name), _LONGEST)
+    return plain
+
+
+def variable(kind: str, name: str) -> str:
+    """The name of a variable that holds something of a column: distinct for distinct names."""
+    return f"{kind}_{name}" if _WORDS.fullmatch(name) and len(name) < 40 else _hashed(kind, (name,), 63)
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a name can stand in generated names as it is: between our own words nobody could misread it."""
+    return bool(_WORDS.fullmatch(word)) and "count" not in word.split("_")
+
+
+def _hashed(readable: str, parts: Iterable[str], longest: int) -> str:
+    """As much of a name as fits, and a hash of all of it."""
+    mark = "___" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+    return readable[: longest - len(mark)].rstrip("_") + mark
+
+
+def _cleaned(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def nest(text: str, by: int) -> str:

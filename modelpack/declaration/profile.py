@@ -19,8 +19,8 @@ from modelpack.errors import DeclarationError
 FORMAT = 1
 """Format of the stored declaration. Raise it when an older modelpack could misread a newer one."""
 
-_NAME = re.compile(r"^[a-z_][a-z0-9_]{0,50}$")
-MODEL_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,50}")
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 Missing = Literal["create", "ignore", "refuse"]
 OnDelete = Literal["subtract", "keep"]
@@ -65,7 +65,7 @@ class Event:
         for name, feature in self.features.items():
             if not isinstance(feature, Feature):
                 raise DeclarationError(f"{what}: feature {name!r} is {feature!r}, expected e.g. count()")
-            if not _NAME.match(name):
+            if not _NAME.fullmatch(name):
                 raise DeclarationError(
                     f"{what}: {name!r} cannot name a feature; expected lower-case letters, digits and _, at most 51"
                 )
@@ -117,12 +117,12 @@ class Score:
     on_error: OnError = "stale"
 
     def __post_init__(self) -> None:
-        if not _NAME.match(self.name) or len(self.name) > 45:
+        if not _NAME.fullmatch(self.name) or len(self.name) > 45:
             raise DeclarationError(
                 f"{self.name!r} cannot name a score; expected lower-case letters, digits and _, at most 45"
             )
         object.__setattr__(self, "model", self.model or self.name)
-        if not MODEL_NAME.match(self.model):
+        if not MODEL_NAME.fullmatch(self.model):
             raise DeclarationError(
                 f"{self.model!r} cannot name a model; expected a lower-case letter, then letters, digits and _"
             )
@@ -186,7 +186,7 @@ class Profile:
                     f"{what}: Event({event.table!r}) has the key {self.key_of(event)}, expected one column for each "
                     f"of {self.key}"
                 )
-            other = f"event {event.table}"
+            other = f"event {_qualified(event.table)}"
             if other in seen:
                 raise DeclarationError(
                     f"{what}: {event.table} is declared twice; declare one Event and give its features their own where="

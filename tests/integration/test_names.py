@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import attach, publish, rows, wrong
+from support import attach, publish, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, deviation, last, maximum, total
 from modelpack.declaration.features import Feature
@@ -106,3 +106,59 @@ def test_names_that_a_training_set_has_itself_are_refused(database: str, psql: p
             training_set(connection, customer, at=["2026-01-01"], label="1")
         assert "label" in training_set(connection, customer, at=["2026-01-01"])
     engine.dispose()
+
+
+LOOKALIKES = [
+    "shop.purchase", "public.shop_purchase", "public.shop__purchase", 'public."Shop_purchase"', "public.purchase_count",
+    "public.count_purchase", f"public.{'ä' * 31}", f"public.{'ä' * 30}ö",
+]  # fmt: skip
+
+
+def test_tables_that_are_called_almost_alike(database: str, psql: psycopg.Connection) -> None:
+    """Event tables and profiles whose names join to one word, as events of each profile: every one is counted by itself."""
+    psql.execute("create schema shop")
+    profiles = ["shop.customer", "public.shop_customer", "public.customer", "public.customer_count"]
+    for table in profiles:
+        psql.execute(f"create table {table} (customer_id bigint primary key)")
+    for table in LOOKALIKES:
+        psql.execute(
+            f"create table {table} (customer_id bigint, at timestamptz default now(), amount numeric)"
+        )
+    for table in profiles:
+        events = [
+            Event(
+                name.replace('"', ""),
+                at="at",
+                key="customer_id",
+                features={f"n{n}": count(), f"m{n}": maximum("amount")},
+            )
+            for n, name in enumerate(LOOKALIKES)
+        ]
+        attach(database, Profile(table, key="customer_id", events=events))
+    for n, table in enumerate(LOOKALIKES):
+        psql.execute(f"insert into {table} select 1, now(), {n} from generate_series(0, {n})")
+        psql.execute(f"insert into {table} values (2, now(), {100 + n})")
+    for table in profiles:
+        columns = ", ".join(f"n{n}, m{n}" for n in range(len(LOOKALIKES)))
+        assert rows(psql, f"select {columns} from {table} order by customer_id") == [
+            tuple(x for n in range(len(LOOKALIKES)) for x in (n + 1, n)),
+            tuple(x for n in range(len(LOOKALIKES)) for x in (1, 100 + n)),
+        ]
+    # every table has indexes of its own, which detaching drops again
+    indexed = "select count(*) from pg_indexes where indexname like '%\\_modelpack\\_%'"
+    assert value(psql, indexed) == len(LOOKALIKES)
+    for table in profiles:
+        psql.execute("select modelpack.detach(%s)", [table])
+    assert value(psql, indexed) == 0
+    assert value(psql, "select count(*) from pg_trigger where tgname like '%modelpack%'") == 0
+
+
+def test_a_table_is_declared_once_however_its_name_is_written() -> None:
+    with pytest.raises(DeclarationError, match=r"public\.purchase is declared twice"):
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[
+                Event(t, features={f: count()}) for t, f in [("purchase", "n"), ("public.purchase", "m")]
+            ],
+        )

@@ -24,6 +24,14 @@ begin
       message = format('%s has a declaration already', attach.relation),
       hint = 'Use op.replace_scoring(old, new) or `modelpack apply` to change it, or op.drop_scoring first.';
   end if;
+  if exists (select from modelpack.profile as p where p.stem = attach.stem) then
+    raise exception using
+      errcode = 'duplicate_object',
+      message = format('functions of %s would be called as those of %s', attach.relation,
+                       (select p.name from modelpack.profile as p where p.stem = attach.stem)),
+      detail = format('Both names begin with %s.', attach.stem),
+      hint = 'Rename one of the tables, or take the other declaration off: modelpack.detach, or modelpack.forget where its table was dropped.';
+  end if;
   insert into modelpack.profile (relation, name, stem, entity_key, declaration, maintained, added_columns, score_function, rescore_function, rebuild_function, log_function)
   select attach.relation::regclass, attach.relation, attach.stem, attach.entity_key, attach.declaration, attach.maintained,
          coalesce((select array_agg(w.name order by w.place)

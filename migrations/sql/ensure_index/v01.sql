@@ -22,8 +22,7 @@ begin
      ) then
     return;
   end if;
-  v_name := left((select c.relname from pg_class as c where c.oid = event::regclass), 40)
-            || '_modelpack_' || left(md5(array_to_string(v_wanted, ',')), 6) || '_idx';
+  v_name := modelpack.index_name(event::regclass, v_wanted);
   execute format('create index if not exists %I on %s (%s)', v_name, event::regclass,
                  (select string_agg(format('%I', c), ', ' order by place) from unnest(v_wanted) with ordinality as w (c, place)));
   update modelpack.profile as p

@@ -5,8 +5,7 @@ as $modelpack$
 -- Finds stale rows. Only a row that becomes stale or fresh changes what the index looks at, so that all
 -- other updates stay heap-only.
 declare
-  v_name constant text := left((select c.relname from pg_class as c where c.oid = profile::regclass), 40)
-                          || '_modelpack_' || left(md5('stale ' || array_to_string(stale_columns, ',')), 6) || '_idx';
+  v_name constant text := modelpack.index_name(profile::regclass, array['stale'] || stale_columns);
 begin
   execute format('create index if not exists %I on %s (%s) where %s', v_name, profile::regclass,
                  (select string_agg(format('%I', c), ', ' order by place) from unnest(key_columns) with ordinality as w (c, place)),

@@ -13,7 +13,7 @@ begin
         on gone.object_type = 'table' and gone.address_names = d.address_names[1:2] and not gone.is_temporary
       join pg_trigger as t on t.tgname = d.address_names[3] and not t.tgisinternal
       join modelpack.attached_tables() as a on a.relation = t.tgrelid and a.is_event
-      join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.proname like a.stem || '%'
+      join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and starts_with(f.proname, a.stem)
      where d.object_type = 'trigger'
   loop
     if v_found.on_delete = 'subtract' then

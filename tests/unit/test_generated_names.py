@@ -1,0 +1,104 @@
+"""Names of generated functions and triggers: distinct for distinct tables, whatever these are called."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from modelpack import Event, Profile, count
+from modelpack.compile.script import attach_script, templates
+from modelpack.compile.sql import table_slug, variable
+from modelpack.snapshots import SNAPSHOTS
+
+FUNCTION = re.compile(r'create or replace function modelpack\.(?:"((?:[^"]|"")+)"|(\w+))\(')
+TRIGGER = re.compile(r'create trigger (?:"((?:[^"]|"")+)"|(\w+)) .*? on (\S+) ')
+
+WORDS = [
+    "a",
+    "b",
+    "count",
+    "score",
+    "insert",
+    "rebuild",
+    "shop",
+    "x" * 25,
+    "Ä名",
+    "A",
+    "",
+    "1",
+    "___0123456789ab",
+    "examine",
+]
+NAMES = st.builds(
+    str.join, st.sampled_from(["_", "__", "___"]), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4)
+).filter(bool)
+TABLES = st.builds(lambda schema, name: f"{schema}.{name}" if schema else name, st.none() | NAMES, NAMES)
+
+
+def functions(profile: Profile) -> list[str]:
+    made = [s for s in [*attach_script(profile), *templates(profile).values()] if s.startswith("create or")]
+    found = [FUNCTION.match(statement) for statement in made]
+    return [match[1] or match[2] for match in found if match]
+
+
+def triggers(profile: Profile) -> list[tuple[str, str]]:
+    found = [TRIGGER.match(statement) for statement in attach_script(profile)]
+    return [(match[3], match[1] or match[2]) for match in found if match]
+
+
+def declared(table: str, events: list[str]) -> Profile:
+    return Profile(
+        table, key="id", events=[Event(e, features={f"f{n}": count()}) for n, e in enumerate(events)]
+    )
+
+
+@given(tables=st.lists(TABLES, min_size=2, max_size=5, unique_by=lambda t: t.removeprefix("public.")))
+@example(tables=["shop.purchase", "shop_purchase", "customer"])
+@example(tables=["a_b.c", "a.b_c", "a.b__c", "a_b_c"])
+@example(tables=["customer", "customer_count", "purchase", "count_purchase"])
+@example(tables=["a", "a_count_b", "b", "b_count_c", "c"])
+@example(tables=["Customer", "customer", '"customer"', "CUSTOMER"])
+@example(tables=["ä" * 31, "ä" * 30, "ö" * 31])
+@example(tables=["x" * 63, "x" * 62, "x" * 48, "x" * 49])
+@example(tables=["examine", "shop"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_tables_give_distinct_names(tables: list[str]) -> None:
+    # each table is the profile of all others
+    profiles = [declared(table, [e for e in tables if e != table]) for table in tables]
+    names = [name for profile in profiles for name in functions(profile)]
+    assert len(names) >= 11 * len(tables)
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+    assert [name for name in names if len(name.encode()) > 63 or not re.fullmatch(r"[a-z0-9_]+", name)] == []
+    assert set(names).isdisjoint(path.name for path in SNAPSHOTS.iterdir())
+    put = [pair for profile in profiles for pair in triggers(profile)]
+    assert [pair for pair, times in Counter(put).items() if times > 1] == []
+    assert [name for _, name in put if len(name.encode()) > 63] == []
+
+
+def test_usual_names_are_read_as_they_are() -> None:
+    made = functions(declared("customer", ["purchase", "shop.complaint"]))
+    assert "customer_score" in made
+    assert "customer_count_purchase_insert" in made
+    assert "customer_count_shop__complaint_delete" in made
+    assert "shop__customer_rebuild" in functions(declared("shop.customer", ["purchase"]))
+
+
+def test_no_function_of_the_schema_could_be_that_of_a_table() -> None:
+    """Whoever adds a function called as a generated one would be is told here (see `_TAKEN`)."""
+    words = {name.rpartition("_")[2] for name in functions(declared("customer", ["purchase"]))}
+    for path in SNAPSHOTS.iterdir():
+        table, _, last = path.name.rpartition("_")
+        if table and last in words:
+            assert table_slug(table) != table, path.name
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=63), min_size=2, max_size=4, unique=True))
+@example(names=["a b", "a_b", "A_B", "_a_b", "a__b"])
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_variables_of_distinct_columns_are_distinct(names: list[str]) -> None:
+    made = [variable(kind, name) for kind in ("amount", "d") for name in names]
+    assert len(set(made)) == len(made)
+    assert all(len(name.encode()) <= 63 for name in made)
