@@ -16,6 +16,7 @@ from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.install import require
+from modelpack.server import in_words
 
 _NUMBERS = {"smallint", "integer", "bigint", "real", "double precision", "numeric"}
 
@@ -108,7 +109,7 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
     plan = make_plan(profile)
     table = read_table(connection, profile.table)
     _columns_exist(table, profile.key, "the key")
-    _check_key_types(connection, table, profile.key)
+    _check_keys(connection, plan)
     if frozenset(profile.key) not in table.unique:
         raise DeclarationError(
             f"{table.name} has no primary key or unique constraint on ({', '.join(profile.key)}), expected one, so that "
@@ -152,21 +153,13 @@ def _check_statements(table: Table, profile: Table) -> None:
         )
 
 
-def _check_key_types(connection: Connection, table: Table, key: Sequence[str]) -> None:
-    for column in key:
-        foreign = connection.execute(
-            text(
-                "select n.nspname from pg_attribute as a join pg_type as t on t.oid = a.atttypid "
-                "join pg_namespace as n on n.oid = t.typnamespace where a.attrelid = to_regclass(:table) "
-                "and a.attname = :column and t.typtype = 'b' and n.nspname <> 'pg_catalog'"
-            ),
-            {"table": table.name, "column": column},
-        ).scalar()
-        if foreign is not None:
-            raise DeclarationError(
-                f"the key {table.name}.{column} is {table.columns[column]}, a type of the schema {foreign}, whose "
-                "equality the triggers cannot see; expected a key of a built-in type such as bigint, uuid or text"
-            )
+def _check_keys(connection: Connection, plan: Plan, event: EventPlan | None = None) -> None:
+    """Have the server hold the columns of the key, and those of an event, against each other."""
+    args: list[str | list[str]] = [plan.table, list(plan.profile.key)]
+    args += [event.table, list(event.key)] if event else []
+    call = f"select modelpack.check_key_columns({', '.join(f':a{n}' for n in range(len(args)))})"
+    with in_words(DeclarationError), connection.begin_nested():
+        connection.execute(text(call), {f"a{n}": value for n, value in enumerate(args)})
 
 
 def _columns_exist(table: Table, columns: Sequence[str], what: str) -> None:
@@ -179,19 +172,7 @@ def _columns_exist(table: Table, columns: Sequence[str], what: str) -> None:
 
 def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: Table, table: Table) -> None:
     _columns_exist(table, event.key, f"the key of the event (key={event.key!r})")
-    for mine, its in zip(plan.profile.key, event.key, strict=True):
-        left, right = profile.columns[mine], table.columns[its]
-        if left != right and not _comparable(connection, left, right):
-            raise DeclarationError(
-                f"{table.name}.{its} is {right} and {profile.name}.{mine} is {left}: they cannot be compared; "
-                "give them the same type"
-            )
-        ours, theirs = profile.collations.get(mine), table.collations.get(its)
-        if ours and theirs and ours != theirs:
-            raise DeclarationError(
-                f"{table.name}.{its} has the collation {theirs} and {profile.name}.{mine} has {ours}: no index could serve "
-                f"both; alter table {table.name} alter column {ident(its)} type {right} collate {ours}"
-            )
+    _check_keys(connection, plan, event)
     if event.event.at is not None:
         _columns_exist(table, [event.event.at], "the time of the event (at=)")
         kind = table.columns[event.event.at]
@@ -223,15 +204,6 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
                 f"{profile.name} needs {', '.join(sorted(needed))} in every row, so an event of an unknown customer "
                 'cannot create a profile; declare Event(…, missing="refuse") or missing="ignore", or add a foreign key'
             )
-
-
-def _comparable(connection: Connection, left: str, right: str) -> bool:
-    try:
-        with connection.begin_nested():
-            connection.exec_driver_sql(f"select null::{left} = null::{right}")
-    except DBAPIError:
-        return False
-    return True
 
 
 def _check_immutable(connection: Connection, table: Table, where: str) -> None:

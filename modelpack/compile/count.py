@@ -1,8 +1,7 @@
 """COUNT: statement-level AFTER triggers on an event table that keep the profile's features.
 
 Each function writes each profile row that its statement touches once. First it makes the profiles that are
-missing (or meets those who do), in the order of the keys' text, which is the same for keys of every type; then
-it locks all of them, in key order, and only then it updates. So two statements
+missing (or meets those who do), then it locks all of them, both in key order, and only then it updates. So two statements
 never wait for each other in a circle: who makes profiles has locked none yet, and who locks finds only
 profiles that are committed or its own. What is read from the events is read in a statement of its own after
 the lock, so that it sees what concurrent sessions committed.
@@ -22,6 +21,7 @@ from modelpack.compile.sql import (
     STATEMENT,
     function,
     ident,
+    key_hash,
     listed,
     literal,
     nest,
@@ -136,16 +136,13 @@ class CountSql:
             f" where {self.event.conditions(self.present)}"
         )
 
-    def _key_text(self, alias: str) -> str:
-        """A key of the event as text, as `Plan.key_text` writes the profile's."""
-        columns = [f"{alias}.{column}" for column in self.columns]
-        return (
-            f"{columns[0]}::text" if len(columns) == 1 else f"jsonb_build_array({', '.join(columns)})::text"
-        )
-
     def _order(self, alias: str) -> str:
-        """The order in which profiles are made and ignored customers met: one for keys of every type."""
-        return f'{self._key_text(alias)} collate "C"'
+        """The order in which profiles are made, met and locked: that of the key's type, whatever its text."""
+        return ", ".join(self._of(alias))
+
+    def _of(self, alias: str) -> list[str]:
+        """The event's key columns, read from a query of them."""
+        return [f"{alias}.{column}" for column in self.columns]
 
     def _changed_keys(self) -> str:
         keys = ", ".join(f"c.{column}" for column in self.columns)
@@ -322,7 +319,7 @@ class CountSql:
         if self.event.event.missing != "ignore":
             return ""
         rows = (
-            f"select {literal(self.plan.table)}, {self._key_text('u')}\n  from (\n         {nest(self._unknown(keys), 9)}\n"
+            f"select {literal(self.plan.table)}, {key_hash(self._of('u'))}\n  from (\n         {nest(self._unknown(keys), 9)}\n"
             f"       ) as u\n order by {self._order('u')}"
         )
         return (

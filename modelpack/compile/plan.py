@@ -149,7 +149,7 @@ class Plan:
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
 
     def ignoring(self, rows: str) -> str:
-        """Lock unknown customers, with or without a profile to come: `rows` has their keys as text, in order.
+        """Lock unknown customers, with or without a profile to come: `rows` has the hashes of their keys, in key order.
 
         An event that is ignored and the INSERT of its customer's profile do not meet anywhere else, and each
         would overlook the other while neither is committed.

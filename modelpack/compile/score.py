@@ -19,6 +19,7 @@ from modelpack.compile.sql import (
     dollar,
     function,
     ident,
+    key_hash,
     listed,
     literal,
     nest,
@@ -87,7 +88,7 @@ def _anew(plan: Plan) -> str:
     if any(event.event.missing == "ignore" for event in plan.events):
         meet = [
             "-- events of this key that are ignored just now: whoever brings them waits for us, or we for them",
-            plan.ignoring(f"values ({literal(plan.table)}, {plan.key_text('new')})"),
+            plan.ignoring(f"values ({literal(plan.table)}, {key_hash(plan.keys('new'))})"),
         ]
     blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
     features = [_read(plan, event, event.stored) for event in plan.events if event.stored]

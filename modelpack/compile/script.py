@@ -40,6 +40,7 @@ def attach_script(profile: Profile) -> list[str]:
     plan = make_plan(profile)
     return [
         *_locks(plan),
+        *_keys(plan),
         _call("attach", [*_record(plan), ("stem", literal(plan.slug))]),
         *_made(plan, [*_new_customers(plan), *_rebuilt(plan)]),
     ]
@@ -72,6 +73,7 @@ def replace_script(old: Profile, new: Profile) -> list[str]:
         counted.append(f"select modelpack.{ident(plan.name('rescore'))}(0, null, false, clock_timestamp())")
     return [
         *_locks(plan, before),
+        *_keys(plan),
         _call("replace", [*_record(plan), *changes]),
         *_made(plan, counted),
     ]
@@ -140,6 +142,13 @@ def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
         f"select modelpack.lock_tables(array_remove(array[{', '.join(tables)}]::regclass[], null), "
         f"{literal(plan.table)}, {literal(mode)})"
     ]
+
+
+def _keys(plan: Plan) -> list[str]:
+    """What only the server knows of the keys' types is asked there."""
+    mine = f"{literal(plan.table)}, {_array(plan.profile.key)}"
+    calls = [f"{mine}, {literal(e.table)}, {_array(e.key)}" for e in plan.events] or [mine]
+    return [f"select modelpack.check_key_columns({call})" for call in calls]
 
 
 def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:

@@ -127,6 +127,11 @@ def same(left: Iterable[str], right: Iterable[str]) -> str:
     return " and ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
 
 
+def key_hash(columns: Iterable[str]) -> str:
+    """A text that is the same for keys that are equal, whatever their own texts: numeric 1 and 1.0, -0 and 0."""
+    return f"hash_record_extended(row({', '.join(columns)}), 0)::text"
+
+
 def turn(settings: Mapping[str, str]) -> tuple[str, str]:
     """Statements that turn settings until the transaction's end, keeping them in v_settings, and that turn them back.
 

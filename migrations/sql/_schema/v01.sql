@@ -344,7 +344,7 @@ create table modelpack.ignored (
 );
 comment on table modelpack.ignored is 'customers of events declared with missing="ignore" that had no profile, or were about to get one: a row is locked so that neither session overlooks the other';
 comment on column modelpack.ignored.profile is 'the profile table';
-comment on column modelpack.ignored.entity_key is 'key of the customer as text';
+comment on column modelpack.ignored.entity_key is 'hash of the customer''s key, the same for keys that are equal';
 
 create table modelpack.prediction (
   prediction_id bigint generated always as identity,
