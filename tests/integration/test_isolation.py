@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 import psycopg
@@ -92,11 +92,15 @@ def stage(database: str) -> Iterator[Callable[..., Stage]]:
     made: list[Stage] = []
 
     def make(
-        missing: Any = "create", before: str = "", scores: tuple[Score, ...] = (), visit: Any = None
+        missing: Any = "create",
+        before: str = "",
+        scores: tuple[Score, ...] = (),
+        visit: Any = None,
+        key: str = "bigint",
     ) -> Stage:
         stage = Stage(database)
         made.append(stage)
-        stage.watcher.execute(TABLES + before)
+        stage.watcher.execute(TABLES.replace("customer_id bigint", f"customer_id {key}") + before)
         attach(
             database,
             Profile(
@@ -187,6 +191,49 @@ def test_ignored_events_and_a_profile_that_comes_at_the_same_time(
     s.check()
 
 
+@pytest.mark.parametrize("first", ["profile", "event"])
+@pytest.mark.parametrize("key, texts", [("numeric", ("1", "1.00")), ("double precision", ("0", "'-0'"))])
+def test_ignored_events_and_a_profile_that_comes_at_the_same_time_by_another_text_of_its_key(
+    stage: Callable[..., Stage], first: str, key: str, texts: tuple[str, str]
+) -> None:
+    s = stage(missing="ignore", key=key)
+    a, b = s.person(), s.person()
+    steps = [f"insert into customer (customer_id) values ({texts[0]})", BUY + f"({texts[1]}, 5, 'a')"]
+    a.run(steps[first == "event"])
+    waiting = b.start(steps[first != "event"])
+    s.until_waiting(b, a, waiting)
+    a.commit()
+    waiting.result(DEADLINE)
+    b.commit()
+    assert s.profiles("n, spend") == [(1, 5)]
+    s.check()
+
+
+@pytest.mark.parametrize("missing", ["create", "ignore"])
+def test_texts_of_one_key_that_sort_differently_make_no_deadlock(
+    stage: Callable[..., Stage], missing: str
+) -> None:
+    """'-0' is before '-1' as a text, '0' after it, and both are 0."""
+    s = stage(missing=missing, key="double precision")
+    one, other, third = s.person(), s.person(), s.person()
+    third.run("insert into customer (customer_id) values (-1)")
+    a = one.start(BUY + "('-0', 1, 'a'), (-1, 1, 'a'), (5, 1, 'a')")
+    s.until_waiting(one, third, a)
+    b = other.start(BUY + "(0, 2, 'a'), (-1, 2, 'a')")
+    s.until_waiting(other, third, b)  # had the one met its 0 first, this one would wait for it instead
+    third.rollback()
+    statements = {a: one, b: other}
+    for statement in as_completed(
+        statements, DEADLINE
+    ):  # in either order; the second waits for the first's commit
+        statement.result()
+        statements[statement].commit()
+    assert s.profiles("customer_id, n, spend") == (
+        [] if missing == "ignore" else [(-1, 2, 3), (0, 2, 3), (5, 1, 1)]
+    )
+    s.check()
+
+
 def test_ignored_events_of_many_sessions_do_not_wait_for_one_another(stage: Callable[..., Stage]) -> None:
     s = stage(missing="ignore", before=KNOWN)
     a, b = s.person(), s.person()
@@ -199,20 +246,20 @@ def test_ignored_events_of_many_sessions_do_not_wait_for_one_another(stage: Call
 
 
 def test_ignored_events_and_events_that_make_profiles_never_deadlock(stage: Callable[..., Stage]) -> None:
-    """Numbers and their texts have different orders; both statements go by the same one."""
+    """Both statements go by the order of the key's type."""
     s = stage(missing="ignore", visit="create")
     application, ignoring, making = s.person(), s.person(), s.person()
-    application.run("insert into customer (customer_id) values (5)")
-    ignored = ignoring.start(BUY + "(9, 1, 'a'), (5, 1, 'a'), (10, 1, 'a')")
+    application.run("insert into customer (customer_id) values (9)")
+    ignored = ignoring.start(BUY + "(10, 1, 'a'), (9, 1, 'a'), (5, 1, 'a')")
     s.until_waiting(ignoring, application, ignored)
-    made = making.start("insert into visit (customer_id) values (9), (10)")
+    made = making.start("insert into visit (customer_id) values (10), (5)")
     s.until_waiting(making, ignoring, made)
     application.rollback()
     ignored.result(DEADLINE)
     ignoring.commit()
     made.result(DEADLINE)
     making.commit()
-    assert s.profiles("customer_id, n, visits") == [(9, 1, 1), (10, 1, 1)]
+    assert s.profiles("customer_id, n, visits") == [(5, 1, 1), (10, 1, 1)]
     s.check()
 
 
