@@ -192,7 +192,7 @@ def test_ignored_events_and_a_profile_that_comes_at_the_same_time(
 
 
 @pytest.mark.parametrize("first", ["profile", "event"])
-@pytest.mark.parametrize("key, texts", [("numeric", ("1", "1.00")), ("double precision", ("0", "'-0'"))])
+@pytest.mark.parametrize(("key", "texts"), [("numeric", ("1", "1.00")), ("double precision", ("0", "'-0'"))])
 def test_ignored_events_and_a_profile_that_comes_at_the_same_time_by_another_text_of_its_key(
     stage: Callable[..., Stage], first: str, key: str, texts: tuple[str, str]
 ) -> None:
