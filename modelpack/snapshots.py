@@ -45,14 +45,32 @@ def _module(name: str) -> ModuleType:
 
 
 def body(name: str) -> str:
-    """The body of a live function as PL/Python runs it: without the line that defines it and its docstring."""
+    """The body of a live function as PL/Python runs it: without the line that defines it and its docstring.
+
+    A function of the package that it imports stands there with its own text: the server does not have the package.
+    """
     source = (PLPYTHON / f"{name}.py").read_text()
     function = next(
         node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name
     )
     statements = function.body[1:] if ast.get_docstring(function) else function.body
-    lines = source.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]
-    return _with_sources(textwrap.dedent("\n".join(lines)), source)
+    lines = source.splitlines()
+    for node in sorted(ast.walk(function), key=lambda n: -getattr(n, "lineno", 0)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("modelpack."):
+            lines[node.lineno - 1 : node.end_lineno] = [
+                textwrap.indent(_definition(str(node.module), alias.name), " " * node.col_offset)
+                for alias in node.names
+            ]
+    added = len(lines) - len(source.splitlines())
+    text = "\n".join(lines[statements[0].lineno - 1 : (statements[-1].end_lineno or 0) + added])
+    return _with_sources(textwrap.dedent(text), source)
+
+
+def _definition(module: str, name: str) -> str:
+    """The text of a function of the package."""
+    source = _PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text()
+    node = next(n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == name)
+    return ast.get_source_segment(source, node) or ""
 
 
 def _with_sources(text: str, source: str) -> str:

@@ -31,7 +31,7 @@ def examine_golden(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int)
     plpy.execute(f"select modelpack.load({version_id})")
     run = GD["modelpack"][version_id]
     for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], strict=True), start=1):
-        words = [inputs[n].get("missing_token") if row[n] is None else row[n] for n in texts]
+        words = [row[n] for n in texts]
         GD["modelpack_failure"] = None
         score = run([row[n] for n, i in enumerate(inputs) if i["type"] == "number"], words if texts else None)
         if score is None or expected is None:

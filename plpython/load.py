@@ -41,6 +41,8 @@ def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any],
     import time
     from typing import Any
 
+    from modelpack.packager.texts import pack_texts
+
     limit = 16
     key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
     cache = SD.get("cache")
@@ -74,7 +76,7 @@ def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any],
         armed = (run_options, budget)
         in_a_row = 0
         names = [i["name"] for i in inputs if i["type"] == "number"]
-        words = [i["name"] for i in inputs if i["type"] == "text"]
+        words = [i for i in inputs if i["type"] == "text"]
         needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
         required = [place for place, name in enumerate(names) if name in needed]
         largest = 3.4028235677973366e38  # from here on float32 is infinite
@@ -193,12 +195,12 @@ def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any],
                             GD["modelpack_failure"] = reason
                             return None
                         pack(row, 0, *[nan if value is None else value for value in numbers])
-                if words and (texts is None or None in texts):
-                    absent = [
-                        w for w, t in zip(words, texts or [None] * len(words), strict=True) if t is None
-                    ]
-                    GD["modelpack_failure"] = f"input {absent[0]} is NULL, which the model does not take"
-                    return None
+                if words:
+                    given = pack_texts(texts or [None] * len(words), words)
+                    if isinstance(given, str):
+                        GD["modelpack_failure"] = given
+                        return None
+                    texts = given
                 watch[0] += 1  # a call of its own for the watchdog
                 watch[1] = armed
                 score = call(texts)

@@ -128,7 +128,9 @@ def trial(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     import sysconfig
     import tempfile
     import time
-    from typing import NoReturn
+    from typing import Any, NoReturn
+
+    from modelpack.packager.texts import pack_texts
 
     def refuse(found: str, expected: str, hint: str) -> NoReturn:
         plpy.error(found, detail=f"Expected: {expected}.", hint=hint, sqlstate="22023")
@@ -162,15 +164,15 @@ def trial(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     textual = [n for n, i in enumerate(inputs) if i["type"] == "text"]
     largest = 3.4028235677973366e38  # from here on float32 is infinite
 
-    def packed(cells: list[float | str | None]) -> list[list[float | str | None]] | None:
+    def packed(cells: list[Any]) -> list[list[Any]] | None:
         for n in numeric:
             cell = cells[n]
             if cell is None and not inputs[n]["missing"]:
                 return None
             if isinstance(cell, (int, float)) and not -largest < cell < largest:
                 return None
-        words = [inputs[n].get("missing_token") if cells[n] is None else cells[n] for n in textual]
-        return None if None in words else [[cells[n] for n in numeric], words]
+        words = pack_texts([cells[n] for n in textual], [inputs[n] for n in textual])
+        return None if isinstance(words, str) else [[cells[n] for n in numeric], words]
 
     rows = [packed(cells) for cells in proof["rows"]]
     kept = [r for r in rows if r is not None]

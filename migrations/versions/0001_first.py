@@ -9,7 +9,7 @@ depends_on = None
 
 # in the order in which they need each other
 FUNCTIONS = (
-    "amount", "decay", "to_double", "fill", "qualified", "immutable",
+    "amount", "decay", "to_double", "pack", "fill", "qualified", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "check_grant", "find_version", "check_live", "grant_model", "revoke_model", "require_approval",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",

@@ -283,7 +283,7 @@ def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -
 
 def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
     inputs = tuple(
-        Input(c.name, c.type, m, MISSING_TOKEN if c.type == "text" else None)
+        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None)
         for c, m in zip(columns, missing, strict=True)
     )
     return Signature(inputs, output)

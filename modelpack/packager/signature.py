@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from modelpack.errors import PackagingError
+from modelpack.packager.texts import pack_texts
 
 FORMAT = 1
 """Version of the JSON form. Raise it when a reader of the old form would misread the new one."""
@@ -31,6 +32,8 @@ Cell = float | str | None
 @dataclass(frozen=True)
 class Input:
     """One named input.
+
+    `missing_token`: what the model receives for a missing text, where it takes one.
 
     `missing`: whether the estimator itself scores a row in which this input is missing. When it does not,
     such a row has no score.
@@ -123,9 +126,11 @@ class Signature:
         at = [n for n, i in enumerate(self.inputs) if i.type == "text"]
         if at:
             text = np.empty((len(rows), len(at)), dtype=object)
+            entries = [self.inputs[n].to_json() for n in at]
             for r, row in enumerate(rows):
-                for c, n in enumerate(at):
-                    cell = row[n]
-                    text[r, c] = (self.inputs[n].missing_token or "") if cell is None else cell
+                packed = pack_texts([cast("str | None", row[n]) for n in at], entries)
+                if isinstance(packed, str):
+                    raise PackagingError(f"Row {r} is not scored: {packed}.")
+                text[r] = packed
             feeds["text"] = text
         return feeds

@@ -26,7 +26,7 @@ grant execute on function modelpack.column_type(regclass, text), modelpack.check
 -- a training set is computed by who reads the events, with the arithmetic of the triggers
 grant execute on function modelpack.amount(numeric), modelpack.amount(smallint), modelpack.amount(integer), modelpack.amount(bigint),
       modelpack.amount(double precision), modelpack.amount(real),
-      modelpack.decay(double precision, double precision, double precision)
+      modelpack.decay(double precision, double precision, double precision), modelpack.to_double(numeric)
    to modelpack_publisher, modelpack_reader, modelpack_monitor;
 -- whoever uses the package asks first whether it fits the schema
 grant select on modelpack.alembic_version to modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;

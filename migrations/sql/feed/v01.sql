@@ -11,11 +11,15 @@ declare
   v_score modelpack.score;
   v_version modelpack.version;
   v_input record;
-  v_type text;
+  v_type oid;
+  v_generated boolean;
   v_sql text;
+  v_pack record;
   v_numbers text[] := '{}';
   v_texts text[] := '{}';
   v_bad text[] := '{}';
+  v_cast text;
+  v_ways text[] := '{}';
 begin
   columns := '{}';
   may_fail := false;
@@ -23,48 +27,44 @@ begin
   select * into v_score from modelpack.score as s where s.profile_id = feed.profile and s.score = feed.score;
   select * into v_version from modelpack.version as v where v.model = v_score.model and v.version = feed.version;
   for v_input in
-    select i.value ->> 'name' as name, i.value ->> 'type' as type, i.value ->> 'missing_token' as token
+    select i.value ->> 'name' as name, i.value ->> 'type' as type
       from jsonb_array_elements(v_version.signature -> 'inputs') with ordinality as i
      order by i.ordinality
   loop
+    v_type := null;
+    v_generated := false;
     if v_score.inputs ? v_input.name then
-      v_sql := v_score.inputs -> v_input.name ->> 'sql';
-      v_type := 'expression';
+      v_sql := format('(%s)', v_score.inputs -> v_input.name ->> 'sql');
+      execute format('select pg_typeof(e.value) from (values (true)) as t left join (select %s as value from %s as p where false) as e on true',
+                     replace(replace(v_sql, '$row$', 'p'), '$moment$', 'now()'), v_relation)
+         into v_type;  -- without a row: nothing is computed
       may_fail := may_fail or (v_score.inputs -> v_input.name -> 'may_fail')::boolean;
       columns := columns || array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
     else
       v_sql := format('$row$.%I', v_input.name);
-      select case
-               when a.attgenerated <> '' then 'generated'
-               when t.typname in ('int2', 'int4', 'int8', 'float4', 'float8') or a.attname = any (v_maintained) and t.typname = 'numeric' then 'plain'
-               when t.typname = 'numeric' then 'wide'
-               when t.typname = 'bool' then 'bool'
-               when t.typcategory = 'S' or t.typtype = 'e' then 'text'
-               else format_type(a.atttypid, a.atttypmod)
-             end
-        into v_type
+      select a.atttypid, a.attgenerated <> ''
+        into v_type, v_generated
         from pg_attribute as a
-        join pg_type as t on t.oid = a.atttypid
        where a.attrelid = v_relation and a.attname = v_input.name and a.attnum > 0 and not a.attisdropped;
       columns := columns || v_input.name;
     end if;
+    -- what modelpack keeps is no number beyond what double precision holds
+    v_pack := modelpack.pack(case when v_input.name = any (v_maintained) and v_type = 'numeric'::regtype then 'double precision'::regtype else v_type end, v_sql);
     if v_type is null then
       v_bad := v_bad || format('%s (%s): no such column', v_input.name, v_input.type);
-    elsif v_type = 'generated' then
+    elsif v_generated then
       v_bad := v_bad || format('%s (%s): a generated column has no value yet when the row is scored', v_input.name, v_input.type);
-    elsif v_input.type = 'text' then
-      v_texts := v_texts || case when v_input.token is null then format('(%s)::text', v_sql)
-                                 else format('coalesce((%s)::text, %L)', v_sql, v_input.token) end;
-    elsif v_type = 'plain' then
-      v_numbers := v_numbers || (v_sql || '::double precision');
-    elsif v_type = 'wide' then
-      v_numbers := v_numbers || ('modelpack.to_double(' || v_sql || ')');
-    elsif v_type = 'bool' then
-      v_numbers := v_numbers || (v_sql || '::integer::double precision');
-    elsif v_type = 'expression' then
-      v_numbers := v_numbers || ('(' || v_sql || ')::double precision');
+    elsif v_pack.kind is distinct from v_input.type then
+      v_bad := v_bad || format('%s (%s): it is %s', v_input.name, v_input.type, format_type(v_type, null));
+      v_cast := case when v_input.type = 'text' and (v_pack.kind = 'number' or v_type = 'uuid'::regtype) then 'text'
+                     when v_input.type = 'number' and v_pack.kind = 'text' then 'double precision' end;
+      if v_cast is not null then
+        v_ways := v_ways || format('"%s": expression("%s::%s")', v_input.name, replace(v_sql, '$row$.', ''), v_cast);
+      end if;
+    elsif v_pack.kind = 'text' then
+      v_texts := v_texts || v_pack.packed;
     else
-      v_bad := v_bad || format('%s (number): the column is %s', v_input.name, v_type);
+      v_numbers := v_numbers || v_pack.packed;
     end if;
   end loop;
   if cardinality(v_bad) > 0 then
@@ -77,7 +77,10 @@ begin
                  array_to_string(v_bad, '; '),
                  (select string_agg(format('%s (%s)', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
                     from pg_attribute as a where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped)),
-      hint = format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score);
+      hint = case when cardinality(v_ways) = 0 then format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score)
+                  else format('Score(%L, inputs={%s}) gives it what PostgreSQL makes of the value, and so does modelpack training-set: fit the model on that. '
+                              'A text is 1, 2.50 or true there, where str() of pandas may say 1.0, 2.5 or True, and leading zeros are only in texts. '
+                              'Or publish a version that takes what the profile has.', feed.score, array_to_string(v_ways, ', ')) end;
   end if;
   numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else E'array[\n  ' || array_to_string(v_numbers, E',\n  ') || ']' end;
   texts := case when cardinality(v_texts) = 0 then 'null::text[]' else E'array[\n  ' || array_to_string(v_texts, E',\n  ') || ']' end;

@@ -13,6 +13,25 @@ import sys
 import time
 from typing import Any
 
+def pack_texts(cells: list[str | None], entries: list[dict[str, object]]) -> list[str] | str:
+    """The texts that the model receives, or the reason why it receives none.
+
+    Args:
+        cells: one row's texts, None where missing.
+        entries: the signature's text inputs as JSON, in their order.
+    """
+    packed = []
+    for cell, entry in zip(cells, entries, strict=True):
+        token = entry.get("missing_token")
+        if cell is None:
+            if not entry["missing"] or not isinstance(token, str):
+                return f"input {entry['name']} is NULL, which the model does not take"
+            cell = token
+        elif cell == token and not cell.isprintable():  # a printable one is meant by its signature as both
+            return f"input {entry['name']} is the text that stands for a missing one, {cell!r}"
+        packed.append(cell)
+    return packed
+
 limit = 16
 key = version_id  # arguments are gone after the call; what outlives it keeps a name of its own
 cache = SD.get("cache")
@@ -46,7 +65,7 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
     armed = (run_options, budget)
     in_a_row = 0
     names = [i["name"] for i in inputs if i["type"] == "number"]
-    words = [i["name"] for i in inputs if i["type"] == "text"]
+    words = [i for i in inputs if i["type"] == "text"]
     needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
     required = [place for place, name in enumerate(names) if name in needed]
     largest = 3.4028235677973366e38  # from here on float32 is infinite
@@ -165,12 +184,12 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
                         GD["modelpack_failure"] = reason
                         return None
                     pack(row, 0, *[nan if value is None else value for value in numbers])
-            if words and (texts is None or None in texts):
-                absent = [
-                    w for w, t in zip(words, texts or [None] * len(words), strict=True) if t is None
-                ]
-                GD["modelpack_failure"] = f"input {absent[0]} is NULL, which the model does not take"
-                return None
+            if words:
+                given = pack_texts(texts or [None] * len(words), words)
+                if isinstance(given, str):
+                    GD["modelpack_failure"] = given
+                    return None
+                texts = given
             watch[0] += 1  # a call of its own for the watchdog
             watch[1] = armed
             score = call(texts)

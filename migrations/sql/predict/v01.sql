@@ -52,7 +52,7 @@ begin
       detail = v_taken || v_signature;
   end loop;
   for v_input in
-    select i.value ->> 'name' as name, i.value ->> 'type' as type, i.value ->> 'missing_token' as token
+    select i.value ->> 'name' as name, i.value ->> 'type' as type
       from jsonb_array_elements(v_version.signature -> 'inputs') with ordinality as i order by i.ordinality
   loop
     v_value := predict.inputs -> v_input.name;
@@ -69,7 +69,7 @@ begin
           errcode = 'invalid_parameter_value',
           message = format('the input "%s" of %s is %s, expected text', v_input.name, predict.model, v_value);
       end if;
-      v_texts := v_texts || array[coalesce(v_value #>> '{}', v_input.token)];
+      v_texts := v_texts || array[v_value #>> '{}'];
     else
       if jsonb_typeof(v_value) not in ('number', 'boolean', 'null') then
         raise exception using

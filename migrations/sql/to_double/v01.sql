@@ -1,7 +1,7 @@
 create or replace function modelpack.to_double(value numeric) returns double precision
 language sql immutable parallel safe
 return case
-  when abs(value) >= 1e308 then case when value > 0 then 'Infinity' else '-Infinity' end::double precision  -- NaN too
+  when abs(value) >= 1e308 then case when value = 'NaN' then 'NaN' when value > 0 then 'Infinity' else '-Infinity' end::double precision
   when abs(value) < 1e-300 then 0
   else value
 end;

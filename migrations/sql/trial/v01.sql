@@ -10,7 +10,26 @@ import sys
 import sysconfig
 import tempfile
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
+
+def pack_texts(cells: list[str | None], entries: list[dict[str, object]]) -> list[str] | str:
+    """The texts that the model receives, or the reason why it receives none.
+
+    Args:
+        cells: one row's texts, None where missing.
+        entries: the signature's text inputs as JSON, in their order.
+    """
+    packed = []
+    for cell, entry in zip(cells, entries, strict=True):
+        token = entry.get("missing_token")
+        if cell is None:
+            if not entry["missing"] or not isinstance(token, str):
+                return f"input {entry['name']} is NULL, which the model does not take"
+            cell = token
+        elif cell == token and not cell.isprintable():  # a printable one is meant by its signature as both
+            return f"input {entry['name']} is the text that stands for a missing one, {cell!r}"
+        packed.append(cell)
+    return packed
 
 def refuse(found: str, expected: str, hint: str) -> NoReturn:
     plpy.error(found, detail=f"Expected: {expected}.", hint=hint, sqlstate="22023")
@@ -44,15 +63,15 @@ numeric = [n for n, i in enumerate(inputs) if i["type"] == "number"]
 textual = [n for n, i in enumerate(inputs) if i["type"] == "text"]
 largest = 3.4028235677973366e38  # from here on float32 is infinite
 
-def packed(cells: list[float | str | None]) -> list[list[float | str | None]] | None:
+def packed(cells: list[Any]) -> list[list[Any]] | None:
     for n in numeric:
         cell = cells[n]
         if cell is None and not inputs[n]["missing"]:
             return None
         if isinstance(cell, (int, float)) and not -largest < cell < largest:
             return None
-    words = [inputs[n].get("missing_token") if cells[n] is None else cells[n] for n in textual]
-    return None if None in words else [[cells[n] for n in numeric], words]
+    words = pack_texts([cells[n] for n in textual], [inputs[n] for n in textual])
+    return None if isinstance(words, str) else [[cells[n] for n in numeric], words]
 
 rows = [packed(cells) for cells in proof["rows"]]
 kept = [r for r in rows if r is not None]
