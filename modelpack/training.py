@@ -7,11 +7,11 @@ column such as `plan`) is as it stands now; leave it out of the model where it m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from modelpack.catalog import check, read_table
@@ -43,6 +43,9 @@ def training_set(
     `t.at` the moment, for example `not exists (select from purchase as e where e.customer_id =
     p.customer_id and e.purchased_at > t.at)`; a bare `at` would be the event's own column where it has
     one of that name. An input that is called as a column stands in its place, since the model receives the input.
+
+    Every value is the one that a trigger sends the model: a number or boolean is a float64 (NaN where it is NULL), a text
+    is a str, of `character(n)` without the blanks that fill it up. Keys and what can be no input are as they are stored.
     Times that Python cannot hold (infinity, before year 1 or after 9999) are missing. Customers without an event up to the moment did not exist
     then and are left out, unless `everybody` is true.
 
@@ -58,10 +61,13 @@ def training_set(
         its = read_table(connection, event.event.table).columns
         types |= {c.name: c.type or its[c.like or ""] for f in event.features for c in f.columns if c.visible}
     times = [name for name, kind in types.items() if kind == "date" or kind.startswith("timestamp")]
-    sql = training_sql(plan, static, [_moment(m) for m in at], label, everybody=everybody, times=times)
+    moments = [_moment(m) for m in at]
     try:
         with connection.begin_nested():
             connection.exec_driver_sql("set local timezone = 'UTC'; set local extra_float_digits = 1")
+            raw = training_sql(plan, static, moments, label, everybody=everybody, times=times)
+            packed, numbers = _packing(connection, raw, keep={*plan.profile.key, "at", "label"})
+            sql = training_sql(plan, static, moments, label, everybody=everybody, times=times, packed=packed)
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
             frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
     except DBAPIError as error:
@@ -70,9 +76,36 @@ def training_set(
             "and t.at the moment"
         ) from error
     for column in frame.columns:
-        if frame[column].dtype == object and frame[column].map(_is_decimal).any():
+        if column in numbers or (frame[column].dtype == object and frame[column].map(_is_decimal).any()):
             frame[column] = frame[column].astype(float)
     return frame
+
+
+def _packing(
+    connection: Connection, sql: str, *, keep: Collection[str]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """For the columns of a query that can be inputs: SQL over `{}` that makes the input of the value, by the function that
+    the triggers ask, too; and which of them are numbers. Numbers of `keep` stay as they are.
+    """
+    described = connection.exec_driver_sql(
+        f"select * from ({sql}) as described limit 0", execution_options={"no_parameters": True}
+    )
+    types = {column[0]: column[1] for column in described.cursor.description}
+    found = connection.execute(
+        text(
+            "select t.oid, p.kind, p.packed from unnest(cast(:types as oid[])) as t (oid), modelpack.pack(t.oid, '({})') as p"
+        ),
+        {"types": list(set(types.values()))},
+    )
+    ways = {oid: (kind, packed) for oid, kind, packed in found if kind is not None}
+    inputs = {name: ways[oid] for name, oid in types.items() if oid in ways}
+    inputs = {
+        name: way
+        for name, way in inputs.items()
+        if name not in keep or (way[0] == "text" and name != "label")
+    }
+    numbers = frozenset(name for name, (kind, _) in inputs.items() if kind == "number")
+    return {name: packed for name, (_, packed) in inputs.items()}, numbers
 
 
 def _is_decimal(value: object) -> bool:
@@ -115,8 +148,14 @@ def training_sql(
     *,
     everybody: bool = False,
     times: Collection[str] = (),
+    packed: Mapping[str, str] | None = None,
 ) -> str:
-    """The query behind `training_set`; `times` are the columns that hold a date or time."""
+    """The query behind `training_set`.
+
+    Args:
+        times: the columns that hold a date or time.
+        packed: SQL over `{}` that makes a model's input of a column's value.
+    """
     if not moments:
         raise DeclarationError("no moment is given; pass at least one, for example --at 1997-10-01")
     joins, columns, present = [], [], []
@@ -149,6 +188,7 @@ def training_sql(
     }
     shown |= {"label": "x.label"} if label else {}
     shown |= {name: value.sql.replace(ROW, "x").replace(MOMENT, "x.at") for name, value in inputs.items()}
+    shown = {name: (packed or {}).get(name, "{}").replace("{}", sql) for name, sql in shown.items()}
     outer = (f"{sql} as {ident(name)}" for name, sql in shown.items())
     values = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
     population = f"\n where {' or '.join(present)}" if present and not everybody else ""

@@ -1,0 +1,281 @@
+"""What a model receives: the same value in the training set, from the trigger and from SQL, for every type of column."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from support import Session, attach, row, rows, value
+
+from modelpack import Event, Profile, Score, count, expression, total
+from modelpack.errors import RegistryError
+from modelpack.packager.dummy import dummy
+from modelpack.registry import Registry
+from modelpack.server import make_engine
+from modelpack.training import training_set
+
+TOKEN = "\x1a"
+
+TEXTS = {
+    "text": "text",
+    "varying": "character varying(12)",
+    "fixed": "character(6)",
+    "name": "name",
+    "enum": "plan",
+    "domain": "code",
+    "padded_domain": "padded",
+    "enum_domain": "chosen",
+    "citext": "citext",
+}
+NUMBERS = {
+    "flag": "boolean",
+    "smallint": "smallint",
+    "integer": "integer",
+    "bigint": "bigint",
+    "small": "real",
+    "double": "double precision",
+    "amount": "numeric",
+    "scaled": "numeric(8, 2)",
+    "share": "share",
+}
+NEITHER = {
+    "date": "date",
+    "timestamp": "timestamp",
+    "timestamptz": "timestamptz",
+    "interval": "interval",
+    "uuid": "uuid",
+    "json": "jsonb",
+    "bytea": "bytea",
+    "texts": "text[]",
+    "numbers": "integer[]",
+    "one": '"char"',
+    "inet": "inet",
+    "range": "int4range",
+}
+TYPES = """
+create extension if not exists citext;
+create type plan as enum ('basic', 'Plus', '007');
+create domain code as varchar(8);
+create domain padded as character(6);
+create domain chosen as plan;
+create domain share as numeric(6, 4) check (value >= 0);
+"""
+
+
+def make(dsn: str, psql: Session, columns: dict[str, str], **score: Any) -> Profile:
+    psql.execute(TYPES)
+    listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    psql.execute(f"create table customer (customer_id bigint primary key, {listed})")
+    psql.execute(
+        "create table purchase (customer_id bigint, at timestamptz not null default now(), amount numeric)"
+    )
+    event = Event("purchase", at="at", features={"n": count(), "spend": total("amount")})
+    profile = Profile(
+        "customer", key="customer_id", events=[event], scores=[Score("churn", model="churn", **score)]
+    )
+    attach(dsn, profile)
+    return profile
+
+
+def publish_dummy(dsn: str, inputs: list[str]) -> None:
+    engine = make_engine(dsn)
+    Registry(engine).publish_package(dummy(0.5, inputs), name="churn", promote=True)
+    engine.dispose()
+
+
+WORDS = st.sampled_from(
+    ["", " ", "a", "A ", " a", "007", "1.0", "NA", "null", "True", "Ünï", "é", "x\ty", "ß" * 3]
+)
+CELLS: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(["text", "varying", "domain", "citext", "name", "fixed", "padded_domain"], WORDS),
+    **dict.fromkeys(["enum", "enum_domain"], st.sampled_from(["basic", "Plus", "007"])),
+    "flag": st.booleans(),
+    "smallint": st.integers(-(2**15), 2**15 - 1),
+    "integer": st.integers(-(2**31), 2**31 - 1),
+    "bigint": st.sampled_from([0, 2**24 + 1, 2**53 + 1, -(2**63), 2**63 - 1, 900000001]),
+    "small": st.floats(width=32),
+    "double": st.floats(),
+    "amount": st.sampled_from(["0.1", "1e-400", "1e400", "-1e400", "NaN", "Infinity", "123456789012345678901.5", "-0.30"]),
+    "scaled": st.decimals(-9999, 9999, places=2),
+    "share": st.decimals(0, 99, places=4),
+}  # fmt: skip
+
+
+def test_the_training_set_has_the_values_that_the_trigger_sends(database: str, psql: Session) -> None:
+    columns = {**TEXTS, **NUMBERS}
+    profile = make(database, psql, columns)
+    publish_dummy(database, [*(f"{n}:text" for n in TEXTS), *NUMBERS, "n", "spend"])
+    signature = value(psql, "select signature from modelpack.version")["inputs"]
+    texts = [i["name"] for i in signature if i["type"] == "text"]
+    numbers = [i["name"] for i in signature if i["type"] == "number"]
+    engine = make_engine(database)
+
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(
+        st.lists(st.fixed_dictionaries({n: st.none() | s for n, s in CELLS.items()}), min_size=1, max_size=3)
+    )
+    def same(customers: list[dict[str, Any]]) -> None:
+        psql.execute("truncate customer, purchase, modelpack.prediction")
+        for key, cells in enumerate(customers):
+            listed = ", ".join(f'"{name}"' for name in cells)
+            casts = ", ".join(f"%s::text::{columns[name]}" for name in cells)
+            values = [None if v is None else str(v) for v in cells.values()]
+            psql.execute(f"insert into customer (customer_id, {listed}) values (%s, {casts})", [key, *values])
+        psql.execute("insert into purchase select c.customer_id, now(), 0.1 from customer as c")
+        sent = {
+            key: dict(zip([*numbers, *texts], [*n, *t], strict=True))
+            for key, n, t in rows(
+                psql,
+                "select distinct on (entity_key) entity_key, inputs, text_inputs from modelpack.prediction "
+                "order by entity_key, scored_at desc",
+            )
+        }
+        with engine.connect() as connection:
+            frame = training_set(connection, profile, at=["2100-01-01"])
+        assert len(frame) == len(customers)
+        for found in frame.to_dict("records"):
+            there = sent.get(str(found["customer_id"]))
+            if there is None:  # not scored: a number beyond float32, or NaN where none may be missing
+                continue
+            for name in texts:
+                assert _text(found[name]) == there[name], name
+            for name in numbers:
+                assert isinstance(found[name], float), name
+                assert _number(found[name]) == _number(there[name]), name
+
+    same()
+    engine.dispose()
+
+
+def _text(cell: Any) -> str | None:
+    return None if pd.isna(cell) else cell
+
+
+def _number(cell: Any) -> str:
+    return "missing" if cell is None or math.isnan(cell) else float(cell).hex()
+
+
+def test_an_input_takes_no_column_of_another_type(database: str, psql: Session) -> None:
+    make(database, psql, {**TEXTS, **NUMBERS, **NEITHER})
+    with pytest.raises(RegistryError, match=r"cannot feed version 1") as refused:
+        publish_dummy(database, [*(f"{n}:text" for n in [*NUMBERS, *NEITHER, "n", "spend"]), *TEXTS])
+    words = str(refused.value)
+    for name in [*NUMBERS, *NEITHER, "n", "spend"]:
+        assert f"{name} (text): it is" in words
+    for name in TEXTS:
+        assert f"{name} (number): it is" in words
+    for way in ('"amount": expression("amount::text")', '"text": expression("text::double precision")'):
+        assert way in words
+    with pytest.raises(RegistryError, match=r"cannot feed version 1") as refused:
+        publish_dummy(database, [*NEITHER])
+    for name in NEITHER:
+        assert f"{name} (number): it is" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "fits", "sent"),
+    [
+        ("store::text", "text", "7"),
+        ("lower(plan)", "text", "gold"),
+        ("store", "number", 7.0),
+        ("store > 3", "number", 1.0),
+        ("0.1::numeric * store", "number", 0.7),
+        ("case when store > 3 then 'far' end", "text", "far"),
+    ],
+)
+def test_an_expression_feeds_the_input_of_its_type_alone(
+    database: str, psql: Session, sql: str, fits: str, sent: Any
+) -> None:
+    make(database, psql, {"store": "integer", "plan": "text"}, inputs={"x": expression(sql)})
+    other = {"text": "x", "number": "x:text"}[fits]
+    with pytest.raises(Exception, match="cannot feed version 1"):
+        publish_dummy(database, [other])
+    publish_dummy(database, [{"text": "x:text", "number": "x"}[fits]])
+    psql.execute("insert into customer (customer_id, store, plan) values (1, 7, 'GOLD')")
+    logged = row(psql, "select inputs, text_inputs from modelpack.prediction")
+    assert logged == (([], [sent]) if fits == "text" else ([sent], None))
+
+
+# --- missing texts -----------------------------------------------------------------------------------------------
+
+
+def publish_lookup(session: Session, *, missing: bool, token: str | None = TOKEN) -> None:
+    """A model that knows the texts 'gold' (0.25) and the missing one (0.75); anything else is 0.5."""
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "LabelEncoder", ["text"], ["score"], domain="ai.onnx.ml", keys_strings=["gold", TOKEN],
+                values_floats=[0.25, 0.75], default_float=0.5,
+            )
+        ],
+        "lookup",
+        [helper.make_tensor_value_info("text", TensorProto.STRING, [None, 1])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 2)]
+    onnx = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    entry = {"name": "plan", "type": "text", "missing": missing, "missing_token": token}
+    signature = {"format": 1, "inputs": [entry], "output": {"name": "score", "kind": "value"}}
+    golden = {"rows": [["gold"], ["new"]], "scores": [0.25, 0.5]}
+    session.execute(
+        "select modelpack.publish('churn', %s, %s, %s)", [onnx, json.dumps(signature), json.dumps(golden)]
+    )
+    session.execute("select modelpack.promote('churn', 1)")
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_missing_text_is_scored_only_where_the_signature_takes_one(
+    database: str, psql: Session, missing: bool
+) -> None:
+    make(database, psql, {"plan": "text"})
+    publish_lookup(psql, missing=missing)
+    psql.execute(
+        "insert into customer (customer_id, plan) values (1, 'gold'), (2, null), (3, ''), (4, 'silver')"
+    )
+    reason = None if missing else "input plan is NULL, which the model does not take"
+    assert rows(psql, "select churn, churn_stale from customer order by customer_id") == [
+        (0.25, None),
+        (0.75 if missing else None, reason),
+        (0.5, None),
+        (0.5, None),
+    ]
+    assert rows(psql, "select text_inputs from modelpack.prediction order by entity_key") == [
+        (["gold"],), *([([None],)] if missing else []), ([""],), (["silver"],)
+    ]  # fmt: skip
+    if missing:
+        assert value(psql, """select modelpack.predict('churn', '{"plan": null}')""") == 0.75
+    else:
+        with pytest.raises(psycopg.errors.DataException, match="gives no score") as refused:
+            psql.execute("""select modelpack.predict('churn', '{"plan": null}')""")
+        assert refused.value.diag.message_detail == reason
+
+
+def test_the_text_that_stands_for_a_missing_one_is_not_scored_as_missing(
+    database: str, psql: Session
+) -> None:
+    make(database, psql, {"plan": "text"})
+    publish_lookup(psql, missing=True)
+    psql.execute("insert into customer (customer_id, plan) values (1, %s)", [TOKEN])
+    assert row(psql, "select churn, churn_stale from customer") == (
+        None,
+        "input plan is the text that stands for a missing one, '\\x1a'",
+    )
+
+
+def test_numbers_of_the_training_set_are_floats_though_all_are_missing(database: str, psql: Session) -> None:
+    profile = make(database, psql, {"age": "integer", "active": "boolean", "plan": "text"})
+    psql.execute("insert into purchase values (1, '2020-01-01', 2)")
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        frame = training_set(connection, profile, at=["2020-01-02"])
+    engine.dispose()
+    assert [frame[n].dtype for n in ("age", "active", "n", "spend")] == [np.dtype("float64")] * 4
+    assert frame["customer_id"].dtype == np.dtype("int64")
