@@ -187,24 +187,36 @@ def _deviation(name: str, feature: Feature, _at: str | None) -> FeatureSql:
     return _moments(name, feature, _deviation_of, 2)
 
 
-def _extreme(name: str, feature: Feature, column: str, pick: str, merge: str, *more: str) -> FeatureSql:
-    conditions = _conditions(feature, *more)
+def _foremost(value: str, order: str) -> str:
+    """The smallest (`asc`) or largest (`desc`) value, by the order of its own type.
+
+    min() and max() are found by name, and those of a type outside pg_catalog by the session's search_path alone;
+    ORDER BY, least and greatest go by the type's default operator class. So nothing here is compared by operators.
+    """
+    return f"percentile_disc(0) within group (order by {value}{' desc' if order == 'desc' else ''})"
+
+
+_FURTHER = {"asc": "least", "desc": "greatest"}
+
+
+def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
+    conditions = _conditions(feature)
     value = f"e.{ident(column)}"
     return FeatureSql(
         name,
         (Column(name, None, like=column),),
-        {name: f"{pick}({value}){_filter(conditions)}"},
-        (Contribution(name, _when(conditions, value), f"{pick}(c.{ident(name)})"),),
-        {name: f"{merge}(p.{ident(name)}, d.{ident(name)})"},
+        {name: f"{_foremost(value, order)}{_filter(conditions)}"},
+        (Contribution(name, _when(conditions, value), _foremost(f"c.{ident(name)}", order)),),
+        {name: f"{_FURTHER[order]}(p.{ident(name)}, d.{ident(name)})"},
     )
 
 
 def _minimum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
-    return _extreme(name, feature, feature.column or "", "min", "least")
+    return _extreme(name, feature, feature.column or "", "asc")
 
 
 def _maximum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
-    return _extreme(name, feature, feature.column or "", "max", "greatest")
+    return _extreme(name, feature, feature.column or "", "desc")
 
 
 def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> FeatureSql:
@@ -213,15 +225,21 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
-    pick, order, sign = ("max", "desc", ">") if latest else ("min", "asc", "<")
+    pick, order, sign = ("max", "desc", ">") if latest else ("min", "asc", "<")  # times are of pg_catalog
     value = f"e.{ident(feature.column)}"
     if value == at:
-        return _extreme(name, feature, feature.column, pick, "greatest" if latest else "least")
+        return _extreme(name, feature, feature.column, order)
     time = f"{name}_at"
     conditions = _conditions(feature, f"{value} is not null", f"{at} is not null")
     x, xt = ident(name), ident(time)
-    newer = f"coalesce((d.{xt}, d.{x}) {sign} (p.{xt}, p.{x}), d.{xt} is not null and p.{xt} is null)"
-    later = f"coalesce(({at}, {value}) {sign} (p.{xt}, p.{x}), p.{xt} is null)"
+    further = _FURTHER[order]
+
+    def newer(time: str, value: str) -> str:
+        return (
+            f"case when p.{xt} is null or {time} {sign} p.{xt} then {value} "
+            f"when {time} = p.{xt} then {further}(p.{x}, {value}) else p.{x} end"
+        )
+
     return FeatureSql(
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=at[2:].strip('"'), visible=False)),
@@ -238,12 +256,12 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
             Contribution(time, _when(conditions, at), f"{pick}(c.{xt})"),
         ),
         {
-            name: f"case when {newer} then d.{x} else p.{x} end",
-            time: f"{'greatest' if latest else 'least'}(p.{xt}, d.{xt})",
+            name: f"case when d.{xt} is null then p.{x} else {newer(f'd.{xt}', f'd.{x}')} end",
+            time: f"{further}(p.{xt}, d.{xt})",
         },
         {
-            name: f"case when {' and '.join([*conditions, later])} then {value} else p.{x} end",
-            time: f"case when {' and '.join(conditions)} then {'greatest' if latest else 'least'}(p.{xt}, {at}) else p.{xt} end",
+            name: f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end",
+            time: f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end",
         },
     )
 
@@ -328,7 +346,7 @@ def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
         sql = _deviation_of(f"count({amount})", f"sum({amount})", f"sum({square})")
     elif isinstance(feature, (Minimum, Maximum)):
         column = Column(name, None, like=feature.column)
-        sql = f"{'min' if isinstance(feature, Minimum) else 'max'}({value}){rows}"
+        sql = f"{_foremost(value, 'asc' if isinstance(feature, Minimum) else 'desc')}{rows}"
     else:
         raise DeclarationError(f"feature {name!r}: {feature.kind}() takes no window")
     return FeatureSql(name, (column,), {name: sql}, window=feature.window)

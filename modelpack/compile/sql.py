@@ -127,6 +127,11 @@ def same(left: Iterable[str], right: Iterable[str]) -> str:
     return " and ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
 
 
+def unequal(left: str, right: str) -> str:
+    """Whether two values of one type differ by its own equality, which an operator's name may miss; NULL equals NULL."""
+    return f"row({left})::pg_catalog.record operator(pg_catalog.<>) row({right})::pg_catalog.record"
+
+
 def key_hash(columns: Iterable[str]) -> str:
     """A text that is the same for keys that are equal, whatever their own texts: numeric 1 and 1.0, -0 and 0."""
     return f"hash_record_extended(row({', '.join(columns)}), 0)::text"

@@ -28,6 +28,7 @@ from modelpack.compile.sql import (
     nest,
     owned,
     same,
+    unequal,
 )
 
 _RESCORE = "Scores rows of {} again: those that are stale or scored by another version than the champion."
@@ -73,6 +74,8 @@ def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
     if f.magnitude:
         most = f"1e-9 * {place}.{ident(magnitude(f.name))} + 1e-70"
         return f"({stored} is null or abs({stored} - {expected}) > {most})"
+    if any(column.name == name and column.like for column in f.columns):
+        return unequal(stored, expected)
     return f"{stored} is distinct from {expected}"
 
 
