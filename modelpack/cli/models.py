@@ -131,7 +131,8 @@ def publish(
     from modelpack.packager import open_model, read_sample
     from modelpack.packager.child import watched
 
-    opened, frame = open_model(model), None if sample is None else read_sample(sample)
+    opened = open_model(model)
+    frame = None if sample is None else read_sample(sample, opened.model)
     with session.working(f"{name}: converting and comparing") as tell, watched(tell):
         version = session.registry.publish(
             opened,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +73,7 @@ def training_set(
     if output.suffix == ".parquet":
         _to_parquet(frame, output, types)
     else:
-        frame.to_csv(output, index=False)
+        _to_csv(frame, output)
     session.say(f"{output}: {len(frame):,} rows, {len(frame.columns)} columns.")
     session.answer({"file": str(output), "rows": len(frame), "columns": list(map(str, frame.columns))})
 
@@ -92,6 +94,44 @@ def _to_parquet(frame: pd.DataFrame, output: Path, types: Mapping[str, str]) -> 
                 f'Score(…, inputs={{"{name}": "{name}::text"}})'
             ) from error
     frame.to_parquet(output, index=False)
+
+
+def _to_csv(frame: pd.DataFrame, output: Path) -> None:
+    """Raises DeclarationError, which names column and value, where pandas.read_csv would read another text than is there.
+
+    A .csv file has no types: NA and the empty text become a missing value, 01234 a number, True a boolean.
+    """
+    import warnings
+
+    import pandas as pd
+
+    # texts in quotes: a carriage return would end the line
+    written = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of columns that look like numbers here and like texts there
+        try:
+            found = pd.read_csv(io.StringIO(written))
+        except (ValueError, pd.errors.ParserError) as error:
+            raise DeclarationError(
+                f"pandas.read_csv cannot read the training set back ({error}); write {output.with_suffix('.parquet').name}"
+            ) from error
+    for name in frame.columns:
+        cells = [
+            (a, b)
+            for a, b in zip(frame[name], found[str(name)], strict=True)
+            if isinstance(a, str) and a != b
+        ]
+        if cells:
+            text, read = cells[0]
+            what = "a missing value" if pd.isna(read) else f"the {_KINDS.get(type(read), 'text')} {read!r}"
+            raise DeclarationError(
+                f"the column {name} holds {text!r}, which pandas.read_csv reads as {what}, so a model would learn what no "
+                f"row has; write a .parquet file, which keeps texts as they are: -o {output.with_suffix('.parquet').name}"
+            )
+    output.write_text(written, encoding="utf-8", newline="")
+
+
+_KINDS = {int: "number", float: "number", bool: "boolean"}
 
 
 def add_to(app: typer.Typer) -> None:

@@ -15,7 +15,9 @@ import pandas as pd
 
 from modelpack.errors import PackagingError
 from modelpack.packager.boosters import KINDS
+from modelpack.packager.categories import text_columns
 from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
+from modelpack.packager.onnx_file import text_inputs
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,12 @@ def read_onnx(path: str | Path) -> bytes:
         raise PackagingError(f"There is no model file {file} that can be read: {error.strerror}.") from error
 
 
-def read_sample(path: str | Path) -> pd.DataFrame:
+def read_sample(path: str | Path, model: Any = None) -> pd.DataFrame:
     """The rows of a .csv or .parquet file.
+
+    Args:
+        model: what the rows are for, an estimator or the bytes of an ONNX model. A .csv file has no types: columns that
+            the model takes as texts are read as they are written (01234, NA, True), and only an empty cell is missing.
 
     Raises:
         PackagingError: no such file, another ending, or not readable as what its ending says.
@@ -155,11 +161,27 @@ def read_sample(path: str | Path) -> pd.DataFrame:
         raise PackagingError(
             f"There is no sample file {file}: give a .csv or .parquet file of rows to be scored."
         )
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    reader = readers.get(file.suffix.lower())
+    reader = {".csv": pd.read_csv, ".parquet": pd.read_parquet}.get(file.suffix.lower())
     if reader is None:
         raise PackagingError(f"The sample file is {file.name}: a .csv or .parquet file is expected.")
     try:
-        return reader(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+            frame = reader(file)
+        texts = _texts_of(model, frame) if reader is pd.read_csv else []
+        if texts:
+            written = pd.read_csv(file, dtype=str, keep_default_na=False, usecols=texts)
+            for name in texts:
+                frame[name] = written[name].where(written[name] != "")
     except Exception as error:  # pandas and pyarrow raise many kinds
         raise PackagingError(f"{file} cannot be read as {file.suffix[1:]}: {error}") from error
+    return frame
+
+
+def _texts_of(model: Any, frame: pd.DataFrame) -> list[str]:
+    """The columns that a model takes as texts, as far as it tells."""
+    columns = [str(name) for name in frame.columns]
+    if isinstance(model, bytes):
+        return text_inputs(model, columns)
+    names = getattr(model, "feature_names_in_", columns)
+    return sorted(text_columns(model, [str(n) for n in names]) & set(columns))

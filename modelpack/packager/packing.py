@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
+from modelpack.packager.categories import check_types
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
@@ -102,6 +103,7 @@ def package(
     if isinstance(sample, pd.DataFrame):
         sample = manageable(sample.rename(columns=str))
     columns = model_columns(estimator, sample)
+    check_types(estimator, columns, sample)
     target = choose_target(estimator, positive_class)
     made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
     return replace(made, metrics={str(k): float(v) for k, v in (metrics or {}).items()})

@@ -1,0 +1,88 @@
+"""What the fitted steps know of each column: categories of encoders, fill values of imputers, texts of vectorisers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from modelpack.errors import PackagingError
+from modelpack.packager.columns import Column, is_missing
+
+_INDICES = "_transformer_to_input_indices"
+
+
+def column_categories(estimator: Any, names: Sequence[str]) -> dict[str, frozenset[Any]]:
+    """For each column that a fitted encoder reads as it is, the values that it knows, without the missing one."""
+    known: dict[str, set[Any]] = {}
+    for step, columns in _steps(estimator, tuple(names)):
+        categories = getattr(step, "categories_", None)
+        if isinstance(categories, list) and len(categories) == len(columns):
+            for name, values in zip(columns, categories, strict=True):
+                cells = np.asarray(values, dtype=object).tolist()
+                known.setdefault(name, set()).update(v for v in cells if not is_missing(v))
+    return {name: frozenset(values) for name, values in known.items()}
+
+
+def text_columns(estimator: Any, names: Sequence[str]) -> frozenset[str]:
+    """The columns that the estimator was fitted on as texts, as far as its steps tell."""
+    texts = {
+        n
+        for n, values in column_categories(estimator, names).items()
+        if any(isinstance(v, str) for v in values)
+    }
+    for step, columns in _steps(estimator, tuple(names)):
+        if hasattr(step, "vocabulary_"):
+            texts.update(columns)
+        filled = getattr(step, "statistics_", None)
+        if isinstance(filled, np.ndarray) and len(filled) == len(columns):
+            texts.update(n for n, v in zip(columns, filled.tolist(), strict=True) if isinstance(v, str))
+    return frozenset(texts)
+
+
+def check_types(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame) -> None:
+    """Raise PackagingError where the sample has numbers and the estimator's encoder knows texts, or the other way round."""
+    known = column_categories(estimator, [c.name for c in columns])
+    for column in columns:
+        values = known.get(column.name, frozenset())
+        present = [v for v in sample[column.name].tolist() if not is_missing(v)]
+        if not present or {isinstance(v, str) for v in values} in (
+            {True, False},
+            set(),
+            {column.type == "text"},
+        ):
+            continue
+        here, there = ("texts", "numbers") if column.type == "text" else ("numbers", "texts")
+        raise PackagingError(
+            f"Column {column.name!r} of the sample holds {here} ({present[0]!r}), the model was fitted on {there} "
+            f"({', '.join(repr(v) for v in sorted(values)[:3])}). Give a sample like the training data: a .parquet file "
+            "keeps types and leading zeros, and modelpack training-set writes one."
+        )
+
+
+def _steps(estimator: Any, names: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Every step that is given columns of the sample, in their order, with their names."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            yield from _steps(step, names)
+            if isinstance(step, ColumnTransformer | FeatureUnion) or hasattr(step, "vocabulary_"):
+                return  # what comes behind it are other columns
+    elif isinstance(estimator, ColumnTransformer):
+        for name, step, _ in getattr(estimator, "transformers_", ()):
+            at = getattr(estimator, _INDICES, {}).get(name, ())
+            if all(n < len(names) for n in at):
+                yield from _steps(step, tuple(names[n] for n in at))
+    elif isinstance(estimator, FeatureUnion):
+        for _, step in estimator.transformer_list:
+            yield from _steps(step, names)
+    elif isinstance(estimator, BaseEstimator):
+        yield estimator, names
+        for value in vars(estimator).values():  # a search, a calibrator, a vote over whole pipelines
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Pipeline | ColumnTransformer | FeatureUnion):
+                    yield from _steps(part, names)
