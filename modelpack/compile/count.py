@@ -17,6 +17,7 @@ from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
+    IMAGE,
     SIGN,
     STATEMENT,
     function,
@@ -120,11 +121,11 @@ class CountSql:
 
     # --- what a statement brought, changed or took, row by row ------------------------------------------
 
-    def _rows(self, source: str, *, watched: bool = False) -> str:
-        scalars = [(c.name, c.scalar) for f in self.stored for c in f.contributions]
-        if watched:
-            scalars += self._watched()
-        columns = self.event.keys("e") + [f"{sql} as {ident(name)}" for name, sql in scalars]
+    def _rows(self, source: str, *, image: bool = False) -> str:
+        parts = [c for f in self.stored for c in f.contributions]
+        columns = [*self.event.keys("e"), *(f"{c.scalar} as {ident(c.name)}" for c in parts)]
+        if image:
+            columns += self._image()
         return (
             f"select {listed(columns, 7)}\n  from {source} as e\n where {self.event.conditions(self.present)}"
         )
@@ -148,25 +149,28 @@ class CountSql:
         keys = ", ".join(f"c.{column}" for column in self.columns)
         return f"select distinct {keys}\n  from (\n         {nest(self._changes(), 9)}\n       ) as c"
 
-    def _watched(self) -> list[tuple[str, str]]:
-        """What decides about features that are read again: a change here touches the profile row."""
-        found: list[str] = []
+    def _image(self) -> list[str]:
+        """What the profile holds as it stands in the event, and what decides about features that are read again, as text.
+
+        A change here touches the profile row, from a value to an equal one, too: EXCEPT compares by equality.
+        """
+        held = [c.scalar for f in self.stored for c in f.contributions if not c.additive]
         for sql in self.event.features:
             feature = self.event.event.features[sql.name]
             if not sql.contributions:
                 if feature.where:
-                    found.append(f"({Expression(feature.where, what='where=').over('e')})")
+                    held.append(f"({Expression(feature.where, what='where=').over('e')})")
                 if feature.column:
-                    found.append(f"e.{ident(feature.column)}")
+                    held.append(f"e.{ident(feature.column)}")
                 if self.event.at:
-                    found.append(f"e.{self.event.at}")
-        return [(f"watched_{n}", sql) for n, sql in enumerate(dict.fromkeys(found))]
+                    held.append(f"e.{self.event.at}")
+        return [f"row({', '.join(dict.fromkeys(held))})::text as {IMAGE}"] if held else []
 
     def _changes(self) -> str:
         """What an UPDATE really changed: rows that differ in a column that counts, after and before."""
 
         def side(sign: int, rows: str, without: str) -> str:
-            left, right = self._rows(rows, watched=True), self._rows(without, watched=True)
+            left, right = self._rows(rows, image=True), self._rows(without, image=True)
             return f"select {sign} as {SIGN}, x.*\n  from (\n         {nest(left, 9)}\n         except all\n         {nest(right, 9)}\n       ) as x"
 
         return f"{side(1, 'new_rows', 'old_rows')}\nunion all\n{side(-1, 'old_rows', 'new_rows')}"
@@ -393,7 +397,9 @@ class CountSql:
         if not self.keep or not fixed:
             return ""
         parts = [c for f in fixed for c in f.contributions]
-        columns = ", ".join([*self.event.keys("e"), *(f"{c.scalar} as {ident(c.name)}" for c in parts)])
+        columns = ", ".join(
+            [*self.event.keys("e"), *(f"{c.scalar} as {ident(c.name)}" for c in parts), *self._image()]
+        )
         old, new = (
             f"select {columns} from {source} as e where {self.event.conditions()}"
             for source in ("old_rows", "new_rows")

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelpack.compile.sql import ident
+from modelpack.compile.sql import ident, one_type, unquoted
 from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import (
@@ -71,8 +71,9 @@ class FeatureSql:
     `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute. `one` does so
     from `p` and the only row `e`, where that reads better than `merge` with the row's contribution in the place of `d`.
     `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
-    absolute contributions of a sum of floating-point numbers, which says how exact it can be. `bound`: a
-    helper column that may be later than its aggregate, never earlier.
+    absolute contributions of a sum of floating-point numbers, which says how exact it can be. `held`: the aggregate
+    that says whether an event has just the value that the profile row `p` holds a copy of. `bound`: a helper column
+    that may be later than its aggregate, never earlier.
     """
 
     name: str
@@ -85,6 +86,7 @@ class FeatureSql:
     window: str | None = None
     half_life: float | None = None
     magnitude: str | None = None
+    held: str | None = None
     bound: str | None = None
 
 
@@ -199,6 +201,17 @@ def _foremost(value: str, order: str) -> str:
 _FURTHER = {"asc": "least", "desc": "greatest"}
 
 
+def _held(name: str, value: str, conditions: list[str]) -> str:
+    """Whether one of the events has the value that the profile row holds, byte for byte.
+
+    Where one of the two columns got another type since, equality is all that there is.
+    """
+    stored = f"p.{ident(name)}"
+    same = " operator(pg_catalog.*=) ".join(one_type(value, stored))
+    found = f"bool_or({same} or pg_typeof({value}) <> pg_typeof({stored})){_filter(conditions)}"
+    return f"{stored} is null or coalesce({found}, false)"
+
+
 def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
     conditions = _conditions(feature)
     value = f"e.{ident(column)}"
@@ -208,6 +221,7 @@ def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql
         {name: f"{_foremost(value, order)}{_filter(conditions)}"},
         (Contribution(name, _when(conditions, value), _foremost(f"c.{ident(name)}", order)),),
         {name: f"{_FURTHER[order]}(p.{ident(name)}, d.{ident(name)})"},
+        held=_held(name, value, conditions),
     )
 
 
@@ -242,7 +256,7 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
 
     return FeatureSql(
         name,
-        (Column(name, None, like=feature.column), Column(time, None, like=at[2:].strip('"'), visible=False)),
+        (Column(name, None, like=feature.column), Column(time, None, like=unquoted(at[2:]), visible=False)),
         {
             name: f"(array_agg({value} order by {at} {order}, {value} {order}){_filter(conditions)})[1]",
             time: f"{pick}({at}){_filter(conditions)}",
@@ -263,6 +277,7 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
             name: f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end",
             time: f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end",
         },
+        held=_held(name, value, [*conditions, f"{at} = p.{xt}"]),
     )
 
 
@@ -332,7 +347,7 @@ def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
     amount = _amount(feature, *inside)
     rows = _filter(_conditions(feature, *inside))
     value = f"e.{ident(feature.column or '')}"
-    column = Column(name, "double precision")
+    column, held = Column(name, "double precision"), None
     if isinstance(feature, Count):
         column, sql = Column(name, "bigint", "0"), f"count(*){rows}"
     elif isinstance(feature, Distinct):
@@ -347,9 +362,10 @@ def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
     elif isinstance(feature, (Minimum, Maximum)):
         column = Column(name, None, like=feature.column)
         sql = f"{_foremost(value, 'asc' if isinstance(feature, Minimum) else 'desc')}{rows}"
+        held = _held(name, value, _conditions(feature, *inside))
     else:
         raise DeclarationError(f"feature {name!r}: {feature.kind}() takes no window")
-    return FeatureSql(name, (column,), {name: sql}, window=feature.window)
+    return FeatureSql(name, (column,), {name: sql}, window=feature.window, held=held)
 
 
 _Builder = Callable[[str, Feature, "str | None"], FeatureSql]

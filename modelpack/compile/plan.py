@@ -22,6 +22,17 @@ def magnitude(feature: str) -> str:
     return f"magnitude of {feature}"
 
 
+def held(feature: str) -> str:
+    """The name in a query of whether an event has the value that a feature is a copy of."""
+    return f"held {feature}"
+
+
+def checks(f: FeatureSql) -> dict[str, str]:
+    """What tells whether a stored feature is right, beside its value by the events: aggregates by their names."""
+    found = {magnitude(f.name): f.magnitude, held(f.name): f.held}
+    return {name: sql for name, sql in found.items() if sql}
+
+
 @dataclass(frozen=True)
 class EventPlan:
     """An event of a profile, with the SQL of its features."""
@@ -78,13 +89,16 @@ class EventPlan:
         features: tuple[FeatureSql, ...],
         key: list[str],
         *more: str,
-        magnitudes: bool = False,
+        checked: bool = False,
         moment: str = "v_moment",
     ) -> str:
-        """One row: the features of one key as aggregates over all of its events, as of `moment`."""
+        """One row: the features of one key as aggregates over all of its events, as of `moment`.
+
+        `checked`: with what tells whether those of the profile row `p` are right.
+        """
         wanted = [(name, sql) for f in features for name, sql in f.recompute.items()]
-        if magnitudes:
-            wanted += [(magnitude(f.name), f.magnitude) for f in features if f.magnitude]
+        if checked:
+            wanted += [pair for f in features for pair in checks(f).items()]
         columns = [f"{_MOMENT.sub(moment, sql)} as {ident(name)}" for name, sql in wanted]
         return (
             f"select {listed(columns, 7)}\n"

@@ -39,7 +39,7 @@ STATEMENT = "greatest(now(), statement_timestamp())"
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 
 
-SIGN, MOMENT, AFRESH = '"the sign"', '"the moment"', '"read afresh"'
+SIGN, MOMENT, AFRESH, IMAGE = '"the sign"', '"the moment"', '"read afresh"', '"the image"'
 PLACE, PART, NUMBER = '"the place"', '"the partition"', '"the number"'
 """Columns of generated queries that stand beside a user's own: names that nobody gives a column."""
 
@@ -52,6 +52,11 @@ def ident(name: str) -> str:
     if _PLAIN.fullmatch(name) and name not in _RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def unquoted(name: str) -> str:
+    """The name that `ident` has written."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def literal(value: str) -> str:
@@ -128,13 +133,40 @@ def same(left: Iterable[str], right: Iterable[str]) -> str:
 
 
 def unequal(left: str, right: str) -> str:
-    """Whether two values of one type differ by its own equality, which an operator's name may miss; NULL equals NULL."""
-    return f"row({left})::pg_catalog.record operator(pg_catalog.<>) row({right})::pg_catalog.record"
+    """Whether two values differ by the equality of their type, which an operator's name may miss; NULL equals NULL."""
+    return " operator(pg_catalog.<>) ".join(one_type(left, right))
 
 
 def key_hash(columns: Iterable[str]) -> str:
     """A text that is the same for keys that are equal, whatever their own texts: numeric 1 and 1.0, -0 and 0."""
     return f"hash_record_extended(row({', '.join(columns)}), 0)::text"
+
+
+def record(columns: Iterable[str], by: int | None = None) -> str:
+    """A row as a record: it is compared by the types' own order and equality, whatever the search_path.
+
+    With `by` the columns stand one below the other, `by` columns in.
+    """
+    if by is None:
+        return f"row({', '.join(columns)})::pg_catalog.record"
+    space = " " * by
+    return f"row(\n{space}{listed(columns, by)}\n{space[2:]})::pg_catalog.record"
+
+
+def one_type(left: str, right: str) -> tuple[str, str]:
+    """Two values as records of the one type that both can be: a domain's value and its base type's, varchar and text."""
+    return (
+        record([f"case when true then {left} else {right} end"]),
+        record([f"case when true then {right} else {left} end"]),
+    )
+
+
+def identical(left: Iterable[str], right: Iterable[str], by: int | None = None) -> str:
+    """Whether two rows hold the same, byte for byte.
+
+    What is equal may differ: 30 days and 1 month, 1.0 and 1.00, two spellings of a citext; and json has no equality.
+    """
+    return f"{record(left, by)} operator(pg_catalog.*=) {record(right, by)}"
 
 
 def turn(settings: Mapping[str, str]) -> tuple[str, str]:

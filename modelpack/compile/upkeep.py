@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import Plan, batched, magnitude
+from modelpack.compile.plan import Plan, batched, checks, held, magnitude
 from modelpack.compile.sql import (
     AFRESH,
     HEADER,
@@ -58,7 +58,7 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     for number, event in enumerate(plan.events):
         features = event.windowed if windows_only else event.features
         if features:
-            rows = event.aggregate(features, plan.keys("p"), magnitudes=True, moment=moment)
+            rows = event.aggregate(features, plan.keys("p"), checked=True, moment=moment)
             joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
     return "\n".join(joins)
 
@@ -66,7 +66,8 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
 def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
     """Whether a column is wrong, where `place` has what the events say.
 
-    A sum of floating-point numbers may be off by 1e-9 of its magnitude.
+    A sum of floating-point numbers may be off by 1e-9 of its magnitude. Arithmetic gives equal numbers: a sum may be 1.0
+    or 1.00. A copy is what an event has, byte for byte; among equal values SQL's own aggregate takes any.
     """
     expected = f"{place}.{ident(name)}"
     if name == f.bound:
@@ -74,6 +75,8 @@ def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
     if f.magnitude:
         most = f"1e-9 * {place}.{ident(magnitude(f.name))} + 1e-70"
         return f"({stored} is null or abs({stored} - {expected}) > {most})"
+    if name == f.name and f.held:
+        return f"({unequal(stored, expected)} or not {place}.{ident(held(name))})"
     if any(column.name == name and column.like for column in f.columns):
         return unequal(stored, expected)
     return f"{stored} is distinct from {expected}"
@@ -116,6 +119,11 @@ def _places(plan: Plan) -> dict[str, str]:
         for f in event.features
         for name in f.recompute
     }
+
+
+def _checks(f: FeatureSql, places: dict[str, str]) -> list[str]:
+    """Where `_expected` has what tells whether a stored feature is right."""
+    return [f"{places[f.name].partition('.')[0]}.{ident(name)}" for name in checks(f)]
 
 
 def _update(
@@ -166,8 +174,7 @@ def _again(plan: Plan, lock: str, chosen: str, *, batch: bool = False) -> str:
             else:
                 sets.append(f"{column} = x.{column}")
                 tests.append(_differs(f, name, f"p.{column}", "x"))
-        if f.magnitude:
-            columns.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
+        columns += _checks(f, places)
     if not columns:
         return "begin\n  return 0;\nend\n"
     # through a range a statement may come by a row twice, where it has moved it itself
@@ -211,8 +218,7 @@ def _differing(plan: Plan, chosen: str, afresh: str, different: str) -> tuple[st
                 value = f"case when p.{AFRESH} then {value} else p.{column} end"
             fields.append(f"{value} as {column}")
             sets.append(f"{column} = c.{column}")
-        if f.magnitude:
-            fields.append(f"{places[f.name].partition('.')[0]}.{ident(magnitude(f.name))}")
+        fields += _checks(f, places)
     rows = (
         f"select p.*, @inputs@\n  from (\n"
         f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*@statics@\n"
@@ -232,7 +238,7 @@ def _refresh(plan: Plan) -> list[str]:
     for f in plan.features:
         if f.window:
             column = ident(f.name)
-            columns.append(_places(plan)[f.name])
+            columns += [_places(plan)[f.name], *_checks(f, _places(plan))]
             tests.append(_differs(f, f.name, f"p.{column}", "x"))
     for event in plan.events:
         for f in event.decayed:

@@ -176,8 +176,8 @@ end if;$block$,
       'score', v_score.score, 'model', v_score.model);
   end loop;
 
-  select E'\n         and row(' || string_agg(format('new.%I', c.name), ', ' order by c.name) || ') is not distinct from row('
-         || string_agg(format('old.%I', c.name), ', ' order by c.name) || ')',
+  select E'\n         and row(' || string_agg(format('new.%I', c.name), ', ' order by c.name) || ')::pg_catalog.record operator(pg_catalog.*=) row('
+         || string_agg(format('old.%I', c.name), ', ' order by c.name) || ')::pg_catalog.record',
          string_agg(format(', p.%I', c.name), '' order by c.name)
     into v_unchanged, v_statics
     from (select distinct u.name from unnest(v_columns) as u (name)
