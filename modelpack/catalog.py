@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from modelpack.compile.plan import EventPlan, Plan, make_plan
+from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
 from modelpack.compile.sql import ident, qualified
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Mean, Total
-from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.install import require
-from modelpack.server import in_words
+from modelpack.server import explain, in_words
 
 _NUMBERS = {"smallint", "integer", "bigint", "real", "double precision", "numeric"}
 
@@ -129,13 +128,11 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
                             f"the input {name} of the score {score.name} reads {column}, which {table.name} does not "
                             f"have; it has {', '.join(sorted(known))}"
                         )
-                if value.may_fail:
-                    _check_expression(connection, table, plan, events, name, value)
     if not reading:
         for each in (table, *events.values()):
             _check_statements(each, table)
         _check_rights(connection, [table, *events.values()])
-    return plan
+    return make_plan(profile, _meanings(connection, plan, table, events))
 
 
 def _check_statements(table: Table, profile: Table) -> None:
@@ -196,7 +193,6 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
     for where in filter(None, wheres):
         parsed = Expression(where, what="where=")
         _columns_exist(table, parsed.columns, f"read by where={where!r}")
-        _check_immutable(connection, table, where)
     if event.event.missing == "create":
         needed = profile.required - set(plan.profile.key) - {c.name for c in plan.columns}
         if needed and not _references(connection, table, profile):
@@ -206,57 +202,45 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
             )
 
 
-def _check_immutable(connection: Connection, table: Table, where: str) -> None:
-    """The server itself says whether an expression depends on its row alone: a generated column must."""
-    found = _generated_column(connection, table.name, {}, where)
-    if found is not None:
+def _meanings(connection: Connection, plan: Plan, table: Table, events: dict[str, Table]) -> Meanings:
+    """What the expressions mean to this session, where the triggers would read them otherwise.
+
+    The server itself says it, and whether an expression depends on its row alone: a generated column must.
+    """
+    missing = {n: t for n, t in _wanted(plan, events).items() if n not in table.columns}
+    more = "".join(f", {ident(n)} {kind}" for n, kind in missing.items())
+    found = {}
+    for what, reading in readings(plan.declared):
+        try:
+            with connection.begin_nested():
+                sql = connection.execute(
+                    text("select modelpack.resolve(:table, :sql, :alias, :condition, :more)"),
+                    {
+                        "table": reading.table, "sql": reading.sql, "alias": reading.alias, "condition": reading.condition,
+                        "more": "" if reading.condition else more,
+                    },
+                ).scalar()  # fmt: skip
+        except DBAPIError as error:
+            raise DeclarationError(_unfit(what, reading, str(error.orig).splitlines()[0], error)) from error
+        if sql is not None:
+            found[reading.table, reading.sql] = sql
+    return found
+
+
+def _unfit(what: str, reading: Reading, found: str, error: DBAPIError) -> str:
+    if getattr(error.orig, "sqlstate", None) == "0A000":
+        return f"{what} does not work on {reading.table}: {explain(error)}"
+    hint = ""
+    if "immutable" in found:
         hint = (
             " (compare a timestamptz column in a fixed time zone: created_at at time zone 'UTC')"
-            if "immutable" in found
-            else ""
+            if reading.condition
+            else " (an enum column is named as it is, without ::text; of a time the model is given its age(column))"
         )
-        raise DeclarationError(
-            f"where={where!r} does not work on {table.name}: {found}; expected a condition that depends on the row "
-            f"alone{hint}, with functions and operators of other schemas than pg_catalog qualified"
-        )
-
-
-def _check_expression(
-    connection: Connection, table: Table, plan: Plan, events: dict[str, Table], name: str, value: Input
-) -> None:
-    """The same for an input: the log computes it again from the stored row."""
-    missing = {n: t for n, t in _wanted(plan, events).items() if n not in table.columns}
-    found = _generated_column(connection, table.name, missing, f"{value.sql.replace(f'{ROW}.', '')} is null")
-    if found is not None:
-        hint = (
-            " (an enum column is named as it is, without ::text; of a time the model is given its age(column))"
-            if "immutable" in found
-            else ""
-        )
-        raise DeclarationError(
-            f"the input {name} does not work on {table.name}: {found}; expected an expression that depends on the row "
-            f"alone{hint}, with functions and operators of other schemas than pg_catalog qualified"
-        )
-
-
-def _generated_column(connection: Connection, table: str, more: dict[str, str], condition: str) -> str | None:
-    """What the server says against a generated column with this condition, under the triggers' search_path."""
-    columns = "".join(f", {ident(n)} {kind}" for n, kind in more.items())
-    nested = connection.begin_nested()
-    try:
-        for sql in (
-            # its columns' types are named as this session sees them
-            f"create temporary table modelpack_check (like {table}{columns})",
-            "set local search_path = pg_catalog, pg_temp",
-            "alter table pg_temp.modelpack_check add column modelpack_result boolean "
-            f"generated always as ({condition}) stored",
-        ):
-            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-    except DBAPIError as error:
-        return str(error.orig).splitlines()[0]
-    finally:
-        nested.rollback()
-    return None
+    return (
+        f"{what} does not work on {reading.table}: {found}; expected {'a condition' if reading.condition else 'an expression'} "
+        f"that depends on the row alone{hint}, with functions and operators that the session's search_path finds"
+    )
 
 
 def _references(connection: Connection, event: Table, profile: Table) -> bool:

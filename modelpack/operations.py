@@ -15,6 +15,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
 
 from modelpack.catalog import check
+from modelpack.compile.plan import Meanings
 from modelpack.compile.script import (
     attach_script,
     detach_script,
@@ -84,17 +85,18 @@ class ReplaceScoring(MigrateOperation):
 
 @Operations.implementation_for(ReplaceScoring)
 def _replace(operations: Operations, operation: ReplaceScoring) -> None:
-    statements = replace_script(operation.old, operation.new)
+    meanings = None
     if not operations.migration_context.as_sql:
-        check(operations.get_bind(), operation.new)
-    _run(operations, statements)
+        meanings = check(operations.get_bind(), operation.new).meanings
+    _run(operations, replace_script(operation.old, operation.new, meanings))
 
 
 @Operations.implementation_for(CreateScoring)
 def _create(operations: Operations, operation: CreateScoring) -> None:
+    meanings = None
     if not operations.migration_context.as_sql:
-        check(operations.get_bind(), operation.profile)
-    _run(operations, attach_script(operation.profile))
+        meanings = check(operations.get_bind(), operation.profile).meanings
+    _run(operations, attach_script(operation.profile, meanings))
 
 
 @Operations.implementation_for(DropScoring)
@@ -125,27 +127,29 @@ def apply(connection: Connection, profile: Profile) -> bool:
     them. Raises DeclarationError before
     anything changes where the declaration does not fit the tables.
     """
-    check(connection, profile)
+    meanings = check(connection, profile).meanings
     stored = connection.execute(
         text("select declaration from modelpack.profile where relation = to_regclass(:name)"),
         {"name": qualified(profile.table)},
     ).scalar()
     if stored is None:
-        execute(connection, attach_script(profile))
+        execute(connection, attach_script(profile, meanings))
         return True
     old = Profile.from_dict(stored)
-    if old == Profile.from_dict(profile.to_dict()) and not outdated(connection, profile):
+    if old == Profile.from_dict(profile.to_dict()) and not outdated(connection, profile, meanings):
         return False
-    execute(connection, replace_script(old, profile))
+    execute(connection, replace_script(old, profile, meanings))
     return True
 
 
-def outdated(connection: Connection, profile: Profile) -> list[str]:
+def outdated(connection: Connection, profile: Profile, meanings: Meanings | None = None) -> list[str]:
     """Names of the profile's functions in the database that are not what this release compiles from it.
 
     Another release made them, or they were changed by hand. `apply` brings them up to date.
     """
-    wanted = generated_functions(profile)
+    if meanings is None:
+        meanings = check(connection, profile, reading=True).meanings
+    wanted = generated_functions(profile, meanings)
     there = connection.execute(
         text(
             "select f.proname::text, f.prosrc from pg_proc as f where f.pronamespace = 'modelpack'::regnamespace"
@@ -154,7 +158,7 @@ def outdated(connection: Connection, profile: Profile) -> list[str]:
         {"names": list(wanted)},
     )
     bodies = {row.proname: row.prosrc for row in there}
-    filled = templates(profile)
+    filled = templates(profile, meanings)
     kept = connection.execute(
         text(f"select {', '.join(filled)} from modelpack.profile where name = :name"),
         {"name": qualified(profile.table)},

@@ -32,7 +32,7 @@ from modelpack.compile.sql import (
     turn,
     variable,
 )
-from modelpack.declaration.expressions import Expression
+from modelpack.declaration.expressions import over_event
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
 # for one row and for a hundred thousand.
@@ -159,7 +159,7 @@ class CountSql:
             feature = self.event.event.features[sql.name]
             if not sql.contributions:
                 if feature.where:
-                    held.append(f"({Expression(feature.where, what='where=').over('e')})")
+                    held.append(over_event(feature.where))
                 if feature.column:
                     held.append(f"e.{ident(feature.column)}")
                 if self.event.at:

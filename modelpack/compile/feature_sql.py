@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from modelpack.compile.sql import ident, one_type, unquoted
 from modelpack.declaration.duration import duration, interval
-from modelpack.declaration.expressions import Expression
+from modelpack.declaration.expressions import over_event
 from modelpack.declaration.features import (
     Count,
     Decayed,
@@ -97,7 +97,7 @@ def feature_sql(name: str, feature: Feature, at: str | None) -> FeatureSql:
 
 
 def _conditions(feature: Feature, *more: str) -> list[str]:
-    own = [f"({Expression(feature.where, what='where=').over('e')})"] if feature.where else []
+    own = [over_event(feature.where)] if feature.where else []
     return own + list(more)
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from modelpack.compile.feature_sql import Column, FeatureSql, aged, feature_sql
 from modelpack.compile.sql import ident, listed, qualified, same, slug, table_slug
 from modelpack.declaration.duration import duration, interval
-from modelpack.declaration.expressions import Expression
+from modelpack.declaration.expressions import Resolved, over_event
+from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Event, Profile
 from modelpack.errors import DeclarationError
 
 _MOMENT = re.compile(r"""(?<![\w.'"])v_moment\b""")
+
+
+Meanings = Mapping[tuple[str, str], str]
+"""By table and SQL: what an expression means to the session that declares it, where the triggers would read it otherwise."""
 
 
 def magnitude(feature: str) -> str:
@@ -69,7 +74,7 @@ class EventPlan:
     @property
     def where(self) -> str | None:
         """The event's own condition over `e`."""
-        return f"({Expression(self.event.where, what='where=').over('e')})" if self.event.where else None
+        return over_event(self.event.where) if self.event.where else None
 
     def conditions(self, *more: str) -> str:
         """A WHERE list: the event's own condition and `more`."""
@@ -113,6 +118,9 @@ class Plan:
 
     profile: Profile
     events: tuple[EventPlan, ...]
+    declared: Profile
+    """The profile as its user wrote it; `profile` is the same with its expressions resolved."""
+    meanings: Meanings | None
 
     @property
     def table(self) -> str:
@@ -202,8 +210,62 @@ def batched(plan: Plan) -> bool:
     return bool(plan.profile.scores) and not any(f.window or f.half_life for f in plan.features)
 
 
-def make_plan(profile: Profile) -> Plan:
-    """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact."""
+@dataclass(frozen=True)
+class Reading:
+    """An expression of a declaration as SQL over the row `alias` of `table`; a `condition` is a boolean."""
+
+    table: str
+    sql: str
+    alias: str
+    condition: bool
+
+
+def readings(profile: Profile) -> Iterator[tuple[str, Reading]]:
+    """Every expression of a declaration, and what it is there."""
+    for event in profile.events:
+        for where in (event.where, *(f.where for f in event.features.values())):
+            if where is not None:
+                yield f"where={where!r}", Reading(qualified(event.table), over_event(where), "e", True)
+    for score in profile.scores:
+        for name, value in score.inputs.items():
+            if isinstance(value, Input) and value.may_fail:
+                yield (
+                    f"the input {name}",
+                    Reading(qualified(profile.table), value.sql.replace(f"{ROW}.", "p."), "p", False),
+                )
+
+
+def _resolved(profile: Profile, meanings: Meanings) -> Profile:
+    """The profile with what its expressions mean in the place of what its user wrote."""
+
+    def meant(table: str, where: str | None) -> str | None:
+        sql = meanings.get((qualified(table), over_event(where))) if where else None
+        return Resolved(sql) if sql else where
+
+    def fed(value: Input | str) -> Input | str:
+        if not isinstance(value, Input):
+            return value
+        sql = meanings.get((qualified(profile.table), value.sql.replace(f"{ROW}.", "p.")))
+        return replace(value, sql=re.sub(r"(?<![\w$\"])p\.", f"{ROW}.", sql)) if sql else value
+
+    events = [
+        replace(
+            event,
+            where=meant(event.table, event.where),
+            features={n: replace(f, where=meant(event.table, f.where)) for n, f in event.features.items()},
+        )
+        for event in profile.events
+    ]
+    scores = [replace(score, inputs={n: fed(v) for n, v in score.inputs.items()}) for score in profile.scores]
+    return replace(profile, events=events, scores=scores)
+
+
+def make_plan(declared: Profile, meanings: Meanings | None = None) -> Plan:
+    """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact.
+
+    `meanings`: what a server says of the expressions (see `modelpack.catalog.check`); None where nobody has asked.
+    """
+    profile = _resolved(declared, meanings) if meanings else declared
     events = []
     for event in profile.events:
         features = tuple(feature_sql(name, f, event.at) for name, f in event.features.items())
@@ -215,7 +277,7 @@ def make_plan(profile: Profile) -> Plan:
                         'with on_delete="keep", where old events are gone; give it a window, or use on_delete="subtract"'
                     )
         events.append(EventPlan(event, profile.key_of(event), features))
-    plan = Plan(profile, tuple(events))
+    plan = Plan(profile, tuple(events), declared, meanings)
     for planned in plan.events:
         for column in (c.name for f in planned.features for c in f.columns):
             if column in planned.key:

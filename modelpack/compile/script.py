@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import EventPlan, Plan, make_plan
+from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
 from modelpack.compile.score import (
     guard_function,
     log_function,
@@ -35,9 +35,12 @@ CHUNK = 500
 """Blocks of the profile that are counted at a time; as many as `modelpack.rebuild` takes unless told."""
 
 
-def attach_script(profile: Profile) -> list[str]:
-    """The SQL statements of `op.create_scoring(profile)`, in order."""
-    plan = make_plan(profile)
+def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[str]:
+    """The SQL statements of `op.create_scoring(profile)`, in order.
+
+    Without `meanings` the script itself asks the server whether the triggers will read the expressions as it does.
+    """
+    plan = make_plan(profile, meanings)
     return [
         *_locks(plan),
         *_keys(plan),
@@ -46,13 +49,13 @@ def attach_script(profile: Profile) -> list[str]:
     ]
 
 
-def replace_script(old: Profile, new: Profile) -> list[str]:
+def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None) -> list[str]:
     """The SQL statements of `op.replace_scoring(old, new)`, in order.
 
     What both declare alike stays as it is stored; features that are new or mean something else are counted
     from the events that are there. Raises DeclarationError where a feature would lose what it alone remembers.
     """
-    before, plan = make_plan(old), make_plan(new)
+    before, plan = make_plan(old, meanings), make_plan(new, meanings)
     if (before.table, before.key) != (plan.table, plan.key):
         raise DeclarationError(
             f"{before.table} with the key ({', '.join(before.key)}) cannot become {plan.table} with the key "
@@ -83,6 +86,7 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
     """From the columns to the triggers of the event tables, which come when all is counted."""
     return [
         *_columns(plan),
+        *_meanings(plan),
         *_indexes(plan),
         *_rights(plan),
         *upkeep_functions(plan),
@@ -108,15 +112,15 @@ def detach_script(profile: Profile) -> list[str]:
     return [f"select modelpack.detach({literal(qualified(profile.table))})"]
 
 
-def generated_functions(profile: Profile) -> dict[str, str]:
+def generated_functions(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
     """Name and body of each function that `op.create_scoring(profile)` makes, but for those of `templates`."""
-    made = (_FUNCTION.fullmatch(statement) for statement in attach_script(profile))
+    made = (_FUNCTION.fullmatch(statement) for statement in attach_script(profile, meanings))
     return {found["name"]: found["body"] for found in made if found}
 
 
-def templates(profile: Profile) -> dict[str, str]:
+def templates(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
     """The statements that a promotion fills in and runs, by the column of `modelpack.profile` that keeps them."""
-    plan = make_plan(profile)
+    plan = make_plan(profile, meanings)
     return {
         "score_function": score_function(plan),
         "rescore_function": rescore_function(plan),
@@ -141,6 +145,16 @@ def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
     return [
         f"select modelpack.lock_tables(array_remove(array[{', '.join(tables)}]::regclass[], null), "
         f"{literal(plan.table)}, {literal(mode)})"
+    ]
+
+
+def _meanings(plan: Plan) -> list[str]:
+    if plan.meanings is not None:
+        return []
+    asked = dict.fromkeys(reading for _, reading in readings(plan.declared))
+    return [
+        f"select modelpack.check_meaning({literal(r.table)}, {literal(r.sql)}, {literal(r.alias)}, {str(r.condition).lower()})"
+        for r in asked
     ]
 
 
@@ -176,11 +190,11 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
     return [
         ("relation", literal(plan.table)),
-        ("declaration", literal(json.dumps(plan.profile.to_dict(), sort_keys=True)) + "::jsonb"),
+        ("declaration", literal(json.dumps(plan.declared.to_dict(), sort_keys=True)) + "::jsonb"),
         ("entity_key", literal(plan.key_text("$row$"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        *((column, _template(text)) for column, text in templates(plan.profile).items()),
+        *((column, _template(text)) for column, text in templates(plan.declared, plan.meanings).items()),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
 
@@ -231,13 +245,13 @@ def _columns(plan: Plan) -> list[str]:
 
 
 def _explain(plan: Plan, name: str) -> str:
-    for event in plan.events:
-        if name in event.event.features:
-            settings = event.event.features[name].to_dict()
+    for event in plan.declared.events:
+        if name in event.features:
+            settings = event.features[name].to_dict()
             kind = settings.pop("kind")
             inside = ", ".join(f"{k}={v!r}" for k, v in settings.items())
-            where = f" where {event.event.where}" if event.event.where else ""
-            return f"{kind}({inside}) of {event.event.table}{where}"
+            where = f" where {event.where}" if event.where else ""
+            return f"{kind}({inside}) of {event.table}{where}"
     return name
 
 

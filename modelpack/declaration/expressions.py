@@ -1,7 +1,9 @@
 """SQL expressions that a declaration carries: `where="severity > 1"`, `expression("spend / 12")`.
 
 An expression reads the columns of one row and nothing else. Its text is kept as the user wrote it;
-the only change is that each column gets the name of its row in front.
+the only change is that each column gets the name of its row in front. Where the triggers, whose search_path is
+pg_catalog alone, would take an operator or a function of it for another one, they get the text that
+`modelpack.resolve` writes, in which all are qualified.
 """
 
 from __future__ import annotations
@@ -19,6 +21,23 @@ _UNSTEADY = {
     "nextval", "gen_random_uuid", "current_setting", "currentdate", "currenttimestamp", "currenttime",
     "currentuser", "sessionuser", "rand", "uuid", "getdate", "localtime", "localtimestamp",
 }  # fmt: skip
+
+
+class Resolved(str):
+    """A condition over the event row `e` as the server has resolved it: no search_path decides about it any more."""
+
+    __slots__ = ()
+
+
+def over_event(where: str) -> str:
+    """A condition of a declaration as SQL over the event row `e`."""
+    return f"({where if isinstance(where, Resolved) else Expression(where, what='where=').over('e')})"
+
+
+def check_condition(where: str, what: str) -> None:
+    """Raise DeclarationError for what cannot be a condition over one row."""
+    if not isinstance(where, Resolved):
+        Expression(where, what=what)
 
 
 class Expression:
@@ -66,22 +85,23 @@ class Expression:
                     f"{what} is {self.text!r}: {name.lower()}() does not depend on the row alone, so a stored "
                     "feature could not stay exact; use a window or age() for what moves with time"
                 )
-            if isinstance(node, exp.Column):
-                if node.table:
-                    raise DeclarationError(
-                        f"{what} is {self.text!r}: write {node.name} instead of {node.sql(dialect='postgres')}; "
-                        "the row is known"
-                    )
-                identifier = node.this
-                start = identifier.meta.get("start")
-                if start is None:
-                    raise DeclarationError(
-                        f"{what} is {self.text!r}: cannot tell where {node.name} stands in it"
-                    )
-                self._spots.append(int(start) - len("select "))
-                name = identifier.name if identifier.args.get("quoted") else identifier.name.lower()
-                if name not in self.columns:
-                    self.columns.append(name)
+            if isinstance(node, exp.Column) and not isinstance(node.parent, exp.Collate):
+                self._column(node, what)
+
+    def _column(self, node: exp.Column, what: str) -> None:
+        if node.table:
+            raise DeclarationError(
+                f"{what} is {self.text!r}: write {node.name} instead of {node.sql(dialect='postgres')}; "
+                "the row is known"
+            )
+        identifier = node.this
+        start = identifier.meta.get("start")
+        if start is None:
+            raise DeclarationError(f"{what} is {self.text!r}: cannot tell where {node.name} stands in it")
+        self._spots.append(int(start) - len("select "))
+        name = identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+        if name not in self.columns:
+            self.columns.append(name)
 
     def over(self, row: str) -> str:
         """The expression with every column read from `row` (an alias, or a marker replaced later)."""

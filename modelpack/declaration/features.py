@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from modelpack.declaration.duration import duration
-from modelpack.declaration.expressions import Expression
+from modelpack.declaration.expressions import check_condition
 from modelpack.errors import DeclarationError
 
 
@@ -35,7 +35,7 @@ class Feature:
         if self.window is not None:
             duration(self.window, what=f"the window of {self.kind}()")
         if self.where is not None:
-            Expression(self.where, what=f"where= of {self.kind}()")
+            check_condition(self.where, f"where= of {self.kind}()")
 
     def to_dict(self) -> dict[str, Any]:
         """The feature as JSON: its kind and the settings that were given."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from modelpack.declaration.expressions import Expression
+from modelpack.declaration.expressions import check_condition
 from modelpack.declaration.features import Decayed, Feature, First, Last, feature_from_dict
 from modelpack.declaration.inputs import Input, expression
 from modelpack.errors import DeclarationError
@@ -80,7 +80,7 @@ class Event:
         if self.on_delete not in ("subtract", "keep"):
             raise DeclarationError(f'{what}: on_delete={self.on_delete!r}, expected "subtract" or "keep"')
         if self.where is not None:
-            Expression(self.where, what=f"where= of {what}")
+            check_condition(self.where, f"where= of {what}")
         if self.key is not None:
             object.__setattr__(self, "key", _key(self.key, what))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import psycopg
 import pytest
-from support import Session, attach, rows, wrong
+from sqlalchemy.exc import DBAPIError
+from support import Session, attach, linear_score, publish, rows, value, wrong
 
-from modelpack import Event, Profile, count, distinct, first, last, maximum, minimum
+from modelpack import Event, Profile, Score, count, distinct, first, last, maximum, minimum
 from modelpack.declaration.features import Feature
+from modelpack.errors import DeclarationError
 
 # whose = ignores the case of letters, and whose smallest is the largest
 WORD = """
@@ -141,3 +144,156 @@ def test_values_are_compared_as_their_type_compares_them(database: str, psql: Se
     ):
         psql.execute(change)
         right(psql, kind.path)
+
+
+# what an expression says of a citext, a text and an amount, to a session that finds citext's operators
+CONDITIONS = [
+    "v = 'A'",
+    "v <> 'a'",
+    "v in ('A', 'B')",
+    "v not in ('A', 'b')",
+    "v = any (array['A', 'B']::citext[])",
+    "v like 'A%'",
+    "v not like '%B'",
+    "v ~ '^A'",
+    "v between 'A' and 'B'",
+    "v < 'B' or v is null",
+    "(v, amount) = ('A', 2)",
+    "(v, v) >= ('A', 'B')",
+    "case when v = 'A' then amount > 1 else amount > 3 end",
+    "coalesce(v, 'X') = 'x'",
+    "greatest(v, 'B') = 'b'",
+    "position('A' in v::text) > 0 and v = 'a'",
+    "split_part(v, 'B', 2) = ''",
+    "replace(v, 'A', 'z') = 'z'",
+    "v::text = 'A'",
+    "s = 'A'",
+    "s in ('A', 'b')",
+    "amount > 1.5 and s is distinct from 'a'",
+    "twice(amount) > 4",
+    "amount << 3",
+]
+OWN = """
+create function public.twice(numeric) returns numeric language sql immutable return $1 * 2;
+create function public.much_less(numeric, integer) returns boolean language sql immutable return $1 + 1 < $2;
+create operator public.<< (leftarg = numeric, rightarg = integer, function = public.much_less);
+"""
+EVENTS = """
+create table customer (customer_id bigint primary key, plan citext default 'Gold');
+create table visit (visit_id integer primary key, customer_id bigint, at timestamptz default now(), v citext, s text, amount numeric);
+"""
+VALUES = ", ".join(
+    f"({number}, {number % 2}, now(), {v}, {s}, {number % 5})"
+    for number, (v, s) in enumerate((v, s) for v in ("null", "'a'", "'A'", "'Ab'", "'b'", "'B'", "'z'") for s in ("null", "'a'", "'A'"))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", ["public", "elsewhere"])
+def test_conditions_mean_what_they_mean_to_who_declares_them(
+    database: str, psql: Session, schema: str
+) -> None:
+    path = "public" if schema == "public" else "public, elsewhere"
+    psql.execute(
+        f"create schema elsewhere; create extension citext schema {schema}; set search_path = {path}"
+    )
+    psql.execute(OWN + EVENTS)
+    psql.execute(f"alter database {psql.info.dbname} set search_path = {path}")
+    features: dict[str, Feature] = {}
+    for number, where in enumerate(CONDITIONS):
+        features[f"n{number}"] = count(where=where)
+        features[f"w{number}"] = count(where=where, window="1 day")
+    visits = Event("visit", at="at", features=features)
+    inputs = {"golden": "case when plan = 'gold' then 1 else 0 end", "many": "twice(n0)"}
+    profile = Profile("customer", key="customer_id", events=[visits], scores=[Score("churn", inputs=inputs)])
+    attach(database, profile)
+    publish(psql, "churn", ["golden", "many"], [2.0, 0.5])
+    psql.execute("set search_path = pg_catalog")  # whoever brings the events has another path
+    for statement in (
+        f"insert into public.visit values {VALUES}",
+        "update public.visit set v = 'A' where visit_id % 4 = 0",
+        "delete from public.visit where visit_id % 5 = 0",
+        "insert into public.visit values (99, 1, now(), 'A', 'A', 7)",
+    ):
+        psql.execute(statement)
+        assert wrong(psql, "public.customer") == []
+        psql.execute(f"set search_path = {path}")
+        for number, where in enumerate(CONDITIONS):
+            truth = f"select customer_id, count(*) filter (where {where}) from visit group by 1 order by 1"
+            for name in (f"n{number}", f"w{number}"):
+                stored = rows(psql, f"select customer_id, {name} from customer order by 1")
+                assert stored == rows(psql, truth), where
+        for churn, golden, many in rows(
+            psql, "select churn, (plan = 'gold')::integer, twice(n0) from customer"
+        ):
+            assert churn == pytest.approx(linear_score([2.0, 0.5], 0.0, [golden, float(many)]), abs=1e-6)
+        psql.execute("set search_path = pg_catalog")
+    # a session that finds none of it verifies and counts the same
+    before = rows(psql, "select * from public.customer order by 1")
+    psql.execute("call modelpack.rebuild('public.customer')")
+    assert rows(psql, "select * from public.customer order by 1") == before
+    assert declared(psql) == CONDITIONS[0]
+    attach(database, profile)  # nothing has changed, so this changes nothing
+    assert rows(psql, "select * from public.customer order by 1") == before
+
+
+def declared(session: Session) -> str:
+    """The condition of the first feature as it is stored: as the user wrote it."""
+    return str(value(session, "select declaration #>> '{events,0,features,0,where}' from modelpack.profile"))
+
+
+UNNAMED = [
+    "{} is distinct from 'A'", "nullif({}, 'A') is null", "case {} when 'A' then true end", "({}, amount) >= ('A', 2)",
+]  # fmt: skip
+
+
+def test_an_expression_that_names_no_operator_of_such_a_type_is_refused(database: str, psql: Session) -> None:
+    psql.execute("create extension citext;" + EVENTS)
+    for where in UNNAMED:
+        visits = Event("visit", features={"n": count(where=where.format("v"))})
+        with pytest.raises(DeclarationError, match=r"lives outside pg_catalog.*Name the operator"):
+            attach(database, Profile("customer", key="customer_id", events=[visits]))
+    features: dict[str, Feature] = {
+        f"n{number}": count(where=where.format("s")) for number, where in enumerate(UNNAMED)
+    }
+    attach(database, Profile("customer", key="customer_id", events=[Event("visit", features=features)]))
+
+
+@pytest.mark.parametrize("where", ["v = 'A'", "s = 'A'", "v operator(public.=) 'A'"])
+def test_a_script_is_refused_where_the_triggers_would_read_it_otherwise(psql: Session, where: str) -> None:
+    from modelpack.compile.script import attach_script
+
+    psql.execute("create extension citext;" + EVENTS)
+    visits = Event("visit", features={"n": count(where=where)})
+    script = ";".join(attach_script(Profile("customer", key="customer_id", events=[visits]))).encode()
+    if where == "v = 'A'":
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="would mean something else"):
+            psql.execute(script)
+        return
+    psql.execute(script)
+    psql.execute(f"insert into visit values {VALUES}")
+    truth = f"select customer_id, count(*) filter (where {where}) from visit group by 1 order by 1"
+    assert rows(psql, "select customer_id, n from customer order by 1") == rows(psql, truth)
+
+
+def test_a_date_is_the_one_of_who_declares_it(database: str, psql: Session) -> None:
+    psql.execute(f"alter database {psql.info.dbname} set datestyle = 'ISO, DMY'")
+    psql.execute("create table customer (customer_id bigint primary key)")
+    psql.execute("create table visit (customer_id bigint, day date)")
+    visits = Event("visit", features={"n": count(where="day >= '02/01/2024'")})
+    attach(database, Profile("customer", key="customer_id", events=[visits]))
+    for style in ("ISO, MDY", "ISO, DMY", "German"):
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute(f"set datestyle = '{style}'")
+            session.execute(
+                "insert into visit values (1, '2024-01-01'), (1, '2024-01-02'), (1, '2024-02-01')"
+            )
+            assert wrong(session) == []
+    assert rows(psql, "select n from customer") == [(6,)]
+
+
+def test_a_feature_column_of_another_collation_is_refused(database: str, psql: Session) -> None:
+    psql.execute("create table customer (customer_id bigint primary key, first_v text)")
+    psql.execute('create table visit (customer_id bigint, at date, v text collate "C")')
+    visits = Event("visit", at="at", features={"first_v": first("v")})
+    with pytest.raises(DBAPIError, match="has the collation"):
+        attach(database, Profile("customer", key="customer_id", events=[visits]))

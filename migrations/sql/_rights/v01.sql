@@ -21,7 +21,8 @@ grant execute on function modelpack.server_wheels() to modelpack_owner;
 grant execute on function modelpack.chunks(regclass, bigint, integer, integer), modelpack.falls_to(integer, integer, bigint) to modelpack_publisher;
 grant execute on function modelpack.find_profile(regclass) to modelpack_publisher, modelpack_monitor;
 -- so is a declaration held against its tables
-grant execute on function modelpack.column_type(regclass, text), modelpack.check_key_columns(text, text[], text, text[])
+grant execute on function modelpack.column_type(regclass, text), modelpack.check_key_columns(text, text[], text, text[]),
+      modelpack.view_meaning(text), modelpack.resolve(text, text, text, boolean, text, text)
    to modelpack_publisher, modelpack_reader, modelpack_monitor;
 -- a training set is computed by who reads the events, with the arithmetic of the triggers
 grant execute on function modelpack.amount(numeric), modelpack.amount(smallint), modelpack.amount(integer), modelpack.amount(bigint),
