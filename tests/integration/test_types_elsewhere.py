@@ -193,9 +193,8 @@ def test_conditions_mean_what_they_mean_to_who_declares_them(
     database: str, psql: Session, schema: str
 ) -> None:
     path = "public" if schema == "public" else "public, elsewhere"
-    psql.execute(
-        f"create schema elsewhere; create extension citext schema {schema}; set search_path = {path}"
-    )
+    psql.execute("create schema elsewhere; grant usage on schema elsewhere to public")
+    psql.execute(f"create extension citext schema {schema}; set search_path = {path}")
     psql.execute(OWN + EVENTS)
     psql.execute(f"alter database {psql.info.dbname} set search_path = {path}")
     features: dict[str, Feature] = {}

@@ -44,7 +44,7 @@ begin
       raise exception using
         errcode = 'feature_not_supported',
         message = 'it compares, without naming an operator, values of a type that lives outside pg_catalog',
-        detail = format('To the triggers it would mean: %s', v_written),
+        detail = format('To the triggers it would mean: %s', regexp_replace(v_written, '\s+', ' ', 'g')),
         hint = 'Name the operator: write a = b instead of CASE a WHEN b, a IS DISTINCT FROM b or NULLIF(a, b), and compare the columns of rows one by one.';
     end if;
   end if;
