@@ -53,6 +53,23 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
         text = "".join(c if c.isprintable() else "?" for c in text[:60])
         return f'"{text}"' + ("…" if len(raw) > 60 else "")
 
+    def reads(how: object) -> bool:
+        """Whether it says in bounds how a text becomes words: see pack_texts."""
+        if not isinstance(how, dict) or how.get("kind") not in ("word", "char", "char_wb"):
+            return False
+        numbers = [
+            how.get("length"),
+            *(r if isinstance(r := how.get("ngram_range"), list) and len(r) == 2 else [0]),
+        ]
+        stop = how.get("stop_words")
+        return (
+            all(type(n) is int and 1 <= n <= 20 for n in numbers)
+            and isinstance(how.get("lowercase"), bool)
+            and how.get("strip_accents") in (None, "ascii", "unicode")
+            and isinstance(stop, list)
+            and all(isinstance(word, str) for word in stop)
+        )
+
     # -- the signature and the golden rows -------------------------------------------------------------------
     if len(signature) > 1 << 20 or len(golden) > 16 << 20:
         refuse(
@@ -75,6 +92,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
             and entry.get("type") in ("number", "text")
             and isinstance(entry.get("missing"), bool)
             and isinstance(entry.get("missing_token"), (str, type(None)))
+            and (entry.get("analyzer") is None or (entry["type"] == "text" and reads(entry["analyzer"])))
         )
         if not fits:
             refuse(f"its signature has the input {shown(json.dumps(entry))}", form)

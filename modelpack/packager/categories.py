@@ -20,7 +20,7 @@ _INDICES = "_transformer_to_input_indices"
 def column_categories(estimator: Any, names: Sequence[str]) -> dict[str, frozenset[Any]]:
     """For each column that a fitted encoder reads as it is, the values that it knows, without the missing one."""
     known: dict[str, set[Any]] = {}
-    for step, columns in _steps(estimator, tuple(names)):
+    for step, columns in steps_of(estimator, names):
         categories = getattr(step, "categories_", None)
         if isinstance(categories, list) and len(categories) == len(columns):
             for name, values in zip(columns, categories, strict=True):
@@ -36,7 +36,7 @@ def text_columns(estimator: Any, names: Sequence[str]) -> frozenset[str]:
         for n, values in column_categories(estimator, names).items()
         if any(isinstance(v, str) for v in values)
     }
-    for step, columns in _steps(estimator, tuple(names)):
+    for step, columns in steps_of(estimator, names):
         if hasattr(step, "vocabulary_"):
             texts.update(columns)
         filled = getattr(step, "statistics_", None)
@@ -65,24 +65,24 @@ def check_types(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame)
         )
 
 
-def _steps(estimator: Any, names: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def steps_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, tuple[str, ...]]]:
     """Every step that is given columns of the sample, in their order, with their names."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
-            yield from _steps(step, names)
+            yield from steps_of(step, names)
             if isinstance(step, ColumnTransformer | FeatureUnion) or hasattr(step, "vocabulary_"):
                 return  # what comes behind it are other columns
     elif isinstance(estimator, ColumnTransformer):
         for name, step, _ in getattr(estimator, "transformers_", ()):
             at = getattr(estimator, _INDICES, {}).get(name, ())
             if all(n < len(names) for n in at):
-                yield from _steps(step, tuple(names[n] for n in at))
+                yield from steps_of(step, tuple(names[n] for n in at))
     elif isinstance(estimator, FeatureUnion):
         for _, step in estimator.transformer_list:
-            yield from _steps(step, names)
+            yield from steps_of(step, names)
     elif isinstance(estimator, BaseEstimator):
-        yield estimator, names
+        yield estimator, tuple(names)
         for value in vars(estimator).values():  # a search, a calibrator, a vote over whole pipelines
             for part in value if isinstance(value, list) else [value]:
                 if isinstance(part, Pipeline | ColumnTransformer | FeatureUnion):
-                    yield from _steps(part, names)
+                    yield from steps_of(part, names)

@@ -21,6 +21,8 @@ class Column:
 
     name: str
     type: InputType
+    analyzer: dict[str, Any] | None = None
+    """How a text vectoriser reads it, where one does: see `modelpack.packager.texts`."""
 
 
 def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:
@@ -50,7 +52,7 @@ def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:
                 f"Expected: {', '.join(expected)}. Found: {', '.join(found)}."
             )
     else:
-        count = getattr(estimator, "n_features_in_", None)
+        count = 1 if reads_one_text(estimator) else getattr(estimator, "n_features_in_", None)
         if count is None:
             raise PackagingError(
                 f"The {type(estimator).__name__} does not say how many inputs it has (n_features_in_): "
@@ -99,3 +101,11 @@ def is_missing(value: object) -> bool:
     if value is None or value is pd.NA or value is pd.NaT:
         return True
     return isinstance(value, float | np.floating) and math.isnan(value)
+
+
+def reads_one_text(estimator: Any) -> bool:
+    """Whether it was fitted on a series of texts: a vectoriser comes first, outside any ColumnTransformer."""
+    while getattr(estimator, "steps", None):
+        estimator = estimator.steps[0][1]
+    union = getattr(estimator, "transformer_list", None) or ()
+    return hasattr(estimator, "vocabulary_") or (len(union) > 0 and all(reads_one_text(s) for _, s in union))

@@ -60,7 +60,7 @@ class _Graph:
 
     def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
         made = output or str(self._scope.get_unique_variable_name(kind.lower()))
-        domain = _ML if kind in ("LabelEncoder", "OneHotEncoder") else ""
+        domain = _DOMAINS.get(kind, "")
         name = self._scope.get_unique_operator_name(kind)
         self._container.add_node(
             kind, inputs, [made], op_domain=domain, op_version=_VERSIONS.get(kind), name=name, **attributes
@@ -78,7 +78,8 @@ class _Graph:
                 yield name, value.type
 
 
-_VERSIONS = {"LabelEncoder": 2, "OneHotEncoder": 1}
+_DOMAINS = {"LabelEncoder": _ML, "OneHotEncoder": _ML, "Tokenizer": "com.microsoft"}
+_VERSIONS = {"LabelEncoder": 2, "OneHotEncoder": 1, "Tokenizer": 1}
 
 
 def _width(operator: Any) -> int:

@@ -41,10 +41,11 @@ def apply() -> None:
     import skl2onnx  # registers the converters
     from skl2onnx.common import _container, _registration, tree_ensemble
 
-    from modelpack.packager import converters
+    from modelpack.packager import converters, vectorisers
 
     assert skl2onnx
     converters.register()
+    vectorisers.register()
     _replace(tree_ensemble.add_tree_to_attribute_pairs, _add_tree)
     _replace(tree_ensemble.add_tree_to_attribute_pairs_hist_gradient_boosting, _add_histogram_tree)
     _replace(tree_ensemble.sklearn_threshold, _threshold)

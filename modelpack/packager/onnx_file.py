@@ -241,6 +241,14 @@ def _refuse(model: Any) -> None:
         raise PackagingError(
             "The file was exported by modelpack, with signature and proof: modelpack import FILE."
         )
+    for node in model.graph.node:
+        changes = [a.s for a in node.attribute if a.name == "case_change_action"]
+        if node.op_type == "StringNormalizer" and changes not in ([], [b"NONE"]):
+            raise PackagingError(
+                "The file changes the case of texts (StringNormalizer), which needs a locale of the server and is not what "
+                "Python does. Publish the fitted estimator itself, or export the file without it and lower the case in SQL: "
+                'Score(…, inputs={"note": expression("lower(note)")}).'
+            )
     tensors = [*model.graph.initializer]
     tensors += [a.t for node in model.graph.node for a in node.attribute if a.HasField("t")]
     if any(t.external_data or t.data_location == TensorProto.EXTERNAL for t in tensors):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from modelpack.errors import ModelpackError, PackagingError
-from modelpack.packager.columns import Column, is_missing
+from modelpack.packager.columns import Column, is_missing, reads_one_text
 from modelpack.packager.output import Target
 from modelpack.packager.signature import Cell
 
@@ -70,6 +70,7 @@ class Oracle:
         self._dtypes = {c.name: sample[c.name].dtype for c in columns}
         self._target = target
         self._named = hasattr(estimator, "feature_names_in_")
+        self._one_text = reads_one_text(estimator)
         self._markers = {c.name: _missing_marker(sample[c.name]) for c in columns}
 
     def set_marker(self, name: str, marker: Any) -> None:
@@ -109,6 +110,8 @@ class Oracle:
         frame = self.frame(rows)
         if self._named:
             return frame
+        if self._one_text:
+            return frame.iloc[:, 0]
         text = any(c.type == "text" for c in self._columns)
         return frame.to_numpy(dtype=object if text else np.float64)
 

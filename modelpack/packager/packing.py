@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
+from modelpack.packager.analyzers import with_analyzers, words_of
 from modelpack.packager.categories import check_types
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
@@ -30,7 +31,7 @@ from modelpack.packager.normal_form import NormalForm, normalise
 from modelpack.packager.oracle import Oracle, Row, rows_of
 from modelpack.packager.output import Target, choose_target
 from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
-from modelpack.packager.probes import plain_probes, threshold_probes
+from modelpack.packager.probes import plain_probes, text_probes, threshold_probes
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
 from modelpack.packager.thresholds import settle
@@ -102,7 +103,7 @@ def package(
     """
     if isinstance(sample, pd.DataFrame):
         sample = manageable(sample.rename(columns=str))
-    columns = model_columns(estimator, sample)
+    columns = with_analyzers(estimator, model_columns(estimator, sample))
     check_types(estimator, columns, sample)
     target = choose_target(estimator, positive_class)
     made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
@@ -188,6 +189,7 @@ def _ask(
     probes = plain_probes(columns, accepted, texts, rng)
     if ranks_neighbours(estimator):
         probes = [p for p in probes if p.kind != "large integer"]
+    probes += text_probes(columns, accepted, words_of(estimator), rng)
     probes += threshold_probes(estimator, oracle, columns, accepted, rng)
     more, more_reasons = oracle.scores([p.row for p in probes])
     reasons |= {n + len(rows): reason for n, reason in more_reasons.items()}
@@ -285,7 +287,7 @@ def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -
 
 def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
     inputs = tuple(
-        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None)
+        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None, c.analyzer)
         for c, m in zip(columns, missing, strict=True)
     )
     return Signature(inputs, output)

@@ -219,8 +219,15 @@ def _rank_changes(wanted: Floats, found: Floats) -> int:
     return int((rises & falls).sum())
 
 
+def _short(cell: object) -> str:
+    shown = repr(cell)
+    return shown if len(shown) <= 200 else f"{shown[:200]}…"
+
+
 def _describe(expected: Expected, found: Floats, n: int, kinds: Sequence[str]) -> str:
-    cells = ", ".join(f"{c.name}={v!r}" for c, v in zip(expected.columns, expected.rows[n], strict=True))
+    cells = ", ".join(
+        f"{c.name}={_short(v)}" for c, v in zip(expected.columns, expected.rows[n], strict=True)
+    )
     if n < expected.sample_rows:
         place = f"sample row {n}"
     else:

@@ -92,6 +92,31 @@ def plain_probes(
     return probes
 
 
+def text_probes(
+    columns: Sequence[Column], rows: Sequence[Row], words: Sequence[str], rng: np.random.Generator
+) -> list[Probe]:
+    """Texts that a vectoriser may read in another way, in the columns that one reads.
+
+    Args:
+        words: what the fitted vectorisers know.
+    """
+    one, two = [str(w) for w in rng.choice(words, 2)] if words else ("one", "two")
+    texts = [
+        f"{one} {two}", f"{one.upper()} {two.title()}", f"{one}{two}", f"{one}-{two}", f"{one}_{two}", f"{one}'s {two}’s",
+        f"{one},{two};({one})!", f"{one}\n{two}\t{one}\r\n", f"  {one}   {two}  ", f"{one} never-seen-before {two}", f"{one}1 2{two} 42",
+        f"{one} {one} {one}", "the and of a", "don't can’t l'été", "naïve café NAI\u0308VE CAFÉ ＣＡＦＥ ﬁn", "GRÖSSE größe STRASSE straße",
+        "İstanbul ısı ΣΊΣΥΦΟΣ ǅ", "नमस्ते 你好 こんにちは สวัสดี שלום", f"{one}🎉{two} 👩‍👩‍👧 ½ ² Ⅷ ٣", f"{one}\u00a0{two}\u2028{one}\u200d{two}\x1f{one}",
+        "...", "\n", "x", f"{one} {two} " * 2000,
+    ]  # fmt: skip
+    probes = []
+    for at, column in enumerate(columns):
+        for text in texts if column.analyzer else ():
+            row = list(rows[int(rng.integers(0, len(rows)))])
+            row[at] = text
+            probes.append(Probe(row, "text", column.name, at))
+    return probes
+
+
 def threshold_probes(
     estimator: Any,
     oracle: Oracle,

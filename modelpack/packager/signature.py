@@ -33,7 +33,8 @@ Cell = float | str | None
 class Input:
     """One named input.
 
-    `missing_token`: what the model receives for a missing text, where it takes one.
+    `missing_token`: what the model receives for a missing text, where it takes one. `analyzer`: how a text vectoriser
+    reads it, where one does (`modelpack.packager.analyzers`): the model then receives its words.
 
     `missing`: whether the estimator itself scores a row in which this input is missing. When it does not,
     such a row has no score.
@@ -43,11 +44,14 @@ class Input:
     type: InputType
     missing: bool
     missing_token: str | None = None
+    analyzer: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         form: dict[str, Any] = {"name": self.name, "type": self.type, "missing": self.missing}
         if self.missing_token is not None:
             form["missing_token"] = self.missing_token
+        if self.analyzer is not None:
+            form["analyzer"] = self.analyzer
         return form
 
 
@@ -101,7 +105,7 @@ class Signature:
         output = form["output"]
         return cls(
             tuple(
-                Input(i["name"], i["type"], bool(i["missing"]), i.get("missing_token"))
+                Input(i["name"], i["type"], bool(i["missing"]), i.get("missing_token"), i.get("analyzer"))
                 for i in form["inputs"]
             ),
             Output(output["kind"], output.get("class"), output.get("name", "score")),

@@ -13,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from support import Session, attach, row, rows, value
 
 from modelpack import Event, Profile, Score, count, expression, total
@@ -279,3 +283,40 @@ def test_numbers_of_the_training_set_are_floats_though_all_are_missing(database:
     engine.dispose()
     assert [frame[n].dtype for n in ("age", "active", "n", "spend")] == [np.dtype("float64")] * 4
     assert frame["customer_id"].dtype == np.dtype("int64")
+
+
+def test_a_text_vectoriser_scores_in_the_database_as_in_python(database: str, psql: Session) -> None:
+    make(database, psql, {"note": "text"})
+    rng = np.random.default_rng(0)
+    words = ["refund", "late", "don't", "café", "größe", "e-mail", "order", "x2", "a"]
+    sample = pd.DataFrame({"note": [" ".join(rng.choice(words, 5)) for _ in range(120)]})
+    label = sample["note"].str.contains("refund")
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), strip_accents="unicode", stop_words=["late"])
+    model = make_pipeline(make_column_transformer((vectoriser, "note")), LogisticRegression(C=5)).fit(
+        sample, label
+    )
+    engine = make_engine(database)
+    registry = Registry(engine)
+    registry.publish(model, name="churn", sample=sample, promote=True)
+    notes = [
+        "Refund, please: the CAFÉ's order",
+        "GRÖSSE x2\ne-mail\trefund",
+        "",
+        "नमस्ते 🎉 refund",
+        "the order" * 900,
+        "İ Σ",
+    ]
+    psql.cursor().executemany(
+        "insert into customer (customer_id, note) values (%s, %s)", list(enumerate(notes))
+    )
+    psql.execute("insert into customer (customer_id) values (99)")
+    expected = model.predict_proba(pd.DataFrame({"note": notes}))[:, 1].tolist()
+    stored = rows(psql, "select churn, churn_stale from customer order by customer_id")
+    assert [score for score, _ in stored[:-1]] == pytest.approx(expected, abs=1e-6)
+    assert stored[-1] == (None, "input note is NULL, which the model does not take")
+    assert registry.predict("churn", {"note": notes[0]}) == pytest.approx(expected[0], abs=1e-6)
+    assert rows(psql, "select text_inputs[1] from modelpack.prediction order by entity_key::integer") == [
+        (n,) for n in notes
+    ]
+    assert value(psql, "select modelpack.examine_golden(version_id) from modelpack.version") is None
+    engine.dispose()
