@@ -22,13 +22,28 @@ MIN_SERVER = 140000
 
 
 def create_schema() -> str:
-    """The schema comes first: the version table lives in it."""
-    return "create schema if not exists modelpack"
+    """The schema comes first: the version table lives in it. One of somebody else may have functions under our names."""
+    return """do $schema$
+begin
+  if exists (select from pg_catalog.pg_namespace as n join pg_catalog.pg_roles as r on r.oid = n.nspowner
+              where n.nspname = 'modelpack' and not r.rolsuper) then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = 'there is a schema modelpack already, and it belongs to no superuser',
+      detail = 'Its owner could put functions of his own in the place of ours, which superusers run.',
+      hint = 'drop schema modelpack';
+  end if;
+  create schema if not exists modelpack;
+end
+$schema$"""
 
 
 def one_at_a_time() -> str:
-    """Two at once: the second waits, then finds what the first one did. Held until the transaction ends."""
-    return "select pg_advisory_xact_lock(hashtext('modelpack.install'))"
+    """Two at once: the second waits, then finds what the first one did. Held until the transaction ends.
+
+    Only a superuser can take it, and nothing but the DDL of event triggers waits for it; anybody can hold an advisory lock.
+    """
+    return "lock table pg_catalog.pg_event_trigger in exclusive mode"
 
 
 def normal_dsn(dsn: str | None) -> str:
@@ -101,8 +116,20 @@ def head() -> str:
 
 def installed(connection: Connection) -> str | None:
     """The schema version that the database has; None without one."""
-    if connection.execute(text("select to_regclass('modelpack.alembic_version')")).scalar() is None:
+    trusted = connection.execute(
+        text(
+            "select c.relkind = 'r' and pg_catalog.bool_and(r.rolsuper) from pg_catalog.pg_class as c "
+            "join pg_catalog.pg_namespace as n on n.oid = c.relnamespace join pg_catalog.pg_roles as r on r.oid in (c.relowner, n.nspowner) "
+            "where n.nspname = 'modelpack' and c.relname = 'alembic_version' group by c.relkind"
+        )
+    ).scalar()
+    if trusted is None:
         return None
+    if not trusted:  # what looks like a version may be a view with functions that run as whoever reads it
+        raise InstallError(
+            "modelpack.alembic_version is not what `modelpack install` made: a table and a schema that belong to a superuser; "
+            "as a superuser: alter schema modelpack owner to …; alter table modelpack.alembic_version owner to …"
+        )
     context = MigrationContext.configure(connection, opts={"version_table_schema": "modelpack"})
     return context.get_current_revision()
 

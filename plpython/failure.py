@@ -11,7 +11,6 @@ as $modelpack$
 {body}
 $modelpack$;
 comment on function modelpack.failure() is 'Why the last call of modelpack.score in this session gave no score.';
-alter function modelpack.failure() owner to modelpack_owner;
 revoke all on function modelpack.failure() from public;
 """
 

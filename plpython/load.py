@@ -13,7 +13,6 @@ as $modelpack$
 $modelpack$;
 comment on function modelpack.load(integer) is
   'Brings a version into the session: reads its bytes, checks their hash, makes an onnxruntime session of one thread. What fails is remembered for a second (later for longer, up to ten), so that a broken model costs little.';
-alter function modelpack.load(integer) owner to modelpack_owner;
 revoke all on function modelpack.load(integer) from public;
 """
 

@@ -13,7 +13,6 @@ as $modelpack$
 $modelpack$;
 comment on function modelpack.record_failure(integer, text, text) is
   'Writes a row of modelpack.failure_log: at most one a minute for each version and kind of failure, sessions that start at once apart. No row is ever waited for or updated.';
-alter function modelpack.record_failure(integer, text, text) owner to modelpack_owner;
 revoke all on function modelpack.record_failure(integer, text, text) from public;
 """
 

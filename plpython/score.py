@@ -12,7 +12,6 @@ as $modelpack$
 $modelpack$;
 comment on function modelpack.score(integer, double precision[], text[]) is
   'Scores one row with a version: packed inputs in, score out. NULL where there is no score; modelpack.failure() says why. Called once a row by the score triggers, which have pinned the search_path: it names nothing itself.';
-alter function modelpack.score(integer, double precision[], text[]) owner to modelpack_owner;
 revoke all on function modelpack.score(integer, double precision[], text[]) from public;
 """
 

@@ -13,7 +13,6 @@ as $modelpack$
 $modelpack$;
 comment on function modelpack.start_watchdog() is
   'Starts, once a session, the thread that ends a model which has used its time budget. modelpack.load calls it.';
-alter function modelpack.start_watchdog() owner to modelpack_owner;
 revoke all on function modelpack.start_watchdog() from public;
 """
 

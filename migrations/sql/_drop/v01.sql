@@ -7,20 +7,20 @@ begin
   drop event trigger modelpack_partitions;
   drop event trigger modelpack_dropped;
   drop event trigger modelpack_altered;
+  drop event trigger modelpack_shipped;
+  drop event trigger modelpack_shipped_drop;
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;
   drop view modelpack.versions, modelpack.failures;
   drop table modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
-             modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement,
-             modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting cascade;
+             modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement, modelpack.turn,
+             modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting, modelpack.secret cascade;
   for v_item in
     select p.oid::regprocedure as name from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
     execute format('drop routine if exists %s cascade', v_item.name);
   end loop;
-  -- the owner first: a right revoked from the owner would be missing for the next one too
-  alter schema modelpack owner to current_user;
   revoke all on schema modelpack from modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
   for v_item in
     select r.rolname as name from pg_catalog.pg_roles as r

@@ -1,23 +1,26 @@
--- Everything belongs to modelpack_owner and is nobody else's to run, but for what is granted by name.
--- server_wheels stays the superuser's: whoever owns it decides where the server's Python imports from. So do the
--- functions of the event triggers, which an event trigger needs.
+-- What runs as whoever calls it stays the superuser's, since superusers call it, too: nobody else may replace it. So do
+-- PL/Python, whose rights are those of the server, and the functions of event triggers. What runs with other rights than its
+-- caller's (SECURITY DEFINER) runs as modelpack_owner; modelpack.keep_shipped() refuses to let the owner change it.
+-- Nobody else may run any of it, but for what is granted by name.
 
 do $rights$
 declare
   v_routine record;
 begin
   for v_routine in
-    select p.oid::regprocedure as name, p.proname, p.prokind = 'p' as is_procedure
+    select p.oid::regprocedure as name,
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
-    if v_routine.proname not in ('server_wheels', 'follow_partitions', 'recount_dropped', 'recompile_altered') then
-      execute format('alter routine %s owner to modelpack_owner', v_routine.name);
-    end if;
     execute format('revoke all on routine %s from public', v_routine.name);
+    if v_routine.is_owners then
+      execute format('alter routine %s owner to modelpack_owner', v_routine.name);
+    else
+      execute format('grant execute on routine %s to modelpack_owner', v_routine.name);
+    end if;
   end loop;
 end
 $rights$;
-grant execute on function modelpack.server_wheels() to modelpack_owner;
 grant execute on function modelpack.chunks(regclass, bigint, integer, integer), modelpack.falls_to(integer, integer, bigint) to modelpack_publisher;
 grant execute on function modelpack.find_profile(regclass) to modelpack_publisher, modelpack_monitor;
 -- so is a declaration held against its tables
@@ -31,3 +34,12 @@ grant execute on function modelpack.amount(numeric), modelpack.amount(smallint),
    to modelpack_publisher, modelpack_reader, modelpack_monitor;
 -- whoever uses the package asks first whether it fits the schema
 grant select on modelpack.alembic_version to modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
+-- what modelpack.keep_shipped() keeps as it is stands in its text: no table has to be readable by everybody
+do $shipped$
+begin
+  execute (select replace(replace(pg_catalog.pg_get_functiondef('modelpack.keep_shipped()'::pg_catalog.regprocedure),
+                                  '@names@', quote_literal(array_agg(distinct f.proname order by f.proname)) || '::name[]'),
+                          '@routines@', quote_literal(array_agg(f.oid::pg_catalog.regprocedure::text order by f.oid)) || '::text[]')
+             from pg_catalog.pg_proc as f where f.pronamespace = 'modelpack'::pg_catalog.regnamespace);
+end
+$shipped$;

@@ -26,9 +26,10 @@ comment on role modelpack_approver is 'approves promotions of models that need i
 comment on role modelpack_reader is 'scores ad hoc and reads the registry without the bytes of models';
 comment on role modelpack_monitor is 'reads the registry and the prediction log';
 
-alter schema modelpack owner to modelpack_owner;
 comment on schema modelpack is 'modelpack: events keep the features of a profile, a stored model rescores it in the same transaction';
 revoke all on schema modelpack from public;
+-- no owner of the schema: he could drop what superusers own in it
+grant usage, create on schema modelpack to modelpack_owner;
 grant usage on schema modelpack to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 
 create table modelpack.setting (
@@ -63,11 +64,27 @@ insert into modelpack.setting (name, value, explanation) values
   ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
   ('trial_seconds', '20', 'seconds that the process which tries a model may take');
 
+create table modelpack.secret (
+  value uuid primary key default gen_random_uuid()
+);
+insert into modelpack.secret default values;
+comment on table modelpack.secret is 'one row that proofs of modelpack.me are made with; only modelpack_owner reads it';
+comment on column modelpack.secret.value is 'of this installation';
+
+-- a view reads its tables as its owner, but current_user in it is whoever reads the view
+create view modelpack.me as
+select current_user as role,
+       encode(sha256(convert_to(concat_ws(' ', s.value, pg_backend_pid(), extract(epoch from now()), current_user), 'UTF8')), 'hex') as proof
+  from modelpack.secret as s;
+comment on view modelpack.me is 'who reads it, with a proof that modelpack.caller() takes in the same transaction';
+comment on column modelpack.me.role is 'the role';
+comment on column modelpack.me.proof is 'nobody else can make it';
+
 create table modelpack.model (
   model text primary key,
   description text not null default '',
   created_at timestamptz not null default now(),
-  created_by name not null default session_user,
+  created_by name not null default current_user,
   requires_approval boolean not null default false,
   time_budget interval,
   disabled text,
@@ -90,7 +107,7 @@ create table modelpack.permission (
   role name not null,
   may text not null default 'manage',
   granted_at timestamptz not null default now(),
-  granted_by name not null default session_user,
+  granted_by name not null default current_user,
   primary key (model, role),
   -- whoever manages a model may also score with it
   constraint permission_may check (may in ('manage', 'predict'))
@@ -130,7 +147,8 @@ create table modelpack.version (
   lineage jsonb not null default '{}',
   note text not null default '',
   created_at timestamptz not null default now(),
-  created_by name not null default session_user,
+  created_by name not null default current_user,
+  created_login name not null default session_user,
   unique (model, version),
   -- versions count from one
   constraint version_is_positive check (version > 0)
@@ -148,14 +166,15 @@ comment on column modelpack.version.libraries is 'versions of the libraries that
 comment on column modelpack.version.lineage is 'where it comes from: fingerprints of the data, revision of the code';
 comment on column modelpack.version.note is 'what the publisher says about it';
 comment on column modelpack.version.created_at is 'when it was published';
-comment on column modelpack.version.created_by is 'who published it';
+comment on column modelpack.version.created_by is 'who published it: the role of SET ROLE, else the one that logged in';
+comment on column modelpack.version.created_login is 'who had logged in then: whoever approves the version is neither';
 
 create table modelpack.inspection (
   inspection_id bigint generated always as identity primary key,
   version_id integer not null references modelpack.version,
   sha256 text not null references modelpack.artifact,
   checked_at timestamptz not null default clock_timestamp(),
-  checked_by name not null default session_user,
+  checked_by name not null default current_user,
   onnxruntime text not null,
   numpy text not null,
   python text not null,
@@ -184,7 +203,7 @@ create table modelpack.annotation (
   name text not null,
   value jsonb,
   at timestamptz not null default clock_timestamp(),
-  by name not null default session_user,
+  by name not null default current_user,
   -- what a version can be given after it was published
   constraint annotation_kind check (kind in ('tag', 'note', 'metric')),
   -- a note has no name, the others have one
@@ -204,7 +223,7 @@ create table modelpack.approval (
   version_id integer primary key references modelpack.version,
   reason text not null default '',
   at timestamptz not null default now(),
-  by name not null default session_user
+  by name not null default current_user
 );
 comment on table modelpack.approval is 'versions that somebody other than their publisher approved';
 comment on column modelpack.approval.version_id is 'the version';
@@ -216,7 +235,7 @@ create table modelpack.retirement (
   version_id integer primary key references modelpack.version,
   reason text not null default '',
   at timestamptz not null default now(),
-  by name not null default session_user
+  by name not null default current_user
 );
 comment on table modelpack.retirement is 'versions that are out of use for good';
 comment on column modelpack.retirement.version_id is 'the version';
@@ -229,7 +248,7 @@ create table modelpack.alias (
   alias text not null,
   version integer not null,
   set_at timestamptz not null default now(),
-  set_by name not null default session_user,
+  set_by name not null default current_user,
   primary key (model, alias),
   foreign key (model, version) references modelpack.version (model, version),
   -- one word
@@ -242,6 +261,12 @@ comment on column modelpack.alias.version is 'the version that it stands for';
 comment on column modelpack.alias.set_at is 'when it was set';
 comment on column modelpack.alias.set_by is 'who set it';
 
+create table modelpack.turn (
+  name text primary key
+);
+comment on table modelpack.turn is 'locks that nobody else can take: a row while a model''s names move or its versions are counted, the table while modelpack.maintain() works';
+comment on column modelpack.turn.name is 'name of the model; after the word publish, where its versions are counted';
+
 create table modelpack.promotion (
   promotion_id bigint generated always as identity primary key,
   model text not null references modelpack.model,
@@ -251,7 +276,8 @@ create table modelpack.promotion (
   previous integer,
   reason text not null default '',
   at timestamptz not null default clock_timestamp(),
-  by name not null default session_user,
+  by name not null default current_user,
+  login name not null default session_user,
   -- a rollback goes back along the promotions; the others are history alone
   constraint promotion_action check (action in ('promote', 'rollback', 'alias', 'unalias', 'approve', 'withdraw', 'retire'))
 );
@@ -265,7 +291,8 @@ comment on column modelpack.promotion.version is 'version that the alias stands 
 comment on column modelpack.promotion.previous is 'version that it stood for before';
 comment on column modelpack.promotion.reason is 'why, in the words of who did it';
 comment on column modelpack.promotion.at is 'when';
-comment on column modelpack.promotion.by is 'who';
+comment on column modelpack.promotion.by is 'who: the role of SET ROLE, else the one that logged in';
+comment on column modelpack.promotion.login is 'who had logged in';
 
 create table modelpack.profile (
   profile_id integer generated always as identity primary key,
@@ -282,7 +309,7 @@ create table modelpack.profile (
   rebuild_function text not null,
   log_function text not null,
   applied_at timestamptz not null default now(),
-  applied_by name not null default session_user
+  applied_by name not null default current_user
 );
 comment on table modelpack.profile is 'profile tables under modelpack''s care';
 comment on column modelpack.profile.profile_id is 'number of the profile';
@@ -447,17 +474,25 @@ comment on view modelpack.versions is 'the registry: every version with its alia
 grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.promotion, modelpack.inspection, modelpack.annotation,
                 modelpack.approval, modelpack.retirement, modelpack.permission, modelpack.profile, modelpack.score, modelpack.setting
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
+grant select on modelpack.me to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
 grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;
 
+-- Tables stay the superuser's: an owner could put a view with functions of his own in the place of one that superusers read,
+-- or a trigger on one that they write. Only the log is modelpack_owner's, which makes and drops its partitions.
 do $owner$
 declare
   v_name text;
 begin
   for v_name in select c.relname from pg_catalog.pg_class as c
-                 where c.relnamespace = 'modelpack'::regnamespace and c.relkind in ('r', 'p', 'v')
-                   and c.relname <> 'alembic_version' loop
+                 where c.relnamespace = 'modelpack'::regnamespace and c.relkind in ('r', 'v') and not c.relispartition
+                   and c.relname not in ('alembic_version', 'secret') loop
+    execute format('grant select, insert, update, delete on modelpack.%I to modelpack_owner', v_name);
+  end loop;
+  for v_name in select c.relname from pg_catalog.pg_class as c
+                 where c.relnamespace = 'modelpack'::regnamespace and (c.relkind = 'p' or c.relkind = 'r' and c.relispartition) loop
     execute format('alter table modelpack.%I owner to modelpack_owner', v_name);
   end loop;
 end
 $owner$;
+grant select on modelpack.secret to modelpack_owner;

@@ -3,7 +3,8 @@ language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- A partition that joins an event table counts as an INSERT of its rows, one that leaves as a DELETE: its rows go through
--- a temporary table with the very COUNT trigger.
+-- a temporary table with the very COUNT trigger. It is read as whoever calls, an event trigger of a superuser, who may read
+-- the partition; the trigger is fired as modelpack_owner, who may have another function in its place.
 declare
   v_columns text;
   v_filled boolean;
@@ -26,10 +27,9 @@ begin
   execute format('lock table %s in share row exclusive mode', relation);
   select string_agg(format('%I', a.attname), ', ' order by a.attnum) into v_columns
     from pg_attribute as a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped;
-  execute format('create temporary table %I as select %s from %s limit 0', v_table, v_columns, partition);
-  if not joins then
-    execute format('insert into pg_temp.%I select %s from %s', v_table, v_columns, partition);
-  end if;
+  execute format('create temporary table %I as select %s from %s', v_table || '_rows', v_columns, partition);
+  execute format('create temporary table %I as select * from pg_temp.%I where %L', v_table, v_table || '_rows', not joins);
+  execute format('grant select, insert, delete on pg_temp.%I, pg_temp.%I to modelpack_owner', v_table, v_table || '_rows');
   for v_trigger in
     select t.tgname, f.proname
       from pg_trigger as t
@@ -42,12 +42,9 @@ begin
                    v_trigger.tgname, case when joins then 'insert' else 'delete' end, v_table, case when joins then 'new' else 'old' end,
                    case when joins then 'new_rows' else 'old_rows' end, v_trigger.proname);
   end loop;
-  if joins then
-    execute format('insert into pg_temp.%I select %s from %s', v_table, v_columns, partition);
-  else
-    execute format('delete from pg_temp.%I', v_table);
-  end if;
-  execute format('drop table pg_temp.%I', v_table);
+  perform modelpack.as_owner(format(case when joins then 'insert into pg_temp.%I select * from pg_temp.%I' else 'delete from pg_temp.%I' end,
+                                    v_table, v_table || '_rows'));
+  execute format('drop table pg_temp.%I, pg_temp.%I', v_table, v_table || '_rows');
 end
 $modelpack$;
 comment on function modelpack.count_partition(regclass, regclass, boolean) is

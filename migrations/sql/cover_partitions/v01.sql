@@ -12,7 +12,8 @@ begin
     select p.relid::regclass as partition, t.tgname, f.proname, t.tgtype::integer as type, t.tgoldtable, t.tgnewtable
       from pg_partition_tree(relation::regclass) as p
       join pg_trigger as t on t.tgrelid = relation::regclass and not t.tgisinternal
-      join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
+      -- one that runs as whoever writes is no COUNT trigger, and not for the owner of a table to put on that of another
+      join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.prosecdef
      where p.level > 0
        and t.tgtype & 1 = 0   -- row triggers follow by themselves
        and not exists (select from pg_trigger as o where o.tgrelid = p.relid and o.tgname = t.tgname)

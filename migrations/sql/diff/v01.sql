@@ -1,4 +1,4 @@
-create or replace function modelpack.diff(model text, first integer, second integer, rows jsonb default null)
+create or replace function modelpack.diff(me modelpack.me, model text, first integer, second integer, rows jsonb)
 returns table (part text, name text, first_value text, second_value text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -44,14 +44,22 @@ begin
   end if;
   return query
     select 'score', a.place::text, coalesce(a.score::text, a.reason), coalesce(b.score::text, b.reason)
-      from modelpack.score_rows(diff.model, diff.first, (select jsonb_agg(modelpack.only_inputs(r.value, v_first.signature) order by r.ordinality)
+      from modelpack.score_rows(me, diff.model, diff.first, (select jsonb_agg(modelpack.only_inputs(r.value, v_first.signature) order by r.ordinality)
                                                            from jsonb_array_elements(v_rows) with ordinality as r)) as a
-      join modelpack.score_rows(diff.model, diff.second, (select jsonb_agg(modelpack.only_inputs(r.value, v_second.signature) order by r.ordinality)
+      join modelpack.score_rows(me, diff.model, diff.second, (select jsonb_agg(modelpack.only_inputs(r.value, v_second.signature) order by r.ordinality)
                                                             from jsonb_array_elements(v_rows) with ordinality as r)) as b using (place)
      order by a.place;
 end
 $modelpack$;
+comment on function modelpack.diff(modelpack.me, text, integer, integer, jsonb) is 'modelpack.diff(model, first, second, rows) for who calls it.';
+revoke all on function modelpack.diff(modelpack.me, text, integer, integer, jsonb) from public;
+create or replace function modelpack.diff(model text, first integer, second integer, rows jsonb default null) returns table (part text, name text, first_value text, second_value text)
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select f.* from modelpack.me as m cross join lateral modelpack.diff(m, diff.model, diff.first, diff.second, diff.rows) as f
+$modelpack$;
 comment on function modelpack.diff(text, integer, integer, jsonb) is
   'Two versions side by side: inputs, output, metrics, libraries and lineage that differ, and the scores of the same rows (an array of named inputs; default: the golden rows of the first).';
 revoke all on function modelpack.diff(text, integer, integer, jsonb) from public;
-grant execute on function modelpack.diff(text, integer, integer, jsonb) to modelpack_reader, modelpack_publisher, modelpack_approver;
+grant execute on function modelpack.diff(text, integer, integer, jsonb), modelpack.diff(modelpack.me, text, integer, integer, jsonb) to modelpack_reader, modelpack_publisher, modelpack_approver;

@@ -1,14 +1,16 @@
-create or replace function modelpack.disable(model text, reason text default '') returns void
+create or replace function modelpack.disable(me modelpack.me, model text, reason text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
+declare
+  v_caller constant name := modelpack.caller(me, 'disable');
 begin
-  if not pg_has_role(modelpack.caller(), 'modelpack_approver', 'member') then
-    perform modelpack.check_grant(disable.model, 'disable');
+  if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
+    perform modelpack.check_grant(v_caller, disable.model, 'disable');
   end if;
   update modelpack.model as m
-     set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = session_user
+     set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = v_caller
    where m.model = disable.model;
   if not found then
     raise exception using
@@ -19,7 +21,15 @@ begin
   perform modelpack.bind_model(disable.model);
 end
 $modelpack$;
+comment on function modelpack.disable(modelpack.me, text, text) is 'modelpack.disable(model, reason) for who calls it.';
+revoke all on function modelpack.disable(modelpack.me, text, text) from public;
+create or replace function modelpack.disable(model text, reason text default '') returns void
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select modelpack.disable(m, disable.model, disable.reason) from modelpack.me as m
+$modelpack$;
 comment on function modelpack.disable(text, text) is
   'Stops a model for all sessions, from the commit of this transaction on: events and features go on, rows that would be scored keep their last score and say ''disabled: …''. No lock on an event or profile table. modelpack.enable takes it back.';
 revoke all on function modelpack.disable(text, text) from public;
-grant execute on function modelpack.disable(text, text) to modelpack_publisher, modelpack_approver;
+grant execute on function modelpack.disable(text, text), modelpack.disable(modelpack.me, text, text) to modelpack_publisher, modelpack_approver;

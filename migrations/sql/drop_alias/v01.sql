@@ -1,12 +1,14 @@
-create or replace function modelpack.drop_alias(model text, alias text, reason text default '') returns void
+create or replace function modelpack.drop_alias(me modelpack.me, model text, alias text, reason text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
+  v_caller constant name := modelpack.caller(me, 'drop_alias');
   v_previous integer;
 begin
-  perform modelpack.check_grant(drop_alias.model, 'drop an alias of');
+  perform modelpack.check_grant(v_caller, drop_alias.model, 'drop an alias of');
+  perform modelpack.take_turn(drop_alias.model);
   if drop_alias.alias = 'champion' then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -22,10 +24,19 @@ begin
       detail = format('It has: %s.', coalesce((select string_agg(a.alias, ', ' order by a.alias) from modelpack.alias as a
                                                 where a.model = drop_alias.model), 'none'));
   end if;
-  insert into modelpack.promotion (model, alias, action, previous, reason)
-  values (drop_alias.model, drop_alias.alias, 'unalias', v_previous, drop_alias.reason);
+  insert into modelpack.promotion (model, alias, action, previous, reason, by)
+  values (drop_alias.model, drop_alias.alias, 'unalias', v_previous, drop_alias.reason, v_caller);
 end
 $modelpack$;
-comment on function modelpack.drop_alias(text, text, text) is 'Takes a name off a model. champion stays: something has to score.';
+comment on function modelpack.drop_alias(modelpack.me, text, text, text) is 'modelpack.drop_alias(model, alias, reason) for who calls it.';
+revoke all on function modelpack.drop_alias(modelpack.me, text, text, text) from public;
+create or replace function modelpack.drop_alias(model text, alias text, reason text default '') returns void
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select modelpack.drop_alias(m, drop_alias.model, drop_alias.alias, drop_alias.reason) from modelpack.me as m
+$modelpack$;
+comment on function modelpack.drop_alias(text, text, text) is
+  'Takes a name off a model. champion stays: something has to score.';
 revoke all on function modelpack.drop_alias(text, text, text) from public;
-grant execute on function modelpack.drop_alias(text, text, text) to modelpack_publisher;
+grant execute on function modelpack.drop_alias(text, text, text), modelpack.drop_alias(modelpack.me, text, text, text) to modelpack_publisher;

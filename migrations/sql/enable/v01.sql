@@ -1,11 +1,13 @@
-create or replace function modelpack.enable(model text) returns void
+create or replace function modelpack.enable(me modelpack.me, model text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
+declare
+  v_caller constant name := modelpack.caller(me, 'enable');
 begin
-  if not pg_has_role(modelpack.caller(), 'modelpack_approver', 'member') then
-    perform modelpack.check_grant(enable.model, 'enable');
+  if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
+    perform modelpack.check_grant(v_caller, enable.model, 'enable');
   end if;
   update modelpack.model as m set disabled = null, disabled_at = null, disabled_by = null where m.model = enable.model;
   if not found then
@@ -17,7 +19,15 @@ begin
   perform modelpack.bind_model(enable.model);
 end
 $modelpack$;
+comment on function modelpack.enable(modelpack.me, text) is 'modelpack.enable(model) for who calls it.';
+revoke all on function modelpack.enable(modelpack.me, text) from public;
+create or replace function modelpack.enable(model text) returns void
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select modelpack.enable(m, enable.model) from modelpack.me as m
+$modelpack$;
 comment on function modelpack.enable(text) is
   'Lets a model score again that modelpack.disable stopped. Rows marked in between are scored at their next event or by CALL modelpack.rescore(profile, only_stale => true).';
 revoke all on function modelpack.enable(text) from public;
-grant execute on function modelpack.enable(text) to modelpack_publisher, modelpack_approver;
+grant execute on function modelpack.enable(text), modelpack.enable(modelpack.me, text) to modelpack_publisher, modelpack_approver;

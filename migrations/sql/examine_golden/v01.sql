@@ -27,5 +27,4 @@ return None
 $modelpack$;
 comment on function modelpack.examine_golden(integer) is
   'The first golden row of a version that does not give the expected score in this session, in words; NULL: all do. Writes nothing.';
-alter function modelpack.examine_golden(integer) owner to modelpack_owner;
 revoke all on function modelpack.examine_golden(integer) from public;

@@ -112,5 +112,4 @@ return rows
 $modelpack$;
 comment on function modelpack.examine_server() is
   'The Python that PL/Python links, its wheels and who may write their folder. One row a check.';
-alter function modelpack.examine_server() owner to modelpack_owner;
 revoke all on function modelpack.examine_server() from public;

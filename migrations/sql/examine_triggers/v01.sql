@@ -11,7 +11,10 @@ begin
   select 'fail', format('event trigger %s', w.name), case when t.oid is null then 'it is missing' else 'it is disabled' end,
          'enabled: it ' || w.purpose,
          case when t.oid is null then format('create event trigger %I on %s;', w.name, w.made) else format('alter event trigger %I enable;', w.name) end
-    from (values ('modelpack_partitions', 'keeps features exact when partitions of event tables come and go',
+    from (values ('modelpack_shipped', 'refuses to change what superusers run',
+                  $$ddl_command_end when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE TRIGGER', 'CREATE RULE', 'CREATE POLICY', 'CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX') execute function modelpack.keep_shipped()$$),
+                 ('modelpack_shipped_drop', 'refuses to drop what superusers run', 'sql_drop execute function modelpack.keep_shipped()'),
+                 ('modelpack_partitions', 'keeps features exact when partitions of event tables come and go',
                   $$ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function modelpack.follow_partitions()$$),
                  ('modelpack_dropped', 'keeps features exact when a partition is dropped',
                   $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),

@@ -4,5 +4,4 @@ as $modelpack$
 return GD.get("modelpack_failure")
 $modelpack$;
 comment on function modelpack.failure() is 'Why the last call of modelpack.score in this session gave no score.';
-alter function modelpack.failure() owner to modelpack_owner;
 revoke all on function modelpack.failure() from public;

@@ -555,5 +555,4 @@ return json.dumps({"bytes": size, "nodes": len(nodes), "operators": seen})
 $modelpack$;
 comment on function modelpack.inspect(bytea, jsonb, jsonb) is
   'Reads a model in ONNX normal form byte by byte, without running it: size, known operators only, no control flow, no functions, no other files, inputs and output as the signature says. Returns what it found; refuses in words.';
-alter function modelpack.inspect(bytea, jsonb, jsonb) owner to modelpack_owner;
 revoke all on function modelpack.inspect(bytea, jsonb, jsonb) from public;

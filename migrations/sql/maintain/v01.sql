@@ -20,7 +20,13 @@ declare
   v_count bigint;
   v_locked boolean;
 begin
-  perform pg_advisory_xact_lock(hashtext('modelpack.maintain'));
+  -- no advisory lock, which everybody may hold
+  if not modelpack.try_lock('modelpack.turn', 'share update exclusive') then
+    partition := 'prediction';
+    action := 'nothing was done: modelpack.maintain() is at work in another session, or in a transaction that is still open';
+    return next;
+    return;
+  end if;
   -- what may take long comes before all that locks others out. A B-tree, made in order, where nobody writes any more;
   -- filters of the pages that are full where somebody does (the page in hand would have its filter written with each row)
   for v_part in select l.* from modelpack.log_partitions() as l where l.upto > v_oldest and not l.indexed order by l.upto loop

@@ -1,4 +1,4 @@
-create or replace function modelpack.predict(model text, inputs jsonb, version integer default null) returns double precision
+create or replace function modelpack.predict(me modelpack.me, model text, inputs jsonb, version integer) returns double precision
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -14,7 +14,7 @@ declare
   v_taken constant text := 'the model takes: ';
   v_signature text;
 begin
-  perform modelpack.check_grant(predict.model, 'score with', 'predict');
+  perform modelpack.check_grant(modelpack.caller(me), predict.model, 'score with', 'predict');
   select m.disabled into v_disabled from modelpack.model as m where m.model = predict.model;
   if v_disabled is not null then
     raise exception using
@@ -91,7 +91,15 @@ begin
   return v_score;
 end
 $modelpack$;
+comment on function modelpack.predict(modelpack.me, text, jsonb, integer) is 'modelpack.predict(model, inputs, version) for who calls it.';
+revoke all on function modelpack.predict(modelpack.me, text, jsonb, integer) from public;
+create or replace function modelpack.predict(model text, inputs jsonb, version integer default null) returns double precision
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select modelpack.predict(m, predict.model, predict.inputs, predict.version) from modelpack.me as m
+$modelpack$;
 comment on function modelpack.predict(text, jsonb, integer) is
   'Scores named inputs ad hoc, for roles to which the model is granted, with the champion, or with the version given. A missing or unknown input is an error that lists the signature; JSON null is a missing value.';
 revoke all on function modelpack.predict(text, jsonb, integer) from public;
-grant execute on function modelpack.predict(text, jsonb, integer) to modelpack_reader, modelpack_publisher;
+grant execute on function modelpack.predict(text, jsonb, integer), modelpack.predict(modelpack.me, text, jsonb, integer) to modelpack_reader, modelpack_publisher;

@@ -1,4 +1,4 @@
-create or replace function modelpack.prove(version_id integer) returns void
+create or replace function modelpack.prove(version_id integer, caller name) returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -55,11 +55,11 @@ begin
         hint = 'Give the server the libraries that made the version (docs/operations.md), or publish again with the server''s.';
     end if;
   end loop;
-  insert into modelpack.inspection (version_id, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds)
-  values (prove.version_id, v_version.sha256, v_report ->> 'onnxruntime', v_report ->> 'numpy', v_report ->> 'python',
+  insert into modelpack.inspection (version_id, checked_by, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds)
+  values (prove.version_id, prove.caller, v_version.sha256, v_report ->> 'onnxruntime', v_report ->> 'numpy', v_report ->> 'python',
           (v_report ->> 'memory')::bigint, (v_report ->> 'load_milliseconds')::double precision,
           (v_report ->> 'row_microseconds')::double precision);
 end
 $modelpack$;
-comment on function modelpack.prove(integer) is
+comment on function modelpack.prove(integer, name) is
   'The gate before a version may score: reads its bytes (modelpack.inspect), tries it in a process of its own (modelpack.trial), and refuses it unless each golden row gives the expected score on this server within the time budget of the model. What passed is recorded in modelpack.inspection; modelpack.load loads nothing else.';

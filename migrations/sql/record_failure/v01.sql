@@ -36,5 +36,4 @@ seen[version_id, kind] = (now + 60.0, 0 if written else failures)
 $modelpack$;
 comment on function modelpack.record_failure(integer, text, text) is
   'Writes a row of modelpack.failure_log: at most one a minute for each version and kind of failure, sessions that start at once apart. No row is ever waited for or updated.';
-alter function modelpack.record_failure(integer, text, text) owner to modelpack_owner;
 revoke all on function modelpack.record_failure(integer, text, text) from public;

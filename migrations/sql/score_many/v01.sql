@@ -12,5 +12,4 @@ return "{" + ",".join(map(float.hex, many(numbers))) + "}" if many else "{}"
 $modelpack$;
 comment on function modelpack.score_many(integer, bytea) is
   'Scores rows of numbers (array_send of a float8[][], NaN for NULL) with a version, in their order. Gives the text of a float8[]: NaN for a row that modelpack.score has to look at, since only that knows what is wrong with it; {} where the model scores no row.';
-alter function modelpack.score_many(integer, bytea) owner to modelpack_owner;
 revoke all on function modelpack.score_many(integer, bytea) from public;

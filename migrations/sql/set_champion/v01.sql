@@ -1,4 +1,4 @@
-create or replace function modelpack.set_champion(model text, version integer, action text, reason text) returns void
+create or replace function modelpack.set_champion(caller name, model text, version integer, action text, reason text) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -8,14 +8,14 @@ declare
   v_previous integer;
 begin
   v_version_id := modelpack.find_version(set_champion.model, set_champion.version);
-  perform modelpack.prove(v_version_id);
+  perform modelpack.prove(v_version_id, set_champion.caller);
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';
-  insert into modelpack.alias as a (model, alias, version) values (set_champion.model, 'champion', set_champion.version)
-  on conflict (model, alias) do update set version = excluded.version, set_at = now(), set_by = session_user;
-  insert into modelpack.promotion (model, action, version, previous, reason)
-  values (set_champion.model, set_champion.action, set_champion.version, v_previous, set_champion.reason);
+  insert into modelpack.alias as a (model, alias, version, set_by) values (set_champion.model, 'champion', set_champion.version, set_champion.caller)
+  on conflict (model, alias) do update set version = excluded.version, set_at = now(), set_by = excluded.set_by;
+  insert into modelpack.promotion (model, action, version, previous, reason, by)
+  values (set_champion.model, set_champion.action, set_champion.version, v_previous, set_champion.reason, set_champion.caller);
   perform modelpack.bind_model(set_champion.model);
 end
 $modelpack$;
-comment on function modelpack.set_champion(text, integer, text, text) is
+comment on function modelpack.set_champion(name, text, integer, text, text) is
   'Makes a version the champion: proves it on this server, writes history, and binds it into the profiles that it scores.';

@@ -330,5 +330,4 @@ return json.dumps(report)
 $modelpack$;
 comment on function modelpack.trial(bytea, jsonb, jsonb) is
   'Loads a model and runs its golden rows in a process of its own, with limits of memory and time (trial_memory, trial_seconds in modelpack.setting). Returns the scores and the library versions; refuses a model that crashes, hangs or gives anything but one number a row.';
-alter function modelpack.trial(bytea, jsonb, jsonb) owner to modelpack_owner;
 revoke all on function modelpack.trial(bytea, jsonb, jsonb) from public;

@@ -1,4 +1,4 @@
-create or replace function modelpack.verify_version(model text, version integer default null) returns modelpack.inspection
+create or replace function modelpack.verify_version(me modelpack.me, model text, version integer) returns modelpack.inspection
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -9,13 +9,21 @@ declare
 begin
   v_version_id := modelpack.find_version(verify_version.model, coalesce(verify_version.version,
     (select a.version from modelpack.alias as a where a.model = verify_version.model and a.alias = 'champion')));
-  perform modelpack.prove(v_version_id);
+  perform modelpack.prove(v_version_id, modelpack.caller(me));
   select i.* into strict v_found
     from modelpack.inspection as i where i.version_id = v_version_id order by i.inspection_id desc limit 1;
   return v_found;
 end
 $modelpack$;
+comment on function modelpack.verify_version(modelpack.me, text, integer) is 'modelpack.verify_version(model, version) for who calls it.';
+revoke all on function modelpack.verify_version(modelpack.me, text, integer) from public;
+create or replace function modelpack.verify_version(model text, version integer default null) returns modelpack.inspection
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select modelpack.verify_version(m, verify_version.model, verify_version.version) from modelpack.me as m
+$modelpack$;
 comment on function modelpack.verify_version(text, integer) is
   'Puts a version (default: the champion) through the gate again, as after an upgrade of the server''s onnxruntime: bytes, trial, golden rows. Returns the record; raises where it would be refused now.';
 revoke all on function modelpack.verify_version(text, integer) from public;
-grant execute on function modelpack.verify_version(text, integer) to modelpack_publisher, modelpack_monitor;
+grant execute on function modelpack.verify_version(text, integer), modelpack.verify_version(modelpack.me, text, integer) to modelpack_publisher, modelpack_monitor;
