@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from modelpack import Registry
+from modelpack import Event, Profile, Registry, count
 from tests.integration.support import attach, row, rows, value, wrong
 from tests.support import CUSTOMER, TABLES, packaged
 
@@ -84,30 +84,42 @@ def test_no_right_is_granted_on_a_column_and_none_by_default(psql: Session) -> N
     assert rows(psql, "select defaclobjtype from pg_default_acl") == []
 
 
-def test_what_runs_with_other_rights_is_the_owners_and_pins_its_search_path(psql: Session) -> None:
+EVENT_TRIGGERS = ("follow_partitions", "recount_dropped", "recompile_altered", "keep_shipped")
+
+
+def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> None:
+    """SECURITY DEFINER runs as modelpack_owner; what runs as its caller, who may be a superuser, is a superuser's."""
     psql.execute(TABLES)
     attach(psql.info.dsn, CUSTOMER)
-    loose = rows(
+    found = psql.execute(
+        "select p.oid::regprocedure::text, p.proname, p.prosecdef, r.rolsuper, r.rolname, p.proconfig,"
+        " coalesce(obj_description(p.oid, 'pg_proc') like '%]', false)"
+        " from pg_proc as p join pg_roles as r on r.oid = p.proowner where p.pronamespace = 'modelpack'::regnamespace"
+    ).fetchall()
+    assert len(found) > 80
+    for name, short, definer, superuser, owner, config, generated in found:
+        if definer:
+            assert superuser is (short in EVENT_TRIGGERS), name
+            assert superuser or owner == "modelpack_owner" or generated, name
+            assert "search_path=pg_catalog, pg_temp" in (config or ()), name
+        elif not generated:
+            assert superuser, name
+
+
+def test_the_schema_and_its_tables_are_a_superusers(psql: Session) -> None:
+    """Whoever owns a schema can drop what is in it, and whoever owns a table can put a view or a trigger there."""
+    assert value(
         psql,
-        "select p.oid::regprocedure::text, r.rolname, p.proconfig from pg_proc as p join pg_roles as r on r.oid = p.proowner"
-        " where p.pronamespace = 'modelpack'::regnamespace and p.prosecdef and (r.rolname <> 'modelpack_owner'"
-        " or not 'search_path=pg_catalog, pg_temp' = any (coalesce(p.proconfig, '{}')))",
+        "select r.rolsuper from pg_namespace as n join pg_roles as r on r.oid = n.nspowner where nspname = 'modelpack'",
     )
-    # what event triggers call has to belong to a superuser; it pins its search_path all the same
-    assert [name for name, owner, _ in loose if owner == "modelpack_owner"] == []
-    for name, _, config in loose:
-        assert name.split("(")[0] in (
-            "modelpack.follow_partitions",
-            "modelpack.recount_dropped",
-            "modelpack.recompile_altered",
+    assert {
+        name
+        for (name,) in rows(
+            psql,
+            "select c.relname from pg_class as c join pg_roles as r on r.oid = c.relowner where not r.rolsuper"
+            " and c.relnamespace = 'modelpack'::regnamespace and c.relkind in ('r', 'p', 'v') and c.relname !~ '^prediction_2'",
         )
-        assert "search_path=pg_catalog, pg_temp" in config
-    assert (
-        value(
-            psql, "select count(*) from pg_proc where pronamespace = 'modelpack'::regnamespace and prosecdef"
-        )
-        > 10
-    )
+    } == {"prediction", "prediction_default"}  # partitions are made and dropped by modelpack.maintain()
 
 
 def test_the_roles_cannot_log_in_and_are_no_superusers(psql: Session) -> None:
@@ -447,8 +459,8 @@ def test_a_publisher_reads_no_bytes_and_writes_no_table(login: Callable[..., Ses
         "delete from modelpack.promotion",
         "select modelpack.inspect('', '{}', '{}')",
         "select modelpack.trial('', '{}', '{}')",
-        "select modelpack.prove(1)",
-        "select modelpack.set_champion('churn', 1, 'promote', '')",
+        "select modelpack.prove(1, 'me')",
+        "select modelpack.set_champion('me', 'churn', 1, 'promote', '')",
         "select modelpack.grant_model('churn', current_user)",
         "select modelpack.bind('customer')",
     ):
@@ -460,3 +472,177 @@ def test_the_table_names_nothing_that_is_not_there(psql: Session) -> None:
     known = {name for name, _, _ in psql.execute(RIGHTS, {"roles": list(ROLES)}).fetchall()}
     assert {name for name, _ in documented()} <= known
     assert re.search(r"^\| object \|", PAGE.read_text(), re.MULTILINE)
+
+
+# -- the owner role, and what it might try against a superuser -------------------------------------------------
+
+
+@pytest.fixture
+def deployer(shop: Session, login: Callable[..., Session]) -> Session:
+    """The session of somebody who applies declarations to tables of his own, acting as modelpack_owner."""
+    session = login("modelpack_owner", "create on schema public")
+    who = value(session, "select session_user::text")
+    session.execute(
+        "create table public.hits (customer_id bigint, at timestamptz default now()) partition by range (at)"
+    )
+    session.execute("create table public.visitor (customer_id bigint primary key)")
+    attach(
+        session.info.dsn + f" user={who}",
+        Profile("visitor", key="customer_id", events=[Event("hits", at="at", features={"n": count()})]),
+    )
+    session.execute("set role modelpack_owner")
+    return session
+
+
+EVIL = "begin if (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then insert into public.taken values (1); end if; return null; end"
+
+
+def test_what_came_with_the_schema_is_changed_by_superusers_alone(shop: Session, deployer: Session) -> None:
+    """By whatever statement: each function, each table."""
+    functions = rows(
+        shop,
+        "select p.oid::regprocedure::text, p.proname, p.prokind::text, pg_get_functiondef(p.oid) from pg_proc as p"
+        " where p.pronamespace = 'modelpack'::regnamespace"
+        " and obj_description(p.oid, 'pg_proc') not like '%]'",
+    )
+    assert len(functions) > 80
+    passed = []
+
+    def refused(statement: str) -> None:
+        try:
+            deployer.execute(statement)
+        except (errors.InsufficientPrivilege, errors.DependentObjectsStillExist):
+            return
+        except psycopg.Error as error:
+            passed.append((statement, type(error).__name__))
+            return
+        passed.append((statement, "passed"))
+
+    for name, short, kind, definition in functions:
+        what = "procedure" if kind == "p" else "function"
+        refused(definition)
+        refused(f"alter {what} {name} security invoker")
+        refused(f"alter {what} {name} set search_path = public, pg_catalog")
+        refused(f"alter routine {name} rename to other")
+        refused(f"alter {what} {name} owner to modelpack_owner")
+        refused(f"drop {what} {name}")
+        refused(
+            f"create function modelpack.{short}(a public.visitor) returns integer language sql as 'select 1'"
+        )
+    for (table,) in rows(
+        shop,
+        "select oid::regclass::text from pg_class where relnamespace = 'modelpack'::regnamespace and relkind in ('r', 'p', 'v')",
+    ):
+        refused(
+            f"create trigger t before insert on {table} for each row execute function modelpack.immutable()"
+        )
+        refused(f"create rule r as on insert to {table} do also select 1")
+        if "prediction" in table:
+            refused(f"create index on {table} ((prediction + 1))")
+            refused(f"alter table {table} add check (prediction > -1)")
+            refused(f"alter table {table} alter column profile set default 'x'")
+            refused(f"alter table {table} enable row level security")
+            continue
+        refused(
+            f"drop {'view' if table in ('modelpack.me', 'modelpack.versions', 'modelpack.failures') else 'table'} {table} cascade"
+        )
+        refused(f"alter table {table} rename to other")
+    refused("drop schema modelpack cascade")
+    refused("alter schema modelpack rename to other")
+    refused("drop event trigger modelpack_shipped")
+    refused("alter event trigger modelpack_shipped disable")
+    refused("drop owned by modelpack_owner cascade")
+    assert passed == []
+
+
+def test_a_superuser_who_uses_tables_and_functions_runs_nothing_of_the_owners(
+    shop: Session, deployer: Session
+) -> None:
+    """The owner forges the rows of declarations and the functions of its own; a superuser does what a DBA does."""
+    shop.execute("create table public.taken (a integer); grant insert on public.taken to public")
+    for statement in (
+        # in the place of the counters of another's table, and of the deployer's own
+        *(
+            f"create or replace function {name} returns trigger language plpgsql security {how} as $evil$ {EVIL} $evil$"
+            for (name,) in rows(
+                shop, "select object from modelpack.made where kind = 'function' and object like '%%()'"
+            )
+            for how in ("definer", "invoker")
+        ),
+        f"create function modelpack.evil() returns trigger language plpgsql as $evil$ {EVIL} $evil$",
+        "create function modelpack.evil_of(a integer) returns integer language sql immutable as 'select 1'",
+        "update modelpack.profile set added_indexes = array['x; insert into public.taken values (1)'], stem = 'evil'",
+        "update modelpack.profile set relation = 'public.customer' where name = 'public.visitor'",
+        "update modelpack.profile set declaration = jsonb_set(declaration, '{events,0,table}', '\"public.hits; select 1\"')",
+        "update modelpack.made set object = 'modelpack.evil()', definition = 'x; insert into public.taken values (1)'",
+        "update modelpack.setting set explanation = '$modelpack$; insert into public.taken values (1); --'",
+    ):
+        with contextlib.suppress(psycopg.Error):
+            deployer.execute(statement)
+    with contextlib.suppress(psycopg.Error):
+        deployer.execute(
+            "reset role; create trigger e after insert on public.hits for each statement execute function modelpack.evil()"
+        )
+    for statement in (
+        "create table public.hits_now partition of public.hits default",
+        "alter table public.hits detach partition public.hits_now",
+        "insert into public.hits_now values (1)",
+        "insert into public.hits_now values (2)",
+        "alter table public.hits attach partition public.hits_now default",
+        "alter table public.visitor add column plan text",
+        "alter table public.visitor alter column plan type varchar(10)",
+        "insert into complaint (customer_id, severity) values (7, 3)",
+        "update customer set plan = 'pro' where customer_id = 7",
+        "drop table public.hits_now",
+        "select * from modelpack.doctor()",
+        "select * from modelpack.maintain()",
+        "select * from modelpack.versions",
+        "select modelpack.disable('churn'), modelpack.enable('churn')",
+        "select modelpack.warm()",
+        "select * from modelpack.verify('customer')",
+        "call modelpack.rescore('customer')",
+        "select modelpack.forget('public.visitor')",
+        "select modelpack.detach('customer')",
+        "analyze",
+        "select modelpack.server_wheels()",
+    ):
+        with contextlib.suppress(psycopg.Error):
+            shop.execute(statement)
+    # a trigger that its owner put on a table of his own is his affair with whoever writes there
+    assert value(shop, "select count(*) from public.taken") == 0
+
+
+MAY_ALTER = re.compile(r"\bmodelpack\.%I")
+
+
+def test_no_function_reaches_one_that_a_role_with_fewer_rights_may_change(psql: Session) -> None:
+    """The graph of calls, from the functions' texts: whoever runs one, runs all that it names."""
+    found = psql.execute(
+        "select p.proname, p.oid::regprocedure::text, p.prosrc, p.prosecdef, r.rolsuper, r.rolname, p.proname = any ("
+        " (select regexp_match(k.prosrc, $$any \\('(\\{[^']*\\})'::name\\[\\]\\)$$) from pg_proc as k where k.proname = 'keep_shipped')[1]::name[])"
+        " from pg_proc as p join pg_roles as r on r.oid = p.proowner where p.pronamespace = 'modelpack'::regnamespace"
+    ).fetchall()
+    named: dict[str, list[Any]] = {}
+    for function in found:
+        named.setdefault(function[0], []).append(function)
+    calls = {
+        short: {n for f in functions for n in re.findall(r"\bmodelpack\.(\w+)\(", f[2]) if n in named}
+        for short, functions in named.items()
+    }
+    assert sum(map(len, calls.values())) > 100
+    assert "count_partition" in calls["follow_partitions"]
+    for start, functions in named.items():
+        reached, todo = {start}, [start]
+        while todo:
+            new = calls[todo.pop()] - reached
+            reached |= new
+            todo += new
+        for name in reached:
+            for _, signature, _, definer, superuser, owner, shipped in named[name]:
+                # a superuser's, or one that its owner cannot change either, and that runs as its owner
+                assert superuser or (definer and owner == "modelpack_owner" and shipped), (start, signature)
+        # what is made of names runs after rights are dropped, or makes and drops things
+        for _, signature, source, definer, *_ in functions:
+            for place in MAY_ALTER.finditer(source):
+                before = source[max(0, place.start() - 60) : place.start()]
+                assert definer or not re.search(r"\b(select|perform|call)\s*$", before), (signature, before)

@@ -38,8 +38,8 @@ grant select on modelpack.alembic_version to modelpack_owner, modelpack_publishe
 do $shipped$
 begin
   execute (select replace(replace(pg_catalog.pg_get_functiondef('modelpack.keep_shipped()'::pg_catalog.regprocedure),
-                                  '@names@', quote_literal(array_agg(distinct f.proname order by f.proname)) || '::name[]'),
-                          '@routines@', quote_literal(array_agg(f.oid::pg_catalog.regprocedure::text order by f.oid)) || '::text[]')
+                                  '''{@names@}''', quote_literal(array_agg(distinct f.proname order by f.proname))),
+                          '''{@routines@}''', quote_literal(array_agg(f.oid::pg_catalog.regprocedure::text order by f.oid)))
              from pg_catalog.pg_proc as f where f.pronamespace = 'modelpack'::pg_catalog.regnamespace);
 end
 $shipped$;

@@ -29,7 +29,7 @@ comment on role modelpack_monitor is 'reads the registry and the prediction log'
 comment on schema modelpack is 'modelpack: events keep the features of a profile, a stored model rescores it in the same transaction';
 revoke all on schema modelpack from public;
 -- no owner of the schema: he could drop what superusers own in it
-grant usage, create on schema modelpack to modelpack_owner;
+grant usage, create on schema modelpack to modelpack_owner with grant option;
 grant usage on schema modelpack to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 
 create table modelpack.setting (

@@ -14,7 +14,7 @@ begin
   if v_caller in (v_published.created_by, v_published.created_login) or session_user in (v_published.created_by, v_published.created_login) then
     raise exception using
       errcode = 'insufficient_privilege',
-      message = format('%s published %s version %s', v_caller, approve.model, approve.version),
+      message = format('%s published %s version %s', v_published.created_by, approve.model, approve.version),
       hint = 'Somebody else has to approve it, a member of modelpack_approver.';
   end if;
   insert into modelpack.approval (version_id, reason, by) values (v_version_id, approve.reason, v_caller) on conflict do nothing;

@@ -19,8 +19,13 @@ begin
                    where a.profile = v_profile.relation and a.is_event and a.relation is not null),
             v_profile.relation, 'access exclusive');
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
-  for v_item in select i.name from unnest(v_profile.added_indexes) as i (name) loop
-    execute format('drop index if exists %s', v_item.name);
+  -- the names are looked up, not pasted: who may write the declarations is not who may run any SQL here
+  for v_item in
+    select i.indexrelid::regclass as name
+      from unnest(v_profile.added_indexes) as n (name) join pg_index as i on i.indexrelid = to_regclass(n.name)
+     where i.indrelid in (select a.relation from modelpack.attached_tables() as a where a.profile = v_profile.relation)
+  loop
+    execute format('drop index %s', v_item.name);
   end loop;
   for v_item in
     select c.name from unnest(v_profile.added_columns) as c (name)

@@ -13,18 +13,22 @@ begin
   if tg_event = 'sql_drop' then
     select d.object_identity into v_found
       from pg_event_trigger_dropped_objects() as d
-     where d.schema_name = 'modelpack' and d.object_type in ('function', 'procedure') and d.address_names[2] = any (@names@)
+     where d.schema_name = 'modelpack' and d.object_type in ('function', 'procedure') and d.address_names[2] = any ('{@names@}'::name[])
      limit 1;
   elsif tg_tag like '%FUNCTION' or tg_tag like '%PROCEDURE' or tg_tag like '%ROUTINE' then
-    -- a function under a name of ours would be taken for it where its arguments fit better
+    -- a function under a name of ours would be taken for it where its arguments fit better; and a trigger's that runs as
+    -- whoever writes is for the owner of the table alone, who may put any trigger on it
     select f.oid::regprocedure::text into v_found
       from pg_event_trigger_ddl_commands() as d
-      join pg_proc as f on f.oid = d.objid and d.classid = 'pg_proc'::regclass and f.proname = any (@names@)
+      join pg_proc as f on f.oid = d.objid and d.classid = 'pg_proc'::regclass
       join pg_namespace as n on n.oid = f.pronamespace and n.nspname = 'modelpack'
+     where f.proname = any ('{@names@}'::name[])
+        or not f.prosecdef and exists (select from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
+                                        where t.tgfoid = f.oid and not pg_has_role(current_user, c.relowner, 'member'))
      limit 1;
     -- another name, another schema
     if v_found is null and tg_tag like 'ALTER %' and has_schema_privilege(current_user, 'modelpack', 'usage') then
-      select s.routine into v_found from unnest(@routines@) as s (routine) where to_regprocedure(s.routine) is null limit 1;
+      select s.routine into v_found from unnest('{@routines@}'::text[]) as s (routine) where to_regprocedure(s.routine) is null limit 1;
     end if;
   else
     select c.oid::regclass::text into v_found
@@ -42,8 +46,8 @@ begin
   if v_found is not null then
     raise exception using
       errcode = 'insufficient_privilege',
-      message = format('%s: %s came with modelpack', tg_tag, v_found),
-      detail = 'Superusers run it or write to it, so nobody else may change it, or make a function of the same name.',
+      message = format('%s: %s is not for %I to change', tg_tag, v_found, current_user),
+      detail = 'It came with modelpack or is a trigger of somebody else''s table, so others run it, superusers among them.',
       hint = 'Give a function of your own another name, or another schema.';
   end if;
 end
