@@ -207,7 +207,7 @@ def test_nobody_lends_his_name_to_code_of_somebody_else(
         for verb in VERBS:
             evil.execute("create schema evil; grant usage on schema evil to public")
             evil.execute(
-                f"create function evil.reach() returns void language sql as $$ insert into public.reached values ('here') $$"
+                "create function evil.reach() returns void language sql as $$ insert into public.reached values ('here') $$"
             )
             evil.execute(filled(HELPERS, verb).replace("$$", "$evil$"))
             if way == "cast":
