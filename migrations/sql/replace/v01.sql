@@ -34,7 +34,7 @@ begin
      set declaration = replace.declaration, entity_key = replace.entity_key, maintained = replace.maintained,
          score_function = replace.score_function, rescore_function = replace.rescore_function, rebuild_function = replace.rebuild_function,
          log_function = replace.log_function,
-         applied_at = now(), applied_by = session_user,
+         applied_at = now(), applied_by = current_user,
          added_columns = array(select c from unnest(v_profile.added_columns) as c where c <> all (replace.dropped_columns))
                          || array(select w.name
                                     from unnest(replace.wanted_columns) with ordinality as w (name, place)
