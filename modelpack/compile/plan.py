@@ -146,8 +146,8 @@ class Plan:
         return [f"{alias}.{column}" for column in self.key]
 
     def key_text(self, alias: str) -> str:
-        """The key as text: the value itself, or a JSON array where the key has several columns."""
-        keys = self.keys(alias)
+        """The key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
+        keys = [f"modelpack.key_value({key})" for key in self.keys(alias)]
         return f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text"
 
     @cached_property

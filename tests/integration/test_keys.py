@@ -69,7 +69,14 @@ def test_equal_keys_are_one_customer(
     exact(psql)
     psql.execute("delete from purchase where sku in ('s0', 's2')")
     exact(psql)
-    psql.execute("alter table customer disable trigger user; update customer set n = 77")
+    # the log names the customer by one text, and is found by all
+    scored = rows(psql, "select prediction_id from modelpack.prediction order by 1 desc")
+    assert len(rows(psql, "select distinct entity_key from modelpack.prediction")) == 1
+    for text in texts:
+        psql.execute("set timezone = 'Asia/Tokyo'; set datestyle = German; set intervalstyle = sql_standard")
+        assert rows(psql, "select prediction_id from modelpack.history('customer', %s)", text) == scored
+        psql.execute("reset all")
+        psql.execute("alter table customer disable trigger user; update customer set n = 77")
     psql.execute("alter table customer enable trigger user")
     for text in texts:
         assert value(psql, "select count(*) from modelpack.verify('customer', array[%s])", text) == 1
@@ -124,3 +131,23 @@ def test_a_script_made_without_a_connection_asks_the_server(psql: Session) -> No
     with pytest.raises(psycopg.errors.DatatypeMismatch, match="cannot be compared"):
         psql.execute(script.encode())
     assert row(psql, "select count(*) from modelpack.profile") == (0,)
+
+
+def test_the_log_names_a_key_of_several_columns_by_one_text(database: str, psql: Session) -> None:
+    psql.execute(
+        "create table customer (shop char(5), number numeric, day date, primary key (shop, number, day));"
+        "create table purchase (shop char(8), number numeric, day date)"
+    )
+    event = Event("purchase", features={"n": count()})
+    profile = Profile("customer", key=["shop", "number", "day"], events=[event], scores=[Score("churn")])
+    attach(database, profile)
+    publish(psql, "churn", ["n"], [0.5])
+    psql.execute("insert into purchase values ('ab', 1.0, '2024-02-01'), ('ab  ', 1, '2024-02-01')")
+    psql.execute("update customer set number = 1.000")  # is scored again, since what is stored has changed
+    psql.execute("insert into purchase values ('ab', 1.00, '2024-02-01')")
+    assert rows(psql, "select distinct entity_key from modelpack.prediction") == [
+        ('["ab", 1, "2024-02-01"]',)
+    ]
+    for text in ('["ab", 1, "2024-02-01"]', '["ab   ","1.00","2024-02-01"]'):
+        assert value(psql, "select count(*) from modelpack.history('customer', %s)", text) == 3
+    assert rows(psql, "select n from customer") == [(3,)]

@@ -27,6 +27,15 @@ grant execute on function modelpack.find_profile(regclass) to modelpack_publishe
 grant execute on function modelpack.column_type(regclass, text), modelpack.check_key_columns(text, text[], text, text[]),
       modelpack.view_meaning(text), modelpack.resolve(text, text, text, boolean, text, text)
    to modelpack_publisher, modelpack_reader, modelpack_monitor;
+do $rights$
+declare
+  v_function regprocedure;
+begin
+  for v_function in select p.oid from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace and p.proname = 'key_value' loop
+    execute format('grant execute on function %s to modelpack_monitor', v_function);
+  end loop;
+end
+$rights$;
 -- a training set is computed by who reads the events, with the arithmetic of the triggers
 grant execute on function modelpack.amount(numeric), modelpack.amount(smallint), modelpack.amount(integer), modelpack.amount(bigint),
       modelpack.amount(double precision), modelpack.amount(real),
