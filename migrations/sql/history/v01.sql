@@ -18,19 +18,16 @@ declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
   v_columns constant text[] := array(select jsonb_array_elements_text(v_profile.declaration -> 'key'));
   v_parts text[];
-  v_key text := entity_key;
+  v_key text;
 begin
-  begin  -- equal keys are logged by one text, however they are written here; an array, with whatever spaces
-    v_parts := case when cardinality(v_columns) = 1 then array[entity_key] else array(select jsonb_array_elements_text(entity_key::jsonb)) end;
-    -- types of pg_catalog and enums alone: their input functions run nobody's code
-    execute (select format(case when count(*) = 1 then 'select %s::text' else 'select jsonb_build_array(%s)::text' end,
-                           string_agg(format('modelpack.key_value(%L::%s)', v_parts[c.place], format_type(t.type, -1)), ', ' order by c.place))
-               from unnest(v_columns) with ordinality as c (name, place)
-              cross join modelpack.column_type(profile, c.name) as t)
-       into v_key;
-  exception when data_exception then
-    null;  -- no customer has such a key
-  end;
+  -- equal keys are logged by one text, however they are written here; an array, with whatever spaces
+  v_parts := case when cardinality(v_columns) = 1 then array[entity_key] else array(select jsonb_array_elements_text(entity_key::jsonb)) end;
+  -- types of pg_catalog and enums alone: their input functions run nobody's code
+  execute (select format(case when count(*) = 1 then 'select %s::text' else 'select jsonb_build_array(%s)::text' end,
+                         string_agg(format('modelpack.key_value(%L::%s)', v_parts[c.place], format_type(t.type, -1)), ', ' order by c.place))
+             from unnest(v_columns) with ordinality as c (name, place)
+            cross join modelpack.column_type(profile, c.name) as t)
+     into v_key;
   return query
   select p.* from modelpack.prediction as p
    where p.profile = v_profile.name and p.entity_key = v_key
