@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from modelpack.compile.count import CountSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
-from modelpack.compile.sql import ident, qualified
+from modelpack.compile.sql import dollar, ident, qualified
+from modelpack.compile.upkeep import compared
 from modelpack.declaration.expressions import Expression
-from modelpack.declaration.features import Decayed, Deviation, Mean, Total
+from modelpack.declaration.features import Decayed, Deviation, Feature, Mean, Total
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.install import require
 from modelpack.server import explain, in_words
 
+_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "i": "an index",
+    "S": "a sequence",
+    "c": "a composite type",
+}
+_RESERVED = ("pg_catalog", "information_schema", "modelpack")
 _NUMBERS = {"smallint", "integer", "bigint", "real", "double precision", "numeric"}
 
 
@@ -31,6 +42,11 @@ class Table:
     owner: str
     unlogged: bool
     collations: dict[str, str]
+    nullable: frozenset[str]
+    generated: dict[str, str]
+    """Columns that the server fills in: `identity` (always, whatever an INSERT gives) or `expression`."""
+    typed: str | None
+    """The composite type that a typed table is of."""
     kin: str | None
     """How statements on another table would change its rows, past its own statement triggers; None where none can."""
 
@@ -50,8 +66,11 @@ def read_table(connection: Connection, table: str) -> Table:
             "when exists (select from pg_inherits as i where i.inhrelid = c.oid) then format('inherits from %s', "
             "(select min(i.inhparent::regclass::text) from pg_inherits as i where i.inhrelid = c.oid)) "
             "when c.relkind = 'r' then (select format('has %s, which inherits from it', min(i.inhrelid::regclass::text)) "
-            "from pg_inherits as i where i.inhparent = c.oid having count(*) > 0) end "
-            "from pg_class as c where c.oid = to_regclass(:name)"
+            "from pg_inherits as i where i.inhparent = c.oid having count(*) > 0) "
+            "when c.relkind = 'p' then (select format('has the partition %s, a foreign table', min(f.oid::regclass::text)) "
+            "from pg_partition_tree(c.oid) as t join pg_class as f on f.oid = t.relid and f.relkind = 'f' having count(*) > 0) end, "
+            "nullif(c.reloftype, 0)::regtype::text, c.relpersistence = 't', n.nspname::text "
+            "from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = to_regclass(:name)"
         ),
         {"name": name},
     ).first()
@@ -66,16 +85,27 @@ def read_table(connection: Connection, table: str) -> Table:
         raise DeclarationError(
             f"there is no table {name}; the database has {known or 'no tables'}. Create it first, or correct the name"
         )
-    oid, kind, owner, unlogged, kin = row
-    if kind not in ("r", "p"):
+    oid, kind, owner, unlogged, kin, typed, temporary, schema = row
+    if kind not in ("r", "p") or temporary:
         raise DeclarationError(
-            f"{name} is no table (relkind {kind}), expected a table or a partitioned table"
+            f"{name} is {'a temporary table' if temporary else _KINDS.get(kind, 'no table')}, whose rows statements elsewhere "
+            "change or take away without a trigger; expected a table or a partitioned table: declare the table behind it"
+        )
+    if schema in _RESERVED or schema.startswith("pg_"):
+        raise DeclarationError(
+            f"{name} is a table of the server's or of modelpack's own, expected one of yours"
         )
     found = connection.execute(
         text(
-            "select attname::text, format_type(atttypid, atttypmod), attnotnull and not atthasdef and attidentity = '', "
-            "case when attcollation <> 0 then attcollation::regcollation::text end "
-            "from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"
+            "select a.attname::text, format_type(a.atttypid, a.atttypmod), "
+            "case when a.attcollation <> 0 then a.attcollation::regcollation::text end, "
+            "not (a.attnotnull or d.forbids), a.atthasdef or a.attidentity <> '' or d.fills, "
+            "case when a.attidentity = 'a' then 'identity' when a.attgenerated <> '' then 'expression' end "
+            "from pg_attribute as a cross join lateral ("
+            "with recursive below as (select t.* from pg_type as t where t.oid = a.atttypid union all "
+            "select t.* from below as b join pg_type as t on t.oid = b.typbasetype where b.typtype = 'd') "
+            "select bool_or(b.typnotnull) as forbids, bool_or(b.typdefault is not null) as fills from below as b) as d "
+            "where a.attrelid = :oid and a.attnum > 0 and not a.attisdropped order by a.attnum"
         ),
         {"oid": oid},
     ).all()
@@ -89,12 +119,15 @@ def read_table(connection: Connection, table: str) -> Table:
     ).scalars()
     return Table(
         name,
-        {column: kind for column, kind, _, _ in found},
-        frozenset(column for column, _, needed, _ in found if needed),
+        {column: kind for column, kind, *_ in found},
+        frozenset(column for column, _, _, nullable, filled, _ in found if not (nullable or filled)),
         tuple(frozenset(columns) for columns in unique),
         owner,
         unlogged,
-        {column: collation for column, _, _, collation in found if collation},
+        {column: collation for column, _, collation, *_ in found if collation},
+        frozenset(column for column, _, _, nullable, *_ in found if nullable),
+        {column: generated for column, *_, generated in found if generated},
+        typed,
         kin,
     )
 
@@ -112,8 +145,10 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
     if frozenset(profile.key) not in table.unique:
         raise DeclarationError(
             f"{table.name} has no primary key or unique constraint on ({', '.join(profile.key)}), expected one, so that "
-            f"a customer has one profile; alter table {table.name} add primary key ({', '.join(profile.key)})"
+            f"a customer has one profile, and not deferrable, so that none has two for a moment; alter table {table.name} "
+            f"add primary key ({', '.join(profile.key)})"
         )
+    _check_profile(table, profile)
     events = {event.event.table: read_table(connection, event.event.table) for event in plan.events}
     for event in plan.events:
         _check_event(connection, plan, event, table, events[event.event.table])
@@ -132,7 +167,30 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         for each in (table, *events.values()):
             _check_statements(each, table)
         _check_rights(connection, [table, *events.values()])
-    return make_plan(profile, _meanings(connection, plan, table, events))
+    plan = make_plan(profile, _meanings(connection, plan, table, events))
+    if not reading:
+        for event in plan.events:
+            _check_types(connection, plan, event, events[event.event.table])
+    return plan
+
+
+def _check_profile(table: Table, profile: Profile) -> None:
+    """What a profile table must be like for a row of it to be made, scored and logged."""
+    if table.typed is not None:
+        raise DeclarationError(
+            f"{table.name} is a table of the type {table.typed}, to which no column can be added; alter table {table.name} not of"
+        )
+    for column in profile.key:
+        if column in table.nullable:
+            raise DeclarationError(
+                f"the key {table.name}.{column} may be NULL, and a row without a key has no events; "
+                f"alter table {table.name} alter column {ident(column)} set not null"
+            )
+        if table.generated.get(column) == "expression":
+            raise DeclarationError(
+                f"the key {table.name}.{column} is a generated column, which has no value yet when the row is scored; expected "
+                f"a column that is stored as it is given; alter table {table.name} alter column {ident(column)} drop expression"
+            )
 
 
 def _check_statements(table: Table, profile: Table) -> None:
@@ -195,7 +253,15 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
         _columns_exist(table, parsed.columns, f"read by where={where!r}")
     if event.event.missing == "create":
         needed = profile.required - set(plan.profile.key) - {c.name for c in plan.columns}
-        if needed and not _references(connection, table, profile):
+        always = [key for key in plan.profile.key if profile.generated.get(key) == "identity"]
+        if (needed or always) and _references(connection, plan, event):
+            return
+        if always:
+            raise DeclarationError(
+                f"{profile.name}.{always[0]} is generated always as identity, so an event of an unknown customer cannot create a "
+                'profile of its key; declare Event(…, missing="refuse") or missing="ignore", or add a foreign key'
+            )
+        if needed:
             raise DeclarationError(
                 f"{profile.name} needs {', '.join(sorted(needed))} in every row, so an event of an unknown customer "
                 'cannot create a profile; declare Event(…, missing="refuse") or missing="ignore", or add a foreign key'
@@ -243,16 +309,77 @@ def _unfit(what: str, reading: Reading, found: str, error: DBAPIError) -> str:
     )
 
 
-def _references(connection: Connection, event: Table, profile: Table) -> bool:
+def _references(connection: Connection, plan: Plan, event: EventPlan) -> bool:
+    """Whether no event can come before its customer: a foreign key on the key, of every row and at once."""
     return bool(
         connection.execute(
             text(
-                "select exists (select from pg_constraint where contype = 'f' and conrelid = to_regclass(:event) "
-                "and confrelid = to_regclass(:profile))"
+                "select exists (select from pg_constraint as c where c.contype = 'f' and c.conrelid = to_regclass(:event) "
+                "and c.confrelid = to_regclass(:profile) and c.convalidated and not c.condeferrable and "
+                "(select array_agg(format('%s %s', e.attname, p.attname) order by e.attname) "
+                "from unnest(c.conkey, c.confkey) as k (e, p) join pg_attribute as e on e.attrelid = c.conrelid and e.attnum = k.e "
+                "join pg_attribute as p on p.attrelid = c.confrelid and p.attnum = k.p) = "
+                "(select array_agg(format('%s %s', k.e, k.p) order by k.e) from unnest(cast(:its as text[]), cast(:mine as text[])) as k (e, p)))"
             ),
-            {"event": event.name, "profile": profile.name},
+            {
+                "event": event.table,
+                "profile": plan.table,
+                "its": list(event.key),
+                "mine": list(plan.profile.key),
+            },
         ).scalar()
     )
+
+
+def _check_types(connection: Connection, plan: Plan, event: EventPlan, table: Table) -> None:
+    """Have the server try what the functions do with the values of the event's columns: types differ in what they can."""
+    if _tried(connection, plan, event, table, event.event.features) is None:
+        return
+    for name, feature in event.event.features.items():
+        found = _tried(connection, plan, event, table, {name: feature})
+        if found is not None:
+            raise DeclarationError(
+                f"the feature {name} cannot be {feature.kind}() of {table.name}.{feature.column}, which is "
+                f"{table.columns.get(feature.column or '')}: {found}; expected a column of a type whose values can be compared "
+                "and missing, such as a number, a text or a time: add one, for example a generated column, and name it"
+            )
+
+
+def _tried(
+    connection: Connection, plan: Plan, event: EventPlan, table: Table, features: Mapping[str, Feature]
+) -> str | None:
+    """What the server says against these features of an event, on empty tables like those that are declared."""
+    mine = replace(event.event, table="pg_temp.modelpack_event", features=features, missing="ignore")
+    profile = replace(plan.profile, table="pg_temp.modelpack_profile", events=(mine,), scores=())
+    trial = make_plan(profile)
+    wanted = dict.fromkeys(trial.times, "timestamptz")
+    for c in trial.columns:
+        like = c.like or ""
+        collation = f" collate {table.collations[like]}" if like in table.collations else ""
+        wanted[c.name] = c.type or f"{table.columns[like]}{collation}"
+    keys = ", ".join(f"a.{ident(key)}" for key in plan.profile.key)
+    columns = "".join(f", add column {ident(name)} {kind}" for name, kind in wanted.items())
+    nested = connection.begin_nested()
+    try:
+        for sql in (
+            "drop table if exists pg_temp.modelpack_event, pg_temp.modelpack_profile, pg_temp.new_rows, pg_temp.old_rows",
+            f"create temporary table modelpack_profile as select {keys} from {plan.table} as a where false",
+            f"alter table pg_temp.modelpack_profile {columns[2:]}",
+            *(
+                f"create temporary table {name} (like {table.name})"
+                for name in ("modelpack_event", "new_rows", "old_rows")
+            ),
+            *(f"select null::{kind.partition(' collate ')[0]}" for kind in dict.fromkeys(wanted.values())),
+            "set local search_path = pg_catalog, pg_temp",
+            f"do {dollar(CountSql(trial, trial.events[0]).tried())}",
+            compared(trial),
+        ):
+            connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        return str(error.orig).splitlines()[0]
+    finally:
+        nested.rollback()
+    return None
 
 
 def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
     IMAGE,
+    NAMES,
     SIGN,
     STATEMENT,
     function,
@@ -100,6 +101,18 @@ class CountSql:
             )
             for verb in self.functions()
         ]
+
+    def tried(self) -> str:
+        """What the functions do with the values of events, for a DO block: the server says whether their types take it.
+
+        `new_rows` and `old_rows` are there, with rows as the event table has them.
+        """
+        written = [self._write(self._sums(self._rows("new_rows"), signed=False), signed=False)]
+        if not self._again(signed=False):
+            written.append(self._write_one().replace("return null;", "return;"))
+        written.append(self._write(self._sums(self._changes(), signed=True), signed=True))
+        statements = "\n".join([self._refuse_forgetting(), *written])
+        return f"{NAMES}\ndeclare\n  {_MOMENT}\n  {_STATEMENT}\nbegin\n  {nest(statements, 2)}\nend"
 
     def _name(self, verb: str) -> str:
         return self.plan.name("count", table_slug(self.event.event.table), verb)
@@ -342,7 +355,7 @@ class CountSql:
     def _create(self, keys: str) -> str:
         """Profiles for unknown customers, in the order of `_heed`, which meets them; which ones these are."""
         insert = (
-            f"insert into {self.plan.table} as p ({', '.join(self.plan.key)})\n{self._unknown(keys)}\n"
+            f"insert into {self.plan.table} as p ({', '.join(self.plan.key)}) overriding system value\n{self._unknown(keys)}\n"
             f" order by {self._order('d')}\non conflict ({', '.join(self.plan.key)}) do nothing\n"
             f"returning {self.plan.key_text('p')} as key"
         )

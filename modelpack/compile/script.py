@@ -286,7 +286,7 @@ def _new_customers(plan: Plan) -> list[str]:
             keys = event.keys("e")
             present = " and ".join(f"{key} is not null" for key in keys)
             statements.append(
-                f"insert into {plan.table} ({', '.join(plan.key)})\n"
+                f"insert into {plan.table} ({', '.join(plan.key)}) overriding system value\n"
                 f"select distinct {', '.join(keys)}\n  from {event.table} as e\n"
                 f" where {event.conditions(present)}\n"
                 f"   and not exists (select from {plan.table} as q where {same(plan.keys('q'), keys)})\n"

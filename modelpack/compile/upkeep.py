@@ -82,6 +82,17 @@ def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
     return f"{stored} is distinct from {expected}"
 
 
+def compared(plan: Plan) -> str:
+    """A query that holds stored features against the events: the server says whether their types take it."""
+    places = _places(plan)
+    differs = [
+        _differs(f, name, f"p.{ident(name)}", places[name].partition(".")[0])
+        for f in plan.features
+        for name in f.recompute
+    ]
+    return f"select\n  from {plan.table} as p\n {nest(_expected(plan, 'now()'), 1)}\n where {' or '.join(differs)}"
+
+
 def _kept(plan: Plan) -> set[str]:
     """Features whose events may be gone: what is stored is all that is known."""
     return {f.name for event in plan.events if event.event.on_delete == "keep" for f in event.stored}

@@ -22,6 +22,9 @@ FORMAT = 1
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+"""Names that the server keeps for itself in every table."""
+
 Missing = Literal["create", "ignore", "refuse"]
 OnDelete = Literal["subtract", "keep"]
 OnError = Literal["stale", "null", "raise"]
@@ -65,9 +68,10 @@ class Event:
         for name, feature in self.features.items():
             if not isinstance(feature, Feature):
                 raise DeclarationError(f"{what}: feature {name!r} is {feature!r}, expected e.g. count()")
-            if not _NAME.fullmatch(name):
+            if not _NAME.fullmatch(name) or name in SYSTEM_COLUMNS:
                 raise DeclarationError(
-                    f"{what}: {name!r} cannot name a feature; expected lower-case letters, digits and _, at most 51"
+                    f"{what}: {name!r} cannot name a feature; expected lower-case letters, digits and _, at most 51, "
+                    f"and none of {', '.join(SYSTEM_COLUMNS)}"
                 )
             if self.at is None and (feature.window or isinstance(feature, (Decayed, First, Last))):
                 raise DeclarationError(
@@ -117,9 +121,10 @@ class Score:
     on_error: OnError = "stale"
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.name) > 45:
+        if not _NAME.fullmatch(self.name) or len(self.name) > 45 or self.name in SYSTEM_COLUMNS:
             raise DeclarationError(
-                f"{self.name!r} cannot name a score; expected lower-case letters, digits and _, at most 45"
+                f"{self.name!r} cannot name a score; expected lower-case letters, digits and _, at most 45, and none of "
+                f"{', '.join(SYSTEM_COLUMNS)}"
             )
         object.__setattr__(self, "model", self.model or self.name)
         if not MODEL_NAME.fullmatch(self.model):
