@@ -8,6 +8,8 @@ from support import attach, linear_score, publish, row, rows
 
 from modelpack import Event, Profile, Score, count, expression, last
 from modelpack.errors import DeclarationError
+from modelpack.operations import apply
+from modelpack.server import make_engine
 
 PROFILE = Profile("customer", key="id", events=[Event("visit", key="customer", features={"visits": count()})])
 CUSTOMER = "create table customer (id text primary key);"
@@ -33,6 +35,39 @@ UNFIT = {
         "public.customer is unlogged and public.visit is not",
     CUSTOMER + 'create table visit (customer text collate "C")':
         r'public.visit.customer has the collation "C" and public.customer.id has "default".*type text collate "default"',
+    "create table customer (id text unique);" + VISIT:
+        "public.customer.id may be NULL.*alter column id set not null",
+    "create domain code as text check (value <> ''); create table customer (id code unique);" + VISIT:
+        "public.customer.id may be NULL",
+    "create table customer (id text primary key deferrable initially deferred);" + VISIT:
+        "no primary key or unique constraint on \\(id\\).*not deferrable",
+    "create table customer (name text, id text generated always as (name) stored primary key);" + VISIT:
+        "public.customer.id is a generated column.*drop expression",
+    "create table customer (id bigint generated always as identity primary key); create table visit (customer bigint)":
+        'public.customer.id is generated always as identity.*missing="refuse"',
+    "create table customer (id bigint generated always as identity primary key); create table visit (customer bigint,"
+    " friend bigint references customer)":
+        "public.customer.id is generated always as identity",
+    CUSTOMER + "create domain named as text not null; alter table customer add name named;" + VISIT:
+        "public.customer needs name in every row",
+    CUSTOMER + "alter table customer add name text not null;"
+    "create table visit (customer text references customer deferrable initially deferred)":
+        "public.customer needs name in every row",
+    "create type client as (id text); create table customer of client (primary key (id));" + VISIT:
+        "public.customer is a table of the type client.*not of",
+    CUSTOMER + VISIT + "alter table visit rename to page; create view visit as select * from page":
+        "public.visit is a view",
+    CUSTOMER + VISIT + "alter table visit rename to page; create materialized view visit as select * from page":
+        "public.visit is a materialized view",
+    CUSTOMER + "create extension if not exists file_fdw; create server if not exists f foreign data wrapper file_fdw;"
+    "create foreign table visit (customer text) server f options (filename '/dev/null')":
+        "public.visit is a foreign table",
+    CUSTOMER + "create extension if not exists file_fdw; create server if not exists f foreign data wrapper file_fdw;"
+    "create table visit (customer text) partition by list (customer);"
+    "create foreign table page partition of visit default server f options (filename '/dev/null')":
+        "public.visit has the partition page, a foreign table",
+    CUSTOMER + "create sequence visit":
+        "public.visit is a sequence",
     "create table customer (id bytea primary key); create table visit (customer date)":
         "they cannot be compared",
 }  # fmt: skip
@@ -47,6 +82,49 @@ def test_tables_whose_events_could_not_all_be_counted_are_refused(
         with pytest.raises(DeclarationError, match=sentence):
             attach(database, PROFILE)
     assert rows(psql, "select from modelpack.profile") == []
+
+
+def test_tables_that_live_with_a_session_or_with_the_server_are_refused(
+    database: str, psql: psycopg.Connection
+) -> None:
+    psql.execute(CUSTOMER + VISIT)
+    for table, sentence in {
+        "pg_catalog.pg_class": "the server's or of modelpack's own",
+        "modelpack.alias": "the server's or of modelpack's own",
+    }.items():
+        visit = Event(table, key="relname", features={"n": count()})
+        with pytest.raises(DeclarationError, match=sentence):
+            attach(database, Profile("customer", key="id", events=[visit]))
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("create temporary table visit (customer text)")
+        visit = Event("pg_temp.visit", key="customer", features={"n": count()})
+        with pytest.raises(DeclarationError, match="is a temporary table"):
+            apply(connection, Profile("customer", key="id", events=[visit]))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])
+def test_names_that_the_server_keeps_for_itself_are_refused(name: str) -> None:
+    with pytest.raises(DeclarationError, match=f"'{name}' cannot name a feature"):
+        Event("visit", features={name: count()})
+    with pytest.raises(DeclarationError, match=f"'{name}' cannot name a score"):
+        Score(name)
+
+
+def test_a_foreign_key_may_stand_for_what_an_event_could_not_create(
+    database: str, psql: psycopg.Connection
+) -> None:
+    psql.execute(
+        "create table customer (id bigint generated always as identity primary key, name text not null);"
+        "create table visit (customer bigint references customer); insert into customer (name) values ('a'), ('b')"
+    )
+    attach(database, PROFILE)
+    psql.execute("insert into visit values (1), (1)")
+    psql.execute("update visit set customer = 2 where ctid = '(0,1)'")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        psql.execute("insert into visit values (7)")
+    assert rows(psql, "select id, visits from customer order by id") == [(1, 1), (2, 1)]
 
 
 FIT = {
