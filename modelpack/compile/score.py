@@ -53,13 +53,14 @@ def score_function(plan: Plan) -> str:
         f"-- {_GENERATED}\n{NAMES}\n"
         "declare\n  v_moment constant timestamptz := clock_timestamp();\n  v_started timestamptz;\n"
         "  v_score double precision;\n  v_failure text;\n  v_numbers double precision[];\n  v_texts text[];\n"
-        "  v_microseconds integer;\n  v_settings text[];\nbegin\n"
+        "  v_microseconds integer;\n  v_settings text[];\n  v_moves boolean;\nbegin\n"
         f"  if tg_op = 'UPDATE'{kept} and {same(plan.keys('new'), plan.keys('old'))} then\n"
         "    if new.features_at is not distinct from old.features_at then\n"
         "      -- nothing that a score depends on has changed\n"
         f"      if {unchanged}@unchanged@\n"
         "      then\n        return new;\n      end if;\n"
         f"{_scored_already(plan)}    end if;\n  end if;\n"
+        f"{_another_key(plan, moved)}"
         f"  if {unlike} then  -- not within a function of ours\n    {nest(pin, 4)}\n  end if;\n"
         f"  if tg_op = 'INSERT' or {moved} then\n"
         f"    {nest(_anew(plan), 4)}\n"
@@ -80,6 +81,27 @@ def _scored_already(plan: Plan) -> str:
     times = [ident(f"{score.name}_scored_at") for score in plan.profile.scores]
     tests = [f"new.{at} = new.features_at and new.{at} is distinct from old.{at}" for at in times]
     return f"    elsif {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n"
+
+
+def _another_key(plan: Plan, moved: str) -> str:
+    """What comes first where an UPDATE gives a row another key: it is another customer's from then on."""
+    lasting = [f.name for event in plan.events if event.event.on_delete == "keep" for f in event.stored]
+    lost = f"this UPDATE changes the key of a row of {plan.table}, which would lose {', '.join(lasting)}"
+    refuse = (
+        "    raise exception using\n      errcode = 'feature_not_supported',\n"
+        f"      message = {literal(lost)},\n"
+        "      detail = 'With on_delete=\"keep\" older events may be gone, so these cannot be read again for another key.',\n"
+        "      hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, "
+        'and delete the old row; or declare the event with on_delete="subtract".\';\n'
+    )
+    leave = (
+        f"    if tg_relid <> {literal(plan.table)}::regclass then\n"
+        "      -- to another partition it goes as an INSERT, which scores and logs it\n"
+        "      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))\n"
+        "         into v_moves using new;\n"
+        "      if v_moves then\n        return new;\n      end if;\n    end if;\n"
+    )
+    return f"  if tg_op = 'UPDATE' and ({moved}) then\n{refuse if lasting else leave}  end if;\n"
 
 
 def _anew(plan: Plan) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
-from support import Session, attach, rows, value, wrong
+from support import Session, attach, linear_score, publish, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
 
@@ -273,3 +274,87 @@ def test_a_partitioned_profile_logs_each_score_also_of_rows_put_straight_into_a_
         session.execute("insert into purchase values (1), (12), (13)")
         assert value(session, "select count(*) from modelpack.prediction") == 7
         assert wrong(session) == []
+
+
+PROFILES = """
+create table customer (customer_id bigint, region text default 'n', plan text, primary key (customer_id, region)) partition by list (region);
+create table customer_n partition of customer for values in ('n');
+create table customer_s partition of customer for values in ('s', 'e') partition by hash (customer_id);
+create table customer_s0 partition of customer_s for values with (modulus 2, remainder 0);
+create table customer_s1 partition of customer_s for values with (modulus 2, remainder 1);
+create table purchase (customer_id bigint, region text default 'n', at timestamptz default now(), amount numeric);
+"""
+
+
+def test_a_profile_row_that_moves_to_another_partition_is_scored_and_logged_once(
+    database: str, psql: Session
+) -> None:
+    psql.execute(PROFILES)
+    features = {"n": count(), "spend": total("amount")}
+    attach(
+        database,
+        Profile(
+            "customer",
+            key=["customer_id", "region"],
+            events=[Event("purchase", at="at", features=features)],
+            scores=[Score("churn")],
+        ),
+    )
+    publish(psql, "churn", ["n"], [0.5])
+    psql.execute("insert into purchase (customer_id, amount) values (1, 2), (1, 3), (2, 7)")
+    psql.execute("insert into purchase (customer_id, region, amount) values (1, 's', 11)")
+    psql.execute("delete from customer where region = 's'")
+    keys = "select entity_key::jsonb, inputs[1] from modelpack.prediction where prediction_id > %s order by prediction_id"
+    newest = "select max(prediction_id) from modelpack.prediction"
+    for region, n in [("s", 1), ("e", 0), ("n", 2), ("s", 1)]:  # to another partition, within one, back
+        since = value(psql, newest)
+        psql.execute("update customer set region = %s, plan = 'x' where customer_id = 1", [region])
+        assert rows(psql, keys, since) == [([1, region], n)]
+        stored = rows(psql, "select n, region, plan, churn, churn_stale from customer where customer_id = 1")
+        assert stored == [(n, region, "x", pytest.approx(linear_score([0.5], 0, [n]), abs=1e-6), None)]
+        assert wrong(psql) == []
+    since = value(psql, newest)
+    psql.execute(
+        "update customer set customer_id = customer_id + 10"
+    )  # from one hash partition to the other, some of them
+    assert sorted(rows(psql, keys, since)) == [([11, "s"], 0), ([12, "n"], 0)]
+    since = value(psql, newest)
+    psql.execute("update customer set plan = 'y'")
+    assert rows(psql, keys, since) == []
+
+
+@pytest.mark.parametrize("partitioned", [True, False])
+def test_a_key_is_not_changed_where_features_outlive_their_events(
+    database: str, psql: Session, partitioned: bool
+) -> None:
+    tables = (
+        PROFILES
+        if partitioned
+        else re.sub(r"create table \w+ partition of .*|partition by list \(region\)", "", PROFILES)
+    )
+    psql.execute(tables)
+    features = {"n": count(), "spend": total("amount")}
+    attach(
+        database,
+        Profile(
+            "customer",
+            key=["customer_id", "region"],
+            events=[Event("purchase", at="at", features=features, on_delete="keep")],
+        ),
+    )
+    psql.execute("insert into purchase (customer_id, amount) values (1, 2), (1, 3)")
+    psql.execute("delete from purchase where amount = 2")
+    for change in ("region = 's'", "customer_id = 7"):
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="would lose n, spend") as refused:
+            psql.execute(f"update customer set {change}")
+        assert "Insert a row with the new key" in (refused.value.diag.message_hint or "")
+    psql.execute("update customer set region = 'n', plan = 'x'")
+    assert rows(psql, "select customer_id, region, n, spend from customer") == [(1, "n", 2, 5)]
+    # what the hint says
+    psql.execute("insert into customer (customer_id, region) values (7, 's')")
+    psql.execute(
+        "update customer as p set n = q.n, spend = q.spend from customer as q where p.customer_id = 7 and q.customer_id = 1"
+    )
+    psql.execute("delete from customer where customer_id = 1")
+    psql.execute("insert into purchase (customer_id, region, amount) values (7, 's', 10)")
+    assert rows(psql, "select customer_id, region, n, spend from customer") == [(7, "s", 3, 15)]
