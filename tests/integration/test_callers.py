@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,7 +16,8 @@ import pytest
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from tests.integration.support import publish, row, rows, value
+from modelpack import Profile, Score
+from tests.integration.support import attach, publish, row, rows, value
 
 Session = psycopg.Connection[Any]
 
@@ -434,6 +436,26 @@ def test_a_model_is_stopped_whatever_a_publisher_has_begun(
         bob.execute("select modelpack.enable('churn')")
 
 
+def test_a_model_that_cannot_be_stopped_says_soon_whose_promotion_is_in_the_way(
+    database: str, churn: Session, people: Callable[..., Session]
+) -> None:
+    ann, bob = people("modelpack_publisher"), people("modelpack_approver")
+    churn.execute("create table visitor (id bigint primary key, n bigint)")
+    attach(database, Profile("visitor", key="id", scores=[Score("churn")]))
+    churn.execute("select modelpack.grant_model('churn', %s)", [user(ann)])
+    ann.execute("begin")
+    ann.execute("select modelpack.promote('churn', 2)")
+    bob.execute("set statement_timeout = '20s'")
+    with pytest.raises(errors.LockNotAvailable, match="the model churn is not stopped") as found:
+        bob.execute("select modelpack.disable('churn', 'stop')")
+    assert (
+        found.value.diag.message_detail == f"Processes that work on it: {ann.info.backend_pid} ({user(ann)})."
+    )
+    churn.execute("select pg_terminate_backend(%s)", [ann.info.backend_pid])
+    bob.execute("select modelpack.disable('churn', 'stop')")
+    assert value(churn, "select disabled from modelpack.model where model = 'churn'") == "stop"
+
+
 def test_two_run_maintain_and_nobody_else_can_hold_it_up(
     churn: Session, people: Callable[..., Session]
 ) -> None:
@@ -450,3 +472,110 @@ def test_two_run_maintain_and_nobody_else_can_hold_it_up(
     churn.execute("begin; select modelpack.maintain()")
     assert "in another session" in row(monitor, "select * from modelpack.maintain()")[1]
     churn.execute("rollback")
+
+
+# -- the tables of docs/security.md ----------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+
+
+def documented(head: str) -> dict[tuple[str, str], bool]:
+    """(row, column) to whether it says yes, of the table whose first column has that head."""
+    lines = PAGE.read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {head} |"))
+    columns = [cell.strip().strip("`") for cell in lines[start].strip("|").split("|")[1:]]
+    found: dict[tuple[str, str], bool] = {}
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        name, *cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        found |= {(name, column): cell == "yes" for column, cell in zip(columns, cells, strict=True)}
+    return found
+
+
+def allowed(session: Session, call: Callable[[], Any]) -> bool:
+    """Whether it may; what it does is taken back."""
+    session.execute("begin")
+    try:
+        call()
+    except errors.InsufficientPrivilege:
+        return False
+    finally:
+        session.execute("rollback")
+    return True
+
+
+def test_each_role_may_do_to_a_model_what_the_table_says(
+    churn: Session, people: Callable[..., Session]
+) -> None:
+    who = {
+        "publisher, granted": people("modelpack_publisher"),
+        "publisher": people("modelpack_publisher"),
+        "approver": people("modelpack_approver"),
+        "reader, granted": people("modelpack_reader"),
+        "reader": people("modelpack_reader"),
+        "monitor": people("modelpack_monitor"),
+    }
+    churn.execute("select modelpack.revoke_model('churn', 'modelpack_reader')")
+    churn.execute("select modelpack.grant_model('churn', %s)", [user(who["publisher, granted"])])
+    churn.execute("select modelpack.grant_model('churn', %s, 'predict')", [user(who["reader, granted"])])
+    calls = {
+        call.split("(")[0].removeprefix("modelpack."): call
+        for call in VERBS.values()
+        if call.startswith("modelpack.")
+    }
+    calls |= {
+        "set_alias": VERBS["set_alias"],
+        "enable": "modelpack.enable('churn')",
+        "predict": "modelpack.predict('churn', '{\"n\": 1}')",
+        "score_rows": "modelpack.score_rows('churn', 1, '[{\"n\": 1}]')",
+        "diff": "modelpack.diff('churn', 1, 2)",
+        "verify_version": "modelpack.verify_version('churn', 1)",
+        "purge": "modelpack.purge()",
+        "maintain": "modelpack.maintain()",
+    }
+    found = {
+        (name, role): allowed(session, lambda s=session, c=call: s.execute(f"select {c}"))  # type: ignore[misc]
+        for name, call in calls.items()
+        for role, session in who.items()
+    } | {
+        ("publish", role): allowed(
+            session, lambda s=session: publish(s, "churn", ["n"], [0.4], promote=False)
+        )  # type: ignore[misc]
+        for role, session in who.items()
+    }
+    assert found == documented("call")
+
+
+def test_what_a_version_may_become_is_what_the_table_says(
+    churn: Session, people: Callable[..., Session]
+) -> None:
+    ann, bob = people("modelpack_publisher"), people("modelpack_approver")
+    states = ("new", "approved", "withdrawn", "retired", "the champion", "under another name")
+    for _ in states:
+        publish(ann, "fresh", ["n"], [0.5], promote=False)
+    churn.execute("select modelpack.require_approval('fresh')")
+    for number in (2, 3, 5):
+        bob.execute("select modelpack.approve('fresh', %s)", [number])
+    bob.execute("select modelpack.withdraw_approval('fresh', 3)")
+    ann.execute("select modelpack.retire('fresh', 4)")
+    ann.execute("select modelpack.promote('fresh', 5)")
+    ann.execute("select modelpack.set_alias('fresh', 'challenger', 6)")
+    calls = {
+        "promote": (ann, "promote('fresh', %s)"),
+        "set_alias": (ann, "set_alias('fresh', 'candidate', %s)"),
+        "retire": (ann, "retire('fresh', %s)"),
+        "approve": (bob, "approve('fresh', %s)"),
+        "withdraw_approval": (bob, "withdraw_approval('fresh', %s)"),
+    }
+    found = {}
+    for number, state in enumerate(states, start=1):
+        for name, (session, call) in calls.items():
+            session.execute("begin")
+            try:
+                session.execute("select modelpack." + call, [number])
+                found[state, name] = True
+            except errors.ObjectNotInPrerequisiteState:
+                found[state, name] = False
+            session.execute("rollback")
+    assert found == documented("version")

@@ -314,7 +314,7 @@ def test_cancel_and_deadlock_pass_as_they_are(engine: Engine) -> None:
 
     Registry(engine).publish_package(packaged(), name="churn")
     with engine.connect() as holder, engine.connect() as waiter:
-        holder.execute(text("select from modelpack.model for update"))
+        holder.execute(text("lock table modelpack.turn in exclusive mode"))
         waiter.execute(text("set local lock_timeout = '20ms'"))
         with pytest.raises(RegistryError, match="lock timeout"):
             Registry(waiter).promote("churn", 1)

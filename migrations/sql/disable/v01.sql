@@ -1,6 +1,8 @@
 create or replace function modelpack.disable(me modelpack.me, model text, reason text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- only who may promote the model, or applies a declaration, can hold what it waits for
+set lock_timeout = '3s'
 as $modelpack$
 #variable_conflict use_column
 declare
@@ -19,6 +21,15 @@ begin
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
   end if;
   perform modelpack.bind_model(disable.model);
+exception when lock_not_available then
+  raise exception using
+    errcode = 'lock_not_available',
+    message = format('the model %s is not stopped: a promotion or a declaration is under way in another transaction', disable.model),
+    detail = format('Processes that work on it: %s.',
+                    (select coalesce(string_agg(distinct format('%s (%s)', a.pid, a.usename), ', '), 'none any more')
+                       from pg_locks as l join pg_stat_activity as a using (pid)
+                      where l.relation = 'modelpack.profile'::regclass and l.mode <> 'AccessShareLock' and l.granted and l.pid <> pg_backend_pid())),
+    hint = 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and disable again.';
 end
 $modelpack$;
 comment on function modelpack.disable(modelpack.me, text, text) is 'modelpack.disable(model, reason) for who calls it.';
