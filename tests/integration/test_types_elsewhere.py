@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import psycopg
 import pytest
@@ -13,6 +14,8 @@ from support import Session, attach, linear_score, publish, rows, value, wrong
 from modelpack import Event, Profile, Score, count, distinct, first, last, maximum, minimum
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
+from modelpack.server import make_engine
+from modelpack.training import training_set
 
 # whose = ignores the case of letters, and whose smallest is the largest
 WORD = """
@@ -233,6 +236,18 @@ def test_conditions_mean_what_they_mean_to_who_declares_them(
     assert declared(psql) == CONDITIONS[0]
     attach(database, profile)  # nothing has changed, so this changes nothing
     assert rows(psql, "select * from public.customer order by 1") == before
+    same_in_training(database, psql, profile, features)
+
+
+def same_in_training(
+    database: str, session: Session, profile: Profile, features: Mapping[str, Feature]
+) -> None:
+    engine = make_engine(database)
+    with engine.connect() as connection:
+        frame = training_set(connection, profile, at=[datetime.now(timezone.utc)])
+    engine.dispose()
+    stored = rows(session, f"select {', '.join(features)} from public.customer order by customer_id")
+    assert [tuple(row) for row in frame[list(features)].to_numpy().tolist()] == stored
 
 
 def declared(session: Session) -> str:
