@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -167,7 +168,10 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         for each in (table, *events.values()):
             _check_statements(each, table)
         _check_rights(connection, [table, *events.values()])
-    plan = make_plan(profile, _meanings(connection, plan, table, events))
+    meanings = _recorded(connection, plan) if reading else None
+    if meanings is None:
+        meanings = _meanings(connection, plan, table, events)
+    plan = make_plan(profile, meanings)
     if not reading:
         for event in plan.events:
             _check_types(connection, plan, event, events[event.event.table])
@@ -266,6 +270,18 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
                 f"{profile.name} needs {', '.join(sorted(needed))} in every row, so an event of an unknown customer "
                 'cannot create a profile; declare Event(…, missing="refuse") or missing="ignore", or add a foreign key'
             )
+
+
+def _recorded(connection: Connection, plan: Plan) -> Meanings | None:
+    """What the expressions meant when the declaration was applied; None where it is not in force."""
+    found = connection.execute(
+        text(
+            "select meanings from modelpack.profile where relation = to_regclass(:name) "
+            "and declaration = cast(:declaration as jsonb)"
+        ),
+        {"name": plan.table, "declaration": json.dumps(plan.declared.to_dict())},
+    ).scalar()
+    return None if found is None else {(table, sql): meant for table, sql, meant in found}
 
 
 def _meanings(connection: Connection, plan: Plan, table: Table, events: dict[str, Table]) -> Meanings:

@@ -149,8 +149,12 @@ def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
 
 
 def _meanings(plan: Plan) -> list[str]:
+    """Record what the expressions were found to mean; without a connection the server is asked whether they are as written."""
     if plan.meanings is not None:
-        return []
+        found = json.dumps([[table, sql, meant] for (table, sql), meant in plan.meanings.items()])
+        return [
+            f"update modelpack.profile set meanings = {literal(found)}::jsonb where name = {literal(plan.table)}"
+        ]
     asked = dict.fromkeys(reading for _, reading in readings(plan.declared))
     return [
         f"select modelpack.check_meaning({literal(r.table)}, {literal(r.sql)}, {literal(r.alias)}, {str(r.condition).lower()})"

@@ -244,6 +244,8 @@ def same_in_training(
 ) -> None:
     engine = make_engine(database)
     with engine.connect() as connection:
+        # who reads has another path than who applied
+        connection.exec_driver_sql("set search_path = pg_temp")
         frame = training_set(connection, profile, at=[datetime.now(timezone.utc)])
     engine.dispose()
     stored = rows(session, f"select {', '.join(features)} from public.customer order by customer_id")

@@ -309,7 +309,8 @@ create table modelpack.profile (
   rebuild_function text not null,
   log_function text not null,
   applied_at timestamptz not null default now(),
-  applied_by name not null default current_user
+  applied_by name not null default current_user,
+  meanings jsonb not null default '[]'
 );
 comment on table modelpack.profile is 'profile tables under modelpack''s care';
 comment on column modelpack.profile.profile_id is 'number of the profile';
@@ -327,6 +328,7 @@ comment on column modelpack.profile.rebuild_function is 'template of the functio
 comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
+comment on column modelpack.profile.meanings is 'expressions that meant something else to who applied it than to the triggers: table, SQL as declared, and SQL as it was meant';
 
 create table modelpack.score (
   profile_id integer not null references modelpack.profile on delete cascade,

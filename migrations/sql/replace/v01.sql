@@ -31,7 +31,7 @@ begin
     end if;
   end loop;
   update modelpack.profile as p
-     set declaration = replace.declaration, entity_key = replace.entity_key, maintained = replace.maintained,
+     set declaration = replace.declaration, meanings = '[]', entity_key = replace.entity_key, maintained = replace.maintained,
          score_function = replace.score_function, rescore_function = replace.rescore_function, rebuild_function = replace.rebuild_function,
          log_function = replace.log_function,
          applied_at = now(), applied_by = current_user,
