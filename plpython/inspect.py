@@ -18,7 +18,9 @@ revoke all on function modelpack.inspect(bytea, jsonb, jsonb) from public;
 
 
 def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
-    """JSON with `nodes`, `operators` and `bytes`, or an SQL error that says what the model must not have.
+    """JSON with `nodes`, `operators`, `bytes` and `rows_apart`, or an SQL error that says what the model must not have.
+
+    `rows_apart`: the graph shows that the rows of a batch are kept apart. It may be false of a model that does.
 
     Protocol Buffers' wire format is read by a schema of exactly the messages that a normal form is made of
     (onnx.proto of ONNX 1.16 to 1.23). What the schema does not name is refused, and so are a repeated singular
@@ -28,8 +30,9 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     import json
     import re
     from collections.abc import Iterator
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
+    Tensor = tuple[list[int | None], list[int] | None]
     limits = {
         s["name"]: int(s["value"])
         for s in plpy.execute(
@@ -119,7 +122,9 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                     form,
                 )
     for score in scores:
-        if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
+        if score is not None and (
+            isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) < 1e308
+        ):
             refuse(f"a golden score is {shown(json.dumps(score))}", form)
     if all(score is None for score in scores):
         refuse("no golden row has a score, so nothing is proved by them", form)
@@ -237,6 +242,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     # runs of one repeated field, tag and all: a forest has millions of them
     patterns = {"int": rb"[\x80-\xff]{0,9}[\x00-\x7f]", "double": rb".{8}", "float": rb".{4}"}
     runs: dict[tuple[int, str], re.Pattern[bytes]] = {}
+    few = 1000  # bytes of a run of integers that are read one by one: axes, shapes, places of columns
 
     def broken(what: str) -> NoReturn:
         refuse(f"its bytes are no ONNX: {what}", "a whole, undamaged model in ONNX")
@@ -256,7 +262,10 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                 broken(f"a number at byte {place} has more than ten bytes")
 
     def fields(start: int, end: int, message: str) -> Iterator[tuple[str, int, int]]:
-        """Name, and begin and end of the payload; of a single int its value twice; of a run its extent."""
+        """Name, and begin and end of the payload; of a single int its value twice; of a run its extent.
+
+        Dimensions, and other short runs of integers, come one by one: their value, and -1.
+        """
         allowed, seen, place = schema[message], set(), start
         while place < end:
             begin = place
@@ -282,7 +291,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                 if found is None:
                     broken(f"{name} of a {message} is cut off at byte {begin}")
                 step = place - begin
-                if name == "dims":
+                if name == "dims" or (kind == "int" and found.end() - begin <= few):
                     while begin < found.end():
                         value, begin = varint(begin + step, end)
                         yield name, value, -1
@@ -297,7 +306,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                     )
                 if kind in widths and length % widths[kind]:
                     broken(f"{name} of a {message} is cut off at byte {begin}")
-                if name == "dims":
+                if name == "dims" or (kind == "int" and length <= few):
                     upto = place + length
                     while place < upto:
                         value, place = varint(place, upto)
@@ -328,12 +337,19 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     widths_of_types = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 8: 0, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
     type_names = {1: "float32", 8: "text", 11: "float64"}
 
-    def tensor(start: int, end: int) -> str:
+    def signed(number: int) -> int:
+        return number - (1 << 64) if number >> 63 else number
+
+    def tensor(start: int, end: int) -> tuple[str, Tensor]:
+        """Its name; its dimensions, and its values where they are few integers or truth values."""
         name, count, kind, raw, stored, strings = "", 1, 0, -1, 0, 0
+        dims: list[int | None] = []
+        values: list[int] = []
         for field, a, b in fields(start, end, "tensor"):
             if field == "dims":
                 if a >= 1 << 63:
                     broken("a tensor has a negative dimension")
+                dims.append(a)
                 count *= a
                 if count > 1 << 40:
                     refuse("a tensor claims more than 2^40 elements", "tensors no larger than their data")
@@ -342,7 +358,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
             elif field == "name":
                 name = text(a, b)
             elif field == "raw_data":
-                raw = b - a
+                raw, begin = b - a, a
             elif field == "string_data":
                 strings += 1
             elif field == "external_data":
@@ -356,7 +372,9 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                 if a != 0:
                     refuse("a tensor takes its data from another file", "all data inside the model")
             elif field in ("float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
-                stored += b - a
+                stored += 1 if b == -1 else b - a
+                if b == -1:
+                    values.append(signed(a))
             elif field == "metadata_props":
                 pairs(a, b)
         if kind not in widths_of_types:
@@ -372,7 +390,15 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                 f"the tensor {shown(name)} claims {count} elements, which its data do not hold",
                 "tensors no larger than their data",
             )
-        return name
+        width = {6: 4, 7: 8, 9: 1}.get(kind)
+        if width is None or count > few:
+            return name, (dims, None)
+        if raw >= 0:
+            values = [
+                int.from_bytes(onnx[n : n + width], "little", signed=kind != 9)
+                for n in range(begin, begin + raw, width)
+            ]
+        return name, (dims, values if len(values) == count else None)
 
     def pairs(start: int, end: int) -> None:
         for _ in fields(start, end, "key and value"):
@@ -430,11 +456,19 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     sizing = {"ConstantOfShape": 1, "Expand": 2, "Tile": 2, "OneHot": 2, "Pad": 2, "Range": 7}
 
     # operators whose result has as many elements as the data say: in any case, or where its sizes are data
-    choosing = {"NonZero", "Compress", "Unique", "Tokenizer"}
+    choosing = {"NonZero", "Compress", "Unique"}
     cutting = {"Slice", "Reshape", "TopK", "Split", "Squeeze", "Unsqueeze"}
+    # A text has as many words as it has. Until they are counted, only these may have them: none of them makes more
+    # of them than there are, as an operator that pairs each with each would.
+    of_words = set(
+        "Tokenizer StringNormalizer Flatten Reshape Squeeze Unsqueeze Identity Concat Cast".split()
+    )
+    of_words |= {"Transpose", "RegexFullMatch", "LabelEncoder", "TfIdfVectorizer"}
 
-    def node(start: int, end: int) -> tuple[str, str, list[str], list[str]]:
+    def node(start: int, end: int) -> tuple[str, str, list[str], list[str], dict[str, Any]]:
+        """Domain, operator, inputs, outputs, attributes: integers, and of texts how many there are."""
         domain, kind = "", ""
+        found: dict[str, Any] = {}
         takes: list[str] = []
         gives: list[str] = []
         rest: list[tuple[int, int]] = []
@@ -458,10 +492,36 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
             called = shown(f"{domain}.{kind}" if domain else kind)
             refuse(f"it has the operator {called}", "operators of the list in modelpack.inspect alone")
         for begin, upto in rest:
+            attribute = ""
+            given: Any = None
             for field, a, b in fields(begin, upto, "attribute"):
-                if field in ("t", "tensors"):
+                if field == "name":
+                    attribute = text(a, b)
+                elif field == "t":
+                    given = tensor(a, b)[1]
+                elif field == "tensors":
                     tensor(a, b)
-        return domain, kind, takes, gives
+                elif field == "i":
+                    given = signed(a)
+                elif field == "ints" and b == -1:
+                    given = [*(given or []), signed(a)]
+                elif field == "strings":
+                    given = (given or 0) + 1
+            found[attribute] = given
+        return domain, kind, takes, gives, found
+
+    # operators of one element of each input, after broadcasting
+    by_element = set(
+        """Abs Add And Ceil Clip Div Equal Erf Exp Floor Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less
+        LessOrEqual Log Max Mean Min Mod Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sqrt Sub Sum Tanh
+        Where Xor""".split()
+    )
+
+    def product(sizes: list[Any]) -> int:
+        total: int = 1
+        for one in sizes:
+            total *= one
+        return total
 
     # -- the model -------------------------------------------------------------------------------------------
     graph: tuple[int, int] | None = None
@@ -488,6 +548,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     takes: dict[str, tuple[int, list[int | None] | None]] = {}
     gives: list[tuple[str, int, list[int | None] | None]] = []
     constants: set[str] = set()
+    fixed: dict[str, Tensor] = {}  # values that are the same for all rows, where that is plain
     nodes: list[tuple[int, int]] = []
     for field, a, b in fields(*graph, "graph"):
         if field == "node":
@@ -498,7 +559,9 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
                     f"at most {limits['model_nodes']} nodes (model_nodes in modelpack.setting)",
                 )
         elif field == "initializer":
-            constants.add(tensor(a, b))
+            name, held = tensor(a, b)
+            constants.add(name)
+            fixed[name] = held
         elif field == "input":
             name, kind, shape = value(a, b)
             if name in takes:
@@ -540,9 +603,122 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
         refuse(f"it has the outputs {listed}", "one output, score: float32 or float64 [N] or [N, 1]")
     data, made = set(takes), constants | set(takes)  # values that depend on the data; values that are there
     loose: set[str] = set()  # values whose shape depends on the data
+    # values with one part for each row, which depends on that row alone; the shape of such a part
+    rows: dict[str, list[int | None]] = {name: [width] for name, (_, width) in wanted.items()}
+
+    Part = list[int | None]  # the shape of what belongs to one row
+
+    def broadcast(reads: list[str], parts: list[Part | None], rank: int) -> list[Part] | None:
+        """An operator of one element of each input: a constant must not reach over the rows."""
+        shapes: list[Part] = []
+        for name, part in zip(reads, parts, strict=True):
+            if part is None and name:
+                shape = fixed[name][0] if name in fixed else None
+                if shape is None or len(shape) > rank or (len(shape) == rank and shape[0] != 1):
+                    return None
+                part = shape[1:] if len(shape) == rank else shape
+            if part is not None:
+                shapes.append(part)
+        if any(part is not None and len(part) + 1 != rank for part in parts):
+            return None  # [N] beside [N, 1] pairs each row with each
+        blanks: Part = [1] * rank
+        sizes = zip(*(blanks[len(shape) + 1 :] + shape for shape in shapes), strict=True)
+        return [[None if None in size else max(n for n in size if n is not None) for size in sizes]]
+
+    def reshaped(first: Part, shape: list[int] | None) -> list[Part] | None:
+        """Rows stay apart where the first axis is copied, or is what is left for parts of the same size."""
+        if not shape or shape[0] not in (0, -1):
+            return None
+        sizes: Part = [first[n] if size == 0 and n < len(first) else size for n, size in enumerate(shape[1:])]
+        if None in sizes or None in first:
+            return [sizes] if shape[0] == 0 and -1 not in sizes else None
+        have, want = product(first), product(sizes)
+        if -1 not in sizes:
+            return [sizes] if have == want else None
+        return [[have // abs(want) if n == -1 else n for n in sizes]] if shape[0] == 0 and want else None
+
+    def along(first: Part, axis: int | None, sizes: Part) -> list[Part] | None:
+        """Other sizes in place of one axis, unless it is that of the rows."""
+        return [[*first[: axis - 1], *sizes, *first[axis:]]] if axis else None
+
+    def sure(operator: str, reads: list[str], a: dict[str, Any]) -> list[Part] | None:
+        """The shape of one row's part of each result, where the operator surely keeps rows apart; else None.
+
+        Only of operators that models are commonly made of. What is not known here is scored row by row.
+        """
+        parts = [rows.get(name) for name in reads]
+        first = parts[0]
+        rank = 1 + len(next(part for part in parts if part is not None))
+        if operator in by_element:
+            return broadcast(reads, parts, rank)
+        constant = fixed.get(reads[1], (None, None)) if len(reads) > 1 else (None, None)
+        if first is None or any(name and name not in fixed for name in reads[1:] if operator != "Concat"):
+            return None
+
+        def axis_of(default: int) -> int:
+            """The axis that is meant; 0 is that of the rows."""
+            axis: int = a.get("axis", default)
+            return axis + rank if axis < 0 else axis
+
+        if operator in ("Cast", "LabelEncoder", "Dropout"):
+            return [first]
+        if operator == "Reshape":
+            return None if a.get("allowzero") else reshaped(first, constant[1])
+        if operator == "MatMul" and rank == 2 and constant[0] is not None and len(constant[0]) in (1, 2):
+            return [constant[0][1:]]
+        if rank < 2:
+            return None
+        if operator in ("Scaler", "Imputer", "Binarizer", "Normalizer"):
+            return [first]
+        if operator in ("TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier") and rank == 2:
+            return [[], [None]]
+        if (
+            operator in ("TreeEnsembleRegressor", "TreeEnsemble", "LinearRegressor", "SVMRegressor")
+            and rank == 2
+        ):
+            return [[a.get("targets") or a.get("n_targets") or 1]]
+        if operator == "OneHotEncoder":
+            categories = a.get("cats_strings") or a.get("cats_int64s")
+            return [[*first, len(categories) if isinstance(categories, list) else categories]]
+        if operator == "ArrayFeatureExtractor" and constant[0] is not None:
+            return along(first, rank - 1, constant[0][-1:] or [None])
+        if operator == "Gather" and constant[0] is not None:
+            return along(first, axis_of(0), constant[0])
+        if operator == "Concat" and all(part is not None and len(part) + 1 == rank for part in parts):
+            axis = axis_of(0)
+            sizes = [part[axis - 1] for part in parts if part is not None]
+            return along(first, axis, [None if None in sizes else sum(n for n in sizes if n is not None)])
+        if operator == "Split":
+            return (along(first, axis_of(0), [None]) or []) * 1600
+        if operator == "Gemm" and rank == 2 and constant[0] is not None and not a.get("transA"):
+            added = fixed[reads[2]][0] if len(reads) > 2 and reads[2] else []
+            fits = len(constant[0]) == 2 and (len(added) < 2 or added[0] == 1)
+            return [[constant[0][0 if a.get("transB") else 1]]] if fits else None
+        if operator == "Flatten" and axis_of(1) == 1:
+            return [[None if None in first else product(first)]]
+        if operator == "Softmax":
+            return [first] if axis_of(-1) else None
+        if operator in ("ArgMax", "ArgMin"):
+            return along(first, axis_of(0), [1] if a.get("keepdims", 1) else [])
+        if operator == "Squeeze" or operator in (
+            "ReduceMax",
+            "ReduceMean",
+            "ReduceMin",
+            "ReduceProd",
+            "ReduceSum",
+        ):
+            axes = a.get("axes") if len(reads) < 2 else constant[1]
+            places = [n + rank if n < 0 else n for n in axes or [0]]
+            stays = operator != "Squeeze" and a.get("keepdims", 1)
+            kept: Part = [
+                1 if n in places else d for n, d in enumerate(first, start=1) if stays or n not in places
+            ]
+            return None if 0 in places else [kept]
+        return None
+
     seen: dict[str, int] = {}
     for place in nodes:
-        domain, operator, reads, writes = node(*place)
+        domain, operator, reads, writes, attributes = node(*place)
         if domain not in opsets:
             broken(f"it names no operator set for {operator}")
         for name in reads:
@@ -551,27 +727,47 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
         for name in writes:
             if name and name in made:
                 broken(f"two operators give {shown(name)}")
-        if domain == "" and any(
-            sizing.get(operator, 0) >> n & 1 and name in data for n, name in enumerate(reads)
-        ):
+        sizes_are_data = domain == "" and (
+            any(sizing.get(operator, 0) >> n & 1 and name in data for n, name in enumerate(reads))
+            or operator in choosing
+            or (operator in cutting and any(name in data for name in reads[1:]))
+        )
+        if sizes_are_data or (operator not in of_words and any(name in loose for name in reads)):
             refuse(
                 f"the operator {operator} makes a result whose size depends on the inputs' values",
                 "sizes that depend on constants and the number of rows alone",
             )
+        if (
+            operator == "Dropout"
+            and len(reads) > 2
+            and reads[2]
+            and fixed.get(reads[2], ([], None))[1] != [0]
+        ):
+            refuse("it has the operator Dropout in training mode, which scores by chance", "inference alone")
+        if operator == "BatchNormalization" and (attributes.get("training_mode") or len(writes) > 1):
+            refuse(
+                "it has the operator BatchNormalization in training mode, which mixes the rows of a batch",
+                "inference alone",
+            )
         made.update(w for w in writes if w)
         tied = any(name in data for name in reads)
-        if (
-            operator in choosing
-            or (operator in cutting and any(name in data for name in reads[1:]))
-            or any(name in loose for name in reads)
+        if operator == "Tokenizer" or (
+            operator != "TfIdfVectorizer" and any(name in loose for name in reads)
         ):
             loose.update(w for w in writes if w)
         if operator in ("Shape", "Size"):
             tied = reads[0] in loose if reads else False
         if tied:
             data.update(w for w in writes if w)
+        if operator == "Constant" and writes:
+            held = attributes.get("value")
+            fixed[writes[0]] = held if isinstance(held, tuple) else ([None], None)
+        elif any(name in rows for name in reads):
+            rows.update(zip(writes, sure(operator, reads, attributes) or [], strict=False))
         called = f"{domain}.{operator}" if domain else operator
         seen[called] = seen.get(called, 0) + 1
     if "score" not in made - constants:
         refuse("no operator gives its score", "an operator that gives score")
-    return json.dumps({"bytes": size, "nodes": len(nodes), "operators": seen})
+    return json.dumps(
+        {"bytes": size, "nodes": len(nodes), "operators": seen, "rows_apart": rows.get("score") is not None}
+    )

@@ -281,6 +281,114 @@ def _operator(kind: str, domain: str = "", **attributes: Any) -> bytes:
     )
 
 
+_FIRST = tensor("first", [0], TensorProto.INT64)
+_LAST = tensor("last", [-1], TensorProto.INT64)
+_RISING = tensor("turned", [1, -1], TensorProto.INT64)
+
+MIXING: dict[str, list[Any]] = {
+    "reduction": [helper.make_node("ReduceMean", ["total"], ["score"], axes=[0], keepdims=1)],
+    "reduction of all": [
+        helper.make_node("ReduceMax", ["total"], ["most"], keepdims=1),
+        helper.make_node("Sub", ["most", "total"], ["over"]),
+        add("total", "over"),
+    ],
+    "softmax": [helper.make_node("Softmax", ["total"], ["score"], axis=0)],
+    "running sum": [helper.make_node("CumSum", ["total", "axis0"], ["score"])],
+    "order": [
+        helper.make_node("Shape", ["total"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["count"]),
+        helper.make_node("TopK", ["total", "count"], ["score", "places"], axis=0),
+    ],
+    "first row": [
+        helper.make_node("Gather", ["total", "first"], ["one"], axis=0),
+        helper.make_node("Sub", ["one", "total"], ["over"]),
+        add("total", "over"),
+    ],
+    "last row": [
+        helper.make_node("Gather", ["total", "last"], ["one"], axis=0),
+        helper.make_node("Sub", ["one", "total"], ["over"]),
+        add("total", "over"),
+    ],
+    "reshaping": [
+        helper.make_node("Reshape", ["number", "turned"], ["wide"]),
+        helper.make_node("CumSum", ["wide", "axis1"], ["rising"]),
+        helper.make_node("ReduceMax", ["rising"], ["most"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["most", "total"], ["over"]),
+        add("total", "over"),
+    ],
+    "pairs": [
+        helper.make_node("Transpose", ["total"], ["across"]),
+        helper.make_node("Sub", ["total", "across"], ["each"]),
+        helper.make_node("ReduceSum", ["each", "axis"], ["over"], keepdims=1),
+        add("total", "over"),
+    ],
+    "number of rows": [
+        helper.make_node("Shape", ["total"], ["shape"]),
+        helper.make_node("Gather", ["shape", "first"], ["count"]),
+        helper.make_node("Cast", ["count"], ["rows"], to=FLOAT),
+        add("total", "rows"),
+    ],
+}
+"""Nodes that give a row another score among other rows than alone, from `total` and `number`."""
+
+_ALONE = {"softmax": 1.0, "number of rows": 1.0}
+"""What they give a row of zeros that is alone, where it is not 0."""
+
+
+def _mixing(*nodes: Any) -> bytes:
+    return _total(
+        *nodes,
+        producer_name="a test of mixing",
+        more=[_FIRST, _LAST, _RISING] + [tensor(f"axis{n}", [n], TensorProto.INT64, []) for n in (0, 1)],
+    )
+
+
+def _power_of_rows(power: int) -> bytes:
+    """As many elements as the number of rows to a power: 4 GiB for 15 rows and a power of 8."""
+    shapes, nodes, last = [], [], "total"
+    for n in range(power):
+        shape = [-1 if n == place else 1 for place in range(power)]
+        shapes.append(tensor(f"shape{n}", shape, TensorProto.INT64))
+        nodes.append(helper.make_node("Reshape", ["total", f"shape{n}"], [f"r{n}"]))
+        nodes.append(helper.make_node("Add" if n else "Sum", [last, f"r{n}"] if n else [f"r{n}"], [f"a{n}"]))
+        last = f"a{n}"
+    top = helper.make_node("ReduceMax", [last], ["top"], axes=list(range(1, power)), keepdims=0)
+    flat = helper.make_node("Reshape", ["top", "column"], ["score"])
+    return _total(*nodes, top, flat, more=[*shapes, tensor("column", [-1, 1], TensorProto.INT64)])
+
+
+def _training(kind: str, *more: str, **attributes: Any) -> bytes:
+    given = {
+        "ratio": tensor("ratio", [0.5], dims=[]),
+        "training": tensor("training", [True], TensorProto.BOOL, []),
+        **{name: tensor(name, [1.0]) for name in ("scale", "bias", "mean", "variance")},
+    }
+    outputs = ["score", "m", "v"] if attributes else ["score"]
+    return _total(
+        helper.make_node(kind, ["total", *more], outputs, **attributes), more=[given[name] for name in more]
+    )
+
+
+def _chosen(kind: str) -> bytes:
+    """A value of as many elements as the inputs say, which need not reach a shape to be large: squared and so on."""
+    first = {
+        "NonZero": [helper.make_node("NonZero", ["number"], ["chosen"])],
+        "Compress": [
+            helper.make_node("Reshape", ["number", "last"], ["flat"]),
+            helper.make_node("Cast", ["flat"], ["some"], to=TensorProto.BOOL),
+            helper.make_node("Compress", ["flat", "some"], ["chosen"]),
+        ],
+        "Unique": [helper.make_node("Unique", ["number"], ["chosen"])],
+    }[kind]
+    return _total(
+        *first,
+        helper.make_node("Cast", ["chosen"], ["floats"], to=FLOAT),
+        helper.make_node("ReduceSum", ["floats"], ["sum"], keepdims=0),
+        add("total", "sum"),
+        more=[_LAST],
+    )
+
+
 def corpus() -> list[Hostile]:
     """All of them."""
     whole: bytes = honest().SerializeToString()
@@ -359,6 +467,43 @@ def corpus() -> list[Hostile]:
                 helper.make_node("Sub", ["total", "over"], ["score"]),
             ),
             "alone scores",
+        ),
+        *(
+            Hostile(f"{kind} over the rows of a batch", _mixing(*nodes), "alone scores|cannot score")
+            for kind, nodes in MIXING.items()
+        ),
+        *(
+            Hostile(
+                f"{kind} over the rows, of golden rows that show nothing",
+                _mixing(*nodes),
+                "alone scores|cannot score",
+                golden={"rows": [[0, 0]], "scores": [_ALONE.get(kind, 0.0)]},
+            )
+            for kind, nodes in MIXING.items()
+        ),
+        Hostile("memory by the power of the rows", _power_of_rows(8), "cannot score|ended by"),
+        Hostile(
+            "dropout in training mode", _training("Dropout", "ratio", "training"), "Dropout in training mode"
+        ),
+        Hostile(
+            "dropout whose mode the data say",
+            _total(
+                helper.make_node("Greater", ["total", "half"], ["some"]),
+                helper.make_node("ReduceMax", ["number"], ["most"], keepdims=0),
+                helper.make_node("Greater", ["most", "half"], ["mode"]),
+                helper.make_node("Dropout", ["total", "half", "mode"], ["score"]),
+                more=[tensor("half", [0.5], dims=[])],
+            ),
+            "Dropout in training mode",
+        ),
+        Hostile(
+            "normalisation by the batch",
+            _training("BatchNormalization", "scale", "bias", "mean", "variance", training_mode=1),
+            "BatchNormalization in training mode",
+        ),
+        *(
+            Hostile(f"as many results as {kind} finds", _chosen(kind), "size depends on the inputs' values")
+            for kind in ("NonZero", "Compress", "Unique")
         ),
         Hostile("NaN", _always(float("nan")), "golden row 1 gives the score nan"),
         Hostile("infinite", _always(float("inf")), "golden row 1 gives the score inf"),

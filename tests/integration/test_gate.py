@@ -9,10 +9,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
+from onnx import helper
 
-from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest
+from modelpack.packager.runtime import Runner
+from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
 from tests.integration.support import publish, row, rows, value
 
 Session = psycopg.Connection[Any]
@@ -63,6 +66,79 @@ def test_an_honest_model_passes_and_what_it_took_is_recorded(psql: Session) -> N
     assert onnxruntime.count(".") == 2
     assert python.startswith("3.")
     assert value(psql, "select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)") == 7
+
+
+def _scored_both_ways(
+    session: Session, onnx: bytes, rows_: int = 300
+) -> tuple[int, list[float], list[float]]:
+    """How many rows may be scored in one call; scores of the same rows in one call, and of each row alone."""
+    inputs = [{"name": f"x{n}", "type": "number", "missing": True} for n in range(8)]
+    signature = json.dumps({"format": 1, "inputs": inputs, "output": {"kind": "value"}})
+    given = [[float(n * m % 97) / 7 for m in range(1, 9)] for n in range(1, 20)]
+    found = Runner(onnx).scores({"number": np.array(given, np.float32)})
+    golden = json.dumps({"rows": given, "scores": found.tolist()})
+    session.execute(PUBLISH, [onnx, signature, golden])
+    version, most = row(
+        session,
+        "select i.version_id, i.batch_rows from modelpack.inspection as i join modelpack.version as v using (version_id)"
+        " where v.model = 'churn'",
+    )
+    session.execute(
+        "create table row_ as select g, array(select random() * 100 from generate_series(1, 8) where g > 0) as x"
+        f" from generate_series(1, {rows_}) as g"
+    )
+    together = value(
+        session,
+        f"select modelpack.score_many({version}, array_send(array_agg(x order by g)))::double precision[] from row_",
+    )
+    alone = rows(session, f"select modelpack.score({version}, x, null) from row_ order by g")
+    return most, together, [one for (one,) in alone]
+
+
+def _regressor(operator: str) -> bytes:
+    attributes: dict[str, Any] = (
+        {"coefficients": [0.1 * n + 0.037 for n in range(1, 9)], "intercepts": [0.3]}
+        if operator == "LinearRegressor"
+        else {
+            "nodes_treeids": [0, 0, 0], "nodes_nodeids": [0, 1, 2], "nodes_featureids": [3, 0, 0],
+            "nodes_values": [40.0, 0.0, 0.0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+            "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0],
+            "target_treeids": [0, 0], "target_nodeids": [1, 2], "target_ids": [0, 0],
+            "target_weights": [0.1, 0.7], "n_targets": 1,
+        }
+    )  # fmt: skip
+    node = helper.make_node(operator, ["number"], ["score"], domain="ai.onnx.ml", **attributes)
+    made: bytes = proto([node], inputs=[info("number", ["N", 8])]).SerializeToString()
+    return made
+
+
+def test_a_batch_gives_the_bits_of_single_rows_or_there_is_none(psql: Session) -> None:
+    """onnxruntime multiplies a vector in another order than a matrix: linear models are scored row by row."""
+    most, together, alone = _scored_both_ways(psql, _regressor("LinearRegressor"))
+    assert most == 1
+    assert together == alone
+    assert len(set(alone)) > 250
+
+
+def test_trees_are_scored_in_batches(psql: Session) -> None:
+    most, together, alone = _scored_both_ways(psql, _regressor("TreeEnsembleRegressor"))
+    assert most == 4096
+    assert together == alone
+    assert set(alone) == {float(np.float32(0.1)), float(np.float32(0.7))}
+
+
+def test_a_batch_is_as_small_as_the_memory_that_was_tried(psql: Session) -> None:
+    """Each row takes 8 MB while it is scored, kept apart by all that the graph says."""
+    wide = tensor("wide", [1.0] * 8 * 1_000_000, dims=[8, 1_000_000])
+    nodes = [
+        helper.make_node("MatMul", ["number", "wide"], ["much"]),
+        helper.make_node("Abs", ["much"], ["more"]),
+        helper.make_node("ReduceMax", ["more"], ["score"], axes=[1], keepdims=1),
+    ]
+    onnx = proto(nodes, [wide], inputs=[info("number", ["N", 8])]).SerializeToString()
+    most, together, alone = _scored_both_ways(psql, onnx, 20)
+    assert most < 64
+    assert together == alone
 
 
 def test_a_model_that_is_too_large_is_refused(psql: Session) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from modelpack.packager import package
 from plpython.inspect import inspect
-from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest, info
+from tests.hostile import GOLDEN, MIXING, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
 from tests.support import model, packaged, sample
 
 
@@ -41,9 +41,10 @@ def read(onnx: bytes, signature: Any = SIGNATURE, golden: Any = GOLDEN) -> dict[
 
 def test_a_whole_model_is_taken_and_described() -> None:
     onnx = honest().SerializeToString()
-    assert read(onnx) == {"bytes": len(onnx), "nodes": 1, "operators": {"ReduceSum": 1}}
+    assert read(onnx) == {"bytes": len(onnx), "nodes": 1, "operators": {"ReduceSum": 1}, "rows_apart": True}
 
 
+SUM_OF_ROW = helper.make_node("ReduceSum", ["sum", "axis"], ["score"], keepdims=1)
 SCALED_FOREST = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=1))
 
 
@@ -61,10 +62,92 @@ def test_what_the_packager_makes_is_taken(route: str) -> None:
 def test_a_hostile_model_is_refused_or_left_to_the_trial(hostile: Hostile) -> None:
     left_to_the_trial = "seconds", "golden row 1", "alone scores", "expected 3"
     if any(word in hostile.words for word in left_to_the_trial):
-        read(hostile.onnx, hostile.signature, hostile.golden)
+        found = read(hostile.onnx, hostile.signature, hostile.golden)
+        if "alone scores" in hostile.words:
+            assert not found["rows_apart"]
         return
     with pytest.raises(RefusedError, match="the model is refused: "):
         read(hostile.onnx, hostile.signature, hostile.golden)
+
+
+APART = {
+    "constant of one row": [helper.make_node("Add", ["number", "row"], ["sum"]), SUM_OF_ROW],
+    "constant first": [helper.make_node("Sub", ["row", "number"], ["sum"]), SUM_OF_ROW],
+    "columns": [helper.make_node("Gather", ["number", "one"], ["score"], axis=1)],
+    "column from the end": [helper.make_node("Gather", ["number", "one"], ["score"], axis=-1)],
+    "one column": [
+        helper.make_node("Gather", ["number", "zero"], ["flat"], axis=1),
+        helper.make_node("Reshape", ["flat", "column"], ["score"]),
+    ],
+    "weights": [helper.make_node("MatMul", ["number", "weights"], ["score"])],
+    "softmax of a row": [
+        helper.make_node("Softmax", ["number"], ["shares"], axis=1),
+        helper.make_node("Gather", ["shares", "one"], ["score"], axis=1),
+    ],
+    "dropout of inference": [
+        helper.make_node("Dropout", ["number", "half", "false"], ["sum"]),
+        SUM_OF_ROW,
+    ],
+}
+MIXED = {
+    "constant of two rows": [helper.make_node("Add", ["number", "rows"], ["sum"]), SUM_OF_ROW],
+    "constant of one row more": [
+        helper.make_node("Gather", ["number", "zero"], ["flat"], axis=1),
+        helper.make_node("Add", ["flat", "pair"], ["two"]),
+        helper.make_node("Reshape", ["two", "column"], ["score"]),
+    ],
+    "one axis beside two": [
+        helper.make_node("Gather", ["number", "zero"], ["flat"], axis=1),
+        helper.make_node("Add", ["number", "flat"], ["sum"]),
+        SUM_OF_ROW,
+    ],
+    "axis from the end": [
+        helper.make_node("Gather", ["number", "one"], ["first"], axis=-2),
+        helper.make_node("ReduceSum", ["first", "axis"], ["score"], keepdims=1),
+    ],
+    "rows halved": [helper.make_node("Reshape", ["number", "column"], ["score"])],
+    "weights before": [
+        helper.make_node("MatMul", ["square", "number"], ["sum"]),
+        SUM_OF_ROW,
+    ],
+    "turned": [
+        helper.make_node("Gemm", ["number", "square"], ["sum"], transA=1),
+        SUM_OF_ROW,
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "apart"), [(n, k in APART) for k, n in (APART | MIXED).items()], ids=[*APART, *MIXED]
+)
+def test_rows_are_known_to_be_apart_only_where_the_graph_shows_it(nodes: list[Any], apart: bool) -> None:
+    constants = [
+        tensor("axis", [1], TensorProto.INT64),
+        tensor("row", [1.0, 2.0], dims=[1, 2]),
+        tensor("rows", [1.0, 2.0], dims=[2, 1]),
+        tensor("pair", [1.0, 2.0]),
+        tensor("one", [1], TensorProto.INT64),
+        tensor("zero", [0], TensorProto.INT64, []),
+        tensor("column", [-1, 1], TensorProto.INT64),
+        tensor("weights", [1.0, 2.0], dims=[2, 1]),
+        tensor("square", [1.0, 2.0, 3.0, 4.0], dims=[2, 2]),
+        tensor("half", [0.5], dims=[]),
+        tensor("false", [False], TensorProto.BOOL, []),
+    ]
+    assert read(proto(nodes, constants).SerializeToString())["rows_apart"] is apart
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_rows_that_are_mixed_are_never_taken_for_apart(kind: str) -> None:
+    (model,) = (h for h in corpus() if h.name == f"{kind} over the rows of a batch")
+    assert not read(model.onnx)["rows_apart"]
+
+
+@pytest.mark.parametrize("scores", [[1e400, 7.0], [3.0, -1e400]])
+def test_scores_that_are_no_numbers_are_refused(scores: list[float]) -> None:
+    text = json.dumps({"rows": [[1, 2], [3, 4]], "scores": scores}).replace("Infinity", "1e400")
+    with pytest.raises(RefusedError, match="a golden score"):
+        inspect(Server(), honest().SerializeToString(), json.dumps(SIGNATURE), text)
 
 
 def test_a_model_cut_off_anywhere_is_refused() -> None:

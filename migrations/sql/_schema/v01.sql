@@ -180,7 +180,10 @@ create table modelpack.inspection (
   python text not null,
   memory bigint,
   load_milliseconds double precision,
-  row_microseconds double precision
+  row_microseconds double precision,
+  batch_rows integer not null,
+  -- one row can always be scored
+  constraint inspection_batch_rows check (batch_rows > 0)
 );
 create index inspection_version_idx on modelpack.inspection (version_id, sha256);
 comment on table modelpack.inspection is 'which bytes passed modelpack.prove on this server; modelpack.load loads no others';
@@ -195,6 +198,7 @@ comment on column modelpack.inspection.python is 'the server''s Python then';
 comment on column modelpack.inspection.memory is 'largest resident memory of the process that tried it, in bytes';
 comment on column modelpack.inspection.load_milliseconds is 'how long loading took';
 comment on column modelpack.inspection.row_microseconds is 'how long one golden row took on average';
+comment on column modelpack.inspection.batch_rows is 'how many rows modelpack.rescore may score in one call of the model; 1 unless its graph keeps rows apart and a batch gave the bits of single rows within the limits';
 
 create table modelpack.annotation (
   annotation_id bigint generated always as identity primary key,

@@ -99,6 +99,8 @@ def broken(reason: str) -> Any:
 def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) -> Any:
     """Close over all that one call needs."""
     inputs = json.loads(found["signature"])["inputs"]
+    # as many rows in one call as gave the bits of single rows when this onnxruntime tried the model
+    most = found["batch_rows"] if found["onnxruntime"] == onnxruntime.__version__ else 1
     budget, limit, pause = found["budget"], found["breaker_failures"], found["breaker_pause"]
     watch = GD["modelpack_watch"]
     watch[3] = min(
@@ -151,22 +153,22 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
         """Scores of rows of numbers; NaN for a row that has to be scored on its own to know what is wrong.
 
         `packed` is what array_send gives for a float8[][] without NULLs: a head of 28 bytes, then each
-        number after its length. In batches, each under the time budget of one row: they grow while they
-        are far within it.
+        number after its length. In batches of at most as many rows as were tried, each under the time budget
+        of one row: they grow while they are far within it.
         """
         element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
         rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(names))
+        numbers = rows.astype(numpy.float64)
+        with numpy.errstate(over="ignore"):
+            given = numbers.astype(numpy.float32)
         scores = numpy.full(len(rows), nan)
-        size, begin = 16, 0
+        size, begin = min(16, most), 0
         while begin < len(rows):
-            numbers = rows[begin : begin + size].astype(numpy.float64)
             started = time.monotonic()
             try:
-                with numpy.errstate(over="ignore"):
-                    feed = {"number": numbers.astype(numpy.float32)}
                 watch[0] += 1
                 watch[1] = armed
-                found = raw.run(["score"], feed, run_options)[0].reshape(-1).astype(numpy.float64)
+                found = raw.run(["score"], {"number": given[begin : begin + size]}, run_options)[0]
                 watch[1] = None
             except Exception:
                 watch[1] = None
@@ -174,12 +176,12 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
                 break
             if watch[2]:
                 watch[2], run_options.terminate = None, False
-            bad = ~numpy.isfinite(found) | numpy.isinf(feed["number"]).any(axis=1)
-            bad |= numpy.isnan(numbers[:, required]).any(axis=1)
-            scores[begin : begin + size] = numpy.where(bad, nan, found)
+            scores[begin : begin + size] = found.reshape(-1)
             begin += size
-            size = min(4096, 2 * size) if time.monotonic() - started < budget / 8 else max(1, size // 2)
-        kept: list[float] = scores.tolist()
+            size = min(most, 2 * size) if time.monotonic() - started < budget / 8 else max(1, size // 2)
+        bad = ~numpy.isfinite(scores) | numpy.isinf(given).any(axis=1)
+        bad |= numpy.isnan(numbers[:, required]).any(axis=1)
+        kept: list[float] = numpy.where(bad, nan, scores).tolist()
         return kept
 
     def unfit(numbers: list[float | None]) -> str | None:
@@ -189,7 +191,7 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
                 if name in needed:
                     return f"input {name} is NULL, which the model does not take"
             elif not -largest < value < largest:
-                return f"input {name} is {value}, beyond what float32 holds"
+                return f"input {name} is beyond what float32 holds"
         return None
 
     def fails(reason: str, weight: int = 1) -> None:
@@ -248,7 +250,7 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
                     -(-limit // 4),
                 )
             else:
-                fails(f"the model fails: {type(error).__name__}: {str(error)[:500]}")
+                fails(f"the model fails: {type(error).__name__} of onnxruntime")
             return None
         if watch[2]:  # it ended by itself just as the watchdog meant to end it
             watch[2], run_options.terminate = None, False
@@ -265,12 +267,14 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
 
 def read() -> Any:
     found = plpy.execute(
-        "select v.sha256, v.signature, a.onnx, exists (select from modelpack.inspection as i"
-        " where i.version_id = v.version_id and i.sha256 = v.sha256) as passed,"
+        "select v.sha256, v.signature, a.onnx, i.batch_rows, i.onnxruntime,"
         " date_part('epoch', coalesce(m.time_budget, s.time_budget)) as budget, s.breaker_failures,"
         " date_part('epoch', s.breaker_pause) as breaker_pause"
         " from modelpack.version as v join modelpack.artifact as a using (sha256)"
-        " join modelpack.model as m using (model),"
+        " join modelpack.model as m using (model)"
+        " left join lateral (select i.batch_rows, i.onnxruntime from modelpack.inspection as i"
+        " where i.version_id = v.version_id and i.sha256 = v.sha256"
+        " order by i.inspection_id desc limit 1) as i on true,"
         " (select max(value) filter (where name = 'time_budget')::interval as time_budget,"
         " max(value) filter (where name = 'breaker_failures')::integer as breaker_failures,"
         " max(value) filter (where name = 'breaker_pause')::interval as breaker_pause"
@@ -279,7 +283,7 @@ def read() -> Any:
     if len(found) == 0:
         return broken(f"there is no version with the number {key}")
     onnx = found[0]["onnx"]
-    if not found[0]["passed"]:
+    if found[0]["batch_rows"] is None:
         return broken("these bytes have not passed modelpack.prove on this server")
     if onnx is None:
         return broken("the bytes of the version were purged")

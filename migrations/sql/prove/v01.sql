@@ -22,8 +22,8 @@ begin
       detail = format('Expected: bytes with the SHA-256 %s.', v_version.sha256),
       hint = 'Publish the model again.';
   end if;
-  perform modelpack.inspect(v_version.onnx, v_version.signature, v_version.golden);
-  v_report := modelpack.trial(v_version.onnx, v_version.signature, v_version.golden);
+  v_report := modelpack.inspect(v_version.onnx, v_version.signature, v_version.golden);
+  v_report := modelpack.trial(v_version.onnx, v_version.signature, v_version.golden, (v_report -> 'rows_apart')::boolean);
   if v_report -> 'slowest_microseconds' > to_jsonb(v_version.budget * 1000000) then
     raise exception using
       errcode = 'invalid_parameter_value',
@@ -55,10 +55,10 @@ begin
         hint = 'Give the server the libraries that made the version (docs/operations.md), or publish again with the server''s.';
     end if;
   end loop;
-  insert into modelpack.inspection (version_id, checked_by, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds)
+  insert into modelpack.inspection (version_id, checked_by, sha256, onnxruntime, numpy, python, memory, load_milliseconds, row_microseconds, batch_rows)
   values (prove.version_id, prove.caller, v_version.sha256, v_report ->> 'onnxruntime', v_report ->> 'numpy', v_report ->> 'python',
           (v_report ->> 'memory')::bigint, (v_report ->> 'load_milliseconds')::double precision,
-          (v_report ->> 'row_microseconds')::double precision);
+          (v_report ->> 'row_microseconds')::double precision, (v_report ->> 'batch_rows')::integer);
 end
 $modelpack$;
 comment on function modelpack.prove(integer, name) is
