@@ -103,6 +103,10 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     output = declared.get("output")
     if not isinstance(output, dict) or output.get("kind") not in ("probability", "value"):
         refuse("its signature says of its output neither probability nor value", form)
+    for key in ("name", "class"):
+        told = output.get(key)
+        if told is not None and not (isinstance(told, str) and len(told) <= 200 and told.isprintable()):
+            refuse(f"its signature has the output {shown(json.dumps(output))}", form)
     form = "golden rows with one score each: cells in the order of the signature, null where missing"
     if not isinstance(proof, dict) or not proof.get("rows"):
         refuse("it has no golden rows, so nothing shows that this server scores like the estimator", form)

@@ -9,12 +9,13 @@ depends_on = None
 
 # in the order in which they need each other
 FUNCTIONS = (
+    "shown", "check_text", "check_facts", "why",
     "amount", "decay", "to_double", "pack", "fill", "qualified", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
-    "caller", "take_turn", "check_grant", "find_version", "check_live", "grant_model", "revoke_model", "require_approval",
+    "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
     "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
-    "verify_version", "score_rows", "only_inputs", "diff",
+    "verify_version", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
     "generated", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",

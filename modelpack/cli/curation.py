@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from modelpack.cli.models import Name, Number, Reason
-from modelpack.cli.session import Session, command
+from modelpack.cli.session import SafeTable, Session, command
 from modelpack.curation import Difference
 from modelpack.errors import RegistryError
 
@@ -40,9 +39,7 @@ def diff(
         ]
     with session.working(f"{name}: scoring with both"):
         found = session.registry.diff(name, first, second, rows)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("part", "name", f"version {first}", f"version {second}"):
-        table.add_column(heading)
+    table = SafeTable("part", "name", f"version {first}", f"version {second}")
     scores = [d for d in found if d.part == "score"]
     for difference in found:
         if difference.part != "score":

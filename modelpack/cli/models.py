@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from modelpack.cli.session import Session, command, hanging
+from modelpack.cli.session import SafeTable, Session, command, hanging
 from modelpack.curation import Promotion
 from modelpack.errors import PackagingError, RegistryError
 from modelpack.registry import Version
@@ -202,9 +201,8 @@ def list_(
 ) -> None:
     """List models and their versions."""
     versions = session.registry.versions(name)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "version", "stands for", "published", "by", "metrics", "note"):
-        table.add_column(heading, justify="right" if heading == "version" else "left")
+    table = SafeTable("model", "version", "stands for", "published", "by", "metrics", "note")
+    table.columns[1].justify = "right"
     for v in versions:
         table.add_row(
             v.model,
@@ -319,7 +317,7 @@ def metrics_of(given: list[str]) -> dict[str, float]:
 
 
 def _figures(version: Version) -> str:
-    return " ".join(f"{k}={v:g}" for k, v in version.metrics.items())
+    return " ".join(f"{k}={v:g}" for k, v in version.metrics.items() if isinstance(v, int | float))
 
 
 def _facts(version: Version) -> dict[str, Any]:

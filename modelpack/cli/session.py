@@ -8,13 +8,15 @@ import re
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.table import Table
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -49,6 +51,36 @@ def hanging(label: str, text: str, indent: int) -> str:
     return f"{label:<{indent}}" + f"\n{'':{indent}}".join(lines or [""]).replace("\0", " ")
 
 
+def printable(text: str) -> str:
+    """The text with everything escaped that steers a terminal, hides or turns what stands beside it; lines stay lines.
+
+    What is printed was stored by others: a note may hold escape sequences, or marks of right-to-left writing.
+    """
+    return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class SafeConsole(Console):
+    """A console on which no text that it prints can steer the terminal; what rich adds for a style can."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, with the text of each segment made printable."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+class SafeTable(Table):
+    """A table of texts that are made printable before the columns are measured."""
+
+    def __init__(self, *headings: str) -> None:
+        super().__init__(*headings, box=None, pad_edge=False, header_style="bold")
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """One row; a cell is one line unless rich breaks it."""
+        super().add_row(
+            *(printable(" ".join(c.split())) if isinstance(c, str) else c for c in cells), **options
+        )
+
+
 class Session:
     """One run of one command."""
 
@@ -56,10 +88,10 @@ class Session:
         self.dsn = dsn
         self.as_json = as_json
         wide = None if sys.stdout.isatty() else 160
-        self._out = Console(
+        self._out = SafeConsole(
             width=wide, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty()
         )
-        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._err = SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
     @cached_property
     def engine(self) -> Engine:
@@ -98,7 +130,10 @@ class Session:
     def answer(self, document: Any) -> None:
         """Print the JSON document of the command; nothing without --json."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+            made = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+            # JSON itself escapes no more than control characters of ASCII
+            made = "".join(c if c == "\n" or c.isprintable() else f"\\u{ord(c):04x}" for c in made)
+            sys.stdout.write(f"{made}\n")
 
     def note(self, text: str) -> None:
         """A remark on stderr."""
@@ -129,8 +164,8 @@ def _errors_in_words(debug: bool) -> Iterator[None]:
     else:
         return
     if debug:
-        traceback.print_exc()
-    typer.echo(f"modelpack: {' '.join(message.split())}", err=True)
+        typer.echo(printable(traceback.format_exc()), err=True)
+    typer.echo(printable(f"modelpack: {' '.join(message.split())}"), err=True)
     raise typer.Exit(REFUSED)
 
 

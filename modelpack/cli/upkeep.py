@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from sqlalchemy import Connection, text
 
-from modelpack.cli.session import Session, command, hanging
+from modelpack.cli.session import SafeTable, Session, command, hanging
 from modelpack.declaration import Profile as Declaration
 from modelpack.errors import DeclarationError, ModelpackError, RegistryError
 from modelpack.operations import outdated
@@ -96,9 +95,7 @@ def verify(
             text("select * from modelpack.verify(cast(:profile as regclass), cast(:keys as text[]))"),
             {"profile": profile, "keys": key or None},
         ).all()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("key", "feature", "stored", "expected"):
-        table.add_column(heading)
+    table = SafeTable("key", "feature", "stored", "expected")
     for row in found:
         table.add_row(*("NULL" if value is None else str(value) for value in row))
     if found:

@@ -151,7 +151,13 @@ create table modelpack.version (
   created_login name not null default session_user,
   unique (model, version),
   -- versions count from one
-  constraint version_is_positive check (version > 0)
+  constraint version_is_positive check (version > 0),
+  -- whatever reads all versions reads these
+  constraint version_facts_are_objects check (
+    jsonb_typeof(signature) = 'object' and jsonb_typeof(golden) = 'object' and jsonb_typeof(parity) = 'object'
+    and jsonb_typeof(metrics) = 'object' and jsonb_typeof(libraries) = 'object' and jsonb_typeof(lineage) = 'object'
+  ),
+  constraint version_note_is_short check (length(note) <= 10000)
 );
 comment on table modelpack.version is 'immutable versions of models';
 comment on column modelpack.version.version_id is 'number that the generated score functions name';
@@ -181,7 +187,7 @@ create table modelpack.inspection (
   memory bigint,
   load_milliseconds double precision,
   row_microseconds double precision,
-  batch_rows integer not null,
+  batch_rows integer not null default 1,
   -- one row can always be scored
   constraint inspection_batch_rows check (batch_rows > 0)
 );
@@ -211,7 +217,11 @@ create table modelpack.annotation (
   -- what a version can be given after it was published
   constraint annotation_kind check (kind in ('tag', 'note', 'metric')),
   -- a note has no name, the others have one
-  constraint annotation_name check ((kind = 'note') = (name = '') and length(name) <= 63)
+  constraint annotation_name check ((kind = 'note') = (name = '') and length(name) <= 63),
+  -- a metric is a number, the others are texts
+  constraint annotation_value check (
+    jsonb_typeof(value) = case kind when 'metric' then 'number' else 'string' end and length(value #>> '{}') <= 10000
+  )
 );
 create index annotation_version_idx on modelpack.annotation (version_id, kind, name, annotation_id);
 comment on table modelpack.annotation is 'tags, notes and metrics that versions were given later; the newest of a name counts';

@@ -112,7 +112,7 @@ begin  -- an input that a row makes impossible (a division by zero) costs that r
   v_numbers := @numbers@;
   v_texts := @texts@;
 exception when data_exception then
-  v_failure := 'an input cannot be computed: ' || sqlerrm;
+  v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
 end;
 if v_failure is null then
   @run@

@@ -5,12 +5,16 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
-  v_first modelpack.version;
-  v_second modelpack.version;
+  v_first modelpack.version := modelpack.scorable(modelpack.caller(me), diff.model, diff.first);
+  v_second modelpack.version := modelpack.scorable(modelpack.caller(me), diff.model, diff.second);
   v_rows jsonb := diff.rows;
 begin
-  select v.* into v_first from modelpack.version as v where v.version_id = modelpack.find_version(diff.model, diff.first);
-  select v.* into v_second from modelpack.version as v where v.version_id = modelpack.find_version(diff.model, diff.second);
+  if jsonb_typeof(v_rows) <> 'array' or jsonb_array_length(v_rows) > 10000 or pg_column_size(v_rows) > 67108864 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'the rows are more than 10000, larger than 64 MB, or no JSON array',
+      detail = 'Expected: a JSON array of at most 10000 objects.';
+  end if;
   return query
     with input as (
       select s.which, i.value ->> 'name' as name,
@@ -43,11 +47,9 @@ begin
       from jsonb_array_elements(v_first.golden -> 'rows') with ordinality as r;
   end if;
   return query
-    select 'score', a.place::text, coalesce(a.score::text, a.reason), coalesce(b.score::text, b.reason)
-      from modelpack.score_rows(me, diff.model, diff.first, (select jsonb_agg(modelpack.only_inputs(r.value, v_first.signature) order by r.ordinality)
-                                                           from jsonb_array_elements(v_rows) with ordinality as r)) as a
-      join modelpack.score_rows(me, diff.model, diff.second, (select jsonb_agg(modelpack.only_inputs(r.value, v_second.signature) order by r.ordinality)
-                                                            from jsonb_array_elements(v_rows) with ordinality as r)) as b using (place)
+    select 'score', a.place::text, coalesce(a.score::text, a.problem, a.failure), coalesce(b.score::text, b.problem, b.failure)
+      from modelpack.score_named(v_first.version_id, v_first.signature, v_rows, strict => false) as a
+      join modelpack.score_named(v_second.version_id, v_second.signature, v_rows, strict => false) as b using (place)
      order by a.place;
 end
 $modelpack$;

@@ -56,11 +56,11 @@ begin
           into v_keys using (select case when pg_relation_size(c.oid) < 1000000 then 100
                                          else greatest(0.01, 100.0 * 1000000 / pg_relation_size(c.oid)) end
                                from pg_class as c where c.oid = modelpack.qualified(v_event ->> 'table')::regclass);
-        select count(distinct d.entity_key), min(format('%s of %s is %s, its events say %s', d.feature, d.entity_key, coalesce(d.stored, 'NULL'), coalesce(d.expected, 'NULL')))
+        select count(distinct d.entity_key), string_agg(distinct d.feature, ', ')
           into v_rows, v_text from modelpack.verify(p.relation, v_keys) as d;
         return query
-        select 'fail', format('features of %s (a sample of %s)', p.name, v_event ->> 'table'), format('%s rows differ: %s', v_rows, v_text),
-               'every feature is what its events say', format('call modelpack.rebuild(%L);', p.relation::text)
+        select 'fail', format('features of %s (a sample of %s)', p.name, v_event ->> 'table'), format('%s rows differ, in %s', v_rows, v_text),
+               'every feature is what its events say', format('call modelpack.rebuild(%1$L); before that, select * from modelpack.verify(%1$L) shows them', p.relation::text)
          where v_rows > 0;
         execute format('select count(*) from unnest($1) as k where k is not null and not exists (select from %s as n where %s = k)', p.relation, replace(p.entity_key, '$row$', 'n'))
            into v_rows using v_keys;

@@ -19,6 +19,9 @@ declare
   v_upto timestamptz;
   v_count bigint;
   v_locked boolean;
+  -- transactions that may have a snapshot from before this moment
+  v_before constant xid := pg_snapshot_xmin(pg_current_snapshot())::xid;
+  v_running constant text[] := array(select l.virtualtransaction from pg_locks as l where l.locktype = 'virtualxid' and l.pid <> pg_backend_pid());
 begin
   -- no advisory lock, which everybody may hold
   if not modelpack.try_lock('modelpack.turn', 'share update exclusive') then
@@ -108,6 +111,12 @@ begin
     end if;
     return next;
   end loop;
+  -- Where events that were ignored meet their profile: once no transaction is left that began before, nobody can overlook
+  -- the other there. Whatever is locked is in use.
+  if not exists (select from pg_locks as l where l.locktype = 'virtualxid' and l.virtualtransaction = any (v_running)) then
+    delete from modelpack.ignored as i
+     where i.ctid = any (array(select j.ctid from modelpack.ignored as j where age(j.xmin) > age(v_before) for update skip locked));
+  end if;
 end
 $modelpack$;
 comment on function modelpack.maintain() is

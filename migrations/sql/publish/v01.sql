@@ -12,6 +12,21 @@ declare
   v_version_id integer;
   v_sha256 constant text := encode(sha256(publish.onnx), 'hex');
 begin
+  if num_nulls(publish.model, publish.onnx, publish.signature, publish.golden, publish.note, publish.description) > 0 then
+    raise exception using
+      errcode = 'null_value_not_allowed',
+      message = 'a version needs a model, its bytes, a signature and golden rows; one of them, or the note or the description, is NULL',
+      hint = 'Publish with the package (modelpack publish).';
+  end if;
+  perform modelpack.check_text('the note', publish.note, 10000), modelpack.check_text('the description', publish.description, 10000),
+          modelpack.check_facts('parity', publish.parity), modelpack.check_facts('metrics', publish.metrics),
+          modelpack.check_facts('libraries', publish.libraries), modelpack.check_facts('lineage', publish.lineage);
+  if publish.model !~ '^[a-z][a-z0-9_]{0,40}$' then
+    raise exception using
+      errcode = 'invalid_name',
+      message = format('"%s" is no name for a model', modelpack.shown(publish.model, 63)),
+      detail = 'Expected: a small letter, then at most 40 small letters, digits or _.';
+  end if;
   if length(publish.onnx) > (select pg_size_bytes(s.value) from modelpack.setting as s where s.name = 'model_bytes') then
     raise exception using
       errcode = 'program_limit_exceeded',

@@ -5,28 +5,20 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
-  v_detail text;
-  v_row jsonb;
+  v_version modelpack.version := modelpack.scorable(modelpack.caller(me), score_rows.model, score_rows.version);
 begin
-  perform modelpack.find_version(score_rows.model, score_rows.version);
-  if jsonb_typeof(score_rows.rows) is distinct from 'array' or jsonb_array_length(score_rows.rows) > 10000 then
+  if jsonb_typeof(score_rows.rows) is distinct from 'array' or jsonb_array_length(score_rows.rows) > 10000
+     or pg_column_size(score_rows.rows) > 67108864 then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = format('the rows are %s, expected a JSON array of at most 10000 objects',
-                       case when jsonb_typeof(score_rows.rows) = 'array' then format('%s', jsonb_array_length(score_rows.rows))
+      message = format('the rows are %s, expected a JSON array of at most 10000 objects in 64 MB',
+                       case when jsonb_typeof(score_rows.rows) = 'array'
+                            then format('%s in %s bytes', jsonb_array_length(score_rows.rows), pg_column_size(score_rows.rows))
                             else coalesce(jsonb_typeof(score_rows.rows), 'NULL') end);
   end if;
-  for place, v_row in select r.ordinality, r.value from jsonb_array_elements(score_rows.rows) with ordinality as r loop
-    begin
-      score := modelpack.predict(me, score_rows.model, v_row, score_rows.version);
-      reason := null;
-    exception when data_exception then
-      get stacked diagnostics v_detail = pg_exception_detail;
-      score := null;
-      reason := concat_ws(': ', sqlerrm, nullif(v_detail, ''));
-    end;
-    return next;
-  end loop;
+  return query
+  select n.place, n.score, coalesce(n.problem, n.failure)
+    from modelpack.score_named(v_version.version_id, v_version.signature, score_rows.rows) as n;
 end
 $modelpack$;
 comment on function modelpack.score_rows(modelpack.me, text, integer, jsonb) is 'modelpack.score_rows(model, version, rows) for who calls it.';

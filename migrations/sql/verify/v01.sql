@@ -1,11 +1,16 @@
-create or replace function modelpack.verify(profile regclass, keys text[] default null)
+create or replace function modelpack.verify(me modelpack.me, profile regclass, keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
+-- Whoever may not read the profile learns that features differ, and which, but no key and no value.
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
-  v_call constant text := format('select * from modelpack.%I($1, $2, $3)', v_profile.stem || '_verify');
+  v_call constant text := format(
+    case when modelpack.sees(modelpack.caller(me), profile) then 'select * from modelpack.%I($1, $2, $3)'
+         else 'select ''row '' || dense_rank() over (order by d.entity_key) || '', not shown: that takes SELECT on the profile'', d.feature, null::text, '
+              'null::text from modelpack.%I($1, $2, $3) as d (entity_key, feature, stored, expected)' end,
+    v_profile.stem || '_verify');
   v_chunk record;
 begin
   if keys is not null then
@@ -21,7 +26,16 @@ begin
   end loop;
 end
 $modelpack$;
+comment on function modelpack.verify(modelpack.me, regclass, text[]) is 'modelpack.verify(profile, keys) for who calls it.';
+revoke all on function modelpack.verify(modelpack.me, regclass, text[]) from public;
+create or replace function modelpack.verify(profile regclass, keys text[] default null)
+returns table (entity_key text, feature text, stored text, expected text)
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select f.* from modelpack.me as m cross join lateral modelpack.verify(m, verify.profile, verify.keys) as f
+$modelpack$;
 comment on function modelpack.verify(regclass, text[]) is
-  'Holds every stored feature against the same aggregate over the events and returns those that differ: key, feature, stored, expected. No row: all is right.';
+  'Holds every stored feature against the same aggregate over the events and returns those that differ: key, feature, stored, expected. No row: all is right. Keys and values are shown to who may SELECT every row of the profile.';
 revoke all on function modelpack.verify(regclass, text[]) from public;
-grant execute on function modelpack.verify(regclass, text[]) to modelpack_monitor, modelpack_publisher;
+grant execute on function modelpack.verify(regclass, text[]), modelpack.verify(modelpack.me, regclass, text[]) to modelpack_monitor, modelpack_publisher;

@@ -1,0 +1,12 @@
+create or replace function modelpack.sees(caller name, relation regclass) returns boolean
+language sql stable security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select pg_has_role(r.oid, c.relowner, 'usage') or pg_has_role(r.oid, 'modelpack_owner', 'member')
+       or has_table_privilege(r.oid, c.oid, 'select') and (not c.relrowsecurity or r.rolbypassrls)
+  from pg_class as c, pg_roles as r
+ where c.oid = sees.relation and r.rolname = sees.caller
+$modelpack$;
+comment on function modelpack.sees(name, regclass) is
+  'Whether a role may read every row of a table by itself: with its own rights, with no row-level security in between.';
+revoke all on function modelpack.sees(name, regclass) from public;
