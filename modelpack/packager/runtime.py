@@ -1,7 +1,7 @@
 """onnxruntime exactly as the server runs it: one thread, sequential, on the CPU.
 
-With one thread the results are bit-equal for batches of 1 to 10,000 rows; with two they differ by up to
-2.4e-7.
+With two threads results differ by up to 2.4e-7 from run to run. With one they are the same each time; a batch may still
+differ from its single rows in the last bit (see `modelpack.trial`).
 """
 
 from __future__ import annotations

@@ -316,6 +316,56 @@ def test_text_with_brackets_is_printed_as_it_is(shell: Shell) -> None:
         assert "[bold]not[/bold] markup :smile:" in shell.run(*arguments)
 
 
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202eforged\u2066\r\nchurn 1"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",), ("list", "churn"), ("show", "churn"), ("show", "churn", "1"), ("show", "other"), ("doctor",), ("maintain",),
+        ("diff", "churn", "1", "2"), ("grant", "churn"), ("tag", "churn", "1"), ("verify", "public.customer"),
+        ("promote", "churn", "9"), ("show", "nothing"), ("predict", "churn", '{"complaints": 1, "spend": 2}'),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_nothing_that_others_stored_steers_the_terminal(
+    shell: Shell, files: Path, psql: psycopg.Connection[Any], command: tuple[str, ...]
+) -> None:
+    """Also where it came past the door, as by a member of modelpack_owner, or in the name of a role."""
+    shell.run("apply", str(files / "declaration.py"))
+    registry = Registry(shell.dsn)
+    for name in ("churn", "churn", "other"):
+        registry.publish_package(packaged(), name=name, promote=True)
+    psql.execute(
+        "alter table modelpack.version disable trigger all; alter table modelpack.promotion disable trigger all"
+    )
+    psql.execute("update modelpack.version set note = %s, created_by = left(%s, 30)", [HOSTILE, HOSTILE])
+    facts = json.dumps({HOSTILE: HOSTILE})
+    psql.execute(
+        "update modelpack.version set libraries = %s, lineage = %s, parity = %s", [facts, facts, facts]
+    )
+    psql.execute("update modelpack.promotion set reason = %s, by = left(%s, 30)", [HOSTILE, HOSTILE])
+    psql.execute("update modelpack.permission set role = left(%s, 30)", [HOSTILE])
+    psql.execute("update modelpack.model set description = %s", [HOSTILE])
+    psql.execute(
+        "update modelpack.model set disabled = %s, disabled_by = left(%s, 30) where model = 'churn'",
+        [HOSTILE, HOSTILE],
+    )
+    psql.execute(
+        "insert into modelpack.annotation (version_id, kind, name, value)"
+        " select version_id, 'tag', left(%s, 40), to_jsonb(%s::text) from modelpack.version", [HOSTILE, HOSTILE],
+    )  # fmt: skip
+    for form in ((), ("--json",)):
+        done = CliRunner().invoke(app, [*command, *form], env={"MODELPACK_DSN": shell.dsn})
+        assert done.exit_code in (0, 1, 2)
+        assert "unexpected" not in done.stderr
+        shown = done.stdout + done.stderr
+        assert [c for c in shown if c != "\n" and not c.isprintable()] == []
+        assert not [line for line in shown.split("\n") if line.startswith("churn 1 by")]
+        if command[0] in ("list", "show") and not done.stderr:
+            assert "forged" in shown
+
+
 def test_a_sample_without_the_models_columns_is_refused(shell: Shell, files: Path) -> None:
     (files / "other.csv").write_text("a,b\n1,2\n")
     said = shell.refused(

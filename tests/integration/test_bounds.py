@@ -84,7 +84,7 @@ BAD_FACTS = [
     *(
         {part: shape}
         for part in ("parity", "metrics", "libraries", "lineage")
-        for shape in ([1], "x", 5, None, True)
+        for shape in ([1], 5, None, True)
     ),
     {"metrics": {"auc": "high"}},
     {"metrics": {"auc": None}},
