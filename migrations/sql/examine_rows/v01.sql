@@ -60,7 +60,7 @@ begin
           into v_rows, v_text from modelpack.verify(p.relation, v_keys) as d;
         return query
         select 'fail', format('features of %s (a sample of %s)', p.name, v_event ->> 'table'), format('%s rows differ, in %s', v_rows, v_text),
-               'every feature is what its events say', format('call modelpack.rebuild(%1$L); before that, select * from modelpack.verify(%1$L) shows them', p.relation::text)
+               'every feature is what its events say', format('call modelpack.rebuild(%L);', p.relation::text)
          where v_rows > 0;
         execute format('select count(*) from unnest($1) as k where k is not null and not exists (select from %s as n where %s = k)', p.relation, replace(p.entity_key, '$row$', 'n'))
            into v_rows using v_keys;
