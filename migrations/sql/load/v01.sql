@@ -70,7 +70,7 @@ def pack_texts(cells: list[str | None], entries: list[dict[str, Any]]) -> list[s
             return f"input {entry['name']} is the text that stands for a missing one, {cell!r}"
         elif how:
             if len(cell) * (how["ngram_range"][1] if how["kind"] == "word" else 4) > 1 << 20:
-                return f"input {entry['name']} has {len(cell)} characters, too many to read"
+                return f"input {entry['name']} has more characters than can be read"
             cell = words(cell, how)
         packed.append(cell)
     return packed
