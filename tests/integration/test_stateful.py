@@ -407,6 +407,8 @@ class Machine(RuleBasedStateMachine):
         self.known.discard(key)
         self.keep_state()
 
+    # where features outlive their events the key of a profile is not changed
+    @precondition(lambda self: not any(t.keep for t in self.tables))
     @rule(data=st.data())
     def rename(self, data: st.DataObject) -> None:
         old, new = (data.draw(st.sampled_from(KEYS[self.key_type])) for _ in range(2))
