@@ -141,6 +141,8 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
     require(connection)
     plan = make_plan(profile)
     table = read_table(connection, profile.table)
+    if not reading:
+        _check_place(connection, table)
     _columns_exist(table, profile.key, "the key")
     _check_keys(connection, plan)
     if frozenset(profile.key) not in table.unique:
@@ -176,6 +178,22 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         for event in plan.events:
             _check_types(connection, plan, event, events[event.event.table])
     return plan
+
+
+def _check_place(connection: Connection, table: Table) -> None:
+    """The name may be that of a declared profile, which was renamed since."""
+    now = connection.execute(
+        text(
+            "select m.relation::text from modelpack.profile as p, modelpack.misplaced(p.profile_id) as m "
+            "where p.name = :name and m.declared = p.name and exists (select from pg_class as c where c.oid = m.relation)"
+        ),
+        {"name": table.name},
+    ).scalar()
+    if now is not None:
+        raise DeclarationError(
+            f"{table.name} is another table than the profile that was declared, which is called {now} now; rename both back, "
+            f"or take the declaration off that one: select modelpack.detach('{now}')"
+        )
 
 
 def _check_profile(table: Table, profile: Profile) -> None:

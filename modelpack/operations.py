@@ -136,10 +136,20 @@ def apply(connection: Connection, profile: Profile) -> bool:
         execute(connection, attach_script(profile, meanings))
         return True
     old = Profile.from_dict(stored)
-    if old == Profile.from_dict(profile.to_dict()) and not outdated(connection, profile, meanings):
+    same = old == Profile.from_dict(profile.to_dict()) and not _moved(connection, profile)
+    if same and not outdated(connection, profile, meanings):
         return False
     execute(connection, replace_script(old, profile, meanings))
     return True
+
+
+def _moved(connection: Connection, profile: Profile) -> bool:
+    """Whether another table has the name of an event table now, which the triggers are to be put on."""
+    sql = (
+        "select exists (select from modelpack.profile as p, modelpack.misplaced(p.profile_id) "
+        "where p.relation = to_regclass(:name))"
+    )
+    return bool(connection.execute(text(sql), {"name": qualified(profile.table)}).scalar())
 
 
 def outdated(connection: Connection, profile: Profile, meanings: Meanings | None = None) -> list[str]:

@@ -17,7 +17,7 @@ FUNCTIONS = (
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
-    "generated", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
+    "generated", "misplaced", "check_places", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
     "cover_partitions", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
     "follow_partitions", "recount_dropped", "recompile_altered", "keep_shipped",

@@ -125,11 +125,37 @@ class CountSql:
         if "v_moment" in body:
             declare = f"{_MOMENT}\n{declare}"
         declared = f"declare\n  {nest(declare, 2)}\n" if declare else ""
-        text = f"{declared}begin\n  {nest(body, 2)}\n  return null;\nend\n"
+        text = f"{declared}begin\n  {nest(self._place(), 2)}\n  {nest(body, 2)}\n  return null;\nend\n"
         # every SET costs, and most INSERTs bring one event, which joins nothing
         header = HEADER + _INDEXED if verb == "insert" else _HEADER
         return function(
             self._name(verb), "", "trigger", text, comment=comment, stem=self.plan.slug, header=header
+        )
+
+    # --- whether the tables are those that were declared -------------------------------------------------
+
+    def _place(self) -> str:
+        """Triggers stay with a table that is renamed: it is no more the event table, if another has its name now."""
+        declared = f"{literal(self.event.table)}::regclass"
+        return (
+            f"if tg_relid <> {declared} then  -- a partition of it, or one on its way\n"
+            f"  if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = {declared})\n"
+            "     and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'\n  then\n"
+            "    raise exception using\n      errcode = 'object_not_in_prerequisite_state',\n"
+            f"      message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, {literal(self.event.table)}),\n"
+            "      detail = 'Its rows would count as events of that.',\n"
+            "      hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';\n"
+            "  end if;\nend if;"
+        )
+
+    def _profile_in_place(self) -> str:
+        """The same of the profile: a table that has taken its name has no score trigger."""
+        trigger = slug("zz_modelpack", table_slug(self.plan.profile.table), "score")
+        return (
+            f"if not exists (select from pg_trigger as t where t.tgrelid = {literal(self.plan.table)}::regclass and t.tgname = {literal(trigger)}) then\n"
+            "  raise exception using\n    errcode = 'object_not_in_prerequisite_state',\n"
+            f"    message = {literal(f'{self.plan.table} is another table than the profile that was declared: it has no score trigger')},\n"
+            "    hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';\nend if;"
         )
 
     # --- what a statement brought, changed or took, row by row ------------------------------------------
@@ -269,16 +295,24 @@ class CountSql:
         sets = ((name, _NAME.sub(lambda m: given.get(m[0], m[0]), sql)) for name, sql in pairs.items())
         update = (
             f"update {self.plan.table} as p\n   set {assignments(sets, 7)}\n"
-            f" where {same(self.plan.keys('p'), self.event.keys('e'))}\n   and ({self._read()}) is not true;"
+            f" where {same(self.plan.keys('p'), self.event.keys('e'))}\n   and ({self._read()}) is not true\n"
+            # SCORE dates the features of every row that COUNT writes
+            f"returning {'p.features_at = v_moment' if self.plan.decayed else 'p.features_at is null'} into v_unscored;"
         )
-        declared = ["e record;", *(f"{name} {kind};" for name, (kind, _) in held.items())]
+        declared = [
+            "e record;",
+            "v_unscored boolean;",
+            *(f"{name} {kind};" for name, (kind, _) in held.items()),
+        ]
         assigned = "".join(f"{name} := {value};\n" for name, (_, value) in held.items())
         counts = (
             f"if ({self.event.where}) is not true then\n  return null;\nend if;\n" if self.event.where else ""
         )
         return (
             f"declare\n  {nest(chr(10).join(declared), 2)}\nbegin\n  select * into e from new_rows;\n"
-            f"  {nest(f'{counts}{assigned}{update}', 2)}\n  if found then\n    return null;\n  end if;\nend;"
+            f"  {nest(f'{counts}{assigned}{update}', 2)}\n"
+            f"  if found then\n    if v_unscored then\n      {nest(self._profile_in_place(), 6)}\n    end if;\n"
+            "    return null;\n  end if;\nend;"
         )
 
     def _read(self) -> str:
@@ -376,7 +410,7 @@ class CountSql:
             write = (
                 f"{nest(self._write(rows, signed=False), 2)}\n  if found then\n    return null;\n  end if;"
             )
-            one = f"{self._lock(keys)}\nif found then\n  {write}\nend if;"
+            one = f"{self._profile_in_place()}\n{self._lock(keys)}\nif found then\n  {write}\nend if;"
         else:
             one = self._write_one()
         missing = {"create": self._create_where_unknown(keys), "refuse": self._refuse(keys)}.get(
@@ -385,7 +419,7 @@ class CountSql:
         body = (
             f"{self._heed(keys)}{_SECOND}\nif not found then\n  {nest(one, 2)}\n"
             "  if not exists (select from new_rows) then\n    return null;\n  end if;\nend if;\n"
-            f"-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
+            f"{self._profile_in_place()}\n-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
         )
         sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
         body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}\n{_RESET}"
@@ -394,9 +428,7 @@ class CountSql:
     def _update(self) -> tuple[str, str]:
         keys, came = self._changed_keys(), self._keys("new_rows")
         sums = self._sums(self._changes(), signed=True)
-        body = (
-            f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._refuse_forgetting()}"
-        )
+        body = f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n{self._refuse_forgetting()}"
         if self.event.event.missing == "refuse":
             body += self._refuse(came)
         elif self.event.event.missing == "create":
@@ -433,7 +465,7 @@ class CountSql:
 
     def _delete(self) -> tuple[str, str]:
         sums = self._sums(self._gone(), signed=True)
-        body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
+        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n"
         body += self._change(self._keys("old_rows"), sums)
         return f"{_STATEMENT}\n{_READ}", body
 
@@ -443,7 +475,7 @@ class CountSql:
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""
-        body = "if not exists (select from old_rows) then\n  return null;\nend if;\n"
+        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n"
         if self.event.windowed:
             recent = f"e.{self.event.at} > v_moment - {self.event.longest_window()}"
             keys = f"{self._keys('old_rows')} and {recent}"

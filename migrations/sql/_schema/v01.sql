@@ -369,15 +369,15 @@ create table modelpack.made (
   object text not null,
   relation regclass,
   definition text not null,
-  -- generated functions, and the triggers that call them
-  constraint made_kind check (kind in ('function', 'trigger'))
+  -- generated functions, the triggers that call them, and the event tables that the declaration means
+  constraint made_kind check (kind in ('function', 'trigger', 'event'))
 );
 create index made_profile_idx on modelpack.made (profile_id, kind, object);
 comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
 comment on column modelpack.made.profile_id is 'the profile';
-comment on column modelpack.made.kind is 'function or trigger';
+comment on column modelpack.made.kind is 'function, trigger or event (table)';
 comment on column modelpack.made.object is 'its name, as the catalog has it (functions are of the schema modelpack)';
-comment on column modelpack.made.relation is 'the table of a trigger';
+comment on column modelpack.made.relation is 'the table of a trigger; the event table that has the name';
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
 create table modelpack.ignored (

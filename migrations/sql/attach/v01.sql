@@ -24,6 +24,7 @@ begin
       message = format('%s has a declaration already', attach.relation),
       hint = 'Use op.replace_scoring(old, new) or `modelpack apply` to change it, or op.drop_scoring first.';
   end if;
+  perform modelpack.check_places(p) from modelpack.profile as p where p.name = attach.relation;
   if exists (select from modelpack.profile as p where p.stem = attach.stem) then
     raise exception using
       errcode = 'duplicate_object',

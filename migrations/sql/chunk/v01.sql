@@ -9,6 +9,7 @@ declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
   v_rows bigint;
 begin
+  perform modelpack.check_places(v_profile);
   case task
     when 'rescore' then
       execute format('select modelpack.%I($1, $2, $3, $4)', v_profile.stem || '_rescore')

@@ -30,7 +30,9 @@ begin
     end if;
     if to_regclass(p.name) is distinct from p.relation then
       return query select 'fail', format('profile table %s', p.name), format('it is called %s now', p.relation), 'the name in the declaration',
-                          format('alter table %s rename to %I; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$'));
+                          case when exists (select from modelpack.misplaced(p.profile_id) as m where m.declared = p.name and m.taken)
+                               then format('select modelpack.detach(%L); then modelpack apply DECLARATION for the table that has the name now, which counts its features anew; or rename both tables back', p.relation::text)
+                               else format('alter table %s rename to %I; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$')) end;
       continue;
     end if;
     return query
@@ -61,18 +63,16 @@ begin
     for v_event in select e from jsonb_array_elements(p.declaration -> 'events') as e loop
       v_relation := to_regclass(modelpack.qualified(v_event ->> 'table'));
       v_key := array(select jsonb_array_elements_text(coalesce(nullif(v_event -> 'key', 'null'), p.declaration -> 'key')));
-      if v_relation is null or not exists (select from modelpack.made as m where m.profile_id = p.profile_id and m.relation = v_relation) then
+      if v_relation is null or exists (select from modelpack.misplaced(p.profile_id) as m where m.declared = modelpack.qualified(v_event ->> 'table')) then
         return query
         select 'fail', format('event table %s of %s', v_event ->> 'table', p.name),
-               coalesce((select 'it is called ' || string_agg(distinct m.relation::text, ', ') || ' now'
-                           from modelpack.made as m
-                          where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation <> p.relation
-                            and exists (select from pg_class as c where c.oid = m.relation)
-                            and m.relation not in (select r from (select to_regclass(modelpack.qualified(e ->> 'table')) as r
-                                                                    from jsonb_array_elements(p.declaration -> 'events') as e) as k where r is not null)),
-                        case when v_relation is null then 'it was dropped' else 'it is another table than the one that was declared' end),
+               coalesce((select format('it is called %s now', m.relation)
+                           from modelpack.misplaced(p.profile_id) as m join pg_class as c on c.oid = m.relation
+                          where m.declared = modelpack.qualified(v_event ->> 'table')), 'it was dropped')
+               || case when v_relation is null then '' else ', and another table has its name, whose rows are not counted' end,
                'the table of the declaration',
-               'rename it back; or take the event out of the declaration, or declare the new name, and modelpack apply';
+               case when v_relation is null then 'rename it back; or take the event out of the declaration, or declare the new name, and modelpack apply'
+                    else 'modelpack apply DECLARATION, which counts the table that has the name now in its place; or rename both tables back' end;
         continue;
       end if;
       return query

@@ -7,6 +7,12 @@ declare
 begin
   select p.* into v_profile from modelpack.profile as p where p.relation = profile;
   if not found then
+    -- the table may have taken the name of one that was declared
+    perform modelpack.check_places(p)
+       from modelpack.profile as p
+       join pg_class as c on c.oid = find_profile.profile
+       join pg_namespace as n on n.oid = c.relnamespace
+      where p.name = format('%I.%I', n.nspname, c.relname);
     raise exception using
       errcode = 'undefined_object',
       message = format('%s has no declaration', profile),

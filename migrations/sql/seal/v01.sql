@@ -12,6 +12,9 @@ begin
     from pg_proc as f
    where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
   union all
+  select v_profile.profile_id, 'event', modelpack.qualified(e.value ->> 'table'), modelpack.qualified(e.value ->> 'table')::regclass, ''
+    from jsonb_array_elements(v_profile.declaration -> 'events') as e
+  union all
   select v_profile.profile_id, 'trigger', t.tgname, t.tgrelid, t.tgtype || ' ' || f.proname
     from pg_trigger as t
     join pg_proc as f on f.oid = t.tgfoid

@@ -13,6 +13,7 @@ declare
     v_profile.stem || '_verify');
   v_chunk record;
 begin
+  perform modelpack.check_places(v_profile);
   if keys is not null then
     perform modelpack.check_keys(v_profile, keys);
     return query execute v_call using 0::bigint, null::bigint, keys;
