@@ -20,7 +20,7 @@ begin
 end
 $roles$;
 
-comment on role modelpack_owner is 'owns everything in the schema modelpack and keeps features and scores; grant it to the role that runs migrations';
+comment on role modelpack_owner is 'what the functions of the schema modelpack run as; keeps models, features and scores; grant it to the role that applies declarations';
 comment on role modelpack_publisher is 'publishes and promotes versions';
 comment on role modelpack_approver is 'approves promotions of models that need it';
 comment on role modelpack_reader is 'scores ad hoc and reads the registry without the bytes of models';
