@@ -86,6 +86,32 @@ class Version:
         return {k: _plain(v) for k, v in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """A text input of a version, held against the rows of a profile."""
+
+    profile: str
+    score: str
+    input: str
+    rows: int
+    """Rows of the sample that have a text."""
+    unseen: int
+    """Of these, rows with a text that the model has never seen."""
+    categories: int
+    """Texts that the model knows."""
+    examples: tuple[str, ...]
+    """A few of them."""
+
+    def __str__(self) -> str:
+        known = ", ".join(map(repr, self.examples)) + (", …" if self.categories > len(self.examples) else "")
+        if self.rows == 0:
+            return f"{self.input}: no row of {self.profile} has a text yet to compare with the model's categories, {known}."
+        return (
+            f"{self.input}: {self.unseen / self.rows:.0%} of {self.rows:,} rows of {self.profile} have a text that the model "
+            f"has never seen; its categories are {known}."
+        )
+
+
 def _version(row: Row[Any]) -> Version:
     values = row._mapping
     return Version(
@@ -138,6 +164,7 @@ class Registry(Curation):
         timeout: float = 300.0,
         accept: str | None = None,
         training_data: pd.DataFrame | None = None,
+        allow_unseen: bool = False,
     ) -> Version:
         """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
@@ -176,6 +203,7 @@ class Registry(Curation):
             made,
             name=name,
             promote=promote,
+            allow_unseen=allow_unseen,
             note=note,
             metrics={**opened.metrics, **(metrics or {})},
             lineage={**lineage(rows, training_data), **opened.lineage},
@@ -187,6 +215,7 @@ class Registry(Curation):
         *,
         name: str,
         promote: bool = False,
+        allow_unseen: bool = False,
         note: str = "",
         metrics: Mapping[str, float] | None = None,
         lineage: Mapping[str, Any] | None = None,
@@ -200,7 +229,7 @@ class Registry(Curation):
             "libraries": package.libraries,
             "lineage": lineage or {},
         }
-        return self._store(name, package.onnx, facts, note, promote)
+        return self._store(name, package.onnx, facts, note, promote, allow_unseen)
 
     def publish_dummy(
         self, score: float, inputs: Sequence[str], *, name: str, promote: bool = False, note: str = "a dummy"
@@ -233,7 +262,15 @@ class Registry(Curation):
             promote,
         )
 
-    def _store(self, name: str, onnx: bytes, facts: Mapping[str, Any], note: str, promote: bool) -> Version:
+    def _store(
+        self,
+        name: str,
+        onnx: bytes,
+        facts: Mapping[str, Any],
+        note: str,
+        promote: bool,
+        allow_unseen: bool = False,
+    ) -> Version:
         self._check_name(name)
         with self._transaction() as connection:
             number = connection.execute(
@@ -245,7 +282,7 @@ class Registry(Curation):
                 {"model": name, "onnx": onnx, "note": note, **{k: _json(v) for k, v in facts.items()}},
             ).scalar_one()
             if promote:
-                _promote(connection, name, number, note)
+                _promote(connection, name, number, note, allow_unseen=allow_unseen)
             return _read(connection, name, number)
 
     def versions(self, name: str | None = None) -> list[Version]:
@@ -267,13 +304,28 @@ class Registry(Curation):
         with self._transaction() as connection:
             return _read(connection, name, number)
 
-    def promote(self, name: str, version: int, reason: str = "") -> None:
+    def promote(self, name: str, version: int, reason: str = "", *, allow_unseen: bool = False) -> None:
         """Make a version the one that scores. Other sessions switch when this commits.
 
-        The server runs the golden rows first. Raises RegistryError where it refuses.
+        The server runs the golden rows first. Raises RegistryError where it refuses; also where too many rows of a
+        profile have a text that the model has never seen, unless `allow_unseen`.
         """
         with self._transaction() as connection:
-            _promote(connection, name, version, reason)
+            _promote(connection, name, version, reason, allow_unseen=allow_unseen)
+
+    def unseen(self, name: str, version: int) -> list[Unseen]:
+        """For each text input of a version, and each profile that it scores: how many rows have a text that the model has
+        never seen, in a sample of the profile. Inputs whose categories are not known (free text) are left out.
+        """
+        with self._transaction() as connection:
+            found = connection.execute(
+                text(
+                    "select u.profile, u.score, u.input, u.rows, u.unseen, u.categories, u.examples "
+                    "from modelpack.unseen(:name, cast(:version as integer)) as u"
+                ),
+                {"name": name, "version": version},
+            )
+            return [Unseen(**{**row._mapping, "examples": tuple(row.examples)}) for row in found]
 
     def rollback(self, name: str, reason: str = "") -> int:
         """Return to the champion before this one; may be repeated. Returns its version."""
@@ -344,11 +396,18 @@ class Registry(Curation):
             )
 
 
-def _promote(connection: Connection, name: str, version: int, reason: str) -> None:
+def _promote(
+    connection: Connection, name: str, version: int, reason: str, *, allow_unseen: bool = False
+) -> None:
+    allow = text("select set_config('modelpack.allow_unseen', :allow, true)")
+    if allow_unseen:
+        connection.execute(allow, {"allow": "on"})
     connection.execute(
         text("select modelpack.promote(:name, cast(:version as integer), :reason)"),
         {"name": name, "version": version, "reason": reason},
     )
+    if allow_unseen:
+        connection.execute(allow, {"allow": ""})
 
 
 def _read(connection: Connection, name: str, number: int | None) -> Version:

@@ -95,6 +95,8 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
             and isinstance(entry.get("missing"), bool)
             and isinstance(entry.get("missing_token"), (str, type(None)))
             and (entry.get("analyzer") is None or (entry["type"] == "text" and reads(entry["analyzer"])))
+            and isinstance(entry.get("categories"), (list, type(None)))
+            and all(isinstance(text, str) for text in entry.get("categories") or ())
         )
         if not fits:
             refuse(f"its signature has the input {shown(json.dumps(entry))}", form)

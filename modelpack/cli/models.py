@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,13 @@ FEW = 30
 
 Name = Annotated[str, typer.Argument(help="Name of the model.", metavar="NAME")]
 Number = Annotated[int, typer.Argument(help="Number of the version.", metavar="VERSION")]
+AllowUnseen = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unseen",
+        help="Promote it though more rows than unseen_percent have a text that it has never seen.",
+    ),
+]
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.", metavar="TEXT")]
 
 
@@ -78,6 +86,7 @@ def publish(
         ),
     ] = None,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the version that scores.")] = False,
+    allow_unseen: AllowUnseen = False,
     positive_class: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +150,7 @@ def publish(
             inputs=None if inputs is None else [text.strip() for text in inputs.split(",")],
             output=output,
             promote=promote,
+            allow_unseen=allow_unseen,
             positive_class=positive_class,
             note=note,
             metrics=metrics,
@@ -153,6 +163,7 @@ def publish(
     if rows < FEW:
         session.note(f"Parity is shown by only {rows} rows of the sample; give some hundreds with --sample.")
     largest = version.parity.get("max_difference")
+    unseen = session.registry.unseen(name, version.version) if version.is_champion else []
     session.say(
         f"{name} version {version.version} is published"
         + (
@@ -170,6 +181,7 @@ def publish(
                 0,
             )
         )
+    session.say(*(hanging("", str(found), 0) for found in unseen))
     session.answer(version.to_json())
 
 
@@ -242,14 +254,23 @@ def show(
     session.answer({**version.to_json(), "promotions": [step.to_json() for step in history]})
 
 
-def promote(session: Session, name: Name, version: Number, reason: Reason = "") -> None:
-    """Make a version the one that scores, after its golden rows gave the expected scores on the server."""
-    session.registry.promote(name, version, reason)
+def promote(
+    session: Session, name: Name, version: Number, reason: Reason = "", allow_unseen: AllowUnseen = False
+) -> None:
+    """Make a version the one that scores, after its golden rows gave the expected scores on the server.
+
+    Says for each text input how many rows of the profile have a text that the model has never seen.
+    """
+    session.registry.promote(name, version, reason, allow_unseen=allow_unseen)
+    unseen = session.registry.unseen(name, version)
     session.say(
         f"{name} version {version} scores now. Rows keep their scores until something happens to them or "
         "`modelpack rescore PROFILE`."
     )
-    session.answer({"model": name, "version": version, "reason": reason})
+    session.say(*(hanging("", str(found), 0) for found in unseen))
+    session.answer(
+        {"model": name, "version": version, "reason": reason, "unseen": [asdict(u) for u in unseen]}
+    )
 
 
 def rollback(session: Session, name: Name, reason: Reason = "") -> None:

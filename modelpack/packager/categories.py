@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.errors import PackagingError
 from modelpack.packager.columns import Column, is_missing
+from modelpack.packager.signature import MISSING_TOKEN
+
+MOST_CATEGORIES = 50_000
+"""Categories of a column that a signature lists."""
 
 _INDICES = "_transformer_to_input_indices"
 
@@ -43,6 +48,22 @@ def text_columns(estimator: Any, names: Sequence[str]) -> frozenset[str]:
         if isinstance(filled, np.ndarray) and len(filled) == len(columns):
             texts.update(n for n, v in zip(columns, filled.tolist(), strict=True) if isinstance(v, str))
     return frozenset(texts)
+
+
+def with_categories(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns of texts with those that the estimator knows: promoting a version asks which of a profile's it has seen."""
+    known = column_categories(estimator, [c.name for c in columns])
+    for column in columns:
+        if isinstance(dtype := sample[column.name].dtype, pd.CategoricalDtype):
+            known[column.name] = frozenset(dtype.categories)
+    return tuple(knowing(c, known.get(c.name, frozenset())) for c in columns)
+
+
+def knowing(column: Column, values: Collection[Any]) -> Column:
+    """The column with the texts among the values, where it has any, and not too many for a signature."""
+    texts = tuple(sorted(v for v in values if isinstance(v, str) and v != MISSING_TOKEN))
+    few = len(texts) <= MOST_CATEGORIES and sum(map(len, texts)) <= 8 * MOST_CATEGORIES
+    return replace(column, categories=texts) if texts and few and column.type == "text" else column
 
 
 def check_types(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame) -> None:

@@ -23,6 +23,8 @@ class Column:
     type: InputType
     analyzer: dict[str, Any] | None = None
     """How a text vectoriser reads it, where one does: see `modelpack.packager.texts`."""
+    categories: tuple[str, ...] | None = None
+    """The texts that the model knows in it, as far as that is known."""
 
 
 def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:

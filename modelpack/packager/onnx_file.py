@@ -20,6 +20,7 @@ from onnx import TensorProto
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
+from modelpack.packager.categories import knowing
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, column_type, is_missing
 from modelpack.packager.normal_form import graph_inputs, normalise, parse, refuse_control_flow, sources_of
@@ -196,6 +197,9 @@ def _package(
         )
     closed = closed_categories(oracle, columns, accepted, _texts(model), ())
     stage("bringing it to normal form")
+    readers = {"Tokenizer", "StringNormalizer", "TfIdfVectorizer", "StringSplit"}
+    if not readers & {node.op_type for node in model.graph.node}:  # which column knows which text is not told
+        columns = tuple(knowing(c, _texts(model)) for c in columns)
     form = normalise(
         model.SerializeToString(),
         columns,

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
 from modelpack.packager.analyzers import with_analyzers, words_of
-from modelpack.packager.categories import check_types
+from modelpack.packager.categories import check_types, with_categories
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
@@ -105,6 +105,7 @@ def package(
         sample = manageable(sample.rename(columns=str))
     columns = with_analyzers(estimator, model_columns(estimator, sample))
     check_types(estimator, columns, sample)
+    columns = with_categories(estimator, columns, sample)
     target = choose_target(estimator, positive_class)
     made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
     return replace(made, metrics={str(k): float(v) for k, v in (metrics or {}).items()})
@@ -287,7 +288,7 @@ def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -
 
 def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
     inputs = tuple(
-        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None, c.analyzer)
+        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None, c.analyzer, c.categories)
         for c, m in zip(columns, missing, strict=True)
     )
     return Signature(inputs, output)

@@ -35,6 +35,7 @@ class Input:
 
     `missing_token`: what the model receives for a missing text, where it takes one. `analyzer`: how a text vectoriser
     reads it, where one does (`modelpack.packager.analyzers`): the model then receives its words.
+    `categories`: the texts that the model was fitted on, where it tells.
 
     `missing`: whether the estimator itself scores a row in which this input is missing. When it does not,
     such a row has no score.
@@ -45,6 +46,7 @@ class Input:
     missing: bool
     missing_token: str | None = None
     analyzer: dict[str, Any] | None = None
+    categories: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         form: dict[str, Any] = {"name": self.name, "type": self.type, "missing": self.missing}
@@ -52,6 +54,8 @@ class Input:
             form["missing_token"] = self.missing_token
         if self.analyzer is not None:
             form["analyzer"] = self.analyzer
+        if self.categories is not None:
+            form["categories"] = list(self.categories)
         return form
 
 
@@ -105,7 +109,14 @@ class Signature:
         output = form["output"]
         return cls(
             tuple(
-                Input(i["name"], i["type"], bool(i["missing"]), i.get("missing_token"), i.get("analyzer"))
+                Input(
+                    i["name"],
+                    i["type"],
+                    bool(i["missing"]),
+                    i.get("missing_token"),
+                    i.get("analyzer"),
+                    None if i.get("categories") is None else tuple(i["categories"]),
+                )
                 for i in form["inputs"]
             ),
             Output(output["kind"], output.get("class"), output.get("name", "score")),

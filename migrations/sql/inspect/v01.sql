@@ -70,6 +70,8 @@ for entry in inputs:
         and isinstance(entry.get("missing"), bool)
         and isinstance(entry.get("missing_token"), (str, type(None)))
         and (entry.get("analyzer") is None or (entry["type"] == "text" and reads(entry["analyzer"])))
+        and isinstance(entry.get("categories"), (list, type(None)))
+        and all(isinstance(text, str) for text in entry.get("categories") or ())
     )
     if not fits:
         refuse(f"its signature has the input {shown(json.dumps(entry))}", form)
