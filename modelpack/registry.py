@@ -373,9 +373,9 @@ class Registry(Curation):
             )
         with self._transaction() as connection:
             found = _read(connection, name, version)
-            onnx_bytes, golden = connection.execute(
+            onnx_bytes, golden, signature = connection.execute(
                 text(
-                    "select a.onnx, v.golden from modelpack.version as v join modelpack.artifact as a using (sha256) "
+                    "select a.onnx, v.golden, v.signature from modelpack.version as v join modelpack.artifact as a using (sha256) "
                     "where v.model = :name and v.version = :version"
                 ),
                 {"name": name, "version": found.version},
@@ -384,7 +384,7 @@ class Registry(Curation):
             raise RegistryError(
                 f"the bytes of {name} version {found.version} were purged; there is nothing to export"
             )
-        exchange.write(file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden}))
+        exchange.write(file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden, "signature": signature}))
         return file
 
     @staticmethod

@@ -211,7 +211,14 @@ def test_an_expression_feeds_the_input_of_its_type_alone(
 # --- missing texts -----------------------------------------------------------------------------------------------
 
 
-def publish_lookup(session: Session, *, missing: bool, token: str | None = TOKEN) -> None:
+def publish_lookup(
+    session: Session,
+    *,
+    missing: bool,
+    token: str | None = TOKEN,
+    categories: list[str] | None = None,
+    promote: bool = True,
+) -> None:
     """A model that knows the texts 'gold' (0.25) and the missing one (0.75); anything else is 0.5."""
     graph = helper.make_graph(
         [
@@ -226,13 +233,20 @@ def publish_lookup(session: Session, *, missing: bool, token: str | None = TOKEN
     )  # fmt: skip
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 2)]
     onnx = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
-    entry = {"name": "plan", "type": "text", "missing": missing, "missing_token": token}
+    entry = {
+        "name": "plan",
+        "type": "text",
+        "missing": missing,
+        "missing_token": token,
+        "categories": categories,
+    }
     signature = {"format": 1, "inputs": [entry], "output": {"name": "score", "kind": "value"}}
     golden = {"rows": [["gold"], ["new"]], "scores": [0.25, 0.5]}
     session.execute(
         "select modelpack.publish('churn', %s, %s, %s)", [onnx, json.dumps(signature), json.dumps(golden)]
     )
-    session.execute("select modelpack.promote('churn', 1)")
+    if promote:
+        session.execute("select modelpack.promote('churn', 1)")
 
 
 @pytest.mark.parametrize("missing", [True, False])
@@ -320,3 +334,55 @@ def test_a_text_vectoriser_scores_in_the_database_as_in_python(database: str, ps
     ]
     assert value(psql, "select modelpack.examine_golden(version_id) from modelpack.version") is None
     engine.dispose()
+
+
+# --- texts that the model has never seen --------------------------------------------------------------------------
+
+
+def test_promoting_refuses_a_version_that_has_never_seen_the_texts_of_the_profile(
+    database: str, psql: Session
+) -> None:
+    make(database, psql, {"plan": "text"}, inputs={"plan": expression("lower(plan)")})
+    engine = make_engine(database)
+    registry = Registry(engine)
+    publish_lookup(psql, missing=True, categories=["gold", "silver"], promote=False)
+    registry.promote("churn", 1)  # no row yet
+    assert "categories" not in registry.version("churn", 1).inputs[0]  # they tell of the training data
+    (found,) = registry.unseen("churn", 1)
+    assert (found.rows, found.unseen, found.categories, found.examples) == (0, 0, 2, ("gold", "silver"))
+    assert str(found).startswith("plan: no row of public.customer has a text yet")
+    publish_lookup(psql, missing=True, categories=["gold", "silver"], promote=False)
+    psql.execute(
+        "insert into customer (customer_id, plan) "
+        "select n, case when n <= 6 then 'GOLD' when n <= 8 then 'silver ' when n <= 10 then 'bronze' end from generate_series(1, 12) as n"
+    )
+    with pytest.raises(RegistryError) as refused:
+        registry.promote("churn", 2)
+    words = str(refused.value)
+    assert 'has never seen the text of its input "plan" in 4 of 10 rows of public.customer' in words
+    assert "It knows 'gold', 'silver' (2 in all). Expected: at most 30 %" in words
+    assert "bronze" not in words  # who promotes may not be allowed to read the profile
+    assert value(psql, "select version from modelpack.alias where alias = 'champion'") == 1
+    registry.promote("churn", 2, allow_unseen=True)
+    (found,) = registry.unseen("churn", 2)
+    assert (found.rows, found.unseen) == (10, 4)
+    assert str(found).startswith(
+        "plan: 40% of 10 rows of public.customer have a text that the model has never seen"
+    )
+    registry.rollback("churn")  # is never refused
+    psql.execute("update modelpack.setting set value = '40' where name = 'unseen_percent'")
+    registry.promote("churn", 2)
+    engine.dispose()
+
+
+def test_of_a_large_profile_only_a_sample_is_looked_at(database: str, psql: Session) -> None:
+    make(database, psql, {"plan": "text", "more": "text"})
+    publish_lookup(psql, missing=True, categories=["gold"])
+    psql.execute("alter table customer disable trigger user")
+    psql.execute("alter table customer alter column more set storage plain")
+    psql.execute(
+        "insert into customer (customer_id, plan, more) select n, 'new', repeat('x', 7000) from generate_series(1, 4000) as n"
+    )
+    rows_seen, unseen = row(psql, "select u.rows, u.unseen from modelpack.unseen('churn', 1) as u")
+    assert rows_seen == unseen
+    assert 500 < rows_seen < 1500

@@ -60,6 +60,7 @@ insert into modelpack.setting (name, value, explanation) values
   ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
   ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again'),
   ('model_bytes', '128 MB', 'a larger model is not published'),
+  ('unseen_percent', '30', 'a version that has never seen the texts of more rows of a profile, in percent, is not promoted'),
   ('model_nodes', '10000', 'a model of more operators is not published'),
   ('trial_memory', '1 GB', 'address space that the process which tries a model may use'),
   ('trial_seconds', '20', 'seconds that the process which tries a model may take');
@@ -458,7 +459,9 @@ select v.model,
        v.created_by,
        v.metrics || coalesce(n.metrics, '{}') as metrics,
        v.note,
-       v.signature,
+       -- without the texts that the model was fitted on, which tell of its training data
+       jsonb_set(v.signature, '{inputs}', (select jsonb_agg(s.value - 'categories' order by s.ordinality)
+                                             from jsonb_array_elements(v.signature -> 'inputs') with ordinality as s)) as signature,
        v.parity,
        v.libraries,
        v.sha256,
