@@ -384,7 +384,9 @@ class Registry(Curation):
             raise RegistryError(
                 f"the bytes of {name} version {found.version} were purged; there is nothing to export"
             )
-        exchange.write(file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden, "signature": signature}))
+        exchange.write(
+            file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden, "signature": signature})
+        )
         return file
 
     @staticmethod

@@ -314,6 +314,24 @@ SETTINGS = {
 _MARKS = {"passed": "yes", "refused": "refused", "differs": "differs", "not fitted": "–", "wrong": "WRONG"}
 
 
+_TEXTS = r"""## Text vectorisers
+
+`CountVectorizer` and `TfidfVectorizer`, alone before an estimator (fitted on a series of texts) or on a column of a
+`ColumnTransformer`, and `TfidfTransformer` behind the first. The signature says how a text is read, and the server's Python
+reads it so; ONNX counts and weighs the words.
+
+| setting | outcome |
+| --- | --- |
+| `lowercase`, `strip_accents="ascii"` or `"unicode"`, `stop_words`, `ngram_range`, `binary`, `max_features`, `vocabulary` | yes; no locale of the server is needed |
+| `token_pattern`: runs of word characters, such as `(?u)\b\w\w+\b` (the default), `\w+`, `\w{3,}` | yes |
+| `analyzer="char"`, `"char_wb"` | yes |
+| another `token_pattern`; a `tokenizer`, `preprocessor`, `analyzer` or `strip_accents` of one's own | refused: do it in SQL, `expression("…")`, for training set and score alike |
+| two steps that read one column in two ways | refused: give the second an input of its own |
+| `HashingVectorizer` | refused: it keeps no vocabulary |
+| a NULL text; one of a million characters or more | no score, with the reason |
+"""
+
+
 def table(results: Sequence[Result]) -> str:
     """The results as a page of Markdown."""
     lines = [
@@ -349,7 +367,7 @@ def table(results: Sequence[Result]) -> str:
         for r in results
         if r.case.setting not in SETTINGS
     ]
-    lines += ["", "## Why", ""]
+    lines += ["", _TEXTS, "## Why", ""]
     reasons: dict[str, str] = {}
     for r in results:
         if r.outcome in ("refused", "differs", "wrong"):
