@@ -178,7 +178,7 @@ def features(keep: bool) -> st.SearchStrategy[list[Feature]]:
 @st.composite
 def declarations(draw: st.DrawFn) -> tuple[str, list[Declared]]:
     """The type of the key, and one or two event tables."""
-    key = draw(st.sampled_from(["bigint", "text", "uuid", "integer, text"]))
+    key = draw(st.sampled_from(["bigint", "text", "uuid", "numeric", "double precision", "integer, text"]))
     tables = []
     for name in ("a", "b")[: draw(st.integers(1, 2))]:
         keep = draw(st.sampled_from([False, False, True]))
@@ -202,6 +202,9 @@ KEYS: dict[str, list[tuple[Any, ...]]] = {
     "bigint": [(n,) for n in (1, 2, -3, 2**62)],
     "text": [(t,) for t in ("", "a", 'it\'s ["1"]', "Ä\\")],
     "uuid": [(f"00000000-0000-0000-0000-00000000000{n}",) for n in range(4)],
+    # equal, and not the same text
+    "numeric": [(Decimal(t),) for t in ("1", "1.00", "-7", "-7.0")],
+    "double precision": [(x,) for x in (0.0, -0.0, 1e300, 0.1)],
     "integer, text": [(1, "a"), (1, "b"), (2, "a"), (2, "")],
 }
 
