@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from modelpack.errors import ModelpackError, PackagingError
+from modelpack.packager.pickled import pickled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,13 +59,7 @@ def run_in_child(
     """
     with tempfile.TemporaryDirectory(prefix="modelpack-") as folder:
         job_file, result_file, stage_file = (Path(folder) / name for name in ("job", "result", "stage"))
-        try:
-            job_file.write_bytes(pickle.dumps((function, arguments, named)))
-        except Exception as error:  # pickle raises whatever the object raises
-            raise PackagingError(
-                f"The estimator cannot be sent to the packaging process: {error}. "
-                "It must be picklable: define its functions and classes in a module, not in the main script."
-            ) from error
+        job_file.write_bytes(pickled((function, arguments, named)))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         environment |= {**_ONE_THREAD, "PYTHONWARNINGS": "ignore"}
         files = [str(file) for file in (job_file, result_file, stage_file)]

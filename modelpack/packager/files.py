@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import importlib.metadata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import joblib
 import pandas as pd
+from sklearn.exceptions import InconsistentVersionWarning
 
 from modelpack.errors import PackagingError
 from modelpack.packager.boosters import KINDS
 from modelpack.packager.categories import text_columns
 from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
 from modelpack.packager.onnx_file import text_inputs
+from modelpack.packager.pickled import own_class, sklearn_version
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class Opened:
     """Rows that came along with it."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Errors raised within also say where the model was fitted by another scikit-learn than is here."""
+        try:
+            yield
+        except PackagingError as error:
+            remark = other_versions(self.lineage.get("fitted_with") or {})
+            if remark:
+                raise type(error)(f"{error} {remark} That may be the reason: {_WAYS_OUT}") from error
+            raise
 
 
 def open_model(source: Any) -> Opened:
@@ -48,10 +63,9 @@ def open_model(source: Any) -> Opened:
     if not isinstance(source, str | Path):
         return Opened(source)
     if is_mlflow(source):
-        model, example, origin, metrics = read_mlflow(source)
-        return Opened(
-            model, example if isinstance(example, pd.DataFrame) else None, {"mlflow": origin}, metrics
-        )
+        model, example, origin, metrics, fitted_with = read_mlflow(source)
+        lineage = {"mlflow": origin, **({"fitted_with": fitted_with} if fitted_with else {})}
+        return Opened(model, example if isinstance(example, pd.DataFrame) else None, lineage, metrics)
     file = Path(source)
     if file.is_dir():
         raise PackagingError(
@@ -62,7 +76,8 @@ def open_model(source: Any) -> Opened:
         content = read_onnx(file)
         origin = {"file": file.name, "sha256": hashlib.sha256(content).hexdigest()}
         return Opened(content, lineage={"onnx": origin})
-    return Opened(load_model(file))
+    model, fitted_with = _load(file)
+    return Opened(model, lineage={"fitted_with": fitted_with} if fitted_with else {})
 
 
 def load_model(path: str | Path) -> Any:
@@ -72,32 +87,83 @@ def load_model(path: str | Path) -> Any:
     programs as you. Nothing of it ever reaches the database, which stores ONNX alone.
 
     Raises:
-        PackagingError: no such file, no joblib file, a class that is not installed, or no estimator inside.
+        PackagingError: no such file, no joblib file, a class that is not here, a scikit-learn that this one cannot
+            read, or no estimator inside.
     """
-    file = Path(path)
+    return _load(Path(path))[0]
+
+
+def _load(file: Path) -> tuple[Any, dict[str, str]]:
+    """The estimator, and the scikit-learn that the file says it was made by."""
     if not file.is_file():
         raise PackagingError(f"There is no model file {file}: write one with joblib.dump(estimator, path).")
     if (why := _looks_like(file)) is not None:
         raise _no_model(file, why)
+    found = sklearn_version(file)
+    made_by = {} if found is None else {"scikit-learn": found}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             estimator = joblib.load(file)
-    except (ModuleNotFoundError, AttributeError) as error:
-        library = (error.name or "").partition(".")[0]
-        raise PackagingError(
-            f"{file} needs something that is not here: {error}. "
-            "Install the libraries that the model was fitted with, in the same versions"
-            + (f": pip install 'modelpack[{library}]'." if library in KINDS else ".")
-        ) from error
-    except Exception as error:  # unpickling what is no pickle raises nearly anything
-        raise _no_model(file, f"it cannot be unpickled ({type(error).__name__})") from error
+    except Exception as error:  # unpickling raises nearly anything
+        raise _not_loaded(file, error, made_by) from error
     if not hasattr(estimator, "predict"):
         raise PackagingError(
             f"{file} holds a {type(estimator).__name__}, a fitted scikit-learn estimator is expected "
             "(joblib.dump(estimator, path))."
         )
-    return estimator
+    for warning in said:
+        if isinstance(warning.message, InconsistentVersionWarning):
+            made_by = {"scikit-learn": str(warning.message.original_sklearn_version)}
+    return estimator, made_by
+
+
+_WAYS_OUT = (
+    "fit it again in the environment that publishes; or, in one like that in which it was fitted, turn it into an "
+    ".onnx file (skl2onnx.to_onnx) and publish that with --expected."
+)
+
+
+def other_versions(fitted_with: Mapping[str, str]) -> str | None:
+    """A sentence where a model was fitted with other versions than are here; None where with the same."""
+    other = {}
+    for name, version in fitted_with.items():
+        try:
+            here = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            here = "none"
+        if here != version:
+            other[name] = (version, here)
+    if not other:
+        return None
+    listed = ", ".join(f"{name} {version} (here is {here})" for name, (version, here) in other.items())
+    return f"The model was fitted with {listed}."
+
+
+def _not_loaded(file: Path, error: Exception, made_by: Mapping[str, str]) -> PackagingError:
+    """Why a pickled file could not be loaded, in words."""
+    text = " ".join(str(error).split())[:300]
+    if (name := own_class(error)) is not None:
+        return PackagingError(
+            f"{file} needs {name}, which was defined in the notebook or script that saved it: put it into a module "
+            "that can be imported here as well, import it from there, fit and save again. A class or function of "
+            "your own has no conversion to ONNX, though: where it only prepares columns, let the declaration compute "
+            'them (inputs such as ratio(…) or expression("…")) and fit on those.'
+        )
+    module = (getattr(error, "name", None) or "").partition(".")[0]
+    if (remark := other_versions(made_by)) and module in ("", "sklearn", "numpy"):
+        (version,) = made_by.values()
+        return PackagingError(
+            f"{file} cannot be loaded ({type(error).__name__}: {text}). {remark} Install scikit-learn=={version} "
+            f"where you load it, or {_WAYS_OUT}"
+        )
+    if isinstance(error, ModuleNotFoundError | AttributeError | ImportError):
+        return PackagingError(
+            f"{file} needs something that is not here: {text}. "
+            "Install the libraries that the model was fitted with, in the same versions"
+            + (f": pip install 'modelpack[{module}]'." if module in KINDS else ".")
+        )
+    return _no_model(file, f"it cannot be unpickled ({type(error).__name__})")
 
 
 _BEGINNINGS = {

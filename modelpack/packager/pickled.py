@@ -1,0 +1,117 @@
+"""What a pickled file says of itself, without unpickling it, and what cannot be pickled."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import pickle
+import re
+import types
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from modelpack.errors import PackagingError
+
+_CHUNK = 1 << 20
+_LIMIT = 1 << 30
+"""Bytes that are looked through."""
+
+_VERSION = re.compile(
+    rb"_sklearn_version\n?(?:\x94|q.|r.{4}|p\d+\n)?(?:\x8c(?P<short>.)|X(?P<long>.{4})|V)(?P<text>\d[\w.+]{2,30})",
+    re.DOTALL,
+)
+"""The name and the text after it, in any protocol: a text is an opcode with a length, or a line, and may be memoized."""
+
+
+def sklearn_version(file: Path) -> str | None:
+    """The scikit-learn that wrote a joblib or pickle file, as the file says; None where it does not."""
+    kept = b""
+    try:
+        for chunk in _chunks(file):
+            match = _VERSION.search(kept + chunk)
+            if match is not None:
+                length = int.from_bytes(match["short"] or match["long"] or b"\x1f", "little")
+                return match["text"][:length].decode()
+            kept = (kept + chunk)[-100:]
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):  # whatever it is compressed by is broken
+        return None
+    return None
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
+    """The content, of what joblib compresses in decompressed."""
+    with file.open("rb") as raw:
+        unpack = _decompressor(raw.peek(6)[:6])  # type: ignore[attr-defined]  # it is a buffered reader
+        for _ in range(_LIMIT // _CHUNK):
+            chunk = raw.read(_CHUNK)
+            if not chunk:
+                return
+            yield unpack(chunk)
+
+
+def _decompressor(head: bytes) -> Callable[[bytes], bytes]:
+    if head.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress
+    if head.startswith(b"BZh"):
+        return bz2.BZ2Decompressor().decompress
+    if head.startswith((b"\xfd7zXZ", b"\x5d\x00")):
+        return lzma.LZMADecompressor().decompress
+    if head[:1] == b"\x78" and len(head) > 1 and int.from_bytes(head[:2], "big") % 31 == 0:
+        return zlib.decompressobj().decompress
+    return bytes
+
+
+_OWN = re.compile(r"Can't get attribute '([^']+)' on <module '__main__'")
+
+
+def own_class(error: BaseException) -> str | None:
+    """The class or function of a main script that unpickling did not find; None for any other error."""
+    match = _OWN.search(str(error))
+    return match[1] if match else None
+
+
+_MAIN = ("__main__", "__mp_main__")
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what another process could not find again: classes and functions of the main script."""
+
+    def persistent_id(self, thing: Any) -> None:
+        if isinstance(thing, type | types.FunctionType):
+            nameless = "<locals>" in thing.__qualname__ or "<lambda>" in thing.__qualname__
+            if thing.__module__ in _MAIN or nameless:
+                raise PackagingError(_own(thing))
+
+
+def _own(thing: Any) -> str:
+    sort = "class" if isinstance(thing, type) else "function"
+    name = "a lambda" if thing.__name__ == "<lambda>" else f"the {sort} {thing.__qualname__}"
+    main = thing.__module__ in _MAIN
+    where = "this notebook or script" if main else f"{thing.__module__}, inside another function"
+    return (
+        f"The estimator uses {name}, defined in {where}, which no other process can load, and which has no conversion to ONNX: a {sort} of your own is code, and a version is none. Where it "
+        'only prepares columns, let the declaration compute them (inputs such as ratio(…) or expression("…")) and fit '
+        "on those; for a function of one number use FunctionTransformer of NumPy's, such as np.log1p."
+    )
+
+
+def pickled(thing: Any) -> bytes:
+    """The pickle of what goes to the packaging process.
+
+    Raises:
+        PackagingError: it holds a class or function of the main script, or cannot be pickled.
+    """
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(thing)
+    except PackagingError:
+        raise
+    except Exception as error:  # pickle raises whatever the object raises
+        raise PackagingError(
+            f"The estimator cannot be sent to the packaging process: {error}. "
+            "It must be picklable: define its functions and classes in a module, not in the main script."
+        ) from error
+    return buffer.getvalue()
