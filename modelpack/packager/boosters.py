@@ -31,6 +31,17 @@ SETTLED = "_modelpack_settled"
 """Attribute of an XGBoost estimator's copy: for a feature and a threshold of `nodes_of`, the float64 threshold that
 takes its place (see `modelpack.packager.thresholds`)."""
 
+SPARSE = "_modelpack_sparse"
+"""Attribute of an XGBoost estimator's copy: it is fed sparse matrices, in which a zero is a missing value to it."""
+
+_LINKS = {
+    "reg:logistic": ("Sigmoid", lambda p: np.log(p / (1 - p))),
+    "survival:cox": ("Exp", np.log),
+    "survival:aft": ("Exp", np.log),
+}
+"""Objectives whose result onnxmltools leaves on the scale of the trees: the operator that brings it to the scale of the
+target, and its inverse for the base score."""
+
 _FLOATS = ("nodes_values", "nodes_hitrates", "class_weights", "target_weights", "base_values")
 
 
@@ -134,9 +145,10 @@ def _regressor_shape(operator: Any) -> None:
 class _Container:
     """skl2onnx's container; trees pass through `mend`."""
 
-    def __init__(self, container: Any, mend: Any) -> None:
+    def __init__(self, container: Any, mend: Any, link: str | None = None) -> None:
         self._container = container
         self._mend = mend
+        self._link = link
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._container, name)
@@ -144,6 +156,10 @@ class _Container:
     def add_node(self, op_type: str, *arguments: Any, **attributes: Any) -> Any:
         if op_type.startswith("TreeEnsemble"):
             attributes = {**self._mend(attributes), "op_version": 3}
+            if self._link is not None:
+                inputs, (made,), *rest = arguments
+                self._container.add_node(op_type, inputs, [f"{made}_link"], *rest, **attributes)
+                return self._container.add_node(self._link, [f"{made}_link"], [made], name=f"{made}_link")
         return self._container.add_node(op_type, *arguments, **attributes)
 
 
@@ -158,6 +174,8 @@ def _convert(kind: Kind, convert: Any, scope: Any, operator: Any, container: Any
     if kind == "xgboost":
         # onnxmltools wants f0, f1, …; it is a copy
         booster.get_booster().feature_names = None
+        operator = _marked_missing(scope, operator, container, double=double)
+    link, base = _LINKS.get(str(getattr(booster, "objective", "")), (None, None))
 
     def mend(attributes: dict[str, Any]) -> dict[str, Any]:
         values = np.array(attributes["nodes_values"], dtype=np.float64)
@@ -171,13 +189,53 @@ def _convert(kind: Kind, convert: Any, scope: Any, operator: Any, container: Any
         attributes["nodes_values"] = values
         if raw:
             attributes["post_transform"] = "NONE"
+        if base is not None:
+            attributes["base_values"] = [float(base(v)) for v in attributes["base_values"]]
         for name in _FLOATS:
             if name in attributes:
                 numbers = np.array(attributes[name], dtype=np.float64)
                 attributes[name] = numbers if double else numbers.astype(np.float32).tolist()
         return attributes
 
-    convert(scope, operator, _Container(container, mend))
+    convert(scope, operator, _Container(container, mend, link))
+
+
+class _Fed:
+    """skl2onnx's operator with another tensor as its input."""
+
+    def __init__(self, operator: Any, name: str) -> None:
+        self._operator = operator
+        self.input_full_names = [name]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._operator, name)
+
+
+def _marked_missing(scope: Any, operator: Any, container: Any, *, double: bool) -> Any:
+    """The operator behind nodes that make NaN of what XGBoost takes for missing: zeros of a sparse matrix, and the
+    number that the estimator was told (`missing=-999`)."""
+    from onnx import TensorProto
+
+    booster = operator.raw_operator
+    told = getattr(booster, "missing", None)
+    values = {0.0} if getattr(booster, SPARSE, False) else set()
+    if isinstance(told, int | float) and not np.isnan(told):
+        values.add(float(told))
+        booster.missing = np.nan  # onnxmltools refuses any other
+    name = operator.input_full_names[0]
+    kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
+
+    def constant(value: float) -> str:
+        made = str(scope.get_unique_variable_name("missing"))
+        container.add_initializer(made, kind, [1, 1], [value])
+        return made
+
+    for value in sorted(values):
+        equal, marked = (str(scope.get_unique_variable_name(n)) for n in ("equal", "marked"))
+        container.add_node("Equal", [name, constant(value)], [equal], op_version=13, name=equal)
+        container.add_node("Where", [equal, constant(np.nan), name], [marked], op_version=9, name=marked)
+        name = marked
+    return _Fed(operator, name) if values else operator
 
 
 def _refuse(kind: Kind, model: Any, operator: Any) -> None:

@@ -144,6 +144,8 @@ def _newer(model: Any) -> Any:
                 f"The model uses operator set {versions['']}, and onnx cannot bring it to {OPSETS['']}: "
                 f"{error}. Export it again with opset 13 or newer."
             ) from error
+    if "" not in versions:  # CatBoost's files use operators of ai.onnx.ml alone
+        model.opset_import.append(helper.make_opsetid("", OPSETS[""]))
     if versions.get("ai.onnx.ml", 0) < 2:
         kept = [o for o in model.opset_import if o.domain != "ai.onnx.ml"]
         del model.opset_import[:]
@@ -430,11 +432,10 @@ def _guard(model: Any, score: str, columns: Sequence[Column], closed: Mapping[st
         keys: dict[str, Any] = (
             {"keys_strings": [*known, MISSING_TOKEN]}
             if column.type == "text"
-            else {
-                "keys_floats": [*(float(np.float32(v)) for v in known if isinstance(v, float)), float("nan")]
-            }
+            else {"keys_floats": [float(np.float32(v)) for v in known if isinstance(v, float)]}
         )
         values = [0.0] * len(next(iter(keys.values())))
+        term = f"guard_out{n}"
         graph.node.append(
             helper.make_node(
                 "LabelEncoder",
@@ -446,7 +447,15 @@ def _guard(model: Any, score: str, columns: Sequence[Column], closed: Mapping[st
                 **keys,
             )
         )
-        terms.append(f"guard_out{n}")
+        if (
+            column.type == "number"
+        ):  # LabelEncoder finds no NaN among its keys, and a missing number is no unknown one
+            graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), f"guard_zero{n}"))
+            graph.node.append(helper.make_node("IsNaN", [f"guard_in{n}"], [f"guard_missing{n}"]))
+            inputs = [f"guard_missing{n}", f"guard_zero{n}", term]
+            term = f"guard_term{n}"
+            graph.node.append(helper.make_node("Where", inputs, [term]))
+        terms.append(term)
     elem_type, _ = _type_of(model, score)
     graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "guard_shape"))
     graph.node.append(helper.make_node("Reshape", [score, "guard_shape"], ["guard_score"]))
@@ -488,7 +497,7 @@ def _finish(model: Any, score: str) -> None:
     opsets = dict.fromkeys((o.domain, o.version) for o in model.opset_import if o.domain in domains)
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets)
-    model.ir_version = min(model.ir_version, IR_VERSION)
+    model.ir_version = IR_VERSION  # before 4, every constant had to be an input, too
     model.producer_name, model.producer_version, model.doc_string, graph.doc_string = "modelpack", "", "", ""
     del model.metadata_props[:]
 
