@@ -60,7 +60,8 @@ class Version:
     bytes: int | None
     """Size of the ONNX model; None once purged."""
     lineage: Mapping[str, Any]
-    """Where it comes from: `training_data` and `sample` (fingerprints), `code` (revision)."""
+    """What the score is in words (`score`), and where the version comes from: `training_data` and `sample`
+    (fingerprints), `code` (revision), `fitted_with` (the libraries that the file says it was made by)."""
     tags: Mapping[str, str]
     notes: tuple[Mapping[str, Any], ...]
     """Notes that were added later: `note`, `at`, `by`."""
@@ -188,17 +189,18 @@ class Registry(Curation):
             _may_publish(connection)
         opened = open_model(model)
         rows = opened.sample if sample is None else sample
-        made = make_package(
-            opened.model,
-            rows,
-            expected=expected,
-            inputs=inputs,
-            output=output,
-            positive_class=positive_class,
-            tolerance=tolerance,
-            timeout=timeout,
-            accept=accept,
-        )
+        with opened.blamed():
+            made = make_package(
+                opened.model,
+                rows,
+                expected=expected,
+                inputs=inputs,
+                output=output,
+                positive_class=positive_class,
+                tolerance=tolerance,
+                timeout=timeout,
+                accept=accept,
+            )
         return self.publish_package(
             made,
             name=name,
@@ -227,7 +229,7 @@ class Registry(Curation):
             "parity": package.parity.to_json(),
             "metrics": _numbers({**package.metrics, **(metrics or {})}),
             "libraries": package.libraries,
-            "lineage": lineage or {},
+            "lineage": {"score": package.meaning, **(lineage or {})},
         }
         return self._store(name, package.onnx, facts, note, promote, allow_unseen)
 

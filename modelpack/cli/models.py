@@ -81,7 +81,8 @@ def publish(
     output: Annotated[
         str | None,
         typer.Option(
-            help="The output of an .onnx file that holds the score; default: the only one of floats.",
+            help="The output of an .onnx file that holds the score; default: the only one of floats. Of an estimator "
+            "with several outputs, its number from 0.",
             metavar="NAME",
         ),
     ] = None,
@@ -138,6 +139,7 @@ def publish(
         )
     from modelpack.packager import open_model, read_sample
     from modelpack.packager.child import watched
+    from modelpack.packager.files import other_versions
 
     opened = open_model(model)
     frame = None if sample is None else read_sample(sample, opened.model)
@@ -162,6 +164,9 @@ def publish(
     rows = version.parity.get("rows", 0)
     if rows < FEW:
         session.note(f"Parity is shown by only {rows} rows of the sample; give some hundreds with --sample.")
+    fitted_with = version.lineage.get("fitted_with")
+    if isinstance(fitted_with, dict) and (remark := other_versions(fitted_with)):
+        session.note(f"{remark} It gives the same scores here; both versions are kept with this one.")
     largest = version.parity.get("max_difference")
     unseen = session.registry.unseen(name, version.version) if version.is_champion else []
     session.say(
@@ -172,6 +177,7 @@ def publish(
             else f"; `modelpack promote {name} {version.version}` makes it score."
         )
     )
+    session.say(hanging("", f"Score: {version.lineage.get('score')}.", 0))
     if largest is not None:
         truth = "the estimator" if expected is None else "what is expected"
         session.say(
@@ -348,6 +354,8 @@ def _facts(version: Version) -> dict[str, Any]:
         for i in version.signature["inputs"]
     ]
     kind = f"probability of {output.get('class')}" if output["kind"] == "probability" else "value"
+    if isinstance(meaning := version.lineage.get("score"), str):
+        kind = meaning
     return {
         "model": version.model,
         "version": version.version,

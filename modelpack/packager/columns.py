@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from modelpack.errors import PackagingError
+from modelpack.packager.boosters import kind_of
 from modelpack.packager.signature import MISSING_TOKEN, InputType
 
 
@@ -47,6 +48,8 @@ def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         expected = [str(n) for n in names]
+        if kind_of(first_step(estimator)) == "lightgbm":
+            expected = _with_spaces(expected, found)
         missing = [n for n in expected if n not in found]
         if missing:
             raise PackagingError(
@@ -67,6 +70,21 @@ def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:
                 f"{', '.join(found)}. Give a sample with the model's columns alone, in their order."
             )
     return tuple(Column(name, column_type(sample[name])) for name in expected)
+
+
+def first_step(estimator: Any) -> Any:
+    """The step of a pipeline that columns go into first; an estimator that is none as it is."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[0][1]
+    return estimator
+
+
+def _with_spaces(expected: list[str], found: list[str]) -> list[str]:
+    """Names that LightGBM wrote with an underscore for a space, as the sample has them."""
+    spaced: dict[str, list[str]] = {}
+    for name in found:
+        spaced.setdefault(name.replace(" ", "_"), []).append(name)
+    return [n if n in found or len(spaced.get(n, ())) != 1 else spaced[n][0] for n in expected]
 
 
 def column_type(values: pd.Series[Any]) -> InputType:

@@ -20,12 +20,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sklearn.base import is_outlier_detector
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.columns import Column
+from modelpack.packager.compose import Composer, apart, composes
 from modelpack.packager.estimators import compares_in_float64, has_trees, parts
-from modelpack.packager.normal_form import IR_VERSION, OPSETS
+from modelpack.packager.normal_form import OPSETS
 
 Route = Literal["float32", "split", "float64"]
 ROUTES: tuple[Route, ...] = ("float32", "split", "float64")
@@ -45,7 +47,7 @@ class Job:
 
 
 def convert(job: Job) -> bytes:
-    """ONNX bytes as skl2onnx makes them, with one graph input a column, or one for all (`WHOLE`).
+    """ONNX bytes with one graph input a column, or one for all (`WHOLE`).
 
     Changes the estimator and patches skl2onnx: meant for the packaging process. Any exception may come out of it.
     """
@@ -56,14 +58,15 @@ def convert(job: Job) -> bytes:
     estimator = fixes.prepare(job.estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if job.route == "split":
-            return _convert_split(estimator, job)
-        return _convert_whole(estimator, job.columns, job.method, double=job.route == "float64")
+        if job.route == "split" or composes(estimator):
+            return _convert_composed(estimator, job)
+        types = _initial_types(estimator, job.columns, double=job.route == "float64")
+        return bytes(_leaf(estimator, types, job.method).SerializeToString())
 
 
 def routes_for(estimator: Any) -> tuple[Route, ...]:
     """The routes that make sense, the likeliest first. `split` needs a pipeline of several steps."""
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) < 2:
+    if not any(isinstance(p, Pipeline) and len(p.steps) > 1 for p in parts(estimator)):
         return ("float32", "float64")
     arithmetic = any(hasattr(p, a) for p in parts(estimator) for a in ("scale_", "components_", "lambdas_"))
     if has_trees(estimator) and arithmetic:
@@ -72,49 +75,28 @@ def routes_for(estimator: Any) -> tuple[Route, ...]:
     return ROUTES
 
 
-def _convert_whole(estimator: Any, columns: Sequence[Column], method: str, *, double: bool) -> bytes:
+def _leaf(estimator: Any, types: list[tuple[str, Any]], method: str) -> Any:
+    """What skl2onnx makes of an estimator."""
     from skl2onnx import to_onnx
 
     model = to_onnx(
         estimator,
-        initial_types=_initial_types(estimator, columns, double=double),
+        initial_types=types,
         options=_options(estimator, method),
         target_opset=OPSETS,
     )
     _same_opsets(model)
-    return bytes(model.SerializeToString())
+    return model
 
 
-def _convert_split(pipeline: Pipeline, job: Job) -> bytes:
-    """Preprocessing in float64, a cast, the last step in float32, joined into one graph."""
-    import onnx
-    import onnx.compose
-    from onnx import TensorProto, helper
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
-
-    head = Pipeline(pipeline.steps[:-1])
-    last = pipeline.steps[-1][1]
-    first = onnx.load_from_string(_convert_whole(head, job.columns, "transform", double=True))
-    width = getattr(last, "n_features_in_", None)
-    second = to_onnx(
-        last,
-        initial_types=[("features", FloatTensorType([None, width]))],
-        options=_options(last, job.method),
-        target_opset=OPSETS,
-    )
-    first = onnx.compose.add_prefix(first, "pre_", rename_inputs=False)
-    made = first.graph.output[0].name
-    cast = helper.make_node("Cast", [made], ["pre_float32"], to=TensorProto.FLOAT)
-    first.graph.node.append(cast)
-    del first.graph.output[:]
-    first.graph.output.append(helper.make_tensor_value_info("pre_float32", TensorProto.FLOAT, [None, width]))
-    second = onnx.compose.add_prefix(second, "last_")
-    for model in (first, second):
-        model.ir_version = IR_VERSION
-        _same_opsets(model)
-    joined = onnx.compose.merge_models(first, second, io_map=[("pre_float32", "last_features")])
-    return bytes(joined.SerializeToString())
+def _convert_composed(estimator: Any, job: Job) -> bytes:
+    """Put together from parts; on the route `split`, preprocessing is in float64 and each last step in float32."""
+    graph = Composer(_leaf, single=job.route != "float64", double=job.route != "float32")
+    whole = None if apart(estimator, job.columns) else WHOLE
+    result = graph.result(estimator, job.method, graph.inputs(job.columns, whole))
+    if job.method == "decision_function" and len(getattr(estimator, "classes_", ())) == 2:
+        result = graph.side_by_side([graph.node("Neg", [result]), result])  # as converted ones are
+    return graph.finish(result)
 
 
 def _same_opsets(model: Any) -> None:
@@ -129,10 +111,7 @@ def _initial_types(estimator: Any, columns: Sequence[Column], *, double: bool) -
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
     number = DoubleTensorType if double else FloatTensorType
-    apart = any(c.type == "text" for c in columns) or any(
-        isinstance(p, ColumnTransformer | FeatureUnion) for p in parts(estimator)
-    )
-    if not apart:
+    if not apart(estimator, columns):
         return [(WHOLE, number([None, len(columns)]))]
     return [(c.name, StringTensorType([None, 1]) if c.type == "text" else number([None, 1])) for c in columns]
 
@@ -160,16 +139,51 @@ def _options(estimator: Any, method: str) -> dict[Any, Any]:
     if "zipmap" in allowed(estimator):
         wanted["zipmap"] = False
     if method == "decision_function":
+        if is_outlier_detector(estimator):  # its scores are its decision function
+            return {key: options for key, options in chosen.items() if options}
         if "raw_scores" not in allowed(estimator):
             raise NotImplementedError(f"the decision function of {type(estimator).__name__} has no converter")
         wanted["raw_scores"] = True
     return {key: options for key, options in chosen.items() if options}
 
 
-def in_words(error: BaseException) -> str:
-    """What stopped a conversion, on one line. skl2onnx's words for a missing converter are a paragraph."""
-    text = " ".join(str(error).split())[:600]
-    missing = re.search(r"Unable to find a(?: shape calculator| converter)[^']*'<class '([^']+)'>'", text)
-    if missing:
-        return f"skl2onnx has no converter for {missing[1].rpartition('.')[2]}"
-    return f"{type(error).__name__}: {text}"
+_NO_CONVERTER = re.compile(r"Unable to find a(?: shape calculator| converter)[^']*'<class '([^']+)'>'")
+
+
+def in_words(error: BaseException, estimator: Any) -> str:
+    """What stopped a conversion, on one line, with the step that it is about.
+
+    skl2onnx's words for a missing converter are a paragraph.
+    """
+    text = " ".join(str(error).split())[:1200]
+    if missing := _NO_CONVERTER.search(text):
+        module, _, name = missing[1].rpartition(".")
+        where = place_of(estimator, name)
+        known = module.partition(".")[0] == "sklearn"
+        whose = "" if known else ", a class of your own or of a library that is not known here,"
+        return (
+            f"{where} ({name}){whose} has no converter"
+            if where
+            else f"skl2onnx has no converter for {name}{whose}"
+        ) + (
+            ": replace it by one that has; or, where it only prepares columns, let the declaration compute them (inputs "
+            'such as ratio(…) or expression("…")) and fit on those'
+        )
+    return text[:600] if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {text[:600]}"
+
+
+def place_of(estimator: Any, name: str) -> str | None:
+    """Where in an estimator a part of this class is, in words; None where it is the estimator itself."""
+    steps: list[tuple[str, Any]] = []
+    if isinstance(estimator, Pipeline):
+        steps = estimator.steps
+    elif isinstance(estimator, ColumnTransformer):
+        steps = [(label, step) for label, step, _ in estimator.transformers_]
+    elif isinstance(estimator, FeatureUnion):
+        steps = estimator.transformer_list
+    for label, step in steps:
+        if type(step).__name__ == name:
+            return f"the step {label!r}"
+        if (inner := place_of(step, name)) is not None:
+            return f"{inner} of {label!r}"
+    return None

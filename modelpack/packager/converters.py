@@ -5,6 +5,8 @@
 - `OneHotEncoder` of numbers: skl2onnx casts to int64, so that 0.5 is 0; ours compares. Infrequent and dropped
   categories are a matrix behind the plain encoding.
 - `FunctionTransformer`: skl2onnx knows no function; ours knows the usual ones of NumPy (`FUNCTIONS`).
+- `Binarizer`: onnxruntime's operator gives 1 at the threshold itself, scikit-learn 0.
+- `SimpleImputer(add_indicator=True)` and `MissingIndicator`, which skl2onnx does not know.
 - `OrdinalEncoder`: skl2onnx forgets what a missing text is encoded as once missing texts are tokens.
 """
 
@@ -16,9 +18,12 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto, numpy_helper
+from scipy.special import expit
+from skl2onnx import update_registered_converter
 from skl2onnx.common._registration import register_converter, register_shape_calculator
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
+from sklearn.impute import MissingIndicator
 
 from modelpack.packager.columns import is_missing
 from modelpack.packager.signature import MISSING_TOKEN
@@ -31,6 +36,10 @@ def register() -> None:
     for name in ("SklearnImputer", "SklearnSimpleImputer"):
         register_converter(name, _imputer, overwrite=True)
         register_shape_calculator(name, _imputer_shape, overwrite=True)
+    update_registered_converter(
+        MissingIndicator, "ModelpackMissingIndicator", _indicator_shape, _indicator, overwrite=True
+    )
+    register_converter("SklearnBinarizer", _binarizer, overwrite=True)
     register_converter("SklearnFunctionTransformer", _function, overwrite=True)
     register_shape_calculator("SklearnFunctionTransformer", _function_shape, overwrite=True)
     register_converter("SklearnOneHotEncoder", _one_hot, overwrite=True)
@@ -93,48 +102,161 @@ def _dtype(kind: Any) -> Any:
 def _imputer_shape(operator: Any) -> None:
     first = operator.inputs[0].type
     made = type(first) if isinstance(first, StringTensorType | DoubleTensorType) else FloatTensorType
-    operator.outputs[0].type = made([operator.inputs[0].get_first_dimension(), _width(operator)])
+    indicator = operator.raw_operator.indicator_ if operator.raw_operator.add_indicator else None
+    width = _width(operator) + (0 if indicator is None else len(indicator.features_))
+    operator.outputs[0].type = made([operator.inputs[0].get_first_dimension(), width])
 
 
 def _imputer(scope: Any, operator: Any, container: Any) -> None:
     imputer = operator.raw_operator
-    if imputer.add_indicator:
-        raise NotImplementedError(
-            "SimpleImputer(add_indicator=True) has no converter: leave the indicator out"
-        )
     if len(imputer.statistics_) != _width(operator) or any(is_missing(s) for s in imputer.statistics_):
         raise NotImplementedError(
             "SimpleImputer has a column without any value in its training data: drop that column"
         )
     graph = _Graph(scope, container)
+    output = operator.outputs[0].full_name
     if isinstance(operator.inputs[0].type, StringTensorType):
+        if imputer.add_indicator:
+            raise NotImplementedError(
+                "SimpleImputer(add_indicator=True) of texts makes a mixture of texts and numbers, which has no "
+                "converter: fill texts without an indicator"
+            )
         name = concatenate_variables(scope, operator.inputs, container)
         empty = graph.node("Equal", [name, graph.texts([str(imputer.missing_values)])])
         filled = graph.texts([str(s) for s in imputer.statistics_])
-        graph.node("Where", [empty, filled, name], operator.outputs[0].full_name)
+        graph.node("Where", [empty, filled, name], output)
         return
     dtype = _dtype(operator.outputs[0].type)
     name = concatenate_variables(scope, operator.inputs, container, type(operator.outputs[0].type))
-    if is_missing(imputer.missing_values):
-        empty = graph.node("IsNaN", [name])
-    else:
-        empty = graph.node("Equal", [name, graph.constant([imputer.missing_values], dtype)])
+    empty = _missing(graph, name, imputer.missing_values, dtype)
     filled = graph.constant(imputer.statistics_.astype(np.float64), dtype)
-    graph.node("Where", [empty, filled, name], operator.outputs[0].full_name)
+    if not imputer.add_indicator:
+        graph.node("Where", [empty, filled, name], output)
+        return
+    flags = _flags(graph, empty, imputer.indicator_.features_, dtype)
+    graph.node("Concat", [graph.node("Where", [empty, filled, name]), flags], output, axis=1)
 
 
-FUNCTIONS: dict[Any, tuple[tuple[str, float | None], ...]] = {
+def _missing(graph: _Graph, name: str, marker: Any, dtype: Any) -> str:
+    """Booleans: which numbers are missing."""
+    return (
+        graph.node("IsNaN", [name])
+        if is_missing(marker)
+        else graph.node("Equal", [name, graph.constant([marker], dtype)])
+    )
+
+
+def _flags(graph: _Graph, empty: str, features: Any, dtype: Any) -> str:
+    """0 and 1 for the columns that an indicator tells about."""
+    chosen = graph.node("Gather", [empty, graph.constant(features, np.int64)], axis=1)
+    return graph.node("Cast", [chosen], to=TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT)
+
+
+def _indicator_shape(operator: Any) -> None:
+    first = operator.inputs[0].type
+    made = DoubleTensorType if isinstance(first, DoubleTensorType) else FloatTensorType
+    width = len(operator.raw_operator.features_)
+    operator.outputs[0].type = made([operator.inputs[0].get_first_dimension(), width])
+
+
+def _indicator(scope: Any, operator: Any, container: Any) -> None:
+    indicator = operator.raw_operator
+    graph = _Graph(scope, container)
+    dtype = _dtype(operator.outputs[0].type)
+    if isinstance(operator.inputs[0].type, StringTensorType):
+        name = concatenate_variables(scope, operator.inputs, container)
+        empty = graph.node("Equal", [name, graph.texts([MISSING_TOKEN])])
+    else:
+        name = concatenate_variables(scope, operator.inputs, container, type(operator.outputs[0].type))
+        empty = _missing(graph, name, indicator.missing_values, dtype)
+    graph.node("Identity", [_flags(graph, empty, indicator.features_, dtype)], operator.outputs[0].full_name)
+
+
+def _binarizer(scope: Any, operator: Any, container: Any) -> None:
+    graph = _Graph(scope, container)
+    kind = operator.inputs[0].type
+    name = concatenate_variables(scope, operator.inputs, container)
+    if isinstance(kind, Int64TensorType):
+        name = graph.node("Cast", [name], to=TensorProto.FLOAT)
+    above = graph.node("Greater", [name, graph.constant([operator.raw_operator.threshold], _dtype(kind))])
+    double = isinstance(operator.outputs[0].type, DoubleTensorType)
+    to = TensorProto.DOUBLE if double else TensorProto.FLOAT
+    graph.node("Cast", [above], operator.outputs[0].full_name, to=to)
+
+
+_Steps = tuple[tuple[str, float | None], ...]
+
+FUNCTIONS: dict[Any, _Steps] = {
     np.log1p: (("Add", 1.0), ("Log", None)),
     np.log: (("Log", None),),
     np.log10: (("Log", None), ("Div", math.log(10.0))),
     np.log2: (("Log", None), ("Div", math.log(2.0))),
     np.exp: (("Exp", None),),
+    np.exp2: (("Mul", math.log(2.0)), ("Exp", None)),
     np.expm1: (("Exp", None), ("Sub", 1.0)),
     np.sqrt: (("Sqrt", None),),
     np.square: (("Pow", 2.0),),
     np.abs: (("Abs", None),),
+    np.fabs: (("Abs", None),),
+    np.negative: (("Neg", None),),
+    np.positive: (),
+    np.reciprocal: (("Reciprocal", None),),
+    np.sign: (("Sign", None),),
+    np.sin: (("Sin", None),),
+    np.cos: (("Cos", None),),
+    np.tanh: (("Tanh", None),),
+    np.floor: (("Floor", None),),
+    np.ceil: (("Ceil", None),),
+    np.rint: (("Round", None),),
+    np.round: (("Round", None),),
+    np.deg2rad: (("Mul", math.pi / 180.0),),
+    np.radians: (("Mul", math.pi / 180.0),),
+    np.rad2deg: (("Mul", 180.0 / math.pi),),
+    np.asarray: (),
+    np.array: (),
+    expit: (("Sigmoid", None),),
 }
 """Functions of one number, as ONNX operators that are applied in turn, each with its second operand."""
+
+_MAY_OVERFLOW = {np.log1p, np.log, np.log10, np.log2, np.exp, np.exp2, np.expm1, np.square, np.reciprocal}
+"""Those that may give an infinity, which estimators refuse."""
+
+
+def steps_of(function: Any, arguments: Any, whose: str) -> _Steps:
+    """The operators of a function of one number.
+
+    Raises NotImplementedError where it is none of the known ones, or is called with other arguments.
+    """
+    given = dict(arguments or {})
+    if function is np.clip and given and set(given) <= {"a_min", "a_max", "min", "max"}:
+        low, high = (given.get(f"a_{end}", given.get(end)) for end in ("min", "max"))
+        bounds = (("Max", low), ("Min", high))
+        if all(b is None or isinstance(b, int | float) for _, b in bounds):
+            return tuple((kind, float(b)) for kind, b in bounds if b is not None)
+    if (
+        function in (np.round, np.around)
+        and set(given) == {"decimals"}
+        and isinstance(given["decimals"], int)
+    ):
+        factor = 10.0 ** given["decimals"]
+        return (("Mul", factor), ("Round", None), ("Div", factor))
+    if given or not _known(function):
+        name = getattr(function, "__name__", str(function))
+        called = f"({', '.join(f'{k}={v!r}' for k, v in given.items())})" if given else ""
+        known = ", ".join(sorted({f"np.{f.__name__}" for f in FUNCTIONS if f is not expit}))
+        raise NotImplementedError(
+            f"{whose} of {name}{called} has no converter; those of {known}, np.clip(a_min=…, a_max=…), scipy.special.expit "
+            "and None have. Anything else is better an input of the score in the declaration, such as "
+            'expression("…"), and a column of the training data'
+        )
+    return FUNCTIONS[function]
+
+
+def _known(function: Any) -> bool:
+    try:
+        return function in FUNCTIONS
+    except TypeError:  # no hash
+        return False
 
 
 def _function_shape(operator: Any) -> None:
@@ -148,22 +270,25 @@ def _function_shape(operator: Any) -> None:
 def _function(scope: Any, operator: Any, container: Any) -> None:
     transformer = operator.raw_operator
     function = transformer.func
-    if function is not None and (function not in FUNCTIONS or transformer.kw_args):
-        known = ", ".join(f"np.{f.__name__}" for f in FUNCTIONS)
-        raise NotImplementedError(
-            f"FunctionTransformer of {getattr(function, '__name__', function)} has no converter; those of {known} have"
-        )
+    steps = () if function is None else steps_of(function, transformer.kw_args, "FunctionTransformer")
     graph = _Graph(scope, container)
     kind = operator.inputs[0].type
-    if isinstance(kind, StringTensorType) and function is not None:
+    if isinstance(kind, StringTensorType) and steps:
         raise NotImplementedError(f"FunctionTransformer of {function.__name__} takes numbers, not texts")
     name = concatenate_variables(scope, operator.inputs, container)
-    if isinstance(kind, Int64TensorType) and function is not None:
+    if isinstance(kind, Int64TensorType) and steps:
         name = graph.node("Cast", [name], to=TensorProto.FLOAT)
-    for op_type, operand in FUNCTIONS[function] if function is not None else ():
-        second = [] if operand is None else [graph.constant([operand], _dtype(kind))]
+    dtype = _dtype(kind)
+    jumps = any(op_type in ("Round", "Floor", "Ceil") for op_type, _ in steps)
+    wide = jumps and len(steps) > 1 and dtype is np.float32  # the last bit decides where it jumps to
+    if wide:
+        name, dtype = graph.node("Cast", [name], to=TensorProto.DOUBLE), np.float64
+    for op_type, operand in steps:
+        second = [] if operand is None else [graph.constant([operand], dtype)]
         name = graph.node(op_type, [name, *second])
-    if function is not None:
+    if wide:
+        name = graph.node("Cast", [name], to=TensorProto.FLOAT)
+    if function in _MAY_OVERFLOW:
         # estimators refuse the infinity of log(0): y + (y - y) makes it NaN, which gives no score either
         name = graph.node("Add", [name, graph.node("Sub", [name, name])])
     graph.node("Identity", [name], operator.outputs[0].full_name)
@@ -249,21 +374,25 @@ def _ordinal(scope: Any, operator: Any, container: Any) -> None:
             groups = encoder._default_to_infrequent_mappings[n]
             if groups is not None:
                 codes[: len(groups)] = groups
+        # NaN among the categories; None is one like any other to it
+        missing = encoder._missing_indices.get(n)
         keys: list[Any] = []
         values: list[float] = []
-        for category, code in zip(categories, codes, strict=True):
-            empty = is_missing(category) or category == MISSING_TOKEN
+        for at, (category, code) in enumerate(zip(categories, codes, strict=True)):
+            empty = is_missing(category)
             keys.append(str(category) if text else (math.nan if empty else float(category)))
-            values.append(float(encoder.encoded_missing_value) if empty else float(code))
-        unknown = encoder.unknown_value
-        attributes: dict[str, Any] = {
-            "keys_strings" if text else "keys_floats": keys,
-            "values_floats": values,
-        }
+            values.append(float(encoder.encoded_missing_value if at == missing else code))
+        unknown = math.nan if encoder.unknown_value is None else float(encoder.unknown_value)
         if not text and not isinstance(kind, FloatTensorType):
             name = graph.node("Cast", [name], to=TensorProto.FLOAT)
-        default = math.nan if unknown is None else float(unknown)
-        made.append(graph.node("LabelEncoder", [name], default_float=default, **attributes))
+        keyed = {"keys_strings" if text else "keys_floats": keys, "values_floats": values}
+        encoded = graph.node("LabelEncoder", [name], default_float=unknown, **keyed)
+        if not text and any(math.isnan(key) for key in keys):  # it finds no NaN among its keys
+            code = graph.constant(
+                [next(v for k, v in zip(keys, values, strict=True) if math.isnan(k))], np.float32
+            )
+            encoded = graph.node("Where", [graph.node("IsNaN", [name]), code, encoded])
+        made.append(encoded)
     if len(made) == 1:
         graph.node("Identity", made, operator.outputs[0].full_name)
     else:

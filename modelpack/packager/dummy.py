@@ -64,6 +64,7 @@ def dummy(score: float, inputs: Sequence[str]) -> Package:
         ),
         libraries=libraries(),
         metrics={},
+        meaning=f"a constant, {constant:g}",
     )
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from onnx import numpy_helper
+from sklearn.compose import ColumnTransformer
+from sklearn.preprocessing import KBinsDiscretizer
 
 from modelpack.packager.columns import is_missing
 from modelpack.packager.estimators import parts
@@ -108,8 +110,14 @@ def _add_histogram_tree(
 
 
 def prepare(estimator: Any) -> Any:
-    """The estimator with missing texts as tokens, changed in place: it is a copy."""
+    """The estimator as skl2onnx can read it, with missing texts as tokens; changed in place: it is a copy."""
     for part in parts(estimator):
+        if isinstance(part, ColumnTransformer) and hasattr(part, "_transformer_to_input_indices"):
+            # by position: names are known to the first step alone, and converted ones are called otherwise
+            at = part._transformer_to_input_indices
+            part.transformers_ = [(name, step, list(at[name])) for name, step, _ in part.transformers_]
+        if isinstance(part, KBinsDiscretizer) and part.encode == "onehot":
+            part.encode = "onehot-dense"  # there are no sparse tensors; the numbers are the same
         if np.any(getattr(part, "is_categorical_", False)):
             raise NotImplementedError(_CATEGORICAL)
         statistics = getattr(part, "statistics_", None)

@@ -78,13 +78,13 @@ def make_package(
                 "the rows of the sample (--expected)."
             )
         return package_onnx(model, sample, expected, inputs=inputs, output=output, **shared)
-    given = {"expected": expected, "inputs": inputs, "output": output}
+    given = {"expected": expected, "inputs": inputs}
     idle = [f"--{name}" for name, value in given.items() if value is not None]
     if idle:
         raise PackagingError(
-            f"{', '.join(idle)} is for .onnx files: a {type(model).__name__} knows its columns and outputs itself."
+            f"{', '.join(idle)} is for .onnx files: a {type(model).__name__} knows its columns and results itself."
         )
-    return package(model, sample, **shared)
+    return package(model, sample, output=output, **shared)
 
 
 def package_onnx(
@@ -234,8 +234,20 @@ def _package(
         if not accept:
             raise ParityError(_message(parity))
         parity = replace(parity, accepted=accept)
-    meaning = Output("probability" if probability else "value", chosen.positive_class)
-    return assemble(form, columns, missing, meaning, known, found, parity)
+    kind = Output("probability" if probability else "value", chosen.positive_class)
+    return assemble(
+        form, columns, missing, kind, _meaning(chosen, kind, positive_class), known, found, parity
+    )
+
+
+def _meaning(chosen: _Chosen, output: Output, positive_class: Any) -> str:
+    """What the score is, in words."""
+    if output.positive_class is None:
+        return f"the output {chosen.output!r} of the file, in its own unit"
+    guessed = "; no class was named, and it is the second" if positive_class is None else ""
+    if output.kind == "probability":
+        return f"probability of {output.positive_class!r}, between 0 and 1{guessed}"
+    return f"the output {chosen.output!r} of the file for {output.positive_class!r}, no probability{guessed}"
 
 
 def _refuse(model: Any) -> None:

@@ -72,6 +72,13 @@ class Oracle:
         self._named = hasattr(estimator, "feature_names_in_")
         self._one_text = reads_one_text(estimator)
         self._markers = {c.name: _missing_marker(sample[c.name]) for c in columns}
+        self._objects = {
+            c.name: {float(v): v for v in sample[c.name].tolist() if not is_missing(v)}
+            for c in columns
+            if c.type == "number" and sample[c.name].dtype == object
+        }
+        """Columns of Python objects (booleans beside None, decimals): what a number is in them. An encoder that was
+        fitted on them cannot compare them with NumPy's numbers."""
 
     def set_marker(self, name: str, marker: Any) -> None:
         """What a missing text of this column looks like to the estimator: None, or NaN."""
@@ -92,6 +99,9 @@ class Oracle:
             if isinstance(dtype, pd.CategoricalDtype):
                 known = {float(c): c for c in dtype.categories}
                 return pd.Series([known.get(v) for v in values], dtype=dtype)
+            if (known := self._objects.get(column.name)) is not None:
+                marker = self._markers[column.name]
+                return pd.Series([marker if np.isnan(v) else known.get(v, v) for v in values], dtype=object)
             return pd.Series(values)
         marked = [self._markers[column.name] if v is None else v for v in cells]
         if isinstance(dtype, pd.CategoricalDtype):
@@ -119,7 +129,10 @@ class Oracle:
         inputs = self.inputs(rows)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = np.asarray(getattr(self._estimator, self._target.method)(inputs), dtype=np.float64)
+            found = getattr(self._estimator, self._target.method)(inputs)
+            if isinstance(found, list):  # the probabilities of several outputs
+                found = found[self._target.of or 0]
+            values = np.asarray(found, dtype=np.float64)
         if values.ndim == 2 and self._target.index is not None:
             values = values[:, self._target.index]
         values = values.reshape(-1) * self._target.sign

@@ -31,10 +31,12 @@ from modelpack.packager.normal_form import NormalForm, normalise
 from modelpack.packager.oracle import Oracle, Row, rows_of
 from modelpack.packager.output import Target, choose_target
 from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
+from modelpack.packager.plain import one_for_each_output, plain, refuse_unfitted
 from modelpack.packager.probes import plain_probes, text_probes, threshold_probes
 from modelpack.packager.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
 from modelpack.packager.thresholds import settle
+from modelpack.packager.trees import mark_sparse
 from modelpack.packager.trials import accepted_missing, closed_categories
 
 SAMPLE_LIMIT = 20_000
@@ -62,6 +64,8 @@ class Package:
     metrics: dict[str, float]
     unused: tuple[str, ...] = ()
     """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
+    meaning: str = ""
+    """What the score is, in words, with its unit."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def package(
     sample: pd.DataFrame,
     *,
     positive_class: Any = None,
+    output: str | None = None,
     tolerance: float = 1e-5,
     timeout: float = TIMEOUT,
     accept: str | None = None,
@@ -92,6 +97,7 @@ def package(
         sample: rows that look like those to be scored, with the model's columns; others are ignored. Of more
             than `SAMPLE_LIMIT` rows, that many are used.
         positive_class: the class whose probability is the score; default for two classes: the second.
+        output: of an estimator that predicts several outputs at once, the number from 0 of the one that is the score.
         tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
         timeout: seconds for all of it.
         accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
@@ -103,10 +109,12 @@ def package(
     """
     if isinstance(sample, pd.DataFrame):
         sample = manageable(sample.rename(columns=str))
-    columns = with_analyzers(estimator, model_columns(estimator, sample))
-    check_types(estimator, columns, sample)
-    columns = with_categories(estimator, columns, sample)
-    target = choose_target(estimator, positive_class)
+    refuse_unfitted(estimator)
+    inner = plain(estimator)
+    columns = with_analyzers(inner, model_columns(inner, sample))
+    check_types(inner, columns, sample)
+    columns = with_categories(inner, columns, sample)
+    target = choose_target(estimator, positive_class, output)
     made = child.run_in_child(timeout, None, _package, estimator, sample, columns, target, tolerance, accept)
     return replace(made, metrics={str(k): float(v) for k, v in (metrics or {}).items()})
 
@@ -121,15 +129,16 @@ def _package(
 ) -> Package:
     """What the packaging process does."""
     oracle = Oracle(estimator, columns, sample, target)
+    given, estimator = estimator, plain(estimator, target.of)
     if missing_category(estimator) is None:
         for column in columns:
             if column.type == "text":
                 oracle.set_marker(column.name, None)
     with threadpool_limits(1):  # many small calls: threads would only wait for one another
         expected, missing, closed = _ask(estimator, oracle, columns, rows_of(sample, columns))
-        attempt = _convert(estimator, oracle, target, expected, closed, tolerance, accept)
+        attempt = _convert(estimator, given, oracle, target, expected, closed, tolerance, accept)
     form, scores, parity = attempt.form, attempt.scores, attempt.parity
-    return assemble(form, columns, missing, target.output, expected, scores, parity, estimator)
+    return assemble(form, columns, missing, target.output, target.meaning, expected, scores, parity, given)
 
 
 def assemble(
@@ -137,6 +146,7 @@ def assemble(
     columns: Sequence[Column],
     missing: Sequence[bool],
     output: Output,
+    meaning: str,
     expected: Expected,
     scores: Floats,
     parity: Parity,
@@ -147,6 +157,7 @@ def assemble(
     Args:
         columns: those that the rows of `expected` have.
         missing: for each of them, whether a row in which it is missing is scored.
+        meaning: what the score is, in words.
         scores: what the model in normal form gives for these rows.
         estimator: what was converted, where there is one.
     """
@@ -161,6 +172,7 @@ def assemble(
         libraries=libraries(estimator),
         metrics={},
         unused=tuple(c.name for c in columns if c not in form.columns),
+        meaning=meaning,
     )
 
 
@@ -209,6 +221,7 @@ def _ask(
 
 def _convert(
     estimator: Any,
+    given: Any,
     oracle: Oracle,
     target: Target,
     expected: Expected,
@@ -222,13 +235,20 @@ def _convert(
     attempts: list[_Attempt] = []
     errors: dict[Route, str] = {}
     accepted = [row for row, score in zip(expected.rows, expected.scores, strict=True) if np.isfinite(score)]
+    apart = target.of is not None and one_for_each_output(given)
     settled = settle(estimator, oracle.inputs, columns, accepted[: expected.sample_rows])
+    mark_sparse(settled, oracle.inputs, accepted[: min(expected.sample_rows, 1)])
     for route in routes_for(estimator):
         stage(f"converting the estimator ({route})")
         try:
             raw = _onnx(Job(settled, columns, target.method, route))
             form = normalise(
-                raw, columns, index=_column(target), sign=target.sign, closed=closed, by_position=True
+                raw,
+                columns,
+                index=_column(target, apart=apart),
+                sign=target.sign,
+                closed=closed,
+                by_position=True,
             )
             scores = run_rows(form, columns, expected.rows)
         except PackagingError as error:
@@ -243,9 +263,12 @@ def _convert(
         routes: dict[str, list[str]] = {}
         for route, text in errors.items():
             routes.setdefault(text, []).append(route)
-        listed = "; ".join(f"{', '.join(names)}: {text.rstrip('.')}" for text, names in routes.items())
+        if len(routes) == 1:
+            listed = next(iter(routes)).rstrip(".")
+        else:
+            listed = "; ".join(f"{', '.join(names)}: {text.rstrip('.')}" for text, names in routes.items())
         raise PackagingError(
-            f"{type(estimator).__name__} cannot be converted to ONNX. {listed}. "
+            f"{type(given).__name__} cannot be converted to ONNX: {listed}. "
             "docs/estimators.md lists the estimators that can."
         )
     best = min(attempts, key=lambda a: (a.parity.failures, a.parity.max_difference))
@@ -265,16 +288,18 @@ def _onnx(job: Job) -> bytes:
     except PackagingError:
         raise
     except Exception as error:  # converters raise whatever they like
-        raise PackagingError(in_words(error)) from error
+        raise PackagingError(in_words(error, job.estimator)) from error
 
 
-def _column(target: Target) -> int:
+def _column(target: Target, *, apart: bool) -> int:
     """Which column of the converted output is the score, where there are several.
+
+    `apart`: whether each output has an estimator of its own, and the chosen one alone was converted.
 
     Converted decision functions of two classes have two columns, the second being the estimator's own.
     """
     if target.index is not None:
-        return target.index
+        return 0 if apart and target.method == "predict" else target.index
     return 1 if target.method == "decision_function" else 0
 
 
@@ -283,7 +308,10 @@ def run_rows(form: NormalForm, columns: Sequence[Column], rows: Sequence[Row]) -
     position = {c.name: n for n, c in enumerate(columns)}
     feed_signature = _signature(form.columns, [True] * len(form.columns), Output("value"))
     order = [position[c.name] for c in form.columns]
-    return Runner(form.onnx).scores(feed_signature.pack([[row[n] for n in order] for row in rows]))
+    scores = Runner(form.onnx).scores(feed_signature.pack([[row[n] for n in order] for row in rows]))
+    if len(scores) != len(rows):
+        raise PackagingError(f"the converted model gives {len(scores)} scores for {len(rows)} rows")
+    return scores
 
 
 def _signature(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
@@ -303,9 +331,17 @@ def _parity_message(parity: Parity) -> str:
             f"The worst is {parity.where}. Use another estimator or preprocessing (docs/estimators.md), raise the tolerance, or accept the "
             "difference with a reason (--accept)."
         )
-    return (
-        f"Rounding the inputs to float32 changes the score of {parity.rounded_rows} of {parity.rows} sample "
-        f"rows (limit {ROUNDED_LIMIT:.0%}), at most by {parity.rounded_difference:.3g}: some input needs "
-        "more than 24 bits. Use ages or differences instead of epoch seconds and identifiers, leave out a "
-        "scaler before histogram trees, or accept it with a reason (--accept)."
+    said = (
+        f"Rounding the inputs to float32, as the server sends them, changes the score of {parity.rounded_rows} of "
+        f"{parity.rows} sample rows (limit {ROUNDED_LIMIT:.0%}), at most by {parity.rounded_difference:.3g}. "
+    )
+    if parity.large:
+        return said + (
+            f"Beyond 2^24 float32 leaves out whole numbers, and {', '.join(parity.large)} has such: use ages or "
+            "differences instead of epoch seconds and identifiers, or accept it with a reason (--accept)."
+        )
+    return said + (
+        "float32 has 7 digits, and the estimator tells numbers apart that are closer (thresholds right at values of "
+        "the training data): leave out a scaler before trees, round the columns before fitting, use another "
+        "estimator, or accept it with a reason (--accept)."
     )

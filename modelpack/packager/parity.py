@@ -20,7 +20,7 @@ counted as `overflow_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,6 +70,8 @@ class Parity:
     """Likewise among the probes, most of which sit at a threshold."""
     rounded_difference: float
     """Largest difference among the rounded sample rows."""
+    large: tuple[str, ...] = ()
+    """Inputs of the rounded sample rows with numbers beyond 2^24, where float32 leaves out whole numbers."""
     route: str = "float32"
     """How the model was converted."""
     accepted: str | None = None
@@ -149,6 +151,7 @@ def compare(
         rounded_rows=int(rounded[:count].sum()),
         rounded_probes=int(rounded[count:].sum()),
         rounded_difference=rounded_difference,
+        large=_large(expected, np.flatnonzero(rounded[:count])),
         route=route,
         unit=ABSOLUTE if probability else RELATIVE,
     )
@@ -176,26 +179,41 @@ def _explained(
 
 
 def _neighbours(expected: Expected, n: int) -> list[Row]:
-    """Rows that nobody can tell from row n once they have been rounded to float32."""
+    """Rows that nobody can tell from row n once they have been rounded to float32.
+
+    Only what rounding changes is moved: a number that is a float32 already arrives as it is. A probe's own number is
+    moved although it is one: it stands for those of the training data beside a threshold.
+    """
     row = expected.rows[n]
     rounded = float32_row(row)
-    low, high = _edge(rounded, -np.inf), _edge(rounded, np.inf)
+    at = expected.probes[n - expected.sample_rows].at if n >= expected.sample_rows else None
+    moving = {c for c, (v, r) in enumerate(zip(row, rounded, strict=True)) if v != r} | {at}
+    low, high = _edge(rounded, -np.inf, moving), _edge(rounded, np.inf, moving)
     near = [rounded, low, high]
-    if n >= expected.sample_rows and (at := expected.probes[n - expected.sample_rows].at) is not None:
+    if at is not None:
         near += [[*base[:at], edge[at], *base[at + 1 :]] for base in (row, rounded) for edge in (low, high)]
     return near
 
 
-def _edge(rounded: Row, direction: float) -> Row:
-    """The row with every number all but half way to the next float32: the last one that rounds back."""
+def _edge(rounded: Row, direction: float, moving: Collection[int | None]) -> Row:
+    """The row with numbers all but half way to the next float32: the last one that rounds back."""
     moved: Row = []
-    for value in rounded:
-        if isinstance(value, float):
+    for c, value in enumerate(rounded):
+        if isinstance(value, float) and c in moving:
             following = float(np.nextafter(np.float32(value), np.float32(direction)))
             moved.append(value + (0.5 - 1e-8) * (following - value) if np.isfinite(following) else value)
         else:
             moved.append(value)
     return moved
+
+
+def _large(expected: Expected, rows: Any) -> tuple[str, ...]:
+    """Columns with a number beyond 2^24 in one of the rows."""
+    return tuple(
+        column.name
+        for c, column in enumerate(expected.columns)
+        if any(isinstance(v := expected.rows[n][c], float) and abs(v) > 2.0**24 for n in rows)
+    )
 
 
 def _unit(expected: Expected, probability: bool) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
-from modelpack.packager.boosters import kind_of, nodes_of
+from modelpack.packager.boosters import SPARSE, kind_of, nodes_of
 from modelpack.packager.estimators import compares_in_float64
 from modelpack.packager.oracle import Row
 
@@ -50,9 +50,22 @@ def tree_groups(estimator: Any, transform: Transform) -> Iterator[Trees]:
     for fitted in getattr(estimator, "calibrated_classifiers_", ()):
         yield from tree_groups(fitted.estimator, transform)
     features = getattr(estimator, "estimators_features_", None)
-    for n, inner in enumerate(np.ravel(np.asarray(getattr(estimator, "estimators_", ()), dtype=object))):
+    for n, inner in enumerate(_members(estimator)):
         picked = transform if features is None else _picked(transform, features[n])
         yield from tree_groups(inner, picked)
+
+
+def mark_sparse(estimator: Any, transform: Transform, rows: Sequence[Row]) -> None:
+    """Note on XGBoost's estimators (a copy) that sparse matrices go into them: see `boosters.SPARSE`."""
+    for trees in tree_groups(estimator, transform):
+        if kind_of(trees.model) == "xgboost":
+            setattr(trees.model, SPARSE, hasattr(trees.transform(rows), "toarray"))
+
+
+def _members(estimator: Any) -> list[Any]:
+    """The estimators that it is made of; gradient boosting keeps them as a matrix."""
+    found = getattr(estimator, "estimators_", ())
+    return found.ravel().tolist() if isinstance(found, np.ndarray) else list(found)
 
 
 def _own_nodes(estimator: Any) -> tuple[tuple[int, float], ...]:
@@ -62,7 +75,7 @@ def _own_nodes(estimator: Any) -> tuple[tuple[int, float], ...]:
     if hasattr(estimator, "tree_"):
         trees = [estimator.tree_]
     elif hasattr(estimator, "estimators_"):
-        inner = np.ravel(np.asarray(estimator.estimators_, dtype=object)).tolist()
+        inner = _members(estimator)
         if (
             inner
             and not hasattr(estimator, "estimators_features_")

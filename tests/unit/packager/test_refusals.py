@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import fixes, load_model, package, packing, read_sample
@@ -84,7 +84,7 @@ def test_an_estimator_that_scores_no_row_of_the_sample(forest: Any, customers: p
     ("estimator", "message"),
     [
         (KMeans(2), "neither a classifier nor a regressor"),
-        (MultiOutputClassifier(LogisticRegression()), "several outputs"),
+        (MultiOutputClassifier(LogisticRegression()), "several outputs.*--output 0 or 1"),
     ],
 )
 def test_estimators_without_one_score(
@@ -123,9 +123,36 @@ def test_an_estimator_without_a_converter(customers: pd.DataFrame, gone: Any) ->
     )
     estimator.fit(customers[NUMBERS], gone)
     with pytest.raises(
-        PackagingError, match=r"float32, split, float64: .*FunctionTransformer.*docs/estimators.md"
+        PackagingError, match=r"ONNX: FunctionTransformer of cbrt.*np.log1p.*declaration.*docs/estimators.md"
     ):
         package(estimator, customers)
+
+
+class Own(StandardScaler):
+    """Of somebody's own module."""
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (
+            SplineTransformer(),
+            r"the step 'splinetransformer' \(SplineTransformer\) has no converter: replace it",
+        ),
+        (
+            ColumnTransformer([("curve", SplineTransformer(), ["spend"])], remainder="passthrough"),
+            r"the step 'curve' of 'columntransformer' \(SplineTransformer\) has no converter",
+        ),
+        (Own(), r"the step 'own' \(Own\), a class of your own or of a library .* has no converter"),
+    ],
+    ids=["step", "inner step", "own class"],
+)
+def test_a_step_without_a_converter_is_named_with_the_way_out(
+    step: Any, said: str, customers: pd.DataFrame, gone: Any
+) -> None:
+    estimator = make_pipeline(step, LogisticRegression(max_iter=3000)).fit(customers[NUMBERS], gone)
+    with pytest.raises(PackagingError, match=rf"{said}.*declaration compute"):
+        package(estimator, customers[NUMBERS])
 
 
 def test_a_model_that_needs_a_loop(customers: pd.DataFrame, gone: Any) -> None:
@@ -188,7 +215,9 @@ def test_thresholds_that_are_a_little_off_are_caught(
 def test_inputs_that_need_more_than_24_bits_are_refused(gone: Any) -> None:
     seconds = pd.DataFrame({"last_seen": 1_700_000_000.0 + np.arange(400) * 7})
     fitted = HistGradientBoostingClassifier(max_iter=20).fit(seconds, gone)
-    with pytest.raises(ParityError, match=r"Rounding the inputs to float32.*epoch seconds"):
+    with pytest.raises(
+        ParityError, match=r"Rounding the inputs to float32.*last_seen has such.*epoch seconds"
+    ):
         package(fitted, seconds)
 
 
