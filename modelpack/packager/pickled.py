@@ -44,7 +44,7 @@ def sklearn_version(file: Path) -> str | None:
 def _chunks(file: Path) -> Iterator[bytes]:
     """The content, of what joblib compresses in decompressed."""
     with file.open("rb") as raw:
-        unpack = _decompressor(raw.peek(6)[:6])  # type: ignore[attr-defined]  # it is a buffered reader
+        unpack = _decompressor(raw.peek(6)[:6])
         for _ in range(_LIMIT // _CHUNK):
             chunk = raw.read(_CHUNK)
             if not chunk:

@@ -332,6 +332,39 @@ reads it so; ONNX counts and weighs the words.
 """
 
 
+AROUND = """\
+## What stands around and before an estimator
+
+Written by hand; each row is held by tests (`tests/unit/packager/test_composites.py`, `test_boosters.py`, `test_files.py`).
+The version is always held against the object as it was given.
+
+| what | outcome |
+| --- | --- |
+| GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, alone or as a step | yes: the estimator that was found; with `refit=False` refused |
+| imbalanced-learn's Pipeline | yes: its samplers do nothing at prediction |
+| CalibratedClassifierCV (sigmoid, isotonic, temperature), StackingClassifier and -Regressor, VotingClassifier (soft) and -Regressor, OneVsRestClassifier, BaggingClassifier and -Regressor over whole pipelines | yes |
+| FixedThresholdClassifier, TunedThresholdClassifierCV, FrozenEstimator | yes: the probability, which a threshold leaves alone |
+| VotingClassifier with `voting="hard"`, stacks that hand on predicted classes | refused: there is no probability; the sentence names the setting |
+| HistGradientBoostingRegressor with `loss="poisson"` or `"gamma"`, PoissonRegressor, GammaRegressor, TweedieRegressor, the same objectives of LightGBM and XGBoost, XGBoost's `reg:logistic`, `survival:cox` | yes: on the scale of the target |
+| TransformedTargetRegressor | yes, with a known function (below), StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler, PowerTransformer |
+| several outputs (MultiOutputRegressor, MultiOutputClassifier, linear models, forests and neighbours of several values) | yes: `--output` chooses one by its number; a forest of several classifications and chains are refused |
+| IsolationForest, OneClassSVM, SGDOneClassSVM, LocalOutlierFactor (`novelty=True`) | yes: the decision function, below 0 an outlier; EllipticEnvelope is refused |
+| FunctionTransformer of np.log1p, log, log2, log10, exp, exp2, expm1, sqrt, square, abs, sign, negative, reciprocal, sin, cos, tanh, floor, ceil, rint, round (with `decimals`), clip (with bounds), deg2rad, rad2deg, scipy's expit | yes; a function of your own is refused: let the declaration compute it |
+| RFE, RFECV, SelectFromModel, SequentialFeatureSelector, SelectKBest and the like, VarianceThreshold | yes |
+| KBinsDiscretizer, Binarizer, PowerTransformer, QuantileTransformer (uniform), PolynomialFeatures, PCA, TruncatedSVD | yes |
+| SimpleImputer with `add_indicator=True` (numbers), MissingIndicator | yes |
+| ColumnTransformer behind another step, `set_output(transform="pandas")`, `remainder=…`, steps that are "passthrough" | yes |
+| booleans beside None, pandas' boolean, Int64, Float64, category, Arrow's types, decimals | yes: the estimator is asked with the sample's own types |
+| XGBoost behind a sparse matrix | yes: a zero that is not stored is missing to it, as in training; so is the number given as `missing` |
+| LightGBM on columns with spaces | yes, under the sample's own names |
+| categorical splits of LightGBM, XGBoost and histogram trees | refused: encode categories in a step before |
+| CatBoost | its own .onnx file (`save_model(path, format="onnx")`) with `--expected` |
+| SplineTransformer, KNNImputer, Nystroem, RBFSampler, NMF, FastICA, a class of your own | refused: the sentence names the step |
+| a file of another scikit-learn | yes, if it loads and gives the same scores here; both versions are kept. If it does not load, the sentence says which version wrote it |
+"""
+"""The part of the page that is written by hand."""
+
+
 def table(results: Sequence[Result]) -> str:
     """The results as a page of Markdown."""
     lines = [
@@ -367,7 +400,7 @@ def table(results: Sequence[Result]) -> str:
         for r in results
         if r.case.setting not in SETTINGS
     ]
-    lines += ["", _TEXTS, "## Why", ""]
+    lines += ["", *AROUND.splitlines(), "", _TEXTS, "## Why", ""]
     reasons: dict[str, str] = {}
     for r in results:
         if r.outcome in ("refused", "differs", "wrong"):
