@@ -10,7 +10,10 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import sklearn
+import sklearn.base
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -81,6 +84,28 @@ def test_a_network_scores_as_its_file_does(shell: Shell, files: Path) -> None:
     assert version["parity"]["route"] == "onnx file"
 
 
+def test_publish_says_what_the_score_is_and_which_scikit_learn_fitted_it(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sample()
+    words = np.where(rows["spend"] > rows["spend"].median(), "gone", "stays")
+    fitted = LogisticRegression(max_iter=2000).fit(rows[["complaints", "spend"]], words)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setattr(sklearn.base, "__version__", "1.2.2")
+    joblib.dump(fitted, tmp_path / "m.joblib")
+    monkeypatch.undo()
+    arguments = ("publish", str(tmp_path / "m.joblib"), "--sample", str(tmp_path / "rows.parquet"))
+    said = " ".join(shell.run(*arguments, "--name", "words").split())
+    assert "Score: probability of 'stays', between 0 and 1; no positive class was named" in said
+    assert "--positive-class" in said
+    shown = shell.json("show", "words")
+    assert shown["lineage"]["fitted_with"] == {"scikit-learn": "1.2.2"}
+    assert shown["libraries"]["scikit-learn"] == sklearn.__version__
+    assert shown["lineage"]["score"].startswith("probability of 'stays'")
+    named = " ".join(shell.run(*arguments, "--name", "named", "--positive-class", "gone").split())
+    assert "Score: probability of 'gone', between 0 and 1." in named
+
+
 def test_a_network_that_gives_something_else_is_refused(shell: Shell, files: Path) -> None:
     given = ("publish", str(files / "net.onnx"), "--name", "churn", "--sample", str(files / "rows.csv"))
     assert "--expected" in shell.refused(*given)
@@ -100,9 +125,10 @@ def test_a_network_that_gives_something_else_is_refused(shell: Shell, files: Pat
 def test_what_is_for_files_alone_is_refused_with_an_estimator(shell: Shell, files: Path) -> None:
     joblib.dump(model(), files / "model.joblib")
     given = ("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
-    assert "--expected, --output is for .onnx files" in shell.refused(
-        *given, "--expected", "want", "--output", "p"
+    assert "--expected, --inputs is for .onnx files" in shell.refused(
+        *given, "--expected", "want", "--inputs", "complaints"
     )
+    assert "single output: leave out --output" in shell.refused(*given, "--output", "p")
     assert "There is no sample" in shell.refused(*given[:4])
 
 
