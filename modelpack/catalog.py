@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
-from modelpack.compile.sql import dollar, ident, qualified
+from modelpack.compile.sql import dollar, ident, qualified, split_table
 from modelpack.compile.upkeep import compared
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Feature, Mean, Total
@@ -170,6 +170,7 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         for each in (table, *events.values()):
             _check_statements(each, table)
         _check_rights(connection, [table, *events.values()])
+        _check_row_security(connection, table, [table, *events.values()])
     meanings = _recorded(connection, plan) if reading else None
     if meanings is None:
         meanings = _meanings(connection, plan, table, events)
@@ -396,6 +397,7 @@ def _tried(
     nested = connection.begin_nested()
     try:
         for sql in (
+            *_as_owner(connection, plan, event),
             "drop table if exists pg_temp.modelpack_event, pg_temp.modelpack_profile, pg_temp.new_rows, pg_temp.old_rows",
             f"create temporary table modelpack_profile as select {keys} from {plan.table} as a where false",
             f"alter table pg_temp.modelpack_profile {columns[2:]}",
@@ -414,6 +416,33 @@ def _tried(
     finally:
         nested.rollback()
     return None
+
+
+def _as_owner(connection: Connection, plan: Plan, event: EventPlan) -> list[str]:
+    """Statements after which what is tried runs as the owner of the profile, as whom it will: for a savepoint to take back.
+
+    Domains and functions of the tables are code of their owners'.
+    """
+    row = connection.execute(
+        text(
+            "select r.rolname::text, has_schema_privilege(r.oid, e.relnamespace, 'usage'), has_table_privilege(r.oid, e.oid, 'select') "
+            "from pg_class as p join pg_roles as r on r.oid = p.relowner, pg_class as e "
+            "where p.oid = to_regclass(:profile) and e.oid = to_regclass(:event) and not r.rolsuper"
+        ),
+        {"profile": plan.table, "event": event.table},
+    ).first()
+    if row is None:
+        return []
+    owner, enters, reads = row
+    schema = ident(split_table(event.event.table)[0])
+    arithmetic = connection.execute(text("select f::text from modelpack.arithmetic() as f")).scalars()
+    return [
+        f"grant usage on schema modelpack to {ident(owner)}",
+        f"grant execute on function {', '.join(arithmetic)} to {ident(owner)}",
+        *([] if enters else [f"grant usage on schema {schema} to {ident(owner)}"]),
+        *([] if reads else [f"grant select on {event.table} to {ident(owner)}"]),
+        f"set local role {ident(owner)}",
+    ]
 
 
 def _wanted(plan: Plan, events: dict[str, Table]) -> dict[str, str]:
@@ -463,3 +492,26 @@ def _check_rights(connection: Connection, tables: list[Table]) -> None:
         raise DeclarationError(
             f"the role {user} may not make modelpack's functions; as a superuser: grant modelpack_owner to {user}"
         )
+
+
+def _check_row_security(connection: Connection, profile: Table, tables: list[Table]) -> None:
+    """Features are exact only over all rows, so none may be hidden from the role that the functions run as."""
+    for table in tables:
+        runner = connection.execute(
+            text(
+                "select runs_as from modelpack.runs_as(to_regclass(:profile))"
+                " where modelpack.hides_rows(to_regclass(:table), runs_as)"
+            ),
+            {"profile": profile.name, "table": table.name},
+        ).scalar()
+        if runner is not None:
+            forced = table.owner == profile.owner and runner == table.owner
+            mend = (
+                f"alter table {table.name} no force row level security"
+                if forced
+                else f"let {profile.owner} own both tables, or as a superuser: alter role {ident(runner)} bypassrls"
+            )
+            raise DeclarationError(
+                f"{table.name} has row security, and the functions of {profile.name} run as {runner}, from whom it may hide "
+                f"rows: features would not be exact; {mend}"
+            )

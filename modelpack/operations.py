@@ -21,7 +21,6 @@ from modelpack.compile.script import (
     detach_script,
     generated_functions,
     replace_script,
-    templates,
 )
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
@@ -168,13 +167,7 @@ def outdated(connection: Connection, profile: Profile, meanings: Meanings | None
         {"names": list(wanted)},
     )
     bodies = {row.proname: row.prosrc for row in there}
-    filled = templates(profile, meanings)
-    kept = connection.execute(
-        text(f"select {', '.join(filled)} from modelpack.profile where name = :name"),
-        {"name": qualified(profile.table)},
-    ).one()
-    changed = [name for name, body in wanted.items() if bodies.get(name) != body]
-    return changed + [column for column, template in filled.items() if kept._mapping[column] != template]
+    return [name for name, body in wanted.items() if bodies.get(name) != body]
 
 
 def remove(connection: Connection, profile: Profile) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from modelpack.catalog import check, read_table
 from modelpack.compile.plan import Plan
 from modelpack.compile.sql import ident, listed, literal, nest
-from modelpack.declaration.inputs import MOMENT, ROW, Input
+from modelpack.declaration.inputs import MOMENT, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
@@ -182,12 +182,12 @@ def training_sql(
                 f"{name!r} is the {what} of a training set, and {plan.table} has a column or an input of that name; rename it"
             )
     names.insert(len(static), "at")
-    shown = {name: f"x.{ident(name)}" for name in names}
+    shown = {name: f"p.{ident(name)}" for name in names}
     shown |= {
         name: f"case when {shown[name]} between {_FIRST} and {_LAST} then {shown[name]} end" for name in times
     }
-    shown |= {"label": "x.label"} if label else {}
-    shown |= {name: value.sql.replace(ROW, "x").replace(MOMENT, "x.at") for name, value in inputs.items()}
+    shown |= {"label": "p.label"} if label else {}
+    shown |= {name: value.sql for name, value in inputs.items()}
     shown = {name: (packed or {}).get(name, "{}").replace("{}", sql) for name, sql in shown.items()}
     outer = (f"{sql} as {ident(name)}" for name, sql in shown.items())
     values = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
@@ -198,4 +198,7 @@ def training_sql(
         f"select {own}, t.at, {', '.join(columns)}{labelled}\n"
         f"  from (values {values}) as t (at)\n cross join {plan.table} as p\n {nest(chr(10).join(joins), 1)}{population}"
     )
-    return f"select {listed(outer, 7)}\n  from (\n        {nest(inner, 8)}\n       ) as x\n order by x.at, {', '.join(plan.keys('x'))}"
+    return (
+        f"select {listed(outer, 7)}\n  from (\n        {nest(inner, 8)}\n       ) as p\n"
+        f" cross join lateral (select p.at) as m ({MOMENT})\n order by p.at, {', '.join(plan.keys('p'))}"
+    )

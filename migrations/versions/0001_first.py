@@ -10,17 +10,17 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "shown", "check_text", "check_facts", "why",
-    "amount", "decay", "to_double", "pack", "fill", "qualified", "immutable",
+    "amount", "decay", "to_double", "pack", "dollar", "qualified", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
-    "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "unseen", "check_unseen", "promote", "rollback", "predict",
+    "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
-    "generated", "misplaced", "check_places", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "grant_access",
+    "generated", "misplaced", "check_places", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
     "cover_partitions", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
-    "follow_partitions", "recount_dropped", "recompile_altered", "keep_shipped",
+    "follow_partitions", "recount_dropped", "recompile_altered", "keep_functions", "keep_owners", "keep_shipped",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
 )  # fmt: skip

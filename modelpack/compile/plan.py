@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from modelpack.compile.feature_sql import Column, FeatureSql, aged, feature_sql
-from modelpack.compile.sql import ident, listed, qualified, same, slug, table_slug
+from modelpack.compile.sql import ident, listed, nest, qualified, same, score_slug, slug, table_slug
 from modelpack.declaration.duration import duration, interval
-from modelpack.declaration.expressions import Resolved, over_event
+from modelpack.declaration.expressions import Resolved, over_event, steady
 from modelpack.declaration.inputs import ROW, Input
-from modelpack.declaration.profile import Event, Profile
+from modelpack.declaration.profile import Event, Profile, Score
 from modelpack.errors import DeclarationError
 
 _MOMENT = re.compile(r"""(?<![\w.'"])v_moment\b""")
@@ -36,6 +36,12 @@ def checks(f: FeatureSql) -> dict[str, str]:
     """What tells whether a stored feature is right, beside its value by the events: aggregates by their names."""
     found = {magnitude(f.name): f.magnitude, held(f.name): f.held}
     return {name: sql for name, sql in found.items() if sql}
+
+
+def key_text(columns: Iterable[str]) -> str:
+    """A key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
+    keys = [f"modelpack.key_value({column})" for column in columns]
+    return f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text"
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,25 @@ class Plan:
         """The name of a generated object."""
         return slug(self.slug, *parts)
 
+    def score_stem(self, score: Score) -> str:
+        """The stem of the names of the functions that a promotion replaces; short enough for `stem || '_numbers'`."""
+        return score_slug(self.slug, score.name)
+
+    def called(self, *parts: str) -> str:
+        """How a generated function of the profile is called: its name with the schema, quoted."""
+        return f"modelpack.{ident(self.name(*parts))}"
+
+    def seam(self, score: Score, kind: str) -> str:
+        """How a function that a promotion replaces is called, such as `version` or `numbers`."""
+        return f"modelpack.{ident(f'{self.score_stem(score)}_{kind}')}"
+
+    def inputs(self, score: Score, row: str, moment: str, version: str) -> tuple[str, str]:
+        """What a version of a score is fed from a row: its numbers and its texts."""
+        numbers, texts = (
+            f"{self.seam(score, kind)}({row}, {moment}, {version})" for kind in ("numbers", "texts")
+        )
+        return numbers, texts
+
     @property
     def key(self) -> list[str]:
         """The key columns, quoted."""
@@ -147,8 +172,7 @@ class Plan:
 
     def key_text(self, alias: str) -> str:
         """The key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
-        keys = [f"modelpack.key_value({key})" for key in self.keys(alias)]
-        return f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text"
+        return key_text(self.keys(alias))
 
     @cached_property
     def features(self) -> tuple[FeatureSql, ...]:
@@ -170,16 +194,13 @@ class Plan:
         """The columns that scores write, with their types."""
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
 
-    def ignoring(self, rows: str) -> str:
-        """Lock unknown customers, with or without a profile to come: `rows` has the hashes of their keys, in key order.
+    def meet(self, keys: str) -> str:
+        """Lock unknown customers, with or without a profile to come: `keys` is a query of the hashes of their keys, in key order.
 
         An event that is ignored and the INSERT of its customer's profile do not meet anywhere else, and each
         would overlook the other while neither is committed.
         """
-        return (
-            "insert into modelpack.ignored (profile, entity_key)\n"
-            f"{rows}\non conflict (profile, entity_key) do update set entity_key = excluded.entity_key;"
-        )
+        return f"perform {self.called('meet')}(array(\n  {nest(keys, 2)}\n));"
 
     @property
     def kept(self) -> set[str]:
@@ -197,12 +218,12 @@ class Plan:
             times["features_reread_at"] = "statement that read decayed features from the events again"
         return times
 
-    def ageing(self, own: EventPlan | None = None) -> Iterator[tuple[str, str]]:
-        """Decayed features of other events, carried on to `v_moment` whenever `features_at` moves."""
+    def ageing(self, own: EventPlan | None = None, row: str = "p") -> Iterator[tuple[str, str]]:
+        """Decayed features of other events, carried on to `v_moment` whenever `features_at` of `row` moves."""
         mine = {f.name for f in own.features} if own else set()
         for f in self.decayed:
             if f.half_life and f.name not in mine:
-                yield f.name, aged(f.name, f.half_life)
+                yield f.name, aged(f.name, f.half_life, row)
 
 
 def batched(plan: Plan) -> bool:
@@ -231,7 +252,7 @@ def readings(profile: Profile) -> Iterator[tuple[str, Reading]]:
             if isinstance(value, Input) and value.may_fail:
                 yield (
                     f"the input {name}",
-                    Reading(qualified(profile.table), value.sql.replace(f"{ROW}.", "p."), "p", False),
+                    Reading(qualified(profile.table), value.sql, ROW, False),
                 )
 
 
@@ -245,8 +266,8 @@ def _resolved(profile: Profile, meanings: Meanings) -> Profile:
     def fed(value: Input | str) -> Input | str:
         if not isinstance(value, Input):
             return value
-        sql = meanings.get((qualified(profile.table), value.sql.replace(f"{ROW}.", "p.")))
-        return replace(value, sql=re.sub(r"(?<![\w$\"])p\.", f"{ROW}.", sql)) if sql else value
+        sql = meanings.get((qualified(profile.table), value.sql))
+        return replace(value, sql=steady(sql)) if sql else value
 
     events = [
         replace(

@@ -7,29 +7,16 @@ which columns are missing) is asked there, so the same text serves `--sql` and a
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
-from modelpack.compile.score import (
-    guard_function,
-    log_function,
-    owned_functions,
-    score_function,
-    triggers,
-)
-from modelpack.compile.sql import function, ident, literal, nest, qualified, same
+from modelpack.compile.score import guard_function, log_function, score_function, triggers, types_function
+from modelpack.compile.sql import Function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
-from modelpack.compile.upkeep import owned_templates, rebuild_function, rescore_function
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
-
-_FUNCTION = re.compile(
-    r'create or replace function modelpack\."?(?P<name>[^"(]+)"?\(.*?\nas (?P<tag>\$\w+\$)(?P<body>.*)(?P=tag)',
-    re.DOTALL,
-)
 
 CHUNK = 500
 """Blocks of the profile that are counted at a time; as many as `modelpack.rebuild` takes unless told."""
@@ -45,7 +32,7 @@ def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[st
         *_locks(plan),
         *_keys(plan),
         _call("attach", [*_record(plan), ("stem", literal(plan.slug))]),
-        *_made(plan, [*_new_customers(plan), *_rebuilt(plan)]),
+        *_made(plan, [], *_rebuilt(plan)),
     ]
 
 
@@ -67,36 +54,39 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
         ("old_declaration", literal(json.dumps(old.to_dict(), sort_keys=True)) + "::jsonb"),
         ("dropped_columns", _array(dropped)),
     ]
-    counted = [*_new_customers(plan), *_counted_anew(before, plan), *_rebuilt(plan)]
+    counted = _rebuilt(plan)
     # a column that is dropped and made anew changes rows without their trigger: what was scored is gone
     emptied = set(dropped) & {column[0] for column in wanted}
     if plan.profile.scores and (
         emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
     ):
-        counted.append(f"select modelpack.{ident(plan.name('rescore'))}(0, null, false, clock_timestamp())")
+        # what this statement has scored is not scored again where it has moved to
+        counted.append(_in_chunks(plan, "rescore", "false, statement_timestamp()"))
     return [
         *_locks(plan, before),
         *_keys(plan),
         _call("replace", [*_record(plan), *changes]),
-        *_made(plan, counted),
+        *_made(plan, _counted_anew(before, plan), *counted),
     ]
 
 
-def _made(plan: Plan, counted: list[str]) -> list[str]:
-    """From the columns to the triggers of the event tables, which come when all is counted."""
+def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
+    """From the columns to the triggers of the event tables, which come when all is counted.
+
+    `anew` are statements that run once, as the triggers do.
+    """
+    once = _once(plan, [*_new_customers(plan), *anew])
     return [
         *_columns(plan),
         *_meanings(plan),
         *_indexes(plan),
-        *_rights(plan),
-        *upkeep_functions(plan),
-        *guard_function(plan),
-        *(s for e in plan.events for made in CountSql(plan, e).functions().values() for s in made),
-        # binding fills the score and log functions in with the live version
-        f"select modelpack.bind({literal(plan.table)})",
-        *owned_functions(plan),
-        *owned_templates(plan),
+        *(s for function in [*_functions(plan), *once] for s in function.statements(plan.slug)),
         *triggers(plan),
+        f"select modelpack.run_as({literal(plan.table)})",
+        # the functions that name the live version
+        f"select modelpack.bind({literal(plan.table)})",
+        *(f"select {function.signature}" for function in once),
+        *(f"drop function {function.signature}" for function in once),
         *counted,
         *(s for e in plan.events for s in CountSql(plan, e).triggers()),
         *(
@@ -107,26 +97,25 @@ def _made(plan: Plan, counted: list[str]) -> list[str]:
     ]
 
 
+def _functions(plan: Plan) -> list[Function]:
+    """What stays as it is until another declaration is applied."""
+    return [
+        *upkeep_functions(plan),
+        guard_function(plan),
+        *(made for e in plan.events for made in CountSql(plan, e).functions().values()),
+        score_function(plan),
+        *([log_function(plan), types_function(plan)] if plan.profile.scores else []),
+    ]
+
+
 def detach_script(profile: Profile) -> list[str]:
     """The SQL statements of `op.drop_scoring(profile)`."""
     return [f"select modelpack.detach({literal(qualified(profile.table))})"]
 
 
 def generated_functions(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
-    """Name and body of each function that `op.create_scoring(profile)` makes, but for those of `templates`."""
-    made = (_FUNCTION.fullmatch(statement) for statement in attach_script(profile, meanings))
-    return {found["name"]: found["body"] for found in made if found}
-
-
-def templates(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
-    """The statements that a promotion fills in and runs, by the column of `modelpack.profile` that keeps them."""
-    plan = make_plan(profile, meanings)
-    return {
-        "score_function": score_function(plan),
-        "rescore_function": rescore_function(plan),
-        "rebuild_function": rebuild_function(plan),
-        "log_function": log_function(plan) if profile.scores else "",
-    }
+    """Name and body of each function that `op.create_scoring(profile)` makes, but for those that a promotion replaces."""
+    return {function.name: function.source for function in _functions(make_plan(profile, meanings))}
 
 
 def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
@@ -186,6 +175,7 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     scores = [
         {
             "name": score.name,
+            "stem": plan.score_stem(score),
             "model": score.model,
             "on_error": score.on_error,
             "inputs": {n: i.to_dict() for n, i in score.inputs.items() if not isinstance(i, str)},
@@ -195,10 +185,8 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("relation", literal(plan.table)),
         ("declaration", literal(json.dumps(plan.declared.to_dict(), sort_keys=True)) + "::jsonb"),
-        ("entity_key", literal(plan.key_text("$row$"))),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        *((column, _template(text)) for column, text in templates(plan.declared, plan.meanings).items()),
         ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
     ]
 
@@ -211,11 +199,6 @@ def _call(step: str, arguments: list[tuple[str, str]]) -> str:
 def _array(values: Iterable[str]) -> str:
     items = ", ".join(literal(v) for v in values)
     return f"array[{items}]::text[]"
-
-
-def _template(text: str) -> str:
-    tag = "$template$"
-    return f"{tag}{text}{tag}"
 
 
 def _columns(plan: Plan) -> list[str]:
@@ -275,13 +258,6 @@ def _indexes(plan: Plan) -> list[str]:
     ]
 
 
-def _rights(plan: Plan) -> list[str]:
-    statements = [f"select modelpack.grant_access({literal(plan.table)}, true)"]
-    return statements + [
-        f"select modelpack.grant_access({literal(event.table)}, false)" for event in plan.events
-    ]
-
-
 def _new_customers(plan: Plan) -> list[str]:
     """Profiles for the customers of the events that are there already."""
     statements = []
@@ -300,11 +276,16 @@ def _new_customers(plan: Plan) -> list[str]:
 
 
 def _rebuilt(plan: Plan) -> list[str]:
+    return [_in_chunks(plan, "rebuild")]
+
+
+def _in_chunks(plan: Plan, task: str, *more: str) -> str:
     """In chunks, of the blocks that are there now: rows that are written anew need not be looked at again."""
-    return [
-        f"select sum(modelpack.{ident(plan.name('rebuild'))}(c.first_block, coalesce(c.last_block, c.first_block + {CHUNK} - 1)))\n"
+    blocks = f"c.first_block, coalesce(c.last_block, c.first_block + {CHUNK} - 1)"
+    return (
+        f"select sum({plan.called(task)}({', '.join([blocks, *more])}))\n"
         f"  from modelpack.chunks({literal(plan.table)}, {CHUNK}) as c"
-    ]
+    )
 
 
 def _counted_anew(before: Plan, plan: Plan) -> list[str]:
@@ -333,22 +314,18 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"
             )
-    return _as_generated(plan, statements)
+    return statements
 
 
-def _as_generated(plan: Plan, statements: list[str]) -> list[str]:
-    """Statements that run as the triggers do, whatever time zone or precision of floats the session has set."""
+def _once(plan: Plan, statements: list[str]) -> list[Function]:
+    """A function for statements that run once, as the triggers do: with their role, time zone and precision."""
     if not statements:
         return []
-    name, comment = plan.name("anew"), f"Counts new features of {plan.table} once."
     body = (
         "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
     )
-    return [
-        *function(name, "", "void", body, comment=comment, stem=plan.slug),
-        f"select modelpack.{ident(name)}()",
-        f"drop function modelpack.{ident(name)}()",
-    ]
+    comment = f"Makes missing rows of {plan.table} and counts new features, once."
+    return [Function(plan.name("once"), "", "void", body, comment)]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

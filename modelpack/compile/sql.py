@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from modelpack.errors import DeclarationError
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _WORDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
@@ -25,15 +28,15 @@ _RESERVED = set(
     when where window with""".split()
 )
 
-OWNER = "modelpack_owner"
-OWNS = "language plpgsql security definer\nset search_path = pg_catalog, pg_temp"
-"""A function that runs as the owner role; texts of times and of numbers follow the session."""
+PATH = "pg_catalog, pg_temp"
+RUNS = f"language plpgsql security definer\nset search_path = {PATH}"
+"""A function that runs as its owner (see `modelpack.run_as`); texts of times and of numbers follow the session."""
 
 TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
 """What the texts of times and of numbers depend on."""
 
-HEADER = "\n".join([OWNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
-"""How generated functions run: as the owner role, with nothing that a session could turn."""
+HEADER = "\n".join([RUNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
+"""How generated functions run: as their owner, with nothing that a session could turn."""
 
 STATEMENT = "greatest(now(), statement_timestamp())"
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
@@ -49,9 +52,18 @@ NAMES = "#variable_conflict use_variable"
 
 def ident(name: str) -> str:
     """An identifier, quoted where PostgreSQL needs it."""
+    require_text(name)
     if _PLAIN.fullmatch(name) and name not in _RESERVED:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def require_text(value: str) -> None:
+    """Raise DeclarationError for what no SQL text can hold."""
+    if "\0" in value:
+        raise DeclarationError(
+            f"{value[:100]!r} has the character NUL, which no name and no text in PostgreSQL can have"
+        )
 
 
 def unquoted(name: str) -> str:
@@ -61,6 +73,7 @@ def unquoted(name: str) -> str:
 
 def literal(value: str) -> str:
     """A string literal that reads the same whatever standard_conforming_strings says."""
+    require_text(value)
     quoted = "'" + value.replace("'", "''") + "'"
     return ("E" + quoted.replace("\\", "\\\\")) if "\\" in value else quoted
 
@@ -81,7 +94,7 @@ def slug(*parts: str) -> str:
 
     Distinct for distinct parts. In a name of ours runs of underscores mean one thing each: one joins words, two
     join a schema and its table, three precede the hash of what could not be written as it is. So a name says
-    which parts it was made of: its last word is our own, and a table's slug has no word "count".
+    which parts it was made of: its last word is our own, and a table's slug has no word "count" or "score".
     """
     name = "_".join(parts)
     return name if len(name) <= 63 else _hashed(name, parts, 63)
@@ -97,6 +110,13 @@ def table_slug(table: str) -> str:
     return plain
 
 
+def score_slug(stem: str, score: str) -> str:
+    """The first part of the names of a score's own functions, at most 54 bytes."""
+    part = score if _WORDS.fullmatch(score) else _hashed(_cleaned(score), (score,), 45)
+    name = f"{stem}_score_{part}"
+    return name if len(name) <= 54 else _hashed(name, (stem, score), 54)
+
+
 def variable(kind: str, name: str) -> str:
     """The name of a variable that holds something of a column: distinct for distinct names."""
     return f"{kind}_{name}" if _WORDS.fullmatch(name) and len(name) < 40 else _hashed(kind, (name,), 63)
@@ -104,7 +124,7 @@ def variable(kind: str, name: str) -> str:
 
 def _is_plain(word: str) -> bool:
     """Whether a name can stand in generated names as it is: between our own words nobody could misread it."""
-    return bool(_WORDS.fullmatch(word)) and "count" not in word.split("_")
+    return bool(_WORDS.fullmatch(word)) and not {"count", "score"} & set(word.split("_"))
 
 
 def _hashed(readable: str, parts: Iterable[str], longest: int) -> str:
@@ -186,28 +206,43 @@ def turn(settings: Mapping[str, str]) -> tuple[str, str]:
 def dollar(body: str) -> str:
     """A function body in dollar quotes that it cannot close."""
     tag = "$modelpack$"
-    while tag in body:
+    while tag[:-1] in body:
         tag = f"$modelpack_{hashlib.sha256((tag + body).encode()).hexdigest()[:6]}$"
     return f"{tag}{body}{tag}"
 
 
-def function(
-    name: str, arguments: str, returns: str, body: str, *, comment: str, stem: str, header: str = HEADER
-) -> list[str]:
-    """The statements that make a generated function of the profile `stem`."""
-    types = ", ".join(a.split(" default ")[0].strip().split(" ", 1)[1] for a in arguments.split(", ") if a)
-    signature = f"modelpack.{ident(name)}({types})"
-    text = f"\n-- {comment}\n{NAMES}\n{body}"
-    return [
-        f"create or replace function modelpack.{ident(name)}({arguments}) returns {returns}\n{header}\nas {dollar(text)}",
-        *owned(signature, comment=comment, stem=stem),
-    ]
+def remark(text: str) -> str:
+    """A comment line, whatever names it tells of."""
+    return "-- " + " ".join(text.split())
 
 
-def owned(signature: str, *, comment: str, stem: str) -> list[str]:
-    """The owner's, for nobody else to call, with a comment that ends with the profile that it belongs to."""
-    return [
-        f"alter function {signature} owner to {OWNER}",
-        f"revoke all on function {signature} from public",
-        f"comment on function {signature} is {literal(f'{comment} [{stem}]')}",
-    ]
+@dataclass(frozen=True)
+class Function:
+    """A generated function. `signature` has its arguments' types alone; `comment` says what it is for."""
+
+    name: str
+    arguments: str
+    returns: str
+    body: str
+    comment: str
+    header: str = HEADER
+
+    @property
+    def signature(self) -> str:
+        """The function as SQL names it."""
+        types = (a.split(" default ")[0].strip().split(" ", 1)[1] for a in self.arguments.split(", ") if a)
+        return f"modelpack.{ident(self.name)}({', '.join(types)})"
+
+    @property
+    def source(self) -> str:
+        """What stands between the dollar quotes."""
+        return f"\n{remark(self.comment)}\n{NAMES}\n{self.body}"
+
+    def statements(self, stem: str) -> list[str]:
+        """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""
+        return [
+            f"create or replace function modelpack.{ident(self.name)}({self.arguments}) returns {self.returns}\n"
+            f"{self.header}\nas {dollar(self.source)}",
+            f"revoke all on function {self.signature} from public",
+            f"comment on function {self.signature} is {literal(f'{self.comment} [{stem}]')}",
+        ]

@@ -10,29 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.plan import Plan, batched, checks, held, magnitude
+from modelpack.compile.plan import EventPlan, Plan, batched, checks, held, key_text, magnitude
 from modelpack.compile.sql import (
     AFRESH,
     HEADER,
     MOMENT,
-    NAMES,
     NUMBER,
     PART,
     PLACE,
     STATEMENT,
+    Function,
     dollar,
-    function,
     ident,
     listed,
     literal,
     nest,
-    owned,
     same,
     unequal,
 )
 
-_RESCORE = "Scores rows of {} again: those that are stale or scored by another version than the champion."
-_REBUILD = "Counts the features of {} again from the events and writes the rows that differ."
 _RANGE = "first_block bigint, last_block bigint"
 
 # Bounds that are there in any case: a condition on last_block itself would keep a generic plan from using the
@@ -41,15 +37,49 @@ _BOUNDS = (
     "  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;\n"
     "  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;\n"
 )
-_IN_RANGE = "p.ctid >= v_first and p.ctid < v_beyond"
 
 # A row that is ahead of the clock was brought up to date before the clock was set back.
 _OLDER = "p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())"
 
 
-def functions(plan: Plan) -> list[str]:
-    """The statements that make those that need no live version."""
-    return [*_recount(plan), *_refresh(plan), *_verify(plan)]
+def functions(plan: Plan) -> list[Function]:
+    """All functions behind the tasks."""
+    return [
+        _recount(plan),
+        _rebuild(plan),
+        _refresh(plan),
+        _rescore(plan),
+        _verify(plan),
+        _stale(plan),
+        _examine(plan),
+    ]
+
+
+def _in_range(row: str, first: str = "v_first", beyond: str = "v_beyond") -> str:
+    return f"{row}.ctid >= {first} and {row}.ctid < {beyond}"
+
+
+def _version_names(plan: Plan) -> list[str]:
+    """The variables that hold which versions are live, one for each score."""
+    return [f"v_version_{n}" for n in range(1, len(plan.profile.scores) + 1)]
+
+
+def _declared_versions(plan: Plan) -> str:
+    return "".join(f"  {name} integer;\n" for name in _version_names(plan))
+
+
+def _read_versions(plan: Plan) -> str:
+    live = zip(_version_names(plan), plan.profile.scores, strict=True)
+    return "\n".join(f"{name} := {plan.seam(score, 'version')}();" for name, score in live)
+
+
+def _packed(plan: Plan, row: str, moment: str, versions: Sequence[str]) -> str:
+    """The numbers of each score, as columns of a query."""
+    live = zip(versions, plan.profile.scores, strict=True)
+    return ", ".join(
+        f"{plan.inputs(score, row, moment, version)[0]} as {ident(f'{score.name} inputs')}"
+        for version, score in live
+    )
 
 
 def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
@@ -99,7 +129,7 @@ def _kept(plan: Plan) -> set[str]:
 
 
 def _lock(plan: Plan, *conditions: str) -> str:
-    where = "\n   and ".join((_IN_RANGE, *conditions))
+    where = "\n   and ".join((_in_range("p"), *conditions))
     return (
         f"perform from {plan.table} as p\n where {where}\n order by {', '.join(plan.keys('p'))}\n"
         "   for no key update;"
@@ -138,44 +168,62 @@ def _checks(f: FeatureSql, places: dict[str, str]) -> list[str]:
 
 
 def _update(
-    plan: Plan, rows: str, joins: str, columns: Sequence[str], sets: Sequence[str], different: str
+    plan: Plan,
+    rows: str,
+    joins: str,
+    columns: Sequence[str],
+    sets: Sequence[str],
+    different: str,
+    counted: str = "v_written",
 ) -> str:
-    """Write the profile rows among `rows` (as `p`) that are `different` from their expected features `x`."""
+    """Write the profile rows among `rows` (as `p`) that are `different` from their expected features `x`.
+
+    The variable `counted` takes how many these are.
+    """
     selected = ", ".join([*plan.keys("p"), *columns])
     source = f"select {selected}\n  from {nest(rows, 7)}\n {nest(joins, 1)}"
     return (
         f"update {plan.table} as p\n   set {listed(sets, 7)}\n  from (\n         {nest(source, 9)}\n       ) as x\n"
         f" where {same(plan.keys('p'), plan.keys('x'))}\n   and {nest(different, 3)};\n"
-        "get diagnostics v_written = row_count;"
+        f"get diagnostics {counted} = row_count;"
     )
 
 
-def rebuild_function(plan: Plan) -> str:
-    """The template of rebuild: `modelpack.bind` fills in what scores many rows in one call of the model."""
-    rows = f"{plan.table} as p\n where {_IN_RANGE}"
-    return _template(plan, "rebuild", _RANGE, _REBUILD, _again(plan, _lock(plan), rows, batch=batched(plan)))
+def _rebuild(plan: Plan) -> Function:
+    rows = f"{plan.table} as p\n where {_in_range('p')}"
+    body = _again(plan, _lock(plan), rows, ranged=True)
+    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
+    return Function(plan.name("rebuild"), _RANGE, "bigint", body, comment, _header(plan))
 
 
-def _recount(plan: Plan) -> list[str]:
+def _recount(plan: Plan) -> Function:
     rows = f"{nest(_named(plan), 7)}\n  join {plan.table} as p on {same(plan.keys('p'), plan.keys('k'))}"
     lock = f"perform\n  from {rows}\n order by {', '.join(plan.keys('p'))}\n   for no key update of p;"
     comment = (
         f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
     )
-    body = _again(plan, lock, rows)
-    return function(plan.name("recount"), "only_keys text[]", "bigint", body, comment=comment, stem=plan.slug)
+    body = _again(plan, lock, rows, ranged=False)
+    return Function(plan.name("recount"), "only_keys text[]", "bigint", body, comment)
 
 
-def _again(plan: Plan, lock: str, chosen: str, *, batch: bool = False) -> str:
+def _header(plan: Plan) -> str:
+    """For what may score many rows at a time: chosen rows are found again by where they lie.
+
+    No other plan is good for one and for all.
+    """
+    joins = "\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
+    return HEADER + joins if batched(plan) else HEADER
+
+
+def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
     """Read features again and write the rows that differ.
 
     A row that has never been counted, or by its key that this very statement has read from the events already, is
-    brought up to the moment, with the features that outlive their events too. With `batch` the rows that differ
-    are scored in one call of each model, where `bind` finds that it can be.
+    brought up to the moment, with the features that outlive their events too. Through a range the rows that differ
+    are scored in one call of each model, where they can be.
     """
-    ranged = _IN_RANGE in chosen
     kept, places = _kept(plan), _places(plan)
-    columns, sets, tests = [], [], [f"x.{AFRESH}"]
+    columns, sets, tests = [], [], []
     for f in plan.features:
         for name in f.recompute:
             column = ident(name)
@@ -197,7 +245,6 @@ def _again(plan: Plan, lock: str, chosen: str, *, batch: bool = False) -> str:
         f"       case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
         f"  from {chosen}\n) as p"
     )
-    different = "(" + "\n  or ".join(tests) + ")"
     columns += [f"p.{MOMENT}", f"p.{AFRESH}"]
     sets += [
         f"features_at = x.{MOMENT}",
@@ -205,23 +252,41 @@ def _again(plan: Plan, lock: str, chosen: str, *, batch: bool = False) -> str:
     ]
     if "features_reread_at" in plan.times:
         sets.append(f"features_reread_at = {STATEMENT}")
-    write = _update(plan, rows, _expected(plan, f"p.{MOMENT}"), columns, sets, different)
     bounds = _BOUNDS if ranged else ""
-    if not batch:
+    several = ranged and batched(plan)
+    write = _update(
+        plan,
+        rows,
+        _expected(plan, f"p.{MOMENT}"),
+        columns,
+        sets,
+        _any(f"x.{AFRESH}", tests),
+        "v_rest" if several else "v_written",
+    )
+    if not several:
         return f"declare\n{bounds}  v_written bigint := 0;\nbegin\n  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
-    write = write.replace("v_written", "v_rest")
+    batch = _batch_counted(plan, afresh, _any(f"p.{AFRESH}", tests))
     return (
-        f"declare\n{bounds}  v_moment constant timestamptz := clock_timestamp();\n"
-        f"  v_written bigint := 0;\n  v_rest bigint := 1;\nbegin\n  {nest(lock, 2)}\n"
-        f"{_batch(plan, *_differing(plan, chosen, afresh, different))}"
+        f"declare\n{bounds}  v_moment constant timestamptz := clock_timestamp();\n{_declared_versions(plan)}"
+        f"  v_row text;\n  v_logged bigint;\n  v_written bigint := 0;\n  v_rest bigint := 1;\nbegin\n  {nest(lock, 2)}\n"
+        f"  if {plan.called('batched')}() then\n    {nest(batch, 4)}\n  end if;\n"
         f"  if v_rest > 0 then\n    {nest(write, 4)}\n  end if;\n  return v_written + v_rest;\nend\n"
     )
 
 
-def _differing(plan: Plan, chosen: str, afresh: str, different: str) -> tuple[str, list[str]]:
-    """The rows that differ, with their inputs, and what an UPDATE sets from them; for `_batch`."""
+def _any(first: str, tests: Sequence[str]) -> str:
+    return "(" + "\n  or ".join([first, *tests]) + ")"
+
+
+def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
+    """Write and score the rows of a range that differ.
+
+    A version is fed from a whole row of the table, so the row is put together as it is going to be: its features
+    by the events, the other columns as they are. Which columns there are, only the server knows, and only now.
+    """
     kept, fields, sets = _kept(plan), [], []
-    places = _places(plan)
+    places, versions = _places(plan), [f"${4 + n}" for n in range(len(plan.profile.scores))]
+    chosen = f"{plan.table} as p\n where {_in_range('p', '$2', '$3')}"
     for f in plan.features:
         for name in f.recompute:
             column, value = ident(name), places[name]
@@ -230,20 +295,37 @@ def _differing(plan: Plan, chosen: str, afresh: str, different: str) -> tuple[st
             fields.append(f"{value} as {column}")
             sets.append(f"{column} = c.{column}")
         fields += _checks(f, places)
+    sets.append(f"features_read_at = case when c.{AFRESH} then {STATEMENT} else p.features_read_at end")
     rows = (
-        f"select p.*, @inputs@\n  from (\n"
-        f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*@statics@\n"
+        f"select p.*, {_packed(plan, f'p.{ROW}', '$1', versions)}\n  from (\n"
+        f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*, {_HOLE} as {ROW}\n"
         f"           from (\n                  select p.*, p.ctid as {PLACE}, p.tableoid as {PART}, {afresh} as {AFRESH}\n"
         f"                    from {nest(chosen, 19)}\n                ) as p\n"
-        f"          {nest(_expected(plan, 'v_moment'), 10)}\n"
+        f"          {nest(_expected(plan, '$1'), 10)}\n"
         f"          cross join lateral (\n            select {listed(fields, 19)}\n          ) as x\n"
-        f"          where {nest(different.replace(f'x.{AFRESH}', f'p.{AFRESH}'), 10)}\n       ) as p"
+        f"          where {nest(different, 10)}\n       ) as p"
     )
-    sets.append(f"features_read_at = case when c.{AFRESH} then {STATEMENT} else p.features_read_at end")
-    return rows, sets
+    statement = _batch(plan, rows, sets, "$1", versions)
+    before, after = (dollar(part) for part in statement.split(_HOLE))
+    counted = ", ".join(literal(name) for f in plan.features for name in f.recompute)
+    passed = ", ".join(["v_moment", "v_first", "v_beyond", *_version_names(plan)])
+    return (
+        f"{_read_versions(plan)}\n"
+        "-- a version is fed from a row of the table as it is going to be, with all columns that it has by now\n"
+        f"select 'row(' || string_agg(case when a.attname = any (array[{counted}]) then format('x.%I', a.attname)\n"
+        f"                                else format('p.%I', a.attname) end, ', ' order by a.attnum) || {literal(f')::{plan.table}')}\n"
+        f"  into v_row\n  from pg_attribute as a\n"
+        f" where a.attrelid = {literal(plan.table)}::regclass and a.attnum > 0 and not a.attisdropped;\n"
+        f"execute {before}\n  || v_row || {after}\n  into v_written, v_rest, v_logged using {passed};"
+    )
 
 
-def _refresh(plan: Plan) -> list[str]:
+ROW = '"the row"'
+_HOLE = "\0"
+"""Where a statement is put together when it runs: no SQL text can have this character."""
+
+
+def _refresh(plan: Plan) -> Function:
     """Rows whose windows have moved on; with `older_than` also those that only aged."""
     tests, columns = [_OLDER], []
     for f in plan.features:
@@ -262,7 +344,7 @@ def _refresh(plan: Plan) -> list[str]:
                 f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"
             )
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
-    rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_IN_RANGE}\n) as p"
+    rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_in_range('p')}\n) as p"
     joins = _expected(plan, "v_moment", windows_only=True)
     write = _update(plan, rows, joins, columns, sets, "(" + "\n  or ".join(tests) + ")")
     body = (
@@ -272,97 +354,97 @@ def _refresh(plan: Plan) -> list[str]:
     comment = (
         f"Brings the rows of {plan.table} whose windows have moved on up to the moment, and scores them."
     )
-    return function(
-        plan.name("refresh"),
-        f"{_RANGE}, older_than timestamptz",
-        "bigint",
-        body,
-        comment=comment,
-        stem=plan.slug,
-    )
+    return Function(plan.name("refresh"), f"{_RANGE}, older_than timestamptz", "bigint", body, comment)
 
 
-def rescore_function(plan: Plan) -> str:
-    """The template of rescore: `modelpack.bind` fills in what scores many rows in one call of the model."""
+def _rescore(plan: Plan) -> Function:
     body = f"declare\n{_BOUNDS}"
     body += "  v_moment constant timestamptz := clock_timestamp();\n"
-    body += "  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
+    body += f"{_declared_versions(plan)}  v_logged bigint;\n  v_written bigint := 0;\n  v_rest bigint := 0;\nbegin\n"
     if plan.profile.scores:
         tests = []
-        for score in plan.profile.scores:
-            stale, version = ident(f"{score.name}_stale"), ident(f"{score.name}_version")
-            live = (
-                f"(select a.version from modelpack.alias as a where a.model = {literal(score.model)} "
-                "and a.alias = 'champion')"
+        for version, score in zip(_version_names(plan), plan.profile.scores, strict=True):
+            tests.append(f"p.{ident(f'{score.name}_stale')} is not null")
+            tests.append(
+                f"(not only_stale and p.{ident(f'{score.name}_version')} is distinct from {version})"
             )
-            tests.append(f"p.{stale} is not null")
-            tests.append(f"(not only_stale and p.{version} is distinct from {live})")
         # an UPDATE of …_stale makes the score trigger score the row
         touch = ", ".join(f"{ident(f'{s.name}_stale')} = 'waiting for rescore'" for s in plan.profile.scores)
         chosen = f"({_OLDER}\n     or " + "\n     or ".join(tests) + ")"
-        where = f"{_IN_RANGE}\n   and {chosen}"
-        # what is selected is the row as it is under its lock
-        rows = (
-            f"select p.ctid as {PLACE}, p.tableoid as {PART}, @inputs@\n  from {plan.table} as p\n where {where}\n"
-            f" order by {', '.join(plan.keys('p'))}\n   for no key update"
-        )
+        where = f"{_in_range('p')}\n   and {chosen}"
+        single = f"{_lock(plan, chosen)}\nget diagnostics v_rest = row_count;"
+        if batched(plan):
+            # what is selected is the row as it is under its lock
+            rows = (
+                f"select p.ctid as {PLACE}, p.tableoid as {PART}, {_packed(plan, 'p', 'v_moment', _version_names(plan))}\n"
+                f"  from {plan.table} as p\n where {where}\n order by {', '.join(plan.keys('p'))}\n   for no key update"
+            )
+            several = _batch(plan, rows, [], "v_moment", _version_names(plan))
+            several += "\n  into v_written, v_rest, v_logged;"
+            single = f"if {plan.called('batched')}() then\n  {nest(several, 2)}\nelse\n  {nest(single, 2)}\nend if;"
         body += (
-            f"{_batch(plan, rows, []) if batched(plan) else ''}"
-            f"  @single@{nest(_lock(plan, chosen), 2)}\n  get diagnostics v_rest = row_count;@end@\n"
+            f"  {nest(_read_versions(plan), 2)}\n  {nest(single, 2)}\n"
             f"  if v_rest > 0 then\n    update {plan.table} as p\n       set {touch}\n     where {nest(where, 4)};\n"
             "    get diagnostics v_rest = row_count;\n  end if;\n"
         )
     body += "  return v_written + v_rest;\nend\n"
-    return _template(plan, "rescore", f"{_RANGE}, only_stale boolean, older_than timestamptz", _RESCORE, body)
+    comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
+    arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
+    return Function(plan.name("rescore"), arguments, "bigint", body, comment, _header(plan))
 
 
-def _template(plan: Plan, task: str, arguments: str, comment: str, body: str) -> str:
-    """A function for `modelpack.bind` to fill in and to make; `owned_templates` are the rest of it."""
-    header = HEADER
-    if batched(plan):
-        # chosen rows are found again by where they lie: no other plan is good for one and for all
-        header += "\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
-    text = dollar(f"\n-- {comment.format(plan.table)}\n{NAMES}\n{body}")
-    return f"create or replace function modelpack.{ident(plan.name(task))}({arguments}) returns bigint\n{header}\nas {text}"
-
-
-def owned_templates(plan: Plan) -> list[str]:
-    """The statements that make the bound functions the owner's."""
-    made = {"rescore(bigint, bigint, boolean, timestamptz)": _RESCORE, "rebuild(bigint, bigint)": _REBUILD}
-    return [
-        statement
-        for signature, comment in made.items()
-        for statement in owned(
-            f"modelpack.{ident(plan.name(signature.partition('(')[0]))}({signature.partition('(')[2]}",
-            comment=comment.format(plan.table),
-            stem=plan.slug,
-        )
-    ]
-
-
-def _batch(plan: Plan, rows: str, sets: Sequence[str]) -> str:
-    """The statement between `@batch@` and `@end@`, in which `bind` fills the scores in; without, rows go singly.
+def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Sequence[str]) -> str:
+    """A query that scores all rows in one call of each model, writes and logs them; it gives how many, and how many not.
 
     `rows` are locked, in the order of their keys, as COUNT locks them, and have PLACE, PART and the inputs. One that a
     model cannot score stays as it is for the UPDATE that follows, one row at a time; so does a row for whose lock this
     statement had to wait, which its snapshot does not show.
     """
+    calls, scored, returned, records = [], [], [], []
+    sets = list(sets)
+    for version, score in zip(versions, plan.profile.scores, strict=True):
+        inputs, scores = ident(f"{score.name} inputs"), ident(f"{score.name} scores")
+        packed = f"(select array_send(array_replace(array_agg(c.{inputs}), null, 'NaN')) from chosen as c)"
+        calls.append(f"{plan.seam(score, 'many')}({version}, {packed}) as {scores}")
+        name, at, by, stale = (
+            ident(f"{score.name}{part}") for part in ("", "_scored_at", "_version", "_stale")
+        )
+        found = f"a.{scores}[c.{NUMBER}]"
+        sets += [f"{name} = {found}", f"{by} = {version}", f"{at} = {moment}", f"{stale} = null"]
+        scored.append(f"{found} <> 'NaN'")
+        returned.append(f"p.{name}, c.{inputs}")
+        rows_logged = f"array_agg(row(w.entity_key, w.{name}, w.{inputs}, null)::modelpack.scored)"
+        records.append(f"{plan.seam(score, 'record')}({version}, {moment}, {rows_logged})")
     return (
-        "  @batch@-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
-        "  with chosen as materialized (\n"
-        f"    select q.*, row_number() over () as {NUMBER}\n      from (\n             {nest(rows, 13)}\n           ) as q\n"
-        "  ), called as materialized (\n    select @calls@\n  ), written as (\n"
-        f"    update {plan.table} as p\n       set {listed([*sets, '@sets@', 'features_at = v_moment'], 11)}\n"
-        "      from called as a\n     cross join chosen as c\n"
-        f"     where p.ctid = c.{PLACE} and p.tableoid = c.{PART} and @scored@\n"
-        f"    returning {plan.key_text('p')} as entity_key, @returned@\n"
-        "  )@logs@\n"
-        "  select w.rows, c.rows - w.rows\n    into v_written, v_rest\n"
-        "    from (select count(*) as rows from written) as w, (select count(*) as rows from chosen) as c;@end@\n"
+        "-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
+        "with chosen as materialized (\n"
+        f"  select q.*, row_number() over () as {NUMBER}\n    from (\n           {nest(rows, 11)}\n         ) as q\n"
+        f"), called as materialized (\n  select {listed(calls, 9)}\n), written as (\n"
+        f"  update {plan.table} as p\n     set {listed([*sets, f'features_at = {moment}'], 9)}\n"
+        "    from called as a\n   cross join chosen as c\n"
+        f"   where p.ctid = c.{PLACE} and p.tableoid = c.{PART} and {' and '.join(scored)}\n"
+        f"  returning {plan.key_text('p')} as entity_key, {', '.join(returned)}\n"
+        ")\nselect w.rows, c.rows - w.rows, w.logged\n"
+        f"  from (select count(*) as rows, {' + '.join(records)} as logged from written as w) as w,\n"
+        "       (select count(*) as rows from chosen) as c"
     )
 
 
-def _verify(plan: Plan) -> list[str]:
+def _stale(plan: Plan) -> Function:
+    """Where stale rows lie, by their index."""
+    body = "begin\n"
+    if plan.profile.scores:
+        stale = " or ".join(f"p.{ident(f'{s.name}_stale')} is not null" for s in plan.profile.scores)
+        body += (
+            "  return query\n  select distinct (p.ctid::text::point)[0]::bigint / chunk_blocks\n"
+            f"    from {plan.table} as p where {stale};\n"
+        )
+    body += "end\n"
+    comment = f"Chunks of blocks of {plan.table} that hold stale rows."
+    return Function(plan.name("stale"), "chunk_blocks bigint", "setof bigint", body, comment)
+
+
+def _verify(plan: Plan) -> Function:
     kept = _kept(plan)
     rows = []
     for number, event in enumerate(plan.events):
@@ -385,18 +467,88 @@ def _verify(plan: Plan) -> list[str]:
             )
 
         named = f"{_named(plan)}\n  join {plan.table} as q on {same(plan.keys('q'), plan.keys('k'))}"
-        everybody = f"{plan.table} as q\n where {_IN_RANGE.replace('p.ctid', 'q.ctid')}"
+        everybody = f"{plan.table} as q\n where {_in_range('q')}"
         body += (
             f"  if only_keys is null then\n    {nest(differing(everybody), 4)}\n"
             f"  else\n    {nest(differing(named), 4)}\n  end if;\n"
         )
     body += "end\n"
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."
-    return function(
-        plan.name("verify"),
-        f"{_RANGE}, only_keys text[]",
-        "table (entity_key text, feature text, stored text, expected text)",
-        body,
-        comment=comment,
-        stem=plan.slug,
+    returns = "table (entity_key text, feature text, stored text, expected text)"
+    return Function(plan.name("verify"), f"{_RANGE}, only_keys text[]", returns, body, comment)
+
+
+_ENOUGH = 10000
+"""Rows that are counted for the doctor."""
+
+
+def _examine(plan: Plan) -> Function:
+    """What `modelpack.doctor` says of the rows: read by a role that may read them, and no more."""
+    found = []
+    for score in plan.profile.scores:
+        stale, version = ident(f"{score.name}_stale"), ident(f"{score.name}_version")
+        live = f"{plan.seam(score, 'version')}()"
+        found += [
+            _finding(
+                "stale",
+                score.name,
+                f"select p.{stale} as reason from {plan.table} as p where p.{stale} is not null limit {_ENOUGH}",
+                example="min(x.reason)",
+            ),
+            _finding(
+                "behind",
+                score.name,
+                f"select from {plan.table} as p\n where p.{stale} is null and {live} is not null\n"
+                f"   and p.{version} is distinct from {live} limit {_ENOUGH}",
+            ),
+        ]
+    ahead = "p.features_at > clock_timestamp() + interval '1 minute'"
+    found.append(_finding("ahead", "", f"select from {plan.table} as p where {ahead} limit {_ENOUGH}"))
+    for event in plan.events:
+        found += _sampled(plan, event)
+    body = "declare\n  v_share real;\n  v_keys text[];\nbegin\n  " + nest("\n".join(found), 2) + "\nend\n"
+    comment = f"What is wrong with rows of {plan.table}, for modelpack.doctor(): how many, and one of them."
+    return Function(
+        plan.name("examine"), "", "table (what text, subject text, rows bigint, example text)", body, comment
     )
+
+
+def _finding(what: str, subject: str, rows: str, *, example: str = "null", number: str = "count(*)") -> str:
+    """One row of what `_examine` finds, where there is something to find."""
+    return (
+        f"return query\nselect * from (\n  select {literal(what)}, {literal(subject)}, {number} as rows, {example}\n"
+        f"    from (\n           {nest(rows, 11)}\n         ) as x\n) as f where f.rows > 0;"
+    )
+
+
+def _sampled(plan: Plan, event: EventPlan) -> list[str]:
+    """A sample of events, read as they lie: a load with triggers switched off shows here."""
+    keys = event.keys("e")
+    key = key_text(keys)
+    present = " and ".join(f"{k} is not null" for k in keys)
+    size = f"pg_relation_size({literal(event.table)}::regclass)"
+    sample = f"{event.table} as e tablesample system (v_share)"
+    found = [
+        f"v_share := case when {size} < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / {size}) end;",
+        f"select array_agg(distinct x.key) into v_keys\n"
+        f"  from (select {key} as key from {sample} where {present} limit 200) as x;",
+        _finding(
+            "differ",
+            event.event.table,
+            f"select * from {plan.called('verify')}(0, null, coalesce(v_keys, '{{}}'))",
+            example="string_agg(distinct x.feature, ', ')",  # whoever reads it need not see the rows
+            number="count(distinct x.entity_key)",
+        ),
+    ]
+    if event.event.missing == "create":
+        columns = [f"x.{ident(column)}" for column in event.key]
+        found.append(
+            _finding(
+                "missing",
+                event.event.table,
+                f"select distinct {', '.join(columns)}\n"
+                f"  from (select e.* from {sample} where {event.conditions(present)} limit 200) as x\n"
+                f" where not exists (select from {plan.table} as q where {same(plan.keys('q'), columns)})",
+            )
+        )
+    return found

@@ -8,6 +8,8 @@ pg_catalog alone, would take an operator or a function of it for another one, th
 
 from __future__ import annotations
 
+import re
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -31,7 +33,7 @@ class Resolved(str):
 
 def over_event(where: str) -> str:
     """A condition of a declaration as SQL over the event row `e`."""
-    return f"({where if isinstance(where, Resolved) else Expression(where, what='where=').over('e')})"
+    return f"({steady(where) if isinstance(where, Resolved) else Expression(where, what='where=').over('e')})"
 
 
 def check_condition(where: str, what: str) -> None:
@@ -54,6 +56,12 @@ class Expression:
             raise DeclarationError(f'{what} is empty, expected an SQL expression such as "severity > 1"')
         if ";" in self.text or "--" in self.text or "/*" in self.text:
             raise DeclarationError(f"{what} is {text!r}, expected one SQL expression without comments or ';'")
+        if "\0" in self.text:
+            raise DeclarationError(f"{what} has the character NUL, which no text in PostgreSQL can have")
+        if re.search(r"(?<![\w$])[uU]&['\"]", self.text):
+            raise DeclarationError(
+                f"{what} is {text!r}: U&'…' is no text where standard_conforming_strings is off; write the character itself"
+            )
         try:
             tree = sqlglot.parse_one(f"select {self.text}", read="postgres")
         except SqlglotError as error:
@@ -108,4 +116,20 @@ class Expression:
         text = self.text
         for spot in sorted(self._spots, reverse=True):
             text = f"{text[:spot]}{row}.{text[spot:]}"
-        return text
+        return steady(text)
+
+
+_TOKEN = re.compile(
+    r"""(?P<other>"(?:[^"]|"")*"|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|(?<![\w$])\$(?P<tag>[^\W\d]?\w*)\$.*?\$(?P=tag)\$)|(?P<plain>'(?:[^']|'')*')""",
+    re.DOTALL,
+)
+
+
+def steady(sql: str) -> str:
+    """SQL that means the same whatever standard_conforming_strings says."""
+    return _TOKEN.sub(_escaped, sql)
+
+
+def _escaped(token: re.Match[str]) -> str:
+    plain = token["plain"]
+    return "E" + plain.replace("\\", "\\\\") if plain and "\\" in plain else token[0]

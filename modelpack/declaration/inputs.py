@@ -8,17 +8,17 @@ from typing import Any
 from modelpack.declaration.expressions import Expression
 from modelpack.errors import DeclarationError
 
-# Markers in the SQL of an input: the profile row, and the moment of scoring. They are replaced when a
-# version is bound to the profile, by NEW in the score trigger and by the logged row in the log trigger.
-ROW = "$row$"
-MOMENT = "$moment$"
+# What the SQL of an input calls the profile row and the moment of scoring: whatever evaluates it has them by
+# these names, so that nothing is ever replaced in it. No column is called so.
+ROW = "p"
+MOMENT = '"the moment"'
 
 
 @dataclass(frozen=True)
 class Input:
     """An input as SQL over the profile row. Use `age`, `ratio` or `expression` to make one.
 
-    `sql` reads columns as `$row$.column` and the moment of scoring as `$moment$`; `columns` are the
+    `sql` reads columns as `p.column` and the moment of scoring as `"the moment"`; `columns` are the
     profile columns that it reads. `may_fail`: some rows may make it an error (a division by zero), which
     then makes the score of that row stale.
     """

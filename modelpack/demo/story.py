@@ -115,7 +115,7 @@ class Story:
         )
         self.stage.say(
             f"Columns for the features, {triggers} triggers in plain PL/pgSQL, and every event of the past counted, in "
-            f"{time.perf_counter() - start:.1f} s. (A DBA reads one with \\sf modelpack.demo_customer_score in psql.) "
+            f"{time.perf_counter() - start:.1f} s. (A DBA reads one with \\sf modelpack.demo__customer_score in psql.) "
             "No model is there yet, and the profile says so:"
         )
         self._query("select churn_stale, count(*) from demo.customer group by churn_stale")

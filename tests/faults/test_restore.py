@@ -194,7 +194,9 @@ def test_drop_owned_by_the_owner_of_the_tables_leaves_what_the_doctor_names_and_
     database: str, owner: str
 ) -> None:
     with open_shop(database) as session:
-        session.execute(f"alter table customer owner to {owner}; alter table visit owner to {owner}")
+        with session.transaction():
+            session.execute("select modelpack.run_as('public.customer', %s::regrole)", [owner])
+            session.execute(f"alter table customer owner to {owner}; alter table visit owner to {owner}")
         session.execute(f"drop owned by {owner}")
         ((mend,),) = session.execute(
             "select mend from modelpack.doctor() where \"check\" = 'profile table public.customer'"

@@ -9,11 +9,13 @@ begin
   drop event trigger modelpack_altered;
   drop event trigger modelpack_shipped;
   drop event trigger modelpack_shipped_drop;
+  drop event trigger modelpack_functions;
+  drop event trigger modelpack_owners;
   for v_item in select p.name from modelpack.profile as p loop
     perform modelpack.detach(v_item.name);
   end loop;
   drop view modelpack.versions, modelpack.failures;
-  drop table modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+  drop table modelpack.lent, modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
              modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement, modelpack.turn,
              modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting, modelpack.secret cascade;
   for v_item in
@@ -21,6 +23,7 @@ begin
   loop
     execute format('drop routine if exists %s cascade', v_item.name);
   end loop;
+  drop type modelpack.scored;
   revoke all on schema modelpack from modelpack_owner, modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
   for v_item in
     select r.rolname as name from pg_catalog.pg_roles as r

@@ -21,6 +21,16 @@ begin
   end loop;
 end
 $rights$;
+-- applying a declaration grants them to the owner of its table
+do $rights$
+declare
+  v_function regprocedure;
+begin
+  for v_function in select a.routine from modelpack.arithmetic() as a (routine) loop
+    execute format('grant execute on function %s to modelpack_owner with grant option', v_function);
+  end loop;
+end
+$rights$;
 grant execute on function modelpack.chunks(regclass, bigint, integer, integer), modelpack.falls_to(integer, integer, bigint) to modelpack_publisher;
 grant execute on function modelpack.find_profile(regclass) to modelpack_publisher, modelpack_monitor;
 -- so is a declaration held against its tables

@@ -13,10 +13,6 @@ begin
       end;
     end if;
   end loop;
-  -- features are exact only over all rows: row security, also of restrictive policies to come, must hide none
-  if not (select r.rolbypassrls from pg_catalog.pg_roles as r where r.rolname = 'modelpack_owner') then
-    alter role modelpack_owner bypassrls;
-  end if;
 end
 $roles$;
 
@@ -314,15 +310,10 @@ create table modelpack.profile (
   relation regclass not null unique,
   name text not null unique,
   stem text not null unique,
-  entity_key text not null,
   declaration jsonb not null,
   maintained text[] not null,
   added_columns text[] not null,
   added_indexes text[] not null default '{}',
-  score_function text not null,
-  rescore_function text not null,
-  rebuild_function text not null,
-  log_function text not null,
   applied_at timestamptz not null default now(),
   applied_by name not null default current_user,
   meanings jsonb not null default '[]'
@@ -332,15 +323,10 @@ comment on column modelpack.profile.profile_id is 'number of the profile';
 comment on column modelpack.profile.relation is 'the profile table';
 comment on column modelpack.profile.name is 'its name as declared';
 comment on column modelpack.profile.stem is 'first part of the names of its generated functions';
-comment on column modelpack.profile.entity_key is 'SQL that writes the key of a row $row$ as text';
 comment on column modelpack.profile.declaration is 'the declaration as JSON';
 comment on column modelpack.profile.maintained is 'columns that events keep';
 comment on column modelpack.profile.added_columns is 'columns that attaching added and detaching drops';
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
-comment on column modelpack.profile.score_function is 'template of the score trigger''s function';
-comment on column modelpack.profile.rescore_function is 'template of the function that modelpack.rescore calls';
-comment on column modelpack.profile.rebuild_function is 'template of the function that modelpack.rebuild calls';
-comment on column modelpack.profile.log_function is 'template of the log trigger''s function';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
 comment on column modelpack.profile.meanings is 'expressions that meant something else to who applied it than to the triggers: table, SQL as declared, and SQL as it was meant';
@@ -349,6 +335,7 @@ create table modelpack.score (
   profile_id integer not null references modelpack.profile on delete cascade,
   score text not null,
   position integer not null,
+  stem text not null unique,
   model text not null,
   inputs jsonb not null,
   on_error text not null default 'stale',
@@ -360,8 +347,9 @@ comment on table modelpack.score is 'scores that models write on profile rows';
 comment on column modelpack.score.profile_id is 'the profile';
 comment on column modelpack.score.score is 'name of the score and of its column';
 comment on column modelpack.score.position is 'order in the declaration';
+comment on column modelpack.score.stem is 'first part of the names of the functions that name its live version';
 comment on column modelpack.score.model is 'the model whose champion gives the score';
-comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row';
+comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row p and "the moment"';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
 
 create table modelpack.made (
@@ -370,16 +358,40 @@ create table modelpack.made (
   object text not null,
   relation regclass,
   definition text not null,
-  -- generated functions, the triggers that call them, and the event tables that the declaration means
-  constraint made_kind check (kind in ('function', 'trigger', 'event'))
+  -- generated functions, the triggers that call them, the event tables that the declaration means, and the functions that a promotion replaces
+  constraint made_kind check (kind in ('function', 'trigger', 'event', 'seam'))
 );
 create index made_profile_idx on modelpack.made (profile_id, kind, object);
 comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
 comment on column modelpack.made.profile_id is 'the profile';
-comment on column modelpack.made.kind is 'function, trigger or event (table)';
+comment on column modelpack.made.kind is 'function, trigger, event (table), or seam: a function that a promotion replaces';
 comment on column modelpack.made.object is 'its name, as the catalog has it (functions are of the schema modelpack)';
 comment on column modelpack.made.relation is 'the table of a trigger; the event table that has the name';
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
+
+create table modelpack.lent (
+  role regrole not null,
+  relation regclass,
+  schema regnamespace,
+  routine regprocedure,
+  privilege text not null,
+  -- a right on one thing
+  constraint lent_one check (num_nonnulls(relation, schema, routine) = 1)
+);
+comment on table modelpack.lent is 'rights that attaching a declaration granted to the role that its functions run as, for detaching to take back';
+comment on column modelpack.lent.role is 'the role';
+comment on column modelpack.lent.relation is 'a table, or';
+comment on column modelpack.lent.schema is 'a schema, or';
+comment on column modelpack.lent.routine is 'a function';
+comment on column modelpack.lent.privilege is 'what it may do there';
+
+create type modelpack.scored as (
+  entity_key text,
+  prediction double precision,
+  inputs double precision[],
+  text_inputs text[]
+);
+comment on type modelpack.scored is 'a score that was written, as the functions of a profile hand it to the prediction log';
 
 create table modelpack.ignored (
   profile text not null,

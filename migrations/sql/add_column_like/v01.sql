@@ -4,6 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- A feature such as minimum(amount) takes the type of the event's column, which only the server knows.
 declare
+  v_role constant text := current_setting('role');
   v_type text;
   v_collation oid;
   v_there record;
@@ -31,7 +32,12 @@ begin
                        event, like_column, v_collation::regcollation),
       hint = format('alter table %s alter column %I type %s collate %s', profile, column_name, v_there.shown, v_collation::regcollation);
   end if;
+  -- the check of a domain is code of its owner's, and ALTER TABLE runs it as whoever calls
+  perform set_config('role', r.rolname, true)
+     from pg_class as c join pg_roles as r on r.oid = c.relowner
+    where c.oid = profile::regclass and not r.rolsuper;
   execute format('alter table %s add column if not exists %I %s', profile::regclass, column_name, v_type);
+  perform set_config('role', v_role, true);
 end
 $modelpack$;
 comment on function modelpack.add_column_like(text, text, text, text) is 'Adds a feature column that has the type of an event column.';

@@ -1,6 +1,5 @@
 create or replace function modelpack.attach(
-  relation text, declaration jsonb, stem text, entity_key text, maintained text[], wanted_columns text[],
-  score_function text, rescore_function text, rebuild_function text, log_function text, scores jsonb
+  relation text, declaration jsonb, stem text, maintained text[], wanted_columns text[], scores jsonb
 ) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
@@ -33,18 +32,17 @@ begin
       detail = format('Both names begin with %s.', attach.stem),
       hint = 'Rename one of the tables, or take the other declaration off: modelpack.detach, or modelpack.forget where its table was dropped.';
   end if;
-  insert into modelpack.profile (relation, name, stem, entity_key, declaration, maintained, added_columns, score_function, rescore_function, rebuild_function, log_function)
-  select attach.relation::regclass, attach.relation, attach.stem, attach.entity_key, attach.declaration, attach.maintained,
+  insert into modelpack.profile (relation, name, stem, declaration, maintained, added_columns)
+  select attach.relation::regclass, attach.relation, attach.stem, attach.declaration, attach.maintained,
          coalesce((select array_agg(w.name order by w.place)
                      from unnest(attach.wanted_columns) with ordinality as w (name, place)
                     where not exists (select from pg_attribute as a
-                                       where a.attrelid = attach.relation::regclass and a.attname = w.name and not a.attisdropped)), '{}'),
-         attach.score_function, attach.rescore_function, attach.rebuild_function, attach.log_function
+                                       where a.attrelid = attach.relation::regclass and a.attname = w.name and not a.attisdropped)), '{}')
   returning profile_id into v_profile;
-  insert into modelpack.score (profile_id, score, position, model, inputs, on_error)
-  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale')
+  insert into modelpack.score (profile_id, score, position, stem, model, inputs, on_error)
+  select v_profile, s.value ->> 'name', s.ordinality, s.value ->> 'stem', s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale')
     from jsonb_array_elements(attach.scores) with ordinality as s;
 end
 $modelpack$;
-comment on function modelpack.attach(text, jsonb, text, text, text[], text[], text, text, text, text, jsonb) is
+comment on function modelpack.attach(text, jsonb, text, text[], text[], jsonb) is
   'Records a declaration; a step of the script that op.create_scoring and `modelpack apply` run.';

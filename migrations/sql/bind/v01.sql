@@ -1,212 +1,152 @@
-create or replace function modelpack.bind(relation text) returns void
-language plpgsql security invoker
+create or replace function modelpack.bind(relation regclass) returns void
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- Fills the live versions into the score and log functions of a profile and replaces them. SCORE logs what an
--- UPDATE scores; an INSERT is logged by a trigger of its own when the row is known to stay.
+-- Writes the functions that say which versions are live, what they are fed from a row, and what they give. All else that
+-- runs on a profile calls these and stays as it is. What packs a row is plain SQL, which the planner writes into its
+-- caller and which so runs as the table's owner; what runs the model or writes the log takes built-in types only.
 declare
   v_profile modelpack.profile;
   v_score record;
   v_feed record;
   v_numbers text;
   v_texts text;
-  v_blocks text := '';
+  v_ids text;
   v_columns text[] := '{}';
-  v_logs text := '';
-  -- what scores many rows at a time, where every score can be had so
-  v_batch boolean := true;
-  v_inputs text[] := '{}';
-  v_calls text[] := '{}';
-  v_sets text[] := '{}';
-  v_scored text[] := '{}';
-  v_returned text[] := '{}';
-  v_batch_logs text := '';
-  v_template text;
-  v_statics text;
-  v_unchanged text;
-  -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
-  v_header constant text := 'language plpgsql security definer';
-  v_pinned text;
-  -- what happens to a score that cannot be had, by score.on_error
-  v_stale constant text := $stale$new.@score@_stale := v_failure;  -- the last score stands, with its version and time
-  if current_setting('modelpack.plpython', true) = 'loaded' then
-    perform modelpack.record_failure(@version_id@, @profile@, v_failure);
-  end if;$stale$;
-  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
-  v_run constant text := $run$if current_setting('modelpack.plpython', true) = 'loaded' then
-  v_score := modelpack.score(@version_id@, v_numbers, @packed@);
-else
-  select f.score, f.failure into v_score, v_failure from modelpack.score_first(@version_id@, v_numbers, @packed@) as f;
-end if;$run$;
-  v_gone constant text := $gone$
-  -- and is taken away: on_error = "null"
-  new.@score@ := null;
-  new.@score@_version := null;
-  new.@score@_scored_at := null;
-$gone$;
-  v_raise constant text := $raise$raise exception using
-    errcode = 'data_exception',
-    message = '@model@ version @version@ gives no score for a row of ' || @profile@ || ': ' || v_failure,
-    hint = 'The score is declared with on_error="raise": nothing is written without it.';$raise$;
+  v_batched boolean := true;
+  v_fields constant text := 'scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs';
+  v_row constant text := 'p anyelement, "the moment" timestamptz, version integer';
+  v_runs constant text := 'plpgsql volatile security definer set search_path = pg_catalog, pg_temp';
 begin
-  select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation::regclass for update;
-  select v_header || coalesce(max(E'\nset datestyle = ''ISO, MDY''\nset intervalstyle = postgres\nset bytea_output = hex'), '')
-    into v_pinned
-    from pg_attribute as a join pg_type as t on t.oid = a.atttypid
-   where a.attrelid = v_profile.relation and v_profile.declaration -> 'key' ? a.attname
-     and (t.typcategory in ('D', 'T') or 'bytea'::regtype in (t.oid, t.typbasetype));
+  select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation for update;
+  delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam';
   for v_score in
-    select s.*, a.version, v.version_id, m.disabled,
-           (select h.previous from modelpack.promotion as h
-             where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) as before
+    select s.*, a.version, v.version_id, m.disabled is null as enabled, b.version as before, b.version_id as before_id
       from modelpack.score as s
       left join modelpack.model as m on m.model = s.model
       left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
       left join modelpack.version as v on v.model = a.model and v.version = a.version
+      -- a statement that began before a promotion may still have to do with the version before
+      left join modelpack.version as b on b.model = a.model and b.version <> a.version and b.version =
+                (select h.previous from modelpack.promotion as h
+                  where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1)
      where s.profile_id = v_profile.profile_id
      order by s.position
   loop
-    if v_score.disabled is not null then
-      v_blocks := v_blocks || modelpack.fill($block$
--- score @score@: the model @model@ is disabled
-new.@score@_stale := @reason@;@gone@$block$,
-        'gone', case when v_score.on_error = 'null' then v_gone else '' end,
-        'score', v_score.score, 'model', v_score.model, 'reason', quote_literal('disabled: ' || v_score.disabled));
-      v_batch := false;
-      continue;
-    elsif v_score.version is null then
-      v_blocks := v_blocks || modelpack.fill($block$
--- score @score@
-new.@score@_stale := 'no version of the model @model@ has been promoted';$block$,
-        'score', v_score.score, 'model', v_score.model);
-      v_batch := false;
-      continue;
+    v_numbers := null;
+    v_texts := null;
+    v_ids := null;
+    if v_score.version is not null then
+      v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
+      v_columns := v_columns || v_feed.columns;
+      v_batched := v_batched and v_score.enabled and v_feed.takes_numbers and not v_feed.takes_texts and not v_feed.may_fail;
+      v_numbers := format(E'when %s then %s', v_score.version, v_feed.numbers);
+      v_texts := case when v_feed.takes_texts then format(E'when %s then %s', v_score.version, v_feed.texts) end;
+      v_ids := format('when %s then %s', v_score.version, v_score.version_id);
+    else
+      v_batched := false;
     end if;
-    v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
-    v_columns := v_columns || v_feed.columns;
-    v_blocks := v_blocks || modelpack.fill($block$
--- score @score@: model @model@, version @version@
-v_started := clock_timestamp();
-@call@
-if v_score is null then
-  if current_setting('modelpack.plpython', true) = 'loaded' then
-    v_failure := @why@;
-  end if;
-  @failed@
-else
-  new.@score@ := v_score;
-  new.@score@_version := @version@;
-  new.@score@_scored_at := v_moment;
-  new.@score@_stale := null;
-  if tg_op = 'UPDATE' then
-    -- the clock may have been set, either way, while the model ran
-    v_microseconds := greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
-    insert into modelpack.prediction
-           (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
-    values (v_moment, @profile@, @key@, @quoted@, '@model@', @version@, v_score, v_numbers, @packed@, v_microseconds);
-  end if;
-end if;$block$,
-      'call', case when v_feed.may_fail then $call$v_failure := null;
-v_score := null;
-begin  -- an input that a row makes impossible (a division by zero) costs that row its score, not the event
-  v_numbers := @numbers@;
-  v_texts := @texts@;
-exception when data_exception then
-  v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
-end;
-if v_failure is null then
-  @run@
-end if;$call$
-              when v_feed.texts = 'null::text[]' then 'v_numbers := @numbers@;
-@run@'
-              else 'v_numbers := @numbers@;
-v_texts := @texts@;
-@run@' end,
-      'run', case when v_feed.may_fail then replace(v_run, E'\n', E'\n  ') else v_run end,
-      'why', case when v_feed.may_fail then 'coalesce(v_failure, modelpack.failure())' else 'modelpack.failure()' end,
-      'packed', case when v_feed.texts = 'null::text[]' then 'null' else 'v_texts' end,
-      'key', v_profile.entity_key, 'quoted', quote_literal(v_score.score),
-      'failed', case v_score.on_error when 'stale' then v_stale when 'null' then v_stale || v_gone else v_raise end,
-      'profile', quote_literal(v_profile.name), 'numbers', v_feed.numbers, 'texts', v_feed.texts,
-      'score', v_score.score, 'model', v_score.model, 'version', v_score.version::text, 'version_id', v_score.version_id::text);
-
-    v_batch := v_batch and not v_feed.may_fail and v_feed.texts = 'null::text[]' and v_feed.numbers like 'array[%';
-    v_inputs := v_inputs || format('%s as %I', v_feed.numbers, v_score.score || ' inputs');
-    v_calls := v_calls || format($call$modelpack.score_many(%s, (select array_send(array_replace(array_agg(c.%I), null, 'NaN')) from chosen as c))::double precision[] as %I$call$,
-                                 v_score.version_id, v_score.score || ' inputs', v_score.score || ' scores');
-    v_sets := v_sets || modelpack.fill('@score@ = a.@scores@[c."the number"], @score@_version = @version@, @score@_scored_at = v_moment, @score@_stale = null',
-                                       'score', v_score.score, 'scores', quote_ident(v_score.score || ' scores'), 'version', v_score.version::text);
-    v_scored := v_scored || format($scored$a.%I[c."the number"] <> 'NaN'$scored$, v_score.score || ' scores');
-    v_returned := v_returned || format('p.%I, c.%I', v_score.score, v_score.score || ' inputs');
-    v_batch_logs := v_batch_logs || modelpack.fill($block$, @logged@ as (
-    insert into modelpack.prediction
-           (scored_at, profile, entity_key, score, model, version, prediction, inputs)
-    select v_moment, @profile@, w.entity_key, @quoted@, '@model@', @version@, w.@score@, w.@inputs@
-      from written as w
-  )$block$,
-      'logged', quote_ident('logged_' || v_score.score), 'profile', quote_literal(v_profile.name), 'quoted', quote_literal(v_score.score),
-      'model', v_score.model, 'version', v_score.version::text, 'score', v_score.score, 'inputs', quote_ident(v_score.score || ' inputs'));
-
-    -- a statement that began before a promotion may still log scores of the version before, packed its own way
-    v_numbers := v_feed.numbers;
-    v_texts := v_feed.texts;
-    if v_score.before <> v_score.version then
+    if v_score.before is not null then
       begin
         v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.before);
-        if v_feed.numbers <> v_numbers or v_feed.texts <> v_texts then
-          v_numbers := modelpack.fill('case when new.@score@_version = @before@ then @old@ else @new@ end',
-            'score', v_score.score, 'before', v_score.before::text, 'old', v_feed.numbers, 'new', v_numbers);
-          v_texts := modelpack.fill('case when new.@score@_version = @before@ then @old@ else @new@ end',
-            'score', v_score.score, 'before', v_score.before::text, 'old', v_feed.texts, 'new', v_texts);
-        end if;
+        v_numbers := v_numbers || format(E'\n       when %s then %s', v_score.before, v_feed.numbers);
+        v_texts := nullif(concat_ws(E'\n       ', v_texts, case when v_feed.takes_texts then format('when %s then %s', v_score.before, v_feed.texts) end), '');
+        v_ids := v_ids || format(' when %s then %s', v_score.before, v_score.before_id);
       exception when datatype_mismatch then
         null;  -- the profile cannot feed that version any more, so it scores nothing here
       end;
     end if;
-    v_logs := v_logs || modelpack.fill($block$
--- score @score@
-if new.@score@_scored_at is not null then
+    v_ids := case when v_score.enabled and v_ids is not null then format('case version %s end', v_ids) else 'null' end;
+    perform modelpack.put_function(v_profile, v_score.stem || '_version', '', 'integer', 'sql stable security invoker',
+      format('select %s::integer', coalesce(v_score.version::text, 'null')),
+      format('The live version of %s, for the score %s.', v_score.model, v_score.score));
+    perform modelpack.put_function(v_profile, v_score.stem || '_numbers', v_row, 'double precision[]', 'sql stable security invoker',
+      coalesce(E'select case version\n       ' || v_numbers || E'\n       end', 'select null::double precision[]'),
+      format('The numbers that a version of %s is fed from a profile row.', v_score.model));
+    perform modelpack.put_function(v_profile, v_score.stem || '_texts', v_row, 'text[]', 'sql stable security invoker',
+      coalesce(E'select case version\n       ' || v_texts || E'\n       end', 'select null::text[]'),
+      format('The texts that a version of %s is fed from a profile row.', v_score.model));
+    perform modelpack.put_function(v_profile, v_score.stem || '_predict',
+      'version integer, numbers double precision[], texts text[], entity_key text, moment timestamptz, logged boolean',
+      'double precision', v_runs, format($predict$
+#variable_conflict use_variable
+declare
+  v_id constant integer := %s;
+  v_started constant timestamptz := clock_timestamp();
+  v_score double precision;
+begin
+  if v_id is null or numbers is null then
+    return null;
+  end if;
+  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    v_score := modelpack.score(v_id, numbers, texts);
+  else
+    v_score := modelpack.score_first(v_id, numbers, texts);
+  end if;
+  if v_score is not null and logged then
+    insert into modelpack.prediction
+           (%s, microseconds)
+    values (moment, %L, entity_key, %L, %L, version, v_score, numbers, texts,
+            -- the clock may have been set, either way, while the model ran
+            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
+  end if;
+  return v_score;
+end
+$predict$, v_ids, v_fields, v_profile.name, v_score.score, v_score.model),
+      format('The score %s of packed inputs, by the live version of %s (or the one before, for a statement that began with it), and its row in the log.',
+             v_score.score, v_score.model));
+    perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea', 'double precision[]', v_runs,
+      format($many$
+declare
+  v_id constant integer := %s;
+begin
+  return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
+end
+$many$, v_ids),
+      format('The scores %s of many rows, by the live version of %s; NaN where a row has to be scored by itself.', v_score.score, v_score.model));
+    perform modelpack.put_function(v_profile, v_score.stem || '_record', 'version integer, moment timestamptz, scored modelpack.scored[]',
+      'bigint', v_runs, format($record$
+#variable_conflict use_variable
+declare
+  v_rows bigint;
+begin
   insert into modelpack.prediction
-         (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs)
-  values (new.@score@_scored_at, @profile@, @key@, @quoted@, '@model@', new.@score@_version, new.@score@, @numbers@, @texts@);
-end if;$block$,
-      'numbers', replace(v_numbers, '$moment$', format('new.%I', v_score.score || '_scored_at')),
-      'texts', replace(v_texts, '$moment$', format('new.%I', v_score.score || '_scored_at')),
-      'key', v_profile.entity_key, 'profile', quote_literal(v_profile.name), 'quoted', quote_literal(v_score.score),
-      'score', v_score.score, 'model', v_score.model);
+         (%s)
+  select moment, %L, r.entity_key, %L, %L, version, r.prediction, coalesce(r.inputs, '{}'), r.text_inputs
+    from unnest(scored) as r;
+  get diagnostics v_rows = row_count;
+  return v_rows;
+end
+$record$, v_fields, v_profile.name, v_score.score, v_score.model),
+      format('Writes rows of the prediction log for the score %s.', v_score.score));
+    perform modelpack.put_function(v_profile, v_score.stem || '_reason', 'version integer, failure text', 'text', v_runs,
+      format(E'\nbegin\n  return modelpack.no_score(%s, %L, version, failure);\nend\n', v_profile.profile_id, v_score.score),
+      format('Why there is no score %s.', v_score.score));
+    v_batched := v_batched and not v_columns && (select array_agg(o.score) from modelpack.score as o where o.profile_id = v_profile.profile_id);
   end loop;
 
-  select E'\n         and row(' || string_agg(format('new.%I', c.name), ', ' order by c.name) || ')::pg_catalog.record operator(pg_catalog.*=) row('
-         || string_agg(format('old.%I', c.name), ', ' order by c.name) || ')::pg_catalog.record',
-         string_agg(format(', p.%I', c.name), '' order by c.name)
-    into v_unchanged, v_statics
-    from (select distinct u.name from unnest(v_columns) as u (name)
-           where u.name <> all (v_profile.maintained)) as c;
-  v_blocks := replace(replace(v_blocks, '$row$', 'new'), '$moment$', 'v_moment');
-  execute modelpack.fill(replace(v_profile.score_function, v_header, v_pinned),
-            'unchanged', coalesce(v_unchanged, ''), 'scores', ltrim(replace(v_blocks, E'\n', E'\n  '), E'\n '));
-  foreach v_template in array array[v_profile.rescore_function, v_profile.rebuild_function] loop
-    if v_batch and cardinality(v_calls) > 0 and v_template like '%@batch@%' then
-      v_template := modelpack.fill(regexp_replace(v_template, '\s*@single@.*?@end@', ''), 'batch', '', 'end', '',
-        'inputs', replace(replace(array_to_string(v_inputs, ', '), '$row$', 'p'), '$moment$', 'v_moment'), 'statics', coalesce(v_statics, ''),
-        'calls', array_to_string(v_calls, E',\n           '), 'sets', array_to_string(v_sets, E',\n           '),
-        'scored', array_to_string(v_scored, ' and '), 'returned', array_to_string(v_returned, ', '), 'logs', v_batch_logs);
-    else
-      v_template := modelpack.fill(regexp_replace(v_template, '@batch@.*?@end@', '-- one row at a time: see modelpack.rescore'),
-                                   'single', '', 'end', '');
-    end if;
-    execute replace(v_template, v_header, v_pinned);
-  end loop;
-  if v_profile.log_function <> '' then
-    v_logs := replace(v_logs, '$row$', 'new');
-    execute modelpack.fill(replace(v_profile.log_function, v_header, v_pinned), 'logs', ltrim(replace(v_logs, E'\n', E'\n  '), E'\n '));
+  if v_profile.declaration -> 'scores' <> '[]' then
+    perform modelpack.put_function(v_profile, v_profile.stem || '_same', 'p anyelement, q anyelement', 'boolean', 'sql stable security invoker',
+      (select coalesce(format('select row(%s)::pg_catalog.record operator(pg_catalog.*=) row(%s)::pg_catalog.record',
+                              string_agg(format('p.%I', c.name), ', ' order by c.name), string_agg(format('q.%I', c.name), ', ' order by c.name)),
+                       'select true')
+         from (select distinct u.name from unnest(v_columns) as u (name) where u.name <> all (v_profile.maintained)) as c),
+      format('Whether two rows of %s agree in what live versions read, beside the columns that events keep.', v_profile.name));
+    perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean', 'sql stable security invoker',
+      format('select %s', v_batched::text), format('Whether live versions score many rows of %s in one call.', v_profile.name));
   end if;
-  update modelpack.made as m
-     set definition = md5(f.prosrc)
-    from unnest(array[v_profile.score_function, v_profile.rescore_function, v_profile.rebuild_function, v_profile.log_function]) as t (template)
-    join pg_proc as f on f.oid = to_regproc(substring(t.template from $name$^create or replace function (modelpack\.[^(]+)\($name$))
-   where m.profile_id = v_profile.profile_id and m.kind = 'function' and m.object = f.proname;
+  if v_profile.declaration -> 'events' @> '[{"missing": "ignore"}]' then
+    perform modelpack.put_function(v_profile, v_profile.stem || '_meet', 'keys text[]', 'void', v_runs, format($meet$
+begin
+  insert into modelpack.ignored (profile, entity_key)
+  select %L, k.key from unnest(keys) with ordinality as k (key, place) order by k.place
+  on conflict (profile, entity_key) do update set entity_key = excluded.entity_key;
+end
+$meet$, v_profile.name),
+      format('Locks customers without a profile of %s, for who makes one and who brings events that are ignored.', v_profile.name));
+  end if;
 end
 $modelpack$;
-comment on function modelpack.bind(text) is
-  'Fills the versions that are champions now into the score and log functions of a profile. Attaching, promoting and rolling back call it.';
+comment on function modelpack.bind(regclass) is
+  'Writes the functions that name the versions that are champions now. Attaching, promoting, rolling back, disabling and enabling call it.';

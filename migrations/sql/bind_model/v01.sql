@@ -11,7 +11,7 @@ begin
        and exists (select from pg_class as c where c.oid = p.relation)  -- a dropped profile needs no score
      order by p.profile_id
   loop
-    perform modelpack.bind(v_profile::text);
+    perform modelpack.bind(v_profile);
   end loop;
 end
 $modelpack$;

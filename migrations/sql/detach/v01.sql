@@ -35,31 +35,7 @@ begin
   end loop;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
   delete from modelpack.ignored as i where i.profile = v_profile.name;
-  -- rights on tables that no other declaration names
-  for v_item in
-    select distinct t.relation
-      from (select v_profile.relation
-            union all
-            select to_regclass(modelpack.qualified(e.value ->> 'table')) from jsonb_array_elements(v_profile.declaration -> 'events') as e) as t (relation)
-      join pg_class as c on c.oid = t.relation
-     where t.relation not in (select p.relation from modelpack.profile as p)
-       and t.relation not in (select to_regclass(modelpack.qualified(e.value ->> 'table'))
-                                from modelpack.profile as p, jsonb_array_elements(p.declaration -> 'events') as e)
-  loop
-    execute format('revoke all on %s from modelpack_owner', v_item.relation);
-  end loop;
-  -- and of schemas in which no other declaration has a table
-  for v_item in
-    select distinct n.nspname
-      from (select v_profile.relation
-            union all
-            select to_regclass(modelpack.qualified(e.value ->> 'table')) from jsonb_array_elements(v_profile.declaration -> 'events') as e) as t (relation)
-      join pg_class as c on c.oid = t.relation
-      join pg_namespace as n on n.oid = c.relnamespace
-     where n.oid not in (select o.relnamespace from modelpack.attached_tables() as a join pg_class as o on o.oid = a.relation)
-  loop
-    execute format('revoke usage on schema %I from modelpack_owner', v_item.nspname);
-  end loop;
+  perform modelpack.revoke_access();
 end
 $modelpack$;
 comment on function modelpack.detach(text) is

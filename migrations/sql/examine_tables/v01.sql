@@ -15,17 +15,24 @@ begin
                           format('select modelpack.forget(%L);', p.name);
       continue;
     end if;
-    -- before any name is looked up: without USAGE even that fails
     return query
-    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no USAGE on the schema %s', n.nspname), 'usage',
-           format('grant usage on schema %I to modelpack_owner;', n.nspname)
-      from (select c.relnamespace from pg_class as c
-             where c.oid = p.relation or c.oid in (select m.relation from modelpack.made as m where m.profile_id = p.profile_id)
-             group by c.relnamespace) as u
-      join pg_namespace as n on n.oid = u.relnamespace
-     where not has_schema_privilege('modelpack_owner', n.oid, 'USAGE')
-     order by 3;
-    if found then
+    select 'fail', case when r.relation is not null then format('rights on %s', r.relation)
+                        when r.schema is not null then format('rights on the schema %s', r.schema) else format('rights on %s', r.routine) end,
+           format('%s has no %s', r.role, r.privilege), format('what the functions of %s need, which run as %s', p.name, r.role),
+           format('select modelpack.grant_access(%L);', p.relation::text)
+      from modelpack.needed_rights() as r
+     where r.profile_id = p.profile_id and not r.granted
+     order by 2, 3;
+    return query
+    select 'fail', format('row security of %s', t.relation), format('it may hide rows from %s', modelpack.runs_as(p.relation)),
+           format('every row, for the functions of %s', p.name),
+           format('alter table %s no force row level security; or as a superuser: alter role %s bypassrls; then call modelpack.rebuild(%L);',
+                  t.relation, modelpack.runs_as(p.relation), p.relation::text)
+      from (select distinct r.relation from modelpack.needed_rights() as r where r.profile_id = p.profile_id and r.relation is not null) as t
+     where modelpack.hides_rows(t.relation, modelpack.runs_as(p.relation))
+     order by 2;
+    -- without USAGE no name is looked up
+    if not (select has_schema_privilege(c.relnamespace, 'USAGE') from pg_class as c where c.oid = p.relation) then
       continue;
     end if;
     if to_regclass(p.name) is distinct from p.relation then
@@ -44,11 +51,6 @@ begin
              where s.profile_id = p.profile_id) as w
      where not exists (select from pg_attribute as a where a.attrelid = p.relation and a.attname = w.name and not a.attisdropped)
      order by 3;
-    return query
-    select 'fail', format('rights on %s', p.name), format('modelpack_owner has no %s', r.name), 'select, insert and update',
-           format('select modelpack.grant_access(%L, true);', p.relation::text)
-      from unnest(array['SELECT', 'INSERT', 'UPDATE']) as r (name)
-     where not has_table_privilege('modelpack_owner', p.relation, r.name);
     return query
     select 'warn', format('index of stale rows of %s', p.name), 'there is none', 'a partial index, so that stale rows are found without reading the table',
            format('select modelpack.ensure_stale_index(%L, array[%s], array[%s]);', p.relation::text,
@@ -84,10 +86,6 @@ begin
        where w.name is not null
          and not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = w.name and not a.attisdropped)
        order by 3;
-      return query
-      select 'fail', format('rights on %s', v_relation), 'modelpack_owner has no SELECT', 'select',
-             format('select modelpack.grant_access(%L, false);', v_relation::text)
-       where not has_table_privilege('modelpack_owner', v_relation, 'SELECT');
       return query
       select 'warn', format('index of %s', v_relation), format('none starts with (%s)', array_to_string(v_key, ', ')),
              'an index, so that reading features again does not read the whole table',

@@ -19,7 +19,11 @@ begin
                  ('modelpack_dropped', 'keeps features exact when a partition is dropped',
                   $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),
                  ('modelpack_altered', 'lets open sessions go on after a column got another type',
-                  $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE') execute function modelpack.recompile_altered()$$)) as w (name, purpose, made)
+                  $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE') execute function modelpack.recompile_altered()$$),
+                 ('modelpack_functions', 'keeps the owner of a profile table from changing functions that others call',
+                  $$ddl_command_end when tag in ('ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE FUNCTION', 'CREATE PROCEDURE') execute function modelpack.keep_functions()$$),
+                 ('modelpack_owners', 'keeps the functions of a profile with the owner of its table, who has to see all rows',
+                  $$ddl_command_end when tag in ('ALTER TABLE') execute function modelpack.keep_owners()$$)) as w (name, purpose, made)
     left join pg_event_trigger as t on t.evtname = w.name
    where t.oid is null or t.evtenabled not in ('O', 'A')
    order by 2;
@@ -48,7 +52,15 @@ begin
            format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name)
       from modelpack.made as m
       left join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
-     where m.profile_id = p.profile_id and m.kind = 'function' and md5(f.prosrc) is distinct from m.definition
+     where m.profile_id = p.profile_id and m.kind in ('function', 'seam') and md5(f.prosrc) is distinct from m.definition
+     order by m.object;
+    return query
+    select 'fail', format('function of %s', p.name), format('%s belongs to %s', m.object, f.proowner::regrole), format('it is %s''s', w.role),
+           format('select modelpack.run_as(%L);', p.relation::text)
+      from modelpack.made as m
+      join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
+     cross join lateral (select case m.kind when 'seam' then 'modelpack_owner'::regrole else modelpack.runs_as(p.relation) end as role) as w
+     where m.profile_id = p.profile_id and m.kind in ('function', 'seam') and f.proowner <> w.role
      order by m.object;
     if not exists (select from modelpack.made as m where m.profile_id = p.profile_id) then
       return query select 'fail', format('trigger of %s', p.name), 'nothing is recorded', 'triggers and functions as they were made',

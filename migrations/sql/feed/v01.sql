@@ -1,12 +1,14 @@
 create or replace function modelpack.feed(
-  profile integer, score text, version integer, out numbers text, out texts text, out columns text[], out may_fail boolean
+  profile integer, score text, version integer,
+  out numbers text, out texts text, out columns text[], out may_fail boolean, out takes_numbers boolean, out takes_texts boolean
 )
 language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- How a version's inputs are packed from a profile row: SQL over $row$ and $moment$.
+-- How a version's inputs are packed from a profile row: SQL over p and "the moment".
 declare
   v_relation regclass;
+  v_stem text;
   v_maintained text[];
   v_score modelpack.score;
   v_version modelpack.version;
@@ -23,7 +25,7 @@ declare
 begin
   columns := '{}';
   may_fail := false;
-  select p.relation, p.maintained into v_relation, v_maintained from modelpack.profile as p where p.profile_id = feed.profile;
+  select p.relation, p.stem, p.maintained into v_relation, v_stem, v_maintained from modelpack.profile as p where p.profile_id = feed.profile;
   select * into v_score from modelpack.score as s where s.profile_id = feed.profile and s.score = feed.score;
   select * into v_version from modelpack.version as v where v.model = v_score.model and v.version = feed.version;
   for v_input in
@@ -35,13 +37,13 @@ begin
     v_generated := false;
     if v_score.inputs ? v_input.name then
       v_sql := format('(%s)', v_score.inputs -> v_input.name ->> 'sql');
-      execute format('select pg_typeof(e.value) from (values (true)) as t left join (select %s as value from %s as p where false) as e on true',
-                     replace(replace(v_sql, '$row$', 'p'), '$moment$', 'now()'), v_relation)
-         into v_type;  -- without a row: nothing is computed
+      -- whoever owns the table plans it
+      execute format('select t.type from modelpack.%I() as t where t.score = $1 and t.input = $2', v_stem || '_types')
+         into v_type using feed.score, v_input.name;
       may_fail := may_fail or (v_score.inputs -> v_input.name -> 'may_fail')::boolean;
       columns := columns || array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
     else
-      v_sql := format('$row$.%I', v_input.name);
+      v_sql := format('p.%I', v_input.name);
       select a.atttypid, a.attgenerated <> ''
         into v_type, v_generated
         from pg_attribute as a
@@ -59,7 +61,8 @@ begin
       v_cast := case when v_input.type = 'text' and (v_pack.kind = 'number' or v_type = 'uuid'::regtype) then 'text'
                      when v_input.type = 'number' and v_pack.kind = 'text' then 'double precision' end;
       if v_cast is not null then
-        v_ways := v_ways || format('"%s": expression("%s::%s")', v_input.name, replace(v_sql, '$row$.', ''), v_cast);
+        v_ways := v_ways || format('"%s": expression("%s::%s")', v_input.name,
+          case when v_score.inputs ? v_input.name then '(…)' else format('%I', v_input.name) end, v_cast);
       end if;
     elsif v_pack.kind = 'text' then
       v_texts := v_texts || v_pack.packed;
@@ -82,8 +85,10 @@ begin
                               'A text is 1, 2.50 or true there, where str() of pandas may say 1.0, 2.5 or True, and leading zeros are only in texts. '
                               'Or publish a version that takes what the profile has.', feed.score, array_to_string(v_ways, ', ')) end;
   end if;
-  numbers := case when cardinality(v_numbers) = 0 then $$'{}'::double precision[]$$ else E'array[\n  ' || array_to_string(v_numbers, E',\n  ') || ']' end;
-  texts := case when cardinality(v_texts) = 0 then 'null::text[]' else E'array[\n  ' || array_to_string(v_texts, E',\n  ') || ']' end;
+  takes_numbers := cardinality(v_numbers) > 0;
+  takes_texts := cardinality(v_texts) > 0;
+  numbers := case when takes_numbers then E'array[\n         ' || array_to_string(v_numbers, E',\n         ') || ']' else $$'{}'::double precision[]$$ end;
+  texts := case when takes_texts then E'array[\n         ' || array_to_string(v_texts, E',\n         ') || ']' else 'null::text[]' end;
 end
 $modelpack$;
 comment on function modelpack.feed(integer, text, integer) is

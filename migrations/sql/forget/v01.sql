@@ -21,6 +21,7 @@ begin
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
   delete from modelpack.ignored as i where i.profile = v_profile.name;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;
+  perform modelpack.revoke_access();
 end
 $modelpack$;
 comment on function modelpack.forget(text) is

@@ -1,17 +1,29 @@
-create or replace function modelpack.grant_access(relation text, is_profile boolean) returns void
-language plpgsql security invoker
+create or replace function modelpack.grant_access(relation text, runner regrole default null) returns void
+language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- What the triggers need, as the role modelpack_owner: to read events, and to read and write profiles.
+-- What is granted is noted, so that detaching takes back just that.
 declare
-  v_schema text;
+  v_right record;
 begin
-  select n.nspname into v_schema
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = relation::regclass;
-  execute format('grant usage on schema %I to modelpack_owner', v_schema);
-  execute format('grant %s on %s to modelpack_owner',
-                 case when is_profile then 'select, insert, update' else 'select' end, relation::regclass);
+  for v_right in
+    select r.* from modelpack.needed_rights(grant_access.runner) as r
+      join modelpack.profile as p using (profile_id)
+     where p.relation = grant_access.relation::regclass and not r.granted
+  loop
+    if v_right.relation is not null then
+      execute format('grant %s on %s to %s', v_right.privilege, v_right.relation, v_right.role);
+    elsif v_right.schema <> 'modelpack'::regnamespace then
+      execute format('grant %s on schema %s to %s', v_right.privilege, v_right.schema, v_right.role);
+    else
+      -- by the same role whoever applies, who can then take it back
+      perform modelpack.as_owner(format('grant %s on %s to %s', v_right.privilege,
+                                        coalesce('schema ' || v_right.schema::text, 'function ' || v_right.routine::text), v_right.role));
+    end if;
+    insert into modelpack.lent (role, relation, schema, routine, privilege)
+    values (v_right.role, v_right.relation, v_right.schema, v_right.routine, v_right.privilege);
+  end loop;
 end
 $modelpack$;
-comment on function modelpack.grant_access(text, boolean) is
-  'Grants modelpack_owner what the triggers need on an event or profile table. Row security does not apply to that role.';
+comment on function modelpack.grant_access(text, regrole) is
+  'Grants the role that a profile''s functions run as (see modelpack.runs_as) what it lacks on its tables. Row security has to show it every row.';

@@ -11,7 +11,7 @@ declare
   -- a statement that began before a partition's end may bring its rows after it
   v_closed constant timestamptz := now() - interval '1 hour';
   v_index constant text := 'create index %I on modelpack.%I (entity_key, prediction_id)';
-  v_range constant integer := (select coalesce(substring(c.reloptions::text from 'pages_per_range=(\d+)'), '128')
+  v_range constant integer := (select coalesce(substring(c.reloptions::text from 'pages_per_range=([0-9]+)'), '128')
                                  from pg_class as c where c.oid = to_regclass('modelpack.prediction_entity_idx'));
   v_settings constant text := (select array_to_string(c.reloptions, ', ') from pg_class as c where c.oid = 'modelpack.prediction_default'::regclass);
   v_part record;

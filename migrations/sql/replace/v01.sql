@@ -1,6 +1,6 @@
 create or replace function modelpack.replace(
-  relation text, old_declaration jsonb, declaration jsonb, dropped_columns text[], entity_key text, maintained text[],
-  wanted_columns text[], score_function text, rescore_function text, rebuild_function text, log_function text, scores jsonb
+  relation text, old_declaration jsonb, declaration jsonb, dropped_columns text[], maintained text[],
+  wanted_columns text[], scores jsonb
 ) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
@@ -31,9 +31,7 @@ begin
     end if;
   end loop;
   update modelpack.profile as p
-     set declaration = replace.declaration, meanings = '[]', entity_key = replace.entity_key, maintained = replace.maintained,
-         score_function = replace.score_function, rescore_function = replace.rescore_function, rebuild_function = replace.rebuild_function,
-         log_function = replace.log_function,
+     set declaration = replace.declaration, meanings = '[]', maintained = replace.maintained,
          applied_at = now(), applied_by = current_user,
          added_columns = array(select c from unnest(v_profile.added_columns) as c where c <> all (replace.dropped_columns))
                          || array(select w.name
@@ -43,10 +41,10 @@ begin
                                    order by w.place)
    where p.profile_id = v_profile.profile_id;
   delete from modelpack.score as s where s.profile_id = v_profile.profile_id;
-  insert into modelpack.score (profile_id, score, position, model, inputs, on_error)
-  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale')
+  insert into modelpack.score (profile_id, score, position, stem, model, inputs, on_error)
+  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'stem', s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale')
     from jsonb_array_elements(replace.scores) with ordinality as s;
 end
 $modelpack$;
-comment on function modelpack.replace(text, jsonb, jsonb, text[], text, text[], text[], text, text, text, text, jsonb) is
+comment on function modelpack.replace(text, jsonb, jsonb, text[], text[], text[], jsonb) is
   'Records a changed declaration and drops what only the old one had; a step of the script that op.replace_scoring and `modelpack apply` run.';

@@ -5,6 +5,7 @@ language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set quote_all_identifiers = off
+set standard_conforming_strings = on
 set extra_float_digits = 1
 as $modelpack$
 -- The server resolves the expression as the session would, and writes it down with every name of another schema than
@@ -16,13 +17,17 @@ declare
   v_style text;
   v_written text;
   v_again boolean := true;
+  v_role constant text := current_setting('role');
+  -- planning evaluates what is constant in an expression: as the owner of the table, who may be anybody
+  v_owner constant name := (select r.rolname from pg_class as c join pg_roles as r on r.oid = c.relowner
+                             where c.oid = resolve.relation::regclass and not r.rolsuper);
 begin
   perform set_config('search_path', path, true);
   execute pg_catalog.format('create temporary table pg_temp.%I (like %s%s)', alias, relation, more_columns);
   v_meant := modelpack.view_meaning(pg_catalog.format('select (%s) as modelpack_result %s', expression, v_query));
   execute pg_catalog.format('create temporary view pg_temp.modelpack_written as select (%s) as modelpack_result %s', expression, v_query);
   perform set_config('search_path', 'pg_catalog, pg_temp', true), set_config('datestyle', 'ISO, YMD', true), set_config('intervalstyle', 'postgres', true);
-  v_written := substring(pg_get_viewdef('pg_temp.modelpack_written'::regclass) from '^\s*SELECT\s+(.*)\s+AS modelpack_result\s+FROM ');
+  v_written := substring(pg_get_viewdef('pg_temp.modelpack_written'::regclass) from '^[[:space:]]*SELECT[[:space:]]+(.*)[[:space:]]+AS modelpack_result[[:space:]]+FROM ');
   drop view pg_temp.modelpack_written;
   begin  -- a date such as 02/01/2024 is another in another session
     foreach v_style in array array['ISO, MDY', 'ISO, DMY', 'ISO, YMD'] loop
@@ -44,14 +49,19 @@ begin
       raise exception using
         errcode = 'feature_not_supported',
         message = 'it compares, without naming an operator, values of a type that lives outside pg_catalog',
-        detail = format('To the triggers it would mean: %s', regexp_replace(v_written, '\s+', ' ', 'g')),
+        detail = format('To the triggers it would mean: %s', regexp_replace(v_written, '[[:space:]]+', ' ', 'g')),
         hint = 'Name the operator: write a = b instead of CASE a WHEN b, a IS DISTINCT FROM b or NULLIF(a, b), and compare the columns of rows one by one.';
     end if;
+  end if;
+  if v_owner is not null then
+    execute format('alter table pg_temp.%I owner to %I', alias, v_owner);
+    perform set_config('role', v_owner, true);
   end if;
   execute format(case when condition then 'alter table pg_temp.%I add column modelpack_result boolean generated always as (%s) stored'
                       else 'alter table pg_temp.%I add column modelpack_result boolean generated always as ((%s) is null) stored' end,
                  alias, coalesce(v_written, expression));
   execute format('drop table pg_temp.%I', alias);
+  perform set_config('role', v_role, true);
   return v_written;
 end
 $modelpack$;

@@ -6,11 +6,12 @@ as $modelpack$
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(seal.relation::regclass);
 begin
-  delete from modelpack.made as m where m.profile_id = v_profile.profile_id;
+  delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind <> 'seam';
   insert into modelpack.made (profile_id, kind, object, relation, definition)
   select v_profile.profile_id, 'function', f.proname, null, md5(f.prosrc)
     from pg_proc as f
    where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+     and not exists (select from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam' and m.object = f.proname)
   union all
   select v_profile.profile_id, 'event', modelpack.qualified(e.value ->> 'table'), modelpack.qualified(e.value ->> 'table')::regclass, ''
     from jsonb_array_elements(v_profile.declaration -> 'events') as e

@@ -17,6 +17,8 @@ begin
       join modelpack.profile as p on p.profile_id = s.profile_id
       join modelpack.version as v on v.model = s.model and v.version = unseen.version
      where s.model = unseen.model
+       -- expressions of a table's owner are not evaluated as modelpack_owner
+       and modelpack.runs_as(p.relation) = 'modelpack_owner'::regrole
      order by p.name, s.position
   loop
     -- however large the table is, about a thousand of its blocks are read
@@ -34,7 +36,7 @@ begin
         execute format('select count(*), count(*) filter (where x.text collate "C" <> all ($1)) '
                        'from (select (%s)[$2] as text from %s as p tablesample system (%s), (values (now())) as m ("the moment")) as x '
                        'where x.text is not null',
-                       replace(replace(v_feed.texts, '$row$', 'p'), '$moment$', 'm."the moment"'), v_score.relation, v_percent)
+                       v_feed.texts, v_score.relation, v_percent)
            into rows, unseen using v_input.categories, v_input.place::integer;
       exception when data_exception or insufficient_privilege then  -- an input that cannot be computed for some row, a table that is not ours to read
         rows := 0;

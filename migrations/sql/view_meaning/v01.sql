@@ -10,7 +10,7 @@ begin
     into v_found
     from pg_catalog.pg_rewrite as r
    cross join pg_catalog.regexp_matches(r.ev_action::pg_catalog.text,
-           ':((?:opno|opnos|funcid|aggfnoid|inputcollid|inputcollids|consttype|constvalue|resulttype|minmaxtype|element_typeid|vartype) (?:\([^)]*\)|[^:)}]*))',
+           ':((?:opno|opnos|funcid|aggfnoid|inputcollid|inputcollids|consttype|constvalue|resulttype|minmaxtype|element_typeid|vartype) (?:[(][^)]*[)]|[^:)}]*))',
            'g') with ordinality as m (found, place)
    where r.ev_class operator(pg_catalog.=) 'pg_temp.modelpack_meaning'::pg_catalog.regclass;
   drop view pg_temp.modelpack_meaning;

@@ -1,0 +1,30 @@
+create or replace function modelpack.put_function(
+  profile modelpack.profile, name text, arguments text, returns text, how text, body text, purpose text
+) returns void
+language plpgsql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- Makes or replaces a function that stands between a declaration and the live version. Sessions plan again what they have
+-- planned with it, so one that stays as it is is left alone.
+declare
+  v_function constant text := format('modelpack.%I(%s)', put_function.name, put_function.arguments);
+  v_signature constant text := format('modelpack.%I(%s)', put_function.name,
+    (select coalesce(string_agg(regexp_replace(a.one, '^("[^"]*"|[^ ]+) ', ''), ', ' order by a.place), '')
+       from regexp_split_to_table(put_function.arguments, ', ') with ordinality as a (one, place)));
+  v_there constant pg_proc := (select f from pg_proc as f where f.oid = to_regprocedure(v_signature));
+begin
+  if v_there.prosrc is distinct from put_function.body then
+    execute format('create or replace function %s returns %s language %s as %s', v_function, put_function.returns, put_function.how,
+                   modelpack.dollar(put_function.body));
+  end if;
+  if v_there.oid is null then
+    execute format('revoke all on function %s from public', v_signature);
+    execute format('grant execute on function %s to %s', v_signature, modelpack.runs_as(put_function.profile.relation));
+    execute format('comment on function %s is %L', v_signature, format('%s [%s]', put_function.purpose, put_function.profile.stem));
+  end if;
+  insert into modelpack.made (profile_id, kind, object, definition)
+  values (put_function.profile.profile_id, 'seam', put_function.name, md5(put_function.body));
+end
+$modelpack$;
+comment on function modelpack.put_function(modelpack.profile, text, text, text, text, text, text) is
+  'Makes or replaces a function that names the live version; a step of modelpack.bind.';

@@ -1,0 +1,73 @@
+create or replace function modelpack.run_as(relation text, runner regrole default null) returns void
+language plpgsql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- Whoever applies a declaration is a member of both roles, or a superuser. A new owner of functions needs CREATE on their
+-- schema, for this moment alone.
+declare
+  v_profile constant modelpack.profile := modelpack.find_profile(run_as.relation::regclass);
+  v_runner constant regrole := coalesce(run_as.runner, modelpack.runs_as(v_profile.relation));
+  v_lacks constant boolean := not has_schema_privilege(v_runner, 'modelpack', 'create');
+  -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
+  v_pinned constant boolean := exists (
+    select from pg_attribute as a join pg_type as t on t.oid = a.atttypid
+     where a.attrelid = v_profile.relation and v_profile.declaration -> 'key' ? a.attname
+       and (t.typcategory in ('D', 'T') or 'bytea'::regtype in (t.oid, t.typbasetype)));
+  v_function record;
+  v_trigger record;
+begin
+  if v_lacks then
+    execute format('grant create on schema modelpack to %s', v_runner);
+  end if;
+  for v_function in
+    select f.oid::regprocedure as name, f.proowner, f.prosecdef, f.prorettype = 'trigger'::regtype as fires
+      from pg_proc as f
+     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+       and not exists (select from modelpack.made as m
+                        where m.profile_id = v_profile.profile_id and m.kind = 'seam' and m.object = f.proname)
+  loop
+    if v_function.proowner <> v_runner then
+      execute format('alter function %s owner to %s', v_function.name, v_runner);
+    end if;
+    if not v_function.fires then
+      execute format('grant execute on function %s to modelpack_owner', v_function.name);
+    end if;
+    if v_pinned and v_function.prosecdef then
+      execute format('alter function %s set datestyle = ''ISO, MDY''', v_function.name);
+      execute format('alter function %s set intervalstyle = postgres', v_function.name);
+      execute format('alter function %s set bytea_output = hex', v_function.name);
+    end if;
+  end loop;
+  if v_lacks then
+    execute format('revoke create on schema modelpack from %s', v_runner);
+  end if;
+  for v_function in
+    select f.oid::regprocedure as name, f.proowner, a.grantee
+      from modelpack.made as m
+      join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
+      left join lateral (select x.grantee from aclexplode(f.proacl) as x where x.grantee not in (f.proowner, v_runner)) as a on true
+     where m.profile_id = v_profile.profile_id and m.kind = 'seam'
+  loop
+    if v_function.proowner <> 'modelpack_owner'::regrole then
+      execute format('alter function %s owner to modelpack_owner', v_function.name);
+    end if;
+    if v_function.grantee is not null then
+      execute format('revoke all on function %s from %s', v_function.name,
+                     case when v_function.grantee = 0 then 'public' else v_function.grantee::regrole::text end);
+    end if;
+  end loop;
+  perform modelpack.grant_access(run_as.relation, v_runner);
+  -- the guard is told who writes by right
+  for v_trigger in
+    select t.tgname, f.proname
+      from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+     where t.tgrelid = v_profile.relation and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_profile.stem || '_guard'
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_profile.relation);
+    execute format('create trigger %I before update on %s for each row execute function modelpack.%I(%L)',
+                   v_trigger.tgname, v_profile.relation, v_trigger.proname, pg_get_userbyid(v_runner));
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.run_as(text, regrole) is
+  'Gives the functions of a profile to the role that they run as (see modelpack.runs_as), with what it needs. Attaching does it; before the table gets another owner, name him: select modelpack.run_as(''customer'', ''him''); alter table customer owner to him.';
