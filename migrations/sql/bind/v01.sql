@@ -16,7 +16,9 @@ declare
   v_batched boolean := true;
   v_fields constant text := 'scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs';
   v_row constant text := 'p anyelement, "the moment" timestamptz, version integer';
-  v_runs constant text := 'plpgsql volatile security definer set search_path = pg_catalog, pg_temp';
+  v_runs constant text := $runs$plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+$runs$;
 begin
   select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation for update;
   delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam';
