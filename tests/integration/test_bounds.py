@@ -46,12 +46,34 @@ LONG_TEXTS = [
     f"select modelpack.set_tag('churn', 1, 'a', repeat('t', {LONG}))",
     f"select modelpack.set_tag('churn', 1, repeat('t', {LONG}), 'a')",
     f"select modelpack.set_metric('churn', 1, repeat('t', {LONG}), 1)",
+    f"select modelpack.predict(repeat('m', {LONG}), '{{}}')",
+    f"select modelpack.promote(repeat('m', {LONG}), 1)",
+    f"select modelpack.verify_version(repeat('m', {LONG}), 1)",
+    f"select modelpack.disable(repeat('m', {LONG}))",
+    f"select modelpack.set_alias('churn', repeat('m', {LONG}), 1)",
+    f"select modelpack.drop_alias('churn', repeat('m', {LONG}))",
+    *(
+        f"select modelpack.{call}"
+        for call in (
+            f"disable('churn', repeat('r', {LONG}))",
+            f"promote('churn', 3, repeat('r', {LONG}))",
+            f"rollback('churn', repeat('r', {LONG}))",
+            f"set_alias('churn', 'next', 3, repeat('r', {LONG}))",
+            f"retire('churn', 3, repeat('r', {LONG}))",
+            "disable('churn', E'\\x1b[2J')",
+            "promote('churn', 3, E'\\x1b[2J')",
+            "promote('churn', 3, E'\\r')",
+        )
+    ),
 ]
 
 
 @pytest.mark.parametrize("query", LONG_TEXTS, ids=range(len(LONG_TEXTS)))
 def test_an_error_repeats_little_of_what_was_given(psql: Session, query: str) -> None:
+    publish(psql, "churn", ["a"], [0.5])
     publish(psql, "churn", ["a"], [1.0])
+    psql.execute("select modelpack.promote('churn', 1)")
+    publish(psql, "churn", ["a"], [1.5], promote=False)
     started = time.monotonic()
     with pytest.raises(psycopg.Error) as refusal:
         psql.execute(query)

@@ -114,7 +114,7 @@ def test_golden_rows_that_the_server_does_not_confirm_store_nothing(registry: Re
     package = packaged()
     wrong = replace(package, golden=Golden(package.golden.rows[:1], (0.123,)))
     with pytest.raises(
-        RegistryError, match=r"golden row 1 gives 0\.\d+ on this server, expected 0\.123\. onnxruntime: "
+        RegistryError, match=r"golden row 1 gives 0\.\d+ on this server, expected 0\.123; onnxruntime: "
     ):
         registry.publish_package(wrong, name="churn", promote=True)
     assert registry.versions() == []

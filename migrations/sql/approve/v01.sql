@@ -8,6 +8,7 @@ declare
   v_version_id constant integer := modelpack.find_version(approve.model, approve.version);
   v_published record;
 begin
+  perform modelpack.check_text('the reason', approve.reason);
   perform modelpack.check_live(approve.model, approve.version);
   select v.created_by, v.created_login into v_published from modelpack.version as v where v.version_id = v_version_id;
   -- neither the role nor who logged in: SET ROLE makes no second pair of eyes

@@ -7,7 +7,7 @@ begin
   if not exists (select from modelpack.model as m where m.model = check_grant.model) then
     raise exception using
       errcode = 'undefined_object',
-      message = format('there is no model %s', check_grant.model),
+      message = format('there is no model %s', modelpack.shown(check_grant.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none')),
       hint = 'Publish a version first: modelpack publish MODEL --name …';
   end if;

@@ -8,6 +8,7 @@ as $modelpack$
 declare
   v_caller constant name := modelpack.caller(me, 'disable');
 begin
+  perform modelpack.check_text('the reason', disable.reason);
   if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
     perform modelpack.check_grant(v_caller, disable.model, 'disable');
   end if;
@@ -17,7 +18,7 @@ begin
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('there is no model %s', disable.model),
+      message = format('there is no model %s', modelpack.shown(disable.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
   end if;
   perform modelpack.bind_model(disable.model);

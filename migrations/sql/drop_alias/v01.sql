@@ -7,6 +7,7 @@ declare
   v_caller constant name := modelpack.caller(me, 'drop_alias');
   v_previous integer;
 begin
+  perform modelpack.check_text('the reason', drop_alias.reason);
   perform modelpack.check_grant(v_caller, drop_alias.model, 'drop an alias of');
   perform modelpack.take_turn(drop_alias.model);
   if drop_alias.alias = 'champion' then
@@ -20,7 +21,7 @@ begin
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('the model %s has no alias %s', drop_alias.model, drop_alias.alias),
+      message = format('the model %s has no alias %s', drop_alias.model, modelpack.shown(drop_alias.alias, 63)),
       detail = format('It has: %s.', coalesce((select string_agg(a.alias, ', ' order by a.alias) from modelpack.alias as a
                                                 where a.model = drop_alias.model), 'none'));
   end if;

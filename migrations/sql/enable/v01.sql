@@ -13,7 +13,7 @@ begin
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('there is no model %s', enable.model),
+      message = format('there is no model %s', modelpack.shown(enable.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
   end if;
   perform modelpack.bind_model(enable.model);

@@ -11,7 +11,7 @@ begin
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('the model %s has no version %s', find_version.model, find_version.version),
+      message = format('the model %s has no version %s', modelpack.shown(find_version.model, 63), find_version.version),
       detail = format('It has: %s.', coalesce((select string_agg(v.version::text, ', ' order by v.version)
                                                  from modelpack.version as v where v.model = find_version.model), 'no versions')),
       hint = 'select model, version, aliases from modelpack.versions lists what there is.';

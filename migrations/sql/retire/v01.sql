@@ -7,6 +7,7 @@ declare
   v_caller constant name := modelpack.caller(me, 'retire');
   v_aliases text;
 begin
+  perform modelpack.check_text('the reason', retire.reason);
   perform modelpack.check_grant(v_caller, retire.model, 'retire a version of');
   perform modelpack.take_turn(retire.model);
   perform modelpack.check_live(retire.model, retire.version);

@@ -7,6 +7,13 @@ declare
   v_caller constant name := modelpack.caller(me, 'set_alias');
   v_previous integer;
 begin
+  if set_alias.alias !~ '^[a-z][a-z0-9_-]{0,40}$' then
+    raise exception using
+      errcode = 'invalid_name',
+      message = format('"%s" is no name that can stand for a version', modelpack.shown(set_alias.alias, 63)),
+      detail = 'Expected: a small letter, then at most 40 small letters, digits, _ or -.';
+  end if;
+  perform modelpack.check_text('the reason', set_alias.reason);
   if set_alias.alias = 'champion' then
     perform modelpack.promote(me, set_alias.model, set_alias.version, set_alias.reason);
     return;

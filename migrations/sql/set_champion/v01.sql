@@ -7,6 +7,7 @@ declare
   v_version_id integer;
   v_previous integer;
 begin
+  perform modelpack.check_text('the reason', set_champion.reason);
   v_version_id := modelpack.find_version(set_champion.model, set_champion.version);
   perform modelpack.prove(v_version_id, set_champion.caller);
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';

@@ -7,6 +7,7 @@ declare
   v_caller constant name := modelpack.caller(me, 'withdraw_approval');
   v_version_id constant integer := modelpack.find_version(withdraw_approval.model, withdraw_approval.version);
 begin
+  perform modelpack.check_text('the reason', withdraw_approval.reason);
   perform modelpack.take_turn(withdraw_approval.model);  -- not while it is promoted
   delete from modelpack.approval as a where a.version_id = v_version_id;
   if not found then
