@@ -699,31 +699,26 @@ def sure(operator: str, reads: list[str], a: dict[str, Any]) -> list[Part] | Non
 
 seen: dict[str, int] = {}
 for place in nodes:
-    domain, operator, reads, writes, attributes = node(*place)
+    domain, operator, came, writes, attributes = node(*place)
     if domain not in opsets:
         broken(f"it names no operator set for {operator}")
-    for name in reads:
+    for name in came:
         if name and name not in made:
             broken(f"the operator {operator} takes {shown(name)}, which no operator before it gives")
     for name in writes:
         if name and name in made:
             broken(f"two operators give {shown(name)}")
     sizes_are_data = domain == "" and (
-        any(sizing.get(operator, 0) >> n & 1 and name in data for n, name in enumerate(reads))
+        any(sizing.get(operator, 0) >> n & 1 and name in data for n, name in enumerate(came))
         or operator in choosing
-        or (operator in cutting and any(name in data for name in reads[1:]))
+        or (operator in cutting and any(name in data for name in came[1:]))
     )
-    if sizes_are_data or (operator not in of_words and any(name in loose for name in reads)):
+    if sizes_are_data or (operator not in of_words and any(name in loose for name in came)):
         refuse(
             f"the operator {operator} makes a result whose size depends on the inputs' values",
             "sizes that depend on constants and the number of rows alone",
         )
-    if (
-        operator == "Dropout"
-        and len(reads) > 2
-        and reads[2]
-        and fixed.get(reads[2], ([], None))[1] != [0]
-    ):
+    if operator == "Dropout" and len(came) > 2 and came[2] and fixed.get(came[2], ([], None))[1] != [0]:
         refuse("it has the operator Dropout in training mode, which scores by chance", "inference alone")
     if operator == "BatchNormalization" and (attributes.get("training_mode") or len(writes) > 1):
         refuse(
@@ -731,20 +726,18 @@ for place in nodes:
             "inference alone",
         )
     made.update(w for w in writes if w)
-    tied = any(name in data for name in reads)
-    if operator == "Tokenizer" or (
-        operator != "TfIdfVectorizer" and any(name in loose for name in reads)
-    ):
+    tied = any(name in data for name in came)
+    if operator == "Tokenizer" or (operator != "TfIdfVectorizer" and any(name in loose for name in came)):
         loose.update(w for w in writes if w)
     if operator in ("Shape", "Size"):
-        tied = reads[0] in loose if reads else False
+        tied = came[0] in loose if came else False
     if tied:
         data.update(w for w in writes if w)
     if operator == "Constant" and writes:
-        held = attributes.get("value")
-        fixed[writes[0]] = held if isinstance(held, tuple) else ([None], None)
-    elif any(name in rows for name in reads):
-        rows.update(zip(writes, sure(operator, reads, attributes) or [], strict=False))
+        literal = attributes.get("value")
+        fixed[writes[0]] = literal if isinstance(literal, tuple) else ([None], None)
+    elif any(name in rows for name in came):
+        rows.update(zip(writes, sure(operator, came, attributes) or [], strict=False))
     called = f"{domain}.{operator}" if domain else operator
     seen[called] = seen.get(called, 0) + 1
 if "score" not in made - constants:
