@@ -201,7 +201,7 @@ def load(plpy: typing.Any, SD: dict[str, typing.Any], GD: dict[str, typing.Any],
                     if isinstance(given, str):
                         GD["modelpack_failure"] = given
                         return None
-                    texts = given
+                    texts = given  # type: ignore[assignment]  # a list of fewer types
                 watch[0] += 1  # a call of its own for the watchdog
                 watch[1] = armed
                 score = call(texts)

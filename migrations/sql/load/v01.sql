@@ -234,7 +234,7 @@ def runner(session: Any, numpy: Any, onnxruntime: Any, found: dict[str, Any]) ->
                 if isinstance(given, str):
                     GD["modelpack_failure"] = given
                     return None
-                texts = given
+                texts = given  # type: ignore[assignment]  # a list of fewer types
             watch[0] += 1  # a call of its own for the watchdog
             watch[1] = armed
             score = call(texts)
