@@ -84,10 +84,11 @@ class ReplaceScoring(MigrateOperation):
 
 @Operations.implementation_for(ReplaceScoring)
 def _replace(operations: Operations, operation: ReplaceScoring) -> None:
-    meanings = None
+    statements = replace_script(operation.old, operation.new)  # says first what cannot be replaced at all
     if not operations.migration_context.as_sql:
         meanings = check(operations.get_bind(), operation.new).meanings
-    _run(operations, replace_script(operation.old, operation.new, meanings))
+        statements = replace_script(operation.old, operation.new, meanings)
+    _run(operations, statements)
 
 
 @Operations.implementation_for(CreateScoring)

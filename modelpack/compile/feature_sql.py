@@ -204,12 +204,13 @@ _FURTHER = {"asc": "least", "desc": "greatest"}
 def _held(name: str, value: str, conditions: list[str]) -> str:
     """Whether one of the events has the value that the profile row holds, byte for byte.
 
-    Where one of the two columns got another type since, equality is all that there is.
+    Where one of the two columns got another type since, equality is all that there is; where no event is of the time that
+    the row holds beside the value, that time is what is wrong.
     """
     stored = f"p.{ident(name)}"
     same = " operator(pg_catalog.*=) ".join(one_type(value, stored))
     found = f"bool_or({same} or pg_typeof({value}) <> pg_typeof({stored})){_filter(conditions)}"
-    return f"{stored} is null or coalesce({found}, false)"
+    return f"{stored} is null or ({found}) is not false"
 
 
 def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
