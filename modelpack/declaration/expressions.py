@@ -93,7 +93,7 @@ class Expression:
                     f"{what} is {self.text!r}: {name.lower()}() does not depend on the row alone, so a stored "
                     "feature could not stay exact; use a window or age() for what moves with time"
                 )
-            if isinstance(node, exp.Column) and not isinstance(node.parent, exp.Collate):
+            if isinstance(node, exp.Column) and not _is_collation(node):
                 self._column(node, what)
 
     def _column(self, node: exp.Column, what: str) -> None:
@@ -123,6 +123,11 @@ _TOKEN = re.compile(
     r"""(?P<other>"(?:[^"]|"")*"|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|(?<![\w$])\$(?P<tag>[^\W\d]?\w*)\$.*?\$(?P=tag)\$)|(?P<plain>'(?:[^']|'')*')""",
     re.DOTALL,
 )
+
+
+def _is_collation(node: exp.Column) -> bool:
+    """Whether a name is what stands behind COLLATE; what stands before it may be a column."""
+    return isinstance(node.parent, exp.Collate) and node.arg_key == "expression"
 
 
 def steady(sql: str) -> str:
