@@ -125,7 +125,9 @@ def doctor(session: Session) -> None:
     """Examine the installation: what was found, what is expected, what mends it. Exit code 1 when something fails."""
     with in_words(), session.working("examining"), session.autocommit() as connection:
         found = connection.execute(text("select * from modelpack.doctor()")).all()
-        checks = [dict(row._mapping) for row in found] + _compiled(connection)
+        checks = [dict(row._mapping) for row in found]
+    with in_words(), session.transaction() as connection:  # a declaration is read with savepoints
+        checks += _compiled(connection)
     for check in checks:
         session.say(hanging(check["status"], f"{check['check']}: {check['found']}", 6))
         if check["status"] != "ok":
@@ -164,7 +166,20 @@ def _compiled(connection: Connection) -> list[dict[str, str]]:
                 }
             )
             continue
-        if changed := outdated(connection, read):
+        try:
+            changed = outdated(connection, read)
+        except DeclarationError as error:
+            checks.append(
+                {
+                    "status": "fail",
+                    "check": f"declaration of {name}",
+                    "found": str(error),
+                    "expected": "a declaration that fits its tables",
+                    "mend": f"change the tables or the declaration, then modelpack apply DECLARATION ({name})",
+                }
+            )
+            continue
+        if changed:
             checks.append(
                 {
                     "status": "warn",
