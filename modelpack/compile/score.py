@@ -27,6 +27,7 @@ from modelpack.compile.sql import (
     table_slug,
     turn,
 )
+from modelpack.compile.upkeep import differs
 from modelpack.declaration.inputs import MOMENT
 from modelpack.declaration.profile import Score
 
@@ -122,14 +123,29 @@ def _scored_already(plan: Plan) -> str:
 
 def _another_key(plan: Plan, moved: str) -> str:
     """What comes first where an UPDATE gives a row another key: it is another customer's from then on."""
-    lasting = [f.name for event in plan.events if event.event.on_delete == "keep" for f in event.stored]
+    kept = [event for event in plan.events if event.event.on_delete == "keep" and event.stored]
+    lasting = [f.name for event in kept for f in event.stored]
     lost = f"this UPDATE changes the key of a row of {plan.table}, which would lose {', '.join(lasting)}"
+    rows = [
+        event.aggregate(event.stored, plan.keys("p"), checked=True, moment="p.features_at") for event in kept
+    ]
+    joins = "".join(f"\n cross join lateral (\n   {nest(sql, 3)}\n ) as r{n}" for n, sql in enumerate(rows))
+    gone = " or ".join(
+        differs(f, name, f"p.{ident(name)}", f"r{n}")
+        for n, event in enumerate(kept)
+        for f in event.stored
+        for name in f.recompute
+    )
+    query = f"select\n  from (select old.*) as p{joins}\n where {gone}"
     refuse = (
-        "    raise exception using\n      errcode = 'feature_not_supported',\n"
-        f"      message = {literal(lost)},\n"
-        "      detail = 'With on_delete=\"keep\" older events may be gone, so these cannot be read again for another key.',\n"
-        "      hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, "
-        'and delete the old row; or declare the event with on_delete="subtract".\';\n'
+        f"    if exists (\n         {nest(query, 9)}\n       ) then  -- some of these events are gone\n"
+        "      raise exception using\n        errcode = 'feature_not_supported',\n"
+        f"        message = {literal(lost)},\n"
+        "        detail = 'With on_delete=\"keep\" older events are gone, so these cannot be read again for another key.',\n"
+        "        hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, "
+        'and delete the old row; or declare the event with on_delete="subtract".\';\n    end if;\n'
+        if kept
+        else ""
     )
     leave = (
         f"    if tg_relid <> {literal(plan.table)}::regclass then\n"
@@ -138,7 +154,7 @@ def _another_key(plan: Plan, moved: str) -> str:
         "         into v_moves using new;\n"
         "      if v_moves then\n        return new;\n      end if;\n    end if;\n"
     )
-    return f"  if tg_op = 'UPDATE' and ({moved}) then\n{refuse if lasting else leave}  end if;\n"
+    return f"  if tg_op = 'UPDATE' and ({moved}) then\n{refuse}{leave}  end if;\n"
 
 
 def _anew(plan: Plan) -> str:

@@ -93,7 +93,7 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     return "\n".join(joins)
 
 
-def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
+def differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
     """Whether a column is wrong, where `place` has what the events say.
 
     A sum of floating-point numbers may be off by 1e-9 of its magnitude. Arithmetic gives equal numbers: a sum may be 1.0
@@ -115,12 +115,14 @@ def _differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
 def compared(plan: Plan) -> str:
     """A query that holds stored features against the events: the server says whether their types take it."""
     places = _places(plan)
-    differs = [
-        _differs(f, name, f"p.{ident(name)}", places[name].partition(".")[0])
+    wrong = [
+        differs(f, name, f"p.{ident(name)}", places[name].partition(".")[0])
         for f in plan.features
         for name in f.recompute
     ]
-    return f"select\n  from {plan.table} as p\n {nest(_expected(plan, 'now()'), 1)}\n where {' or '.join(differs)}"
+    return (
+        f"select\n  from {plan.table} as p\n {nest(_expected(plan, 'now()'), 1)}\n where {' or '.join(wrong)}"
+    )
 
 
 def _kept(plan: Plan) -> set[str]:
@@ -232,7 +234,7 @@ def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
                 sets.append(f"{column} = case when x.{AFRESH} then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
-                tests.append(_differs(f, name, f"p.{column}", "x"))
+                tests.append(differs(f, name, f"p.{column}", "x"))
         columns += _checks(f, places)
     if not columns:
         return "begin\n  return 0;\nend\n"
@@ -332,7 +334,7 @@ def _refresh(plan: Plan) -> Function:
         if f.window:
             column = ident(f.name)
             columns += [_places(plan)[f.name], *_checks(f, _places(plan))]
-            tests.append(_differs(f, f.name, f"p.{column}", "x"))
+            tests.append(differs(f, f.name, f"p.{column}", "x"))
     for event in plan.events:
         for f in event.decayed:
             due = event.conditions(
@@ -451,8 +453,8 @@ def _verify(plan: Plan) -> Function:
         for f in event.features:
             for name in f.recompute if f.name not in kept else ():
                 stored, expected = f"p.{ident(name)}", f"r{number}.{ident(name)}"
-                differs = _differs(f, name, stored, f"r{number}")
-                rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {differs})")
+                wrong = differs(f, name, stored, f"r{number}")
+                rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {wrong})")
     body = f"declare\n{_BOUNDS}begin\n"
     if rows:
 
