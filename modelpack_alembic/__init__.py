@@ -6,12 +6,15 @@ The entry point `alembic.plugins` loads this by itself in an environment where m
 `alembic.autogenerate.modelpack`, is covered by Alembic's default `autogenerate_plugins=["alembic.autogenerate.*"]`;
 whoever lists plugins by name adds it.
 
+So are functions and triggers left alone that `alembic_utils` finds in the database and would drop, too.
+
 Where columns that modelpack keeps are mapped in a user's models, to read them, their type, default and comment are not
 compared either: they are the declaration's business.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from alembic.runtime.plugins import Plugin
 
 SCHEMA = "modelpack"
+
+_TRIGGER = re.compile(r"\bexecute\s+(function|procedure)\s+\"?modelpack\"?\.", re.IGNORECASE)
+"""What the definition of a trigger says that runs one of modelpack's functions."""
 
 
 def setup(plugin: Plugin) -> None:
@@ -76,7 +82,10 @@ def prune(upgrade: UpgradeOps, columns: set[tuple[str | None, str, str]], indexe
     from alembic.operations import ops
 
     def ours(operation: Any) -> bool:
-        if getattr(operation, "schema", None) == SCHEMA:
+        entity = getattr(operation, "target", None)  # alembic_utils: a function, trigger, view
+        if SCHEMA in (getattr(operation, "schema", None), getattr(entity, "schema", None)):
+            return True
+        if _TRIGGER.search(str(getattr(entity, "definition", ""))):
             return True
         if isinstance(operation, (ops.DropColumnOp, ops.AlterColumnOp)):
             return (operation.schema, operation.table_name, operation.column_name) in columns

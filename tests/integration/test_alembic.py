@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare, produce_migrations
+from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
-from sqlalchemy import text
+from alembic.operations.ops import MigrateOperation, UpgradeOps
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import MetaData, text
 
 from modelpack import Event, Profile, Registry, apply, count, remove
 from modelpack.install import head, install, installed
@@ -336,3 +341,53 @@ def test_ours_and_theirs_keep_their_own_version_tables(project: Config, database
         assert connection.execute(text("select version_num from public.alembic_version")).scalar() == "1"
         assert installed(connection) == head()
         assert install(connection) == head()
+
+
+class DropEntity(MigrateOperation):
+    """What `alembic_utils` proposes for a function or trigger that the models do not name."""
+
+    def __init__(self, schema: str, signature: str, definition: str) -> None:
+        self.target = SimpleNamespace(schema=schema, signature=signature, definition=definition)
+
+    def reverse(self) -> DropEntity:
+        return self
+
+
+def test_functions_and_triggers_that_modelpack_made_are_not_dropped_by_what_looks_at_them(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_script(database, TABLES)
+    run_script(
+        database,
+        "create function mine() returns trigger language plpgsql as 'begin return new; end';"
+        "create trigger mine before insert on customer for each row execute function mine()",
+    )
+    engine = make_engine(database)
+    with engine.begin() as connection:
+        apply(connection, CUSTOMER)
+    seen = []
+
+    def entities(context: AutogenContext, upgrade: UpgradeOps, _schemas: object) -> None:
+        assert context.connection is not None
+        found = context.connection.execute(
+            text(
+                "select n.nspname, p.proname, pg_get_functiondef(p.oid) from pg_proc as p join pg_namespace as n"
+                " on n.oid = p.pronamespace where n.nspname in ('public', 'modelpack') union all"
+                " select n.nspname, t.tgname, pg_get_triggerdef(t.oid) from pg_trigger as t join pg_class as c"
+                " on c.oid = t.tgrelid join pg_namespace as n on n.oid = c.relnamespace where not t.tgisinternal"
+            )
+        ).all()
+        seen.extend(found)
+        upgrade.ops.extend(DropEntity(*entity) for entity in found)
+
+    # as packages do that know nothing of Alembic's plugins
+    monkeypatch.setattr(compare, "comparators", compare.comparators.branch())
+    compare.comparators.dispatch_for("schema")(entities)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        metadata = MetaData()
+        metadata.reflect(connection)
+        found = produce_migrations(context, metadata).upgrade_ops
+    assert len(seen) > 100
+    assert found is not None
+    assert [op.target.signature for op in found.ops if isinstance(op, DropEntity)] == ["mine", "mine"]
