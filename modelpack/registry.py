@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy.exc import DBAPIError
 
 from modelpack import exchange
 from modelpack.curation import Curation
@@ -275,6 +276,7 @@ class Registry(Curation):
     ) -> Version:
         self._check_name(name)
         with self._transaction() as connection:
+            facts = {**facts, "golden": _fit(connection, facts["golden"])}
             number = connection.execute(
                 text(
                     "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
@@ -398,6 +400,32 @@ class Registry(Curation):
                 f"{name!r} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
                 "at most 41 in all"
             )
+
+
+def _fit(connection: Connection, golden: dict[str, Any]) -> dict[str, Any]:
+    """The golden rows without those that no row of this database can be: their characters are not in its encoding."""
+    if connection.execute(text("select current_setting('server_encoding')")).scalar() == "UTF8":
+        return golden
+    words = {cell for row in golden.get("rows", ()) for cell in row if isinstance(cell, str)}
+    unfit = {word for word in words if not _holds(connection, word)}
+    kept = [n for n, row in enumerate(golden.get("rows", ())) if not unfit.intersection(map(str, row))]
+    return golden | {
+        key: [golden[key][n] for n in kept if n < len(golden[key])]
+        for key in ("rows", "scores")
+        if key in golden
+    }
+
+
+def _holds(connection: Connection, word: str) -> bool:
+    """Whether the database's encoding has all characters of a text."""
+    try:
+        with connection.begin_nested():
+            connection.execute(text("select cast(:word as text)"), {"word": word})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "22P05":  # untranslatable_character
+            raise
+        return False
+    return True
 
 
 def _promote(
