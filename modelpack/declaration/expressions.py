@@ -24,6 +24,20 @@ _UNSTEADY = {
     "currentuser", "sessionuser", "rand", "uuid", "getdate", "localtime", "localtimestamp",
 }  # fmt: skip
 
+_TOKEN = re.compile(
+    r"""\b[eE]'(?:[^'\\]|''|\\.)*'|"[^"]*"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<plain>'(?:[^']|'')*')""", re.DOTALL
+)
+
+
+def _steady(text: str) -> str:
+    """The text with every literal read alike whatever standard_conforming_strings says."""
+
+    def steady(found: re.Match[str]) -> str:
+        plain = found["plain"]
+        return "E" + plain.replace("\\", "\\\\") if plain and "\\" in plain else found[0]
+
+    return _TOKEN.sub(steady, text)
+
 
 class Resolved(str):
     """A condition over the event row `e` as the server has resolved it: no search_path decides about it any more."""
@@ -49,7 +63,7 @@ class Expression:
     """
 
     def __init__(self, text: str, *, what: str) -> None:
-        self.text = text.strip()
+        self.text = _steady(text.strip())
         self._spots: list[int] = []
         self.columns: list[str] = []
         if not self.text:

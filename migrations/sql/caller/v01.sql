@@ -32,7 +32,7 @@ begin
   end if;
   -- a table or column can have any name between quotation marks, also that of a call
   v_statement := regexp_replace(left(current_query(), 10000000), '"[^"]*[^a-z_"][^"]*"', '', 'g');
-  if v_statement is null or v_statement !~* format('\mmodelpack"?\s*\.\s*"?(%s)"?\s*\(', array_to_string(verbs, '|')) then
+  if v_statement is null or v_statement !~* format($verb$\mmodelpack"?\s*\.\s*"?(%s)"?\s*\($verb$, array_to_string(verbs, '|')) then
     raise exception using
       errcode = 'insufficient_privilege',
       message = format('the statement does not call modelpack.%s', v_verbs),
