@@ -53,7 +53,7 @@ def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
     def shown(raw: bytes | str) -> str:
         text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
         text = "".join(c if c.isprintable() else "?" for c in text[:60])
-        return f'"{text}"' + ("…" if len(raw) > 60 else "")
+        return f'"{text}"' + ("..." if len(raw) > 60 else "")
 
     def reads(how: object) -> bool:
         """Whether it says in bounds how a text becomes words: see pack_texts."""

@@ -9,7 +9,7 @@ begin
       errcode = 'undefined_object',
       message = format('there is no model %s', modelpack.shown(check_grant.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none')),
-      hint = 'Publish a version first: modelpack publish MODEL --name …';
+      hint = 'Publish a version first: modelpack publish MODEL --name ...';
   end if;
   if pg_has_role(check_grant.caller, 'modelpack_owner', 'member') then
     return;

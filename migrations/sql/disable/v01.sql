@@ -42,6 +42,6 @@ as $modelpack$
 select modelpack.disable(m, disable.model, disable.reason) from modelpack.me as m
 $modelpack$;
 comment on function modelpack.disable(text, text) is
-  'Stops a model for all sessions, from the commit of this transaction on: events and features go on, rows that would be scored keep their last score and say ''disabled: …''. No lock on an event or profile table. modelpack.enable takes it back.';
+  'Stops a model for all sessions, from the commit of this transaction on: events and features go on, rows that would be scored keep their last score and say ''disabled: ...''. No lock on an event or profile table. modelpack.enable takes it back.';
 revoke all on function modelpack.disable(text, text) from public;
 grant execute on function modelpack.disable(text, text), modelpack.disable(modelpack.me, text, text) to modelpack_publisher, modelpack_approver;

@@ -58,7 +58,7 @@ if folder:
         }
         if not any(t.startswith((tag + "-", "py3-")) or "-abi3-" in t for t in tags):
             name = path.parent.name.removesuffix(".dist-info")
-            rows.append(("fail", f"wheel {name}", ", ".join(sorted(tags)), f"{tag}-…", install))
+            rows.append(("fail", f"wheel {name}", ", ".join(sorted(tags)), f"{tag}-...", install))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if folder and folder not in sys.path:
     sys.path.insert(0, folder)

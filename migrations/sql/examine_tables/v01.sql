@@ -44,7 +44,7 @@ begin
     end if;
     return query
     select 'fail', format('column of %s', p.name), format('%s is missing', w.name), 'every column that modelpack keeps',
-           format('alter table %s rename column … to %I; where it was renamed, else modelpack remove and apply', p.relation, w.name)
+           format('alter table %s rename column ... to %I; where it was renamed, else modelpack remove and apply', p.relation, w.name)
       from (select unnest(p.maintained) as name
             union
             select s.score || x from modelpack.score as s, unnest(array['', '_version', '_scored_at', '_stale']) as x
@@ -79,7 +79,7 @@ begin
       end if;
       return query
       select 'fail', format('column of %s', v_relation), format('%s is missing, which features of %s read', w.name, p.name), 'every column of the declaration',
-             format('alter table %s rename column … to %I; where it was renamed, else change the declaration and apply', v_relation, w.name)
+             format('alter table %s rename column ... to %I; where it was renamed, else change the declaration and apply', v_relation, w.name)
         from (select unnest(v_key) as name
               union select v_event ->> 'at'
               union select f ->> 'column' from jsonb_array_elements(v_event -> 'features') as f) as w

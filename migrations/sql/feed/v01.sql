@@ -62,7 +62,7 @@ begin
                      when v_input.type = 'number' and v_pack.kind = 'text' then 'double precision' end;
       if v_cast is not null then
         v_ways := v_ways || format('"%s": expression("%s::%s")', v_input.name,
-          case when v_score.inputs ? v_input.name then '(…)' else format('%I', v_input.name) end, v_cast);
+          case when v_score.inputs ? v_input.name then '(...)' else format('%I', v_input.name) end, v_cast);
       end if;
     elsif v_pack.kind = 'text' then
       v_texts := v_texts || v_pack.packed;
@@ -80,7 +80,7 @@ begin
                  array_to_string(v_bad, '; '),
                  (select string_agg(format('%s (%s)', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
                     from pg_attribute as a where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped)),
-      hint = case when cardinality(v_ways) = 0 then format('Declare the input in Score(%L, inputs={…}), or publish a version that takes what the profile has.', feed.score)
+      hint = case when cardinality(v_ways) = 0 then format('Declare the input in Score(%L, inputs={...}), or publish a version that takes what the profile has.', feed.score)
                   else format('Score(%L, inputs={%s}) gives it what PostgreSQL makes of the value, and so does modelpack training-set: fit the model on that. '
                               'A text is 1, 2.50 or true there, where str() of pandas may say 1.0, 2.5 or True, and leading zeros are only in texts. '
                               'Or publish a version that takes what the profile has.', feed.score, array_to_string(v_ways, ', ')) end;

@@ -36,6 +36,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.history(regclass, text, timestamptz, timestamptz) is
-  'The prediction log of one row of a profile, newest first: every score with its version and inputs, optionally of a time alone (until excluded). Where the key has several columns, entity_key is a JSON array, such as jsonb_build_array(…)::text.';
+  'The prediction log of one row of a profile, newest first: every score with its version and inputs, optionally of a time alone (until excluded). Where the key has several columns, entity_key is a JSON array, such as jsonb_build_array(...)::text.';
 revoke all on function modelpack.history(regclass, text, timestamptz, timestamptz) from public;
 grant execute on function modelpack.history(regclass, text, timestamptz, timestamptz) to modelpack_monitor;

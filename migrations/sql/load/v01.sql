@@ -84,7 +84,7 @@ if key in cache:
     return  # modelpack.warm, or another caller, has loaded it
 
 def broken(reason: str) -> Any:
-    """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, …"""
+    """Give the reason instead of a score; try to load again after a second, then 2, 4, 8, 10, 10, ..."""
     attempts = GD.setdefault("modelpack_attempts", {})
     until = time.monotonic() + min(10.0, 2.0 ** min(attempts.get(key, 0), 4))
     attempts[key] = attempts.get(key, 0) + 1

@@ -30,7 +30,7 @@ begin
       message = format('%s: a golden row takes %s ms of processor time on this server, expected less than its time budget of %s ms',
                        v_version.name, round((v_report ->> 'slowest_microseconds')::numeric / 1000), round(v_version.budget * 1000)),
       detail = 'A running model is ended between two operators only, so one that needs longer would end with a reason instead of a score, late.',
-      hint = format('Publish a smaller model, or as a superuser: update modelpack.model set time_budget = … where model = %L.', v_version.model);
+      hint = format('Publish a smaller model, or as a superuser: update modelpack.model set time_budget = ... where model = %L.', v_version.model);
   end if;
   -- the same onnxruntime gives bit-equal scores; another release may differ in the last digits
   for v_row in

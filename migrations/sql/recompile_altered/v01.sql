@@ -2,7 +2,7 @@ create or replace function modelpack.recompile_altered() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- PL/pgSQL keeps the types of a row's columns for the life of a session: after ALTER COLUMN … TYPE every session that has
+-- PL/pgSQL keeps the types of a row's columns for the life of a session: after ALTER COLUMN ... TYPE every session that has
 -- run a trigger before would fail in it. A function whose row in pg_proc is new is compiled again by all of them.
 declare
   v_functions oid[];
@@ -11,7 +11,7 @@ begin
     into v_functions
     from pg_event_trigger_ddl_commands() as d
     join pg_class as altered on altered.oid = d.objid
-         -- ALTER TYPE … CASCADE changes the tables OF the type, too
+         -- ALTER TYPE ... CASCADE changes the tables OF the type, too
     join pg_class as r on r.oid = altered.oid or r.reloftype = nullif(altered.reltype, 0)
     join pg_trigger as t on t.tgrelid = r.oid and not t.tgisinternal
     join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace

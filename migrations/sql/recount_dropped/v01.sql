@@ -18,7 +18,7 @@ begin
   loop
     if v_found.on_delete = 'subtract' then
       raise notice 'a partition of % was dropped: every row of % is counted again', v_found.relation, v_found.profile
-        using hint = 'Quicker: ALTER TABLE … DETACH PARTITION first, which counts only its own customers, then DROP TABLE.';
+        using hint = 'Quicker: ALTER TABLE ... DETACH PARTITION first, which counts only its own customers, then DROP TABLE.';
       perform modelpack.chunk('rebuild', v_found.profile, 0, null);
     else
       perform modelpack.chunk('refresh', v_found.profile, 0, null);
