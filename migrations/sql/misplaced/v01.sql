@@ -11,7 +11,7 @@ select d.declared, d.relation, t.oid is not null
         select m.object, m.relation
           from modelpack.made as m where m.profile_id = misplaced.profile_id and m.kind = 'event') as d
   left join lateral (select c.oid from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-                      where format('%I.%I', n.nspname, c.relname) = d.declared) as t on true
+                      where array[n.nspname::text, c.relname::text] = parse_ident(d.declared)) as t on true
  where t.oid is distinct from d.relation::oid
 $modelpack$;
 comment on function modelpack.misplaced(integer) is
