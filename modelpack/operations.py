@@ -24,6 +24,16 @@ from modelpack.compile.script import (
 )
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
+from modelpack.install import require
+
+_ALONE = """do $alone$
+begin  -- whoever may not is told what he lacks when the declaration is held against the tables
+  if pg_catalog.pg_has_role('modelpack_owner', 'usage') then
+    lock table modelpack.profile in share row exclusive mode;
+  end if;
+end
+$alone$"""
+"""Taken before it is read what the database has; see modelpack.lock_tables."""
 
 
 @Operations.register_operation("create_scoring")
@@ -125,8 +135,11 @@ def apply(connection: Connection, profile: Profile) -> bool:
 
     Returns False where the database has just this declaration already, and functions as this release compiles
     them. Raises DeclarationError before
-    anything changes where the declaration does not fit the tables.
+    anything changes where the declaration does not fit the tables. Of two at a time the second waits for the
+    first, and then says what is true.
     """
+    require(connection)
+    connection.exec_driver_sql(_ALONE)
     meanings = check(connection, profile).meanings
     stored = connection.execute(
         text("select declaration from modelpack.profile where relation = to_regclass(:name)"),

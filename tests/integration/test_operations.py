@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -420,3 +420,115 @@ def test_attach_refuses_a_transaction_whose_snapshot_is_older_than_its_locks(
         with pytest.raises(Exception, match="repeatable read"):
             op.invoke(modelpack.CreateScoring(declare(BOUGHT)))
     assert columns(session) == ["customer_id", "plan"]
+
+
+@contextlib.contextmanager
+def in_the_background(work: Callable[[], Any]) -> Iterator[Future[Any]]:
+    """Begin it in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work)
+
+
+def wait_for_a_lock(watcher: Session, future: Future[Any]) -> None:
+    """Until another session of the database waits for a lock."""
+    waits = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
+    while not value(watcher, waits):
+        assert not future.done(), future.exception()
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same", "another on the same event table"])
+def test_of_two_that_apply_at_once_the_second_waits_and_says_what_is_true(
+    engine: Engine, session: Session, same: bool
+) -> None:
+    first = declare(BOUGHT)
+    session.execute("create table household (customer_id bigint primary key)")
+    other = Profile(
+        "household", key="customer_id", events=[Event("purchase", at="at", features={"m": count()})]
+    )
+    second = first if same else other
+
+    def apply() -> bool:
+        with engine.begin() as connection:
+            return modelpack.apply(connection, second)
+
+    with engine.connect() as holder, holder.begin() as transaction:
+        assert modelpack.apply(holder, first)
+        with in_the_background(apply) as done:
+            wait_for_a_lock(session, done)
+            transaction.commit()
+            assert done.result(60) is not same
+    session.execute("insert into purchase (customer_id, amount) values (1, 100)")
+    assert wrong(session) == []
+    assert same or wrong(session, "household") == []
+
+
+def test_one_that_applies_and_one_that_removes_at_once(engine: Engine, session: Session) -> None:
+    profile = declare(BOUGHT)
+    with engine.begin() as connection:
+        modelpack.apply(connection, profile)
+
+    def apply() -> bool:
+        with engine.begin() as connection:
+            return modelpack.apply(connection, profile)
+
+    with engine.connect() as holder, holder.begin() as transaction:
+        modelpack.remove(holder, profile)
+        with in_the_background(apply) as done:
+            wait_for_a_lock(session, done)
+            transaction.commit()
+            assert done.result(60) is True
+    session.execute("insert into purchase (customer_id, amount) values (1, 100)")
+    assert wrong(session) == []
+
+
+PREPARED = {
+    "read all": "select * from customer where customer_id = 1",
+    "change and read all": "update customer set plan = 'x' where customer_id = 1 returning *",
+    "read": "select plan from customer where customer_id = 1",
+    "change": "update customer set plan = 'y' where customer_id = 1",
+    "insert": "insert into purchase (customer_id, amount) values (1, 1)",
+}
+
+
+def prepare(pooled: Session) -> None:
+    """As a driver does for what is run several times."""
+    for name, statement in PREPARED.items():
+        pooled.execute(f'prepare "{name}" as {statement}')
+
+
+def refused(pooled: Session) -> set[str]:
+    """Which of the statements that the session has prepared do not run any more."""
+    found = set()
+    for name in PREPARED:
+        try:
+            pooled.execute(f'execute "{name}"')
+        except psycopg.errors.FeatureNotSupported:
+            found.add(name)
+    return found
+
+
+def test_what_an_open_pool_has_prepared_goes_on_but_for_the_star_after_new_columns(
+    engine: Engine, session: Session, database: str
+) -> None:
+    star = {"read all", "change and read all"}
+    old = declare(BOUGHT, scores=(Score("churn"),))
+    new = declare(BOUGHT, Event("visit", features={"looks": count()}), scores=(Score("churn"),))
+    with psycopg.connect(database, autocommit=True) as pooled:
+        prepare(pooled)
+        assert refused(pooled) == set()
+        migrate(engine, modelpack.CreateScoring(old))
+        assert refused(pooled) == star
+        pooled.execute("deallocate all")
+        prepare(pooled)
+        assert refused(pooled) == set()
+        publish(session, "churn", ["spend"], [0.1])
+        publish(session, "churn", ["spend"], [0.2])
+        session.execute("select modelpack.rollback('churn')")
+        session.execute("select modelpack.disable('churn', 'a test'), modelpack.enable('churn')")
+        session.execute("select count(*) from modelpack.maintain()")
+        with engine.begin() as connection:
+            modelpack.apply(connection, old)
+        assert refused(pooled) == set()
+        migrate(engine, modelpack.ReplaceScoring(old, new))
+        assert refused(pooled) == star
+    assert wrong(session) == []

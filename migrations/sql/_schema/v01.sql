@@ -1,5 +1,7 @@
 -- Roles, tables and views of the schema modelpack.
 
+-- roles are the whole server's: of two databases at once the second waits
+lock table pg_catalog.pg_authid in share row exclusive mode;
 do $roles$
 declare
   v_role text;

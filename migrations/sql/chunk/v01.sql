@@ -9,6 +9,13 @@ declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
   v_rows bigint;
 begin
+  if current_setting('session_replication_role') = 'replica' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'session_replication_role is replica, so triggers do not fire',
+      detail = 'What is written now would be neither counted nor scored.',
+      hint = 'set session_replication_role = origin';
+  end if;
   perform modelpack.check_places(v_profile);
   case task
     when 'rescore' then

@@ -7,6 +7,8 @@ declare
   v_profile modelpack.profile;
   v_item record;
 begin
+  -- before any row of it, as whoever applies a declaration does
+  lock table modelpack.profile in share row exclusive mode;
   select * into v_profile from modelpack.profile as p where p.relation = to_regclass(detach.relation) for update;
   if not found then
     raise exception using

@@ -6,6 +6,7 @@ as $modelpack$
 declare
   v_profile modelpack.profile;
 begin
+  lock table modelpack.profile in share row exclusive mode;
   select * into v_profile from modelpack.profile as p where p.name = forget.name or parse_ident(p.name) = parse_ident(modelpack.qualified(forget.name)) for update;
   if not found then
     raise exception using

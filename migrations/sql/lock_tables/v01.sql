@@ -12,6 +12,16 @@ declare
   v_since constant timestamptz := clock_timestamp();
   v_event regclass;
 begin
+  if current_setting('session_replication_role') = 'replica' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'session_replication_role is replica, so triggers do not fire',
+      detail = 'What is written now would be neither counted nor scored.',
+      hint = 'set session_replication_role = origin';
+  end if;
+  -- declarations change one at a time: a schema's rights and a table's triggers cannot be changed by two at once. Only members of
+  -- modelpack_owner can take this lock; promotions and events take none that meets it
+  lock table modelpack.profile in share row exclusive mode;
   loop
     begin
       perform set_config('lock_timeout', v_moment::text, true);
