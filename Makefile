@@ -5,13 +5,14 @@
 # EVENTS=…                  make demo: a CSV of real events instead of simulated customers
 # PYTEST_ARGS=…             make test: passed to pytest
 # BENCH_ARGS=…              make bench: passed to the benchmarks
+# PART=… SEED=… LIMIT=…   make mutants: sql, generated or python; which come first; how many
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo clean
+.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo mutants clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -86,6 +87,11 @@ zoo: ## every estimator that can be converted, through the parity gate; writes d
 
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
 	@.venv/bin/python -m tests.faults.soak
+
+mutants: ## put small faults in, one by one: do the tests mind? (PART=sql|generated|python SEED=1 LIMIT=20)
+	@dev/bootstrap --tests
+	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/python -m tests.mutants \
+	  $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
 
 clean: ## stop the private server; remove it, its data and .venv
 	@$(cluster) destroy
