@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,35 +40,94 @@ def server_wheels() -> Path | None:
     return Path(folder) if folder else None
 
 
-@pytest.fixture(scope="session")
-def template(server: str, server_wheels: Path | None) -> str:
-    """Name of a database with modelpack installed, made once for one state of the migrations and one day.
+INSTALLING = ("install.py", "settings.py", "snapshots.py", "wheels.py", "server.py", "compile/sql.py")
+"""What of the package decides what is installed, beside the migrations."""
+
+NOT_INSTALLED = 9
+"""Exit code of a run whose schema cannot be installed: there is nothing to test."""
+
+STRAYS = ("mp\\_%", "modelpack\\_template\\_%")
+"""Names of the databases that tests make."""
+
+
+def template_name(server_wheels: Path | None) -> str:
+    """Another one for whatever another installation would come of: the migrations and what runs them, wheels, day.
 
     Partitions of the log are made for some days ahead.
     """
-    revisions = [path.read_text() for path in sorted((MIGRATIONS / "versions").glob("*.py"))]
-    state = "".join([sums(), *revisions, str(server_wheels), str(datetime.now(UTC).date())])
-    name = f"modelpack_template_{hashlib.sha256(state.encode()).hexdigest()[:12]}"
+    package = (
+        MIGRATIONS.parent / "modelpack" if (MIGRATIONS.parent / "modelpack").is_dir() else MIGRATIONS.parent
+    )
+    made_by = [
+        *sorted((MIGRATIONS / "versions").glob("*.py")),
+        MIGRATIONS / "env.py",
+        *(package / n for n in INSTALLING),
+    ]
+    wheels = sorted(path.name for path in server_wheels.glob("*.dist-info")) if server_wheels else []
+    state = [
+        sums(),
+        *(path.read_text() for path in made_by),
+        str(server_wheels),
+        *wheels,
+        str(datetime.now(UTC).date()),
+    ]
+    return f"modelpack_template_{hashlib.sha256(chr(0).join(state).encode()).hexdigest()[:12]}"
+
+
+@pytest.fixture(scope="session")
+def template(server: str, server_wheels: Path | None) -> Iterator[str]:
+    """Name of a database with modelpack installed, made once. What former runs have left is taken away."""
+    name = template_name(server_wheels)
     with psycopg.connect(server, autocommit=True) as admin:
+        # as long as somebody tests with it, nobody else takes it for left over
+        admin.execute("select pg_advisory_lock_shared(hashtext(%s))", [name])
         admin.execute("select pg_advisory_lock(%s)", [LOCK])
+        clear_away(admin, name)
         if not admin.execute("select from pg_database where datname = %s", [name]).fetchall():
             draft = f"{name}_draft"
-            _drop(admin, draft)
+            drop_database(admin, draft)
             admin.execute(sql.SQL("create database {} template template0").format(sql.Identifier(draft)))
             engine = make_engine(make_conninfo(server, dbname=draft))
-            with engine.begin() as connection:
-                install(connection, server_wheels)
+            try:
+                with engine.begin() as connection:
+                    install(connection, server_wheels)
+            except Exception as error:  # no test would tell more
+                pytest.exit(f"the schema cannot be installed: {error}", returncode=NOT_INSTALLED)
             admin.execute(
                 sql.SQL("alter database {} rename to {}").format(sql.Identifier(draft), sql.Identifier(name))
             )
-    return name
+        admin.execute("select pg_advisory_unlock(%s)", [LOCK])
+        yield name
 
 
-def _drop(admin: psycopg.Connection[Any], name: str) -> None:
+def clear_away(admin: psycopg.Connection[Any], kept: str) -> None:
+    """Drop templates that nobody uses, and databases of tests that ended without their teardown: nobody is connected."""
+    strays = admin.execute(
+        "select datname from pg_database where datname like any (%s) and datname <> %s and not exists"
+        " (select from pg_stat_activity as a where a.datname = pg_database.datname)",
+        [list(STRAYS), kept],
+    ).fetchall()
+    for (name,) in strays:
+        template = name.removesuffix("_draft")
+        # a test of another run may be about to connect to the database that it has just made: of those only old ones
+        if name.startswith("mp_") and not is_old(admin, name):
+            continue
+        if admin.execute("select pg_try_advisory_lock(hashtext(%s))", [template]).fetchone() == (True,):
+            drop_database(admin, name)
+            admin.execute("select pg_advisory_unlock(hashtext(%s))", [template])
+
+
+def is_old(admin: psycopg.Connection[Any], name: str) -> bool:
+    """Whether the database was made more than an hour ago."""
+    made = "select (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 hour' from pg_database where datname = %s"
+    return admin.execute(made, [name]).fetchone() == (True,)
+
+
+def drop_database(admin: psycopg.Connection[Any], name: str) -> None:
     admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _clone(server: str, template: str) -> Iterator[str]:
+def clone(server: str, template: str) -> Iterator[str]:
     name = f"mp_{uuid.uuid4().hex[:16]}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(
@@ -75,20 +135,48 @@ def _clone(server: str, template: str) -> Iterator[str]:
         )
     yield make_conninfo(server, dbname=name)
     with psycopg.connect(server, autocommit=True) as admin:
-        _drop(admin, name)
+        drop_database(admin, name)
+
+
+@pytest.fixture(scope="session")
+def roles(server: str) -> Iterator[list[str]]:
+    """Names of the roles that tests have made. They go when the databases in which they have rights are gone."""
+    made: list[str] = []
+    yield made
+    with psycopg.connect(server, autocommit=True) as admin:
+        for name in made:
+            # a test that was killed leaves a database in which its role has rights: the next run takes that away
+            with contextlib.suppress(psycopg.errors.DependentObjectsStillExist):
+                admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def new_role(server: str, roles: list[str]) -> Callable[..., str]:
+    """A function that makes a role of the test's own, which may log in and is a member of what is named; gives its name."""
+
+    def make(*groups: str) -> str:
+        name = f"mp_role_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
+            roles.append(name)
+            for group in groups:
+                admin.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(name)))
+        return name
+
+    return make
 
 
 @pytest.fixture
 def database(server: str, template: str) -> Iterator[str]:
     """DSN of a database of the test's own, with modelpack installed; dropped afterwards."""
-    yield from _clone(server, template)
+    yield from clone(server, template)
 
 
 @pytest.fixture
 def empty_database(server: str, template: str) -> Iterator[str]:
     """DSN of a database of the test's own without modelpack. (The template keeps the roles alive.)"""
     assert template
-    yield from _clone(server, "template0")
+    yield from clone(server, "template0")
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -390,14 +389,9 @@ def test_a_broken_server_refuses_a_version_and_keeps_nothing(shell: Shell, files
 
 
 @pytest.fixture
-def stranger(shell: Shell) -> Iterator[Shell]:
+def stranger(shell: Shell, new_role: Callable[..., str]) -> Shell:
     """The same database, for a role that may log in and nothing else."""
-    name = f"mp_role_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(shell.dsn, autocommit=True) as admin:
-        admin.execute(f"create role {name}")
-    yield Shell(make_conninfo(shell.dsn, options=f"-c role={name}"))
-    with psycopg.connect(shell.dsn, autocommit=True) as admin:
-        admin.execute(f"drop role {name}")
+    return Shell(make_conninfo(shell.dsn, options=f"-c role={new_role()}"))
 
 
 def test_a_role_without_rights_is_told_what_to_ask_for(stranger: Shell, files: Path) -> None:
@@ -490,7 +484,7 @@ def test_bytes_of_retired_versions_are_purged(shell: Shell) -> None:
 def test_an_approval_is_taken_back(shell: Shell, psql: psycopg.Connection[Any]) -> None:
     published(shell, 1)
     psql.execute("alter table modelpack.version disable trigger version_is_immutable")
-    psql.execute("update modelpack.version set created_by = 'somebody_else'")
+    psql.execute("update modelpack.version set created_by = 'somebody_else', created_login = 'somebody_else'")
     assert "is approved" in shell.run("approve", "churn", "1")
     assert "is withdrawn." in shell.run("approve", "churn", "1", "--withdraw", "--reason", "too late")
     assert "is not approved" in shell.refused("approve", "churn", "1", "--withdraw")

@@ -15,7 +15,7 @@ from dev.cluster import Cluster
 from modelpack import Event, Profile, Score, age, count, decayed, last, mean, total
 from modelpack.install import install
 from modelpack.server import make_engine
-from tests.conftest import _clone
+from tests.conftest import clone
 from tests.faults.conftest import program
 from tests.faults.hostile import Session, hostile_model, slow_model, smuggle, value
 from tests.integration.support import attach, linear_score, publish, wrong
@@ -98,7 +98,7 @@ FEATURES = {
 @pytest.fixture
 def shop(clockwork: Clockwork) -> Iterator[Session]:
     clockwork.shift(timedelta())
-    for dsn in _clone(clockwork.dsn("postgres"), "template"):
+    for dsn in clone(clockwork.dsn("postgres"), "template"):
         with psycopg.connect(dsn, autocommit=True) as session:
             yield _opened(session)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from modelpack import Event, count, last, total
 from modelpack.cli import app
-from tests.conftest import _clone
+from tests.conftest import clone
 from tests.faults.hostile import (
     FAILS,
     TABLES,
@@ -59,7 +59,7 @@ def test_a_sound_installation_has_a_row_for_every_area_and_all_are_ok(database: 
 @pytest.fixture(scope="module")
 def sound(server: str, template: str) -> Iterator[Session]:
     """A sound shop; tests break it in a transaction that they roll back."""
-    for dsn in _clone(server, template):
+    for dsn in clone(server, template):
         with open_shop(dsn) as session:
             session.autocommit = False
             yield session

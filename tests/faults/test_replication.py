@@ -9,7 +9,7 @@ import pytest
 
 from dev.cluster import Cluster
 from dev.machine import wait_until
-from tests.conftest import _clone
+from tests.conftest import clone
 from tests.faults.hostile import (
     FAILS,
     TABLES,
@@ -37,7 +37,7 @@ def publisher(killable: str) -> Iterator[Session]:
 @pytest.fixture
 def subscriber(private: Cluster, publisher: Session) -> Iterator[Session]:
     """A second database with the same tables, the declaration and a champion of its own."""
-    for dsn in _clone(private.dsn("postgres"), "template"):
+    for dsn in clone(private.dsn("postgres"), "template"):
         with connect(dsn) as session:
             session.execute(TABLES)
             attach(dsn, shop())

@@ -6,14 +6,13 @@ An attacker who has no grant puts the call where somebody else's statement runs 
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors, sql
+from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from modelpack import Profile, Score
@@ -138,17 +137,12 @@ select md5(string_agg(t, ' ' order by t)) from (
 
 
 @pytest.fixture
-def people(database: str, psql: Session) -> Iterator[Callable[..., Session]]:
+def people(database: str, new_role: Callable[..., str]) -> Iterator[Callable[..., Session]]:
     """A function that logs somebody in, with some of modelpack's roles."""
-    names: list[str] = []
     sessions: list[Session] = []
 
     def make(*groups: str) -> Session:
-        name = f"mp_role_{uuid.uuid4().hex[:12]}"
-        psql.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
-        names.append(name)
-        for group in groups:
-            psql.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(name)))
+        name = new_role(*groups)
         sessions.append(
             psycopg.connect(make_conninfo(database, user=name), autocommit=True, prepare_threshold=None)
         )
@@ -157,9 +151,6 @@ def people(database: str, psql: Session) -> Iterator[Callable[..., Session]]:
     yield make
     for session in sessions:
         session.close()
-    for name in names:
-        psql.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(name)))
-        psql.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 def user(session: Session) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +26,16 @@ def registry(engine: Engine) -> Registry:
 
 
 @pytest.fixture
-def person(database: str) -> Iterator[Callable[..., Registry]]:
+def person(database: str, new_role: Callable[..., str]) -> Callable[..., Registry]:
     """A function that makes somebody who logs in, with some of modelpack's roles: session_user, not SET ROLE."""
-    made: list[str] = []
 
     def make(*groups: str) -> Registry:
-        name = f"mp_role_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(database, autocommit=True) as admin:
-            admin.execute(f"create role {name} login")
-            made.append(name)
-            for group in groups:
-                admin.execute(f"grant modelpack_{group} to {name}")
+        name = new_role(*(f"modelpack_{group}" for group in groups))
         registry = Registry(make_conninfo(database, user=name))
         registry.who = name  # type: ignore[attr-defined]  # for the tests alone
         return registry
 
-    yield make
-    with psycopg.connect(database, autocommit=True) as admin:
-        for name in made:
-            admin.execute(f"drop owned by {name}")
-            admin.execute(f"drop role {name}")
+    return make
 
 
 def who(registry: Registry) -> str:

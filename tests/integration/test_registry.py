@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,24 +28,14 @@ def registry(engine: Engine) -> Registry:
 
 
 @pytest.fixture
-def member(database: str) -> Iterator[Any]:
+def member(database: str, new_role: Callable[..., str]) -> Callable[..., Registry]:
     """A function that makes a role with some of modelpack's roles, and gives the registry as it sees it."""
-    made: list[str] = []
 
     def make(*groups: str) -> Registry:
-        name = f"mp_role_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(database, autocommit=True) as admin:
-            admin.execute(f"create role {name}")
-            made.append(name)
-            for group in groups:
-                admin.execute(f"grant modelpack_{group} to {name}")
+        name = new_role(*(f"modelpack_{group}" for group in groups))
         return Registry(make_conninfo(database, options=f"-c role={name}"))
 
-    yield make
-    with psycopg.connect(database, autocommit=True) as admin:
-        for name in made:
-            admin.execute(f"drop owned by {name}")
-            admin.execute(f"drop role {name}")
+    return make
 
 
 def test_an_estimator_becomes_a_version_with_all_that_belongs_to_it(registry: Registry) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -145,15 +144,12 @@ def shop(database: str, psql: Session) -> Session:
 
 
 @pytest.fixture
-def login(database: str, psql: Session) -> Iterator[Callable[..., Session]]:
+def login(database: str, psql: Session, new_role: Callable[..., str]) -> Iterator[Callable[..., Session]]:
     """A function that opens the session of a new role, with grants given as SQL after GRANT."""
-    made: list[str] = []
     sessions: list[Session] = []
 
     def make(*grants: str) -> Session:
-        name = f"mp_role_{uuid.uuid4().hex[:12]}"
-        psql.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
-        made.append(name)
+        name = new_role()
         for grant in grants:
             psql.execute(sql.SQL("grant " + grant + " to {}").format(sql.Identifier(name)))
         sessions.append(psycopg.connect(make_conninfo(database, user=name), autocommit=True))
@@ -162,9 +158,6 @@ def login(database: str, psql: Session) -> Iterator[Callable[..., Session]]:
     yield make
     for session in sessions:
         session.close()
-    for name in made:
-        psql.execute(sql.SQL("drop owned by {}").format(sql.Identifier(name)))
-        psql.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 @pytest.fixture
