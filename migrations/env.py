@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from modelpack.errors import InstallError, ModelpackError
 from modelpack.install import check_server, create_schema, installed, one_at_a_time
 from modelpack.server import in_words, make_engine
+from modelpack.settings import PINNED, pinned, set_local
 from modelpack.wheels import check_wheels, server_wheels_sql
 
 SETTINGS = {
@@ -38,6 +39,7 @@ def offline() -> None:
     )
     wheels = server_wheels()
     with context.begin_transaction():
+        context.get_context().impl.static_output(f"{set_local(PINNED)};")
         context.get_context().impl.static_output(f"{create_schema()};")
         context.run_migrations()
         if wheels is not None:
@@ -48,7 +50,7 @@ def online(connection: Connection) -> None:
     """Run in one transaction: all of it happens or nothing."""
     context.configure(connection=connection, **SETTINGS)
     wheels = server_wheels()
-    with context.begin_transaction():
+    with context.begin_transaction(), pinned(connection):
         connection.exec_driver_sql(one_at_a_time())
         connection.exec_driver_sql(create_schema())
         context.run_migrations()

@@ -15,7 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from modelpack.errors import InstallError
-from modelpack.snapshots import MIGRATIONS, SNAPSHOTS
+from modelpack.settings import pinned
+from modelpack.snapshots import MIGRATIONS, SNAPSHOTS, newest
 from modelpack.wheels import check_wheels, set_server_wheels
 
 MIN_SERVER = 140000
@@ -166,6 +167,13 @@ def check_server(connection: Connection) -> None:
             f"the server has no PL/Python, expected the extension plpython3u; install it on the server, "
             f"on Debian and Ubuntu: apt-get install postgresql-plpython3-{number // 10000}"
         )
+    encoding = connection.execute(text("select current_setting('server_encoding')")).scalar()
+    if encoding == "SQL_ASCII":
+        raise InstallError(
+            "the database has the encoding SQL_ASCII, in which bytes are of no certain character and a model could not "
+            "tell texts apart, expected UTF8 (or another that names its characters); make a database with UTF8 "
+            "and restore a dump into it with the --encoding that its texts really have"
+        )
     superuser = connection.execute(
         text("select rolsuper from pg_roles where rolname = current_user")
     ).scalar()
@@ -190,14 +198,46 @@ def install(connection: Connection, server_wheels: Path | None = None, revision:
         require(connection)
     command.upgrade(alembic_config(connection), revision)
     if server_wheels is not None:
-        set_server_wheels(connection, server_wheels)
-        check_wheels(connection)
+        with pinned(connection):
+            set_server_wheels(connection, server_wheels)
+            check_wheels(connection)
     return installed(connection) or ""
 
 
 def revisions() -> list[str]:
     """The schema versions that this package knows, oldest first."""
     return [r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+
+
+_BODY = re.compile(r"\bas (\$\w*\$).*?\1;", re.DOTALL)
+_RIGHT = re.compile(
+    r"^(?:(?:grant|revoke)\b[^;]*;|alter (?:function|procedure|schema|table|view)\b[^;]* owner to [^;]*;|do (\$\w*\$).*?\1;)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def rights() -> list[str]:
+    """The statements of the migrations that make roles, and that say whose everything is and who may use it."""
+    names = [path.name for path in SNAPSHOTS.iterdir() if path.is_dir() and path.name != "_drop"]
+    first_and_last = ("_schema", *sorted(n for n in names if not n.startswith("_")), "_rights")
+    texts = [path.read_text() for path in map(newest, first_and_last) if path is not None]
+    return [found[0].rstrip(";") for text in texts for found in _RIGHT.finditer(_BODY.sub("", text))]
+
+
+def repair(connection: Connection) -> None:
+    """Give everything back to whom it belongs, and grant anew what the schema grants, within the caller's transaction.
+
+    After a restore without owners and privileges (`pg_dump -O -x`). What else a DBA has granted stays.
+    """
+    check_server(connection)
+    connection.exec_driver_sql(one_at_a_time())
+    require(connection)
+    with pinned(connection):
+        for statement in rights():
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        connection.exec_driver_sql(
+            "select modelpack.run_as(p.relation::text) from modelpack.profile as p join pg_class as c on c.oid = p.relation"
+        )
 
 
 def uninstall(connection: Connection) -> None:

@@ -18,8 +18,17 @@ _RETRIED = ("40", "53", "57")
 
 
 def make_engine(dsn: str | None = None) -> Engine:
-    """An engine without a pool for a DSN, or for MODELPACK_DSN. Raises InstallError where it is no DSN."""
-    return create_engine(normal_dsn(dsn or os.environ.get("MODELPACK_DSN")), poolclass=pool.NullPool)
+    """An engine without a pool for a DSN, or for MODELPACK_DSN. Raises InstallError where it is no DSN.
+
+    Its texts are Unicode whatever the database's encoding, and its transactions see what was committed before each
+    statement, whatever the default of the role: the server converts the one and refuses what it cannot hold.
+    """
+    return create_engine(
+        normal_dsn(dsn or os.environ.get("MODELPACK_DSN")),
+        poolclass=pool.NullPool,
+        isolation_level="READ COMMITTED",
+        connect_args={"client_encoding": "utf8"},
+    )
 
 
 @contextmanager
@@ -47,6 +56,11 @@ def explain(error: DBAPIError) -> str:
     hint = getattr(diagnostics, "message_hint", None)
     if state == "42501" and not hint:  # the server's own; modelpack's say what to run
         return _rights(message)
+    if state == "22P05":
+        return (
+            f"{message}: the database's encoding does not have this character, so no row of it can; expected names, notes and "
+            "categories that it has"
+        )
     if state in ("3F000", "42P01", "42883") and "modelpack" in message:
         return f"{message}: the database has no modelpack schema, or another version; run `modelpack install`"
     detail = getattr(diagnostics, "message_detail", None)

@@ -10,7 +10,7 @@ depends_on = None
 # in the order in which they need each other
 FUNCTIONS = (
     "shown", "check_text", "check_facts", "why",
-    "amount", "decay", "to_double", "pack", "dollar", "qualified", "immutable",
+    "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
     "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "disable", "enable", "warm", "publish", "unseen", "check_unseen", "promote", "rollback", "predict",
@@ -21,7 +21,7 @@ FUNCTIONS = (
     "cover_partitions", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
     "follow_partitions", "recount_dropped", "recompile_altered", "keep_functions", "keep_owners", "keep_shipped",
-    "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
+    "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
 )  # fmt: skip
 

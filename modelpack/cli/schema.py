@@ -40,11 +40,25 @@ def install(
             metavar="DIR",
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Give objects back to modelpack_owner and grant anew what the schema grants, after a restore without owners and privileges.",
+        ),
+    ] = False,
     sql: Sql = False,
 ) -> None:
     """Install the schema modelpack, or bring it up to date. A second run changes nothing."""
     if sql:
         session.plain(schema.script(server_wheels))
+        return
+    if repair:
+        with in_words(InstallError), session.transaction() as connection:
+            schema.repair(connection)
+            version = schema.installed(connection)
+        session.say("Owners and rights of the schema modelpack are as they were installed.")
+        session.answer({"version": version, "repaired": True})
         return
     warning = None
     with in_words(InstallError), session.transaction() as connection:

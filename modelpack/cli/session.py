@@ -24,6 +24,7 @@ from modelpack.errors import ModelpackError
 from modelpack.install import require
 from modelpack.registry import Registry
 from modelpack.server import explain, make_engine
+from modelpack.settings import PATIENT, set_local
 
 REFUSED = 2
 WIDTH = 80
@@ -105,8 +106,9 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction for the whole command."""
+        """One transaction for the whole command, without the limits that are meant for an application's."""
         with self.engine.begin() as connection:
+            connection.exec_driver_sql(set_local(PATIENT))
             yield connection
 
     @contextmanager

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from modelpack import Event, Profile, Score, count, last
-from tests.conftest import _clone
+from modelpack.cli.app import app
+from tests.conftest import clone
 from tests.faults.hostile import (
     FAILS,
     TABLES,
@@ -28,6 +29,7 @@ from tests.faults.hostile import (
     visit,
 )
 from tests.faults.traffic import Traffic
+from tests.support import dump
 
 
 def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:
@@ -44,7 +46,7 @@ def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:
 @pytest.fixture
 def other_database(server: str, template: str) -> Iterator[str]:
     """DSN of a second database with modelpack installed."""
-    yield from _clone(server, template)
+    yield from clone(server, template)
 
 
 def rows(session: Session) -> list[tuple[object, ...]]:
@@ -70,6 +72,32 @@ def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_
             assert scores(restored, 1, 77) == {1: (pytest.approx(0.2), None), 77: (pytest.approx(0.1), None)}
             restored.execute("select modelpack.disable('churn', 'restored'), modelpack.enable('churn')")
             assert unsound(restored) == []
+
+
+def test_a_dump_without_owners_and_rights_is_found_by_the_doctor_and_mended_by_one_command(
+    database: str, empty_database: str
+) -> None:
+    with open_shop(database):
+        assert pipe(database, empty_database, ["--no-owner", "--no-privileges"], ["--no-owner"]) == ""
+        owners = "select * from modelpack.doctor() where status = 'fail' and \"check\" like any (array['owner%', 'rights%'])"
+        with psycopg.connect(empty_database, autocommit=True) as restored:
+            visit(restored, (1, 200))
+            assert scores(restored, 1) == {1: (pytest.approx(0.2), None)}
+            found = {row[1]: row for row in restored.execute(owners)}
+            assert {
+                "owner of functions",
+                "rights on tables",
+                "rights of everybody",
+                "rights of roles",
+            } <= set(found)
+            assert found["owner of functions"][4] == "as a superuser: modelpack install --repair"
+            done = CliRunner().invoke(app, ["install", "--repair", "--dsn", empty_database])
+            assert done.exit_code == 0, done.output
+            assert restored.execute(owners).fetchall() == []
+            visit(restored, (77, 100))
+            assert scores(restored, 77) == {77: (pytest.approx(0.1), None)}
+        schema = ("--schema-only",)
+        assert dump(empty_database, *schema) == dump(database, *schema)
 
 
 def test_a_server_without_the_wheels_takes_the_dump_and_the_events_and_marks_the_scores(
@@ -181,13 +209,9 @@ def test_columns_and_indexes_come_and_go_under_writers(database: str) -> None:
 
 
 @pytest.fixture
-def owner(server: str) -> Iterator[str]:
+def owner(new_role: Callable[..., str]) -> str:
     """A role of the test's own, to own tables."""
-    name = f"mp_role_{uuid.uuid4().hex[:12]}"
-    with connect(server) as admin:
-        admin.execute(f"create role {name}")
-        yield name
-        admin.execute(f"drop role {name}")
+    return new_role()
 
 
 def test_drop_owned_by_the_owner_of_the_tables_leaves_what_the_doctor_names_and_forgets(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 
 from modelpack import InstallError, Registry, apply, remove
@@ -20,18 +20,14 @@ from modelpack.install import install, installed, require, script, uninstall
 from modelpack.server import make_engine
 from modelpack.snapshots import body, functions
 from modelpack.wheels import check_wheels, server_wheels
+from tests.conftest import clone
 from tests.support import CUSTOMER, TABLES, dump, packaged, run_script
 
 
 @pytest.fixture
-def role(server: str) -> Iterator[str]:
+def role(new_role: Callable[..., str]) -> str:
     """A role without any right."""
-    name = f"mp_role_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"create role {name} login")
-    yield name
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"drop role {name}")
+    return new_role()
 
 
 def test_a_second_install_changes_nothing(database: str, server_wheels: Path | None) -> None:
@@ -285,3 +281,23 @@ def test_wheels_for_another_python_are_refused(database: str) -> None:
 def test_a_relative_folder_of_wheels_is_refused(database: str) -> None:
     with make_engine(database).begin() as connection, pytest.raises(InstallError, match="is relative"):
         install(connection, Path("wheels"))
+
+
+def test_two_databases_can_be_installed_at_once(server: str, empty_database: str) -> None:
+    """Roles and their comments are the whole server's."""
+
+    def second(dsn: str) -> str:
+        with make_engine(dsn).begin() as connection:
+            return install(connection)
+
+    for other in clone(server, "template0"):
+        with make_engine(empty_database).connect() as holder, ThreadPoolExecutor(1) as pool:
+            with holder.begin() as transaction, psycopg.connect(server, autocommit=True) as watcher:
+                assert install(holder) == schema.head()
+                done = pool.submit(second, other)
+                waits = "select exists (select from pg_stat_activity where datname = %s and wait_event_type = 'Lock')"
+                name = conninfo_to_dict(other)["dbname"]
+                while watcher.execute(waits, [name]).fetchone() != (True,):
+                    assert not done.done(), done.exception()
+                transaction.commit()
+            assert done.result(60) == schema.head()

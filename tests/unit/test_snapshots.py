@@ -82,3 +82,27 @@ def test_no_snapshot_pins_a_search_path_that_others_can_write_to() -> None:
     for path in SNAPSHOTS.glob("*/v*.sql"):
         for setting in re.findall(r"set search_path = ([^\n]+)", path.read_text()):
             assert setting.strip() == "pg_catalog, pg_temp", path
+
+
+@pytest.mark.parametrize("path", sorted(SNAPSHOTS.glob("*/v*.sql")), ids=lambda path: path.parent.name)
+def test_a_snapshot_is_plain_ascii(path: Path) -> None:
+    """It goes into databases of any encoding, and its messages to clients of any."""
+    assert path.read_text().isascii()
+
+
+@pytest.mark.parametrize("path", sorted(SNAPSHOTS.glob("*/v*.sql")), ids=lambda path: path.parent.name)
+def test_a_literal_means_the_same_whatever_the_session_says_of_backslashes(path: Path) -> None:
+    body = path.read_text()
+    if "language plpython3u" in body:
+        body = body[body.rindex("$modelpack$") :]
+    assert not [literal for literal in plain_literals(body) if "\\" in literal]
+
+
+def plain_literals(text: str) -> list[str]:
+    """What stands in single quotes without an E before, outside of comments and of dollar quotes within a body."""
+    token = re.compile(
+        r"""--[^\n]*|"[^"]*"|\b[eE]'(?:[^'\\]|''|\\.)*'|(?P<plain>'(?:[^']|'')*')"""
+        r"""|\$modelpack\$|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
+        re.DOTALL,
+    )
+    return [found["plain"] for found in token.finditer(text) if found["plain"]]

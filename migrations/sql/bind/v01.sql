@@ -1,6 +1,7 @@
 create or replace function modelpack.bind(relation regclass) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $modelpack$
 -- Writes the functions that say which versions are live, what they are fed from a row, and what they give. All else that
 -- runs on a profile calls these and stays as it is. What packs a row is plain SQL, which the planner writes into its

@@ -1,6 +1,7 @@
 create or replace function modelpack.count_partition(relation regclass, partition regclass, joins boolean) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
+set default_table_access_method = heap
 as $modelpack$
 -- A partition that joins an event table counts as an INSERT of its rows, one that leaves as a DELETE: its rows go through
 -- a temporary table with the very COUNT trigger. It is read as whoever calls, an event trigger of a superuser, who may read

@@ -12,6 +12,7 @@ begin
     select * from (values
       ('server', 'Python, its wheels and who may write their folder', 'the server''s Python imports numpy and onnxruntime'),
       ('gate', 'process that tries models', 'a small model loads and scores in a process of its own'),
+      ('rights', 'owners and rights', 'functions run as modelpack_owner, and nobody calls what was not granted to him'),
       ('tables', 'tables, columns, indexes and rights', 'what the declarations name is there'),
       ('triggers', 'triggers, functions and partitions', 'what attaching made is there, enabled and unchanged'),
       ('rows', 'rows of profiles', 'fresh, of the champion, and what their events say (sampled)'),

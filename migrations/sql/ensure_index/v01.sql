@@ -1,6 +1,7 @@
 create or replace function modelpack.ensure_index(profile text, event text, key_columns text[], time_column text) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
+set default_tablespace = ''
 as $modelpack$
 -- Features are read again by key, windows by key and time. An index whose first columns are these serves.
 declare
@@ -23,6 +24,7 @@ begin
     return;
   end if;
   v_name := modelpack.index_name(event::regclass, v_wanted);
+  perform set_config('default_tablespace', modelpack.tablespace(event::regclass), true);
   execute format('create index if not exists %I on %s (%s)', v_name, event::regclass,
                  (select string_agg(format('%I', c), ', ' order by place) from unnest(v_wanted) with ordinality as w (c, place)));
   update modelpack.profile as p

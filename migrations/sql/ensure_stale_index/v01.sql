@@ -1,12 +1,14 @@
 create or replace function modelpack.ensure_stale_index(profile text, key_columns text[], stale_columns text[]) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
+set default_tablespace = ''
 as $modelpack$
 -- Finds stale rows. Only a row that becomes stale or fresh changes what the index looks at, so that all
 -- other updates stay heap-only.
 declare
   v_name constant text := modelpack.index_name(profile::regclass, array['stale'] || stale_columns);
 begin
+  perform set_config('default_tablespace', modelpack.tablespace(profile::regclass), true);
   execute format('create index if not exists %I on %s (%s) where %s', v_name, profile::regclass,
                  (select string_agg(format('%I', c), ', ' order by place) from unnest(key_columns) with ordinality as w (c, place)),
                  (select string_agg(format('%I is not null', c), ' or ' order by place) from unnest(stale_columns) with ordinality as w (c, place)));

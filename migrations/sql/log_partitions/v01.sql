@@ -2,6 +2,8 @@ create or replace function modelpack.log_partitions()
 returns table (partition text, since timestamptz, upto timestamptz, indexed boolean, filter regclass)
 language sql stable security invoker
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
 as $modelpack$
 select c.relname::text, b.bounds[1]::timestamptz, b.bounds[2]::timestamptz,
        exists (select from pg_index as x join pg_class as n on n.oid = x.indexrelid join pg_am as m on m.oid = n.relam

@@ -2,6 +2,8 @@ create or replace function modelpack.maintain() returns table (partition text, a
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
+set default_tablespace = ''
 as $modelpack$
 #variable_conflict use_column
 declare
@@ -30,6 +32,8 @@ begin
     return next;
     return;
   end if;
+  -- partitions and their indexes lie where the log has been put
+  perform set_config('default_tablespace', modelpack.tablespace('modelpack.prediction'), true);
   -- what may take long comes before all that locks others out. A B-tree, made in order, where nobody writes any more;
   -- filters of the pages that are full where somebody does (the page in hand would have its filter written with each row)
   for v_part in select l.* from modelpack.log_partitions() as l where l.upto > v_oldest and not l.indexed order by l.upto loop
@@ -74,7 +78,7 @@ begin
       return next;
       exit;
     end if;
-    execute format('create table modelpack.%I (like modelpack.prediction including all excluding identity)%s',
+    execute format('create table modelpack.%I (like modelpack.prediction including all excluding identity) using heap%s',
                    partition, ' with (' || v_settings || ')');
     execute format('alter table modelpack.%I owner to modelpack_owner', partition);
     -- the filter of the first pages was made with the index, and would be written again with each of their rows

@@ -1,0 +1,42 @@
+"""Settings of a session that change what SQL text means, or where what it makes is put."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+PINNED = {
+    "search_path": "pg_catalog, pg_temp",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "check_function_bodies": "on",
+    "default_tablespace": "",
+    "default_table_access_method": "heap",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+}
+"""How the schema is installed: every name and every literal in its scripts means one thing."""
+
+PATIENT = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+"""Limits that are meant for the statements of an application, not for those of a migration."""
+
+
+def set_local(settings: Mapping[str, str]) -> str:
+    """The statement that sets them until the transaction ends."""
+    return "select " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+@contextmanager
+def pinned(connection: Connection, settings: Mapping[str, str] = PINNED) -> Iterator[None]:
+    """Have them set for a part of the caller's transaction. Where that fails, its end takes them back."""
+    before = {
+        name: connection.execute(text("select current_setting(:name)"), {"name": name}).scalar_one()
+        for name in settings
+    }
+    connection.exec_driver_sql(set_local(settings))
+    yield
+    for name, value in before.items():
+        connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
