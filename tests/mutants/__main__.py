@@ -112,9 +112,9 @@ def run(mutant: Mutant, folder: Path, limit: float) -> dict[str, object]:
             check=False,
         )
         said = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
-        outcome = {0: "survived", 1: "killed", 2: "killed", NOT_INSTALLED: "invalid"}.get(
-            done.returncode, "unknown"
-        )
+        # 2 and 4: the tests or their fixtures cannot be imported
+        outcomes = {0: "survived", 1: "killed", 2: "invalid", 4: "invalid", NOT_INSTALLED: "invalid"}
+        outcome = outcomes.get(done.returncode, "unknown")
         if outcome == "unknown":
             said = (done.stdout + done.stderr)[-300:]
     except subprocess.TimeoutExpired:
@@ -173,7 +173,21 @@ def main() -> int:
         folder = Path(name)
         folder.chmod(0o755)
         copy(folder)
+        sound: dict[str, str] = {}
         for mutant in [m for m in found if m.key not in results][: options.limit]:
+            # a test that fails anyway would seem to kill every mutant
+            if mutant.room.name not in sound:
+                nothing = Mutant(mutant.room, mutant.path, Change("nothing", 0, 0, ""))
+                before = run(nothing, folder, options.timeout)
+                sound[mutant.room.name] = (
+                    "" if before["outcome"] == "survived" else f"{before['outcome']} {before['by']}"
+                )
+                if sound[mutant.room.name]:
+                    print(
+                        f"left out: {mutant.room.name}, whose tests fail without a mutant: {sound[mutant.room.name]}"
+                    )
+            if sound[mutant.room.name]:
+                continue
             result = run(mutant, folder, options.timeout)
             with RESULTS.open("a") as file:
                 file.write(json.dumps(result) + "\n")

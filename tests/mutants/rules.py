@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+Span = Callable[[ast.expr | ast.stmt], tuple[int, int]]
+"""Where a node begins and ends in its text."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,7 @@ def _in_text(source: str, begin: int) -> Iterator[Change]:
                 yield change
 
 
-def _of_node(node: ast.AST, text: str, span: object) -> Iterator[Change]:
-    where = span
-    assert callable(where)
+def _of_node(node: ast.AST, text: str, where: Span) -> Iterator[Change]:
 
     def between(left: ast.expr, right: ast.expr, table: dict[str, str], rule: str) -> Iterator[Change]:
         begin, end = where(left)[1], where(right)[0]
