@@ -8,12 +8,12 @@ from collections import Counter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpack import Event, Profile, count
-from modelpack.compile.script import attach_script, templates
+from modelpack import Event, Profile, Score, count
+from modelpack.compile.plan import make_plan
+from modelpack.compile.script import attach_script, generated_functions
 from modelpack.compile.sql import table_slug, variable
 from modelpack.snapshots import SNAPSHOTS
 
-FUNCTION = re.compile(r'create or replace function modelpack\.(?:"((?:[^"]|"")+)"|(\w+))\(')
 TRIGGER = re.compile(r'create trigger (?:"((?:[^"]|"")+)"|(\w+)) .*? on (\S+) ')
 
 WORDS = [
@@ -32,6 +32,8 @@ WORDS = [
     "___0123456789ab",
     "examine",
 ]
+SCORES = ["churn", "churn_x", "churn__x", "churn_score_x", "x" * 40, "x" * 41]
+"""Of every profile: names that are alike, or like what ours end with."""
 NAMES = st.builds(
     str.join, st.sampled_from(["_", "__", "___"]), st.lists(st.sampled_from(WORDS), min_size=1, max_size=4)
 ).filter(bool)
@@ -39,9 +41,10 @@ TABLES = st.builds(lambda schema, name: f"{schema}.{name}" if schema else name, 
 
 
 def functions(profile: Profile) -> list[str]:
-    made = [s for s in [*attach_script(profile), *templates(profile).values()] if s.startswith("create or")]
-    found = [FUNCTION.match(statement) for statement in made]
-    return [match[1] or match[2] for match in found if match]
+    """Names of what a declaration makes, those that a promotion replaces among them."""
+    plan = make_plan(profile)
+    seam = [f"{plan.score_stem(score)}_{kind}" for score in profile.scores for kind in ("version", "numbers")]
+    return [*generated_functions(profile), *seam]
 
 
 def triggers(profile: Profile) -> list[tuple[str, str]]:
@@ -51,7 +54,10 @@ def triggers(profile: Profile) -> list[tuple[str, str]]:
 
 def declared(table: str, events: list[str]) -> Profile:
     return Profile(
-        table, key="id", events=[Event(e, features={f"f{n}": count()}) for n, e in enumerate(events)]
+        table,
+        key="id",
+        events=[Event(e, features={f"f{n}": count()}) for n, e in enumerate(events)],
+        scores=[Score(name, model="churn") for name in SCORES],
     )
 
 
@@ -88,8 +94,9 @@ def test_usual_names_are_read_as_they_are() -> None:
 
 def test_no_function_of_the_schema_could_be_that_of_a_table() -> None:
     """Whoever adds a function called as a generated one would be is told here (see `_TAKEN`)."""
-    words = {name.rpartition("_")[2] for name in functions(declared("customer", ["purchase"]))}
+    words = {name.rpartition("_")[2] for name in generated_functions(declared("customer", ["purchase"]))}
     for path in SNAPSHOTS.iterdir():
+        assert "_score_" not in path.name  # those of a score
         table, _, last = path.name.rpartition("_")
         if table and last in words:
             assert table_slug(table) != table, path.name

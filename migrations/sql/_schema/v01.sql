@@ -372,10 +372,10 @@ comment on column modelpack.made.relation is 'the table of a trigger; the event 
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
 create table modelpack.lent (
-  role regrole not null,
+  role name not null,
   relation regclass,
-  schema regnamespace,
-  routine regprocedure,
+  schema name,
+  routine text,
   privilege text not null,
   -- a right on one thing
   constraint lent_one check (num_nonnulls(relation, schema, routine) = 1)
@@ -384,7 +384,7 @@ comment on table modelpack.lent is 'rights that attaching a declaration granted 
 comment on column modelpack.lent.role is 'the role';
 comment on column modelpack.lent.relation is 'a table, or';
 comment on column modelpack.lent.schema is 'a schema, or';
-comment on column modelpack.lent.routine is 'a function';
+comment on column modelpack.lent.routine is 'a function with the types of its arguments';
 comment on column modelpack.lent.privilege is 'what it may do there';
 
 create type modelpack.scored as (

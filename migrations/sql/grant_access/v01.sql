@@ -1,6 +1,7 @@
 create or replace function modelpack.grant_access(relation text, runner regrole default null) returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $modelpack$
 -- What is granted is noted, so that detaching takes back just that.
 declare
@@ -21,7 +22,8 @@ begin
                                         coalesce('schema ' || v_right.schema::text, 'function ' || v_right.routine::text), v_right.role));
     end if;
     insert into modelpack.lent (role, relation, schema, routine, privilege)
-    values (v_right.role, v_right.relation, v_right.schema, v_right.routine, v_right.privilege);
+    values (pg_get_userbyid(v_right.role), v_right.relation, (select n.nspname from pg_namespace as n where n.oid = v_right.schema),
+            v_right.routine::text, v_right.privilege);
   end loop;
 end
 $modelpack$;

@@ -1,6 +1,7 @@
 create or replace function modelpack.revoke_access() returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $modelpack$
 declare
   v_item record;
@@ -8,18 +9,20 @@ begin
   for v_item in
     delete from modelpack.lent as l
      where not exists (select from modelpack.needed_rights() as r
-                        where r.role = l.role and r.relation is not distinct from l.relation and r.schema is not distinct from l.schema
-                          and r.routine is not distinct from l.routine and r.privilege = l.privilege)
-    returning l.role, l.privilege, l.routine is not null or l.schema is not distinct from 'modelpack'::regnamespace as ours,
+                         left join pg_namespace as n on n.oid = r.schema
+                        where pg_get_userbyid(r.role) = l.role and r.relation is not distinct from l.relation
+                          and n.nspname is not distinct from l.schema and r.routine::text is not distinct from l.routine
+                          and r.privilege = l.privilege)
+    returning l.role, l.privilege, l.routine is not null or l.schema is not distinct from 'modelpack' as ours,
               coalesce((select format('table %s', l.relation) from pg_class as c where c.oid = l.relation),
-                       (select format('schema %s', l.schema) from pg_namespace as n where n.oid = l.schema),
-                       (select format('function %s', l.routine) from pg_proc as f where f.oid = l.routine)) as object
+                       (select format('schema %I', n.nspname) from pg_namespace as n where n.nspname = l.schema),
+                       (select format('function %s', f.oid::regprocedure) from pg_proc as f where f.oid = to_regprocedure(l.routine))) as object
   loop
-    if v_item.object is not null and exists (select from pg_roles as r where r.oid = v_item.role) then
+    if v_item.object is not null and exists (select from pg_roles as r where r.rolname = v_item.role) then
       if v_item.ours then
-        perform modelpack.as_owner(format('revoke %s on %s from %s', v_item.privilege, v_item.object, v_item.role));
+        perform modelpack.as_owner(format('revoke %s on %s from %I', v_item.privilege, v_item.object, v_item.role));
       else
-        execute format('revoke %s on %s from %s', v_item.privilege, v_item.object, v_item.role);
+        execute format('revoke %s on %s from %I', v_item.privilege, v_item.object, v_item.role);
       end if;
     end if;
   end loop;
