@@ -12,8 +12,8 @@ from modelpack.errors import DeclarationError
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _WORDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 _LONGEST = 48
-_TAKEN = {"examine"}
-"""Tables whose generated functions would be called as functions of the schema (`examine_log`)."""
+_TAKEN = {"examine", "no"}
+"""Tables whose generated functions would be called as functions of the schema (`examine_log`, `no_score`)."""
 
 # Key words that PostgreSQL does not take as a bare column name (reserved, or reserved outside of
 # functions and types; appendix "SQL Key Words" of its manual).
