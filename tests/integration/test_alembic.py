@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -208,7 +209,11 @@ def test_the_script_of_a_users_migration_gives_the_same(project: Config, databas
                     "select customer_id, complaints, last_complaint_at, spend, churn, churn_stale from customer order by 1"
                 )
             ).all()
-        return dump(database, "--schema-only"), [tuple(row) for row in rows]
+        # a profile that is attached again has another number
+        lines = [
+            re.sub(r"(?<=modelpack\.no_score\()\d+", "…", line) for line in dump(database, "--schema-only")
+        ]
+        return lines, [tuple(row) for row in rows]
 
     command.upgrade(project, "head")
     online = state()
