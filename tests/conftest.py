@@ -119,7 +119,7 @@ def clear_away(admin: psycopg.Connection[Any], kept: str) -> None:
 
 def is_old(admin: psycopg.Connection[Any], name: str) -> bool:
     """Whether the database was made more than an hour ago."""
-    made = "select (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 hour' from pg_database where datname = %s"
+    made = "select (pg_stat_file('base/' || oid || '/PG_VERSION', true)).modification < now() - interval '1 hour' from pg_database where datname = %s"
     return admin.execute(made, [name]).fetchone() == (True,)
 
 
