@@ -34,7 +34,7 @@ takes its place (see `modelpack.packager.thresholds`)."""
 SPARSE = "_modelpack_sparse"
 """Attribute of an XGBoost estimator's copy: it is fed sparse matrices, in which a zero is a missing value to it."""
 
-_LINKS = {
+_LINKS: dict[str, tuple[str, Any]] = {
     "reg:logistic": ("Sigmoid", lambda p: np.log(p / (1 - p))),
     "survival:cox": ("Exp", np.log),
     "survival:aft": ("Exp", np.log),

@@ -378,14 +378,14 @@ def _ordinal(scope: Any, operator: Any, container: Any) -> None:
         missing = encoder._missing_indices.get(n)
         keys: list[Any] = []
         values: list[float] = []
-        for at, (category, code) in enumerate(zip(categories, codes, strict=True)):
+        for at, (category, number) in enumerate(zip(categories, codes, strict=True)):
             empty = is_missing(category)
             keys.append(str(category) if text else (math.nan if empty else float(category)))
-            values.append(float(encoder.encoded_missing_value if at == missing else code))
+            values.append(float(encoder.encoded_missing_value if at == missing else number))
         unknown = math.nan if encoder.unknown_value is None else float(encoder.unknown_value)
         if not text and not isinstance(kind, FloatTensorType):
             name = graph.node("Cast", [name], to=TensorProto.FLOAT)
-        keyed = {"keys_strings" if text else "keys_floats": keys, "values_floats": values}
+        keyed: dict[str, Any] = {"keys_strings" if text else "keys_floats": keys, "values_floats": values}
         encoded = graph.node("LabelEncoder", [name], default_float=unknown, **keyed)
         if not text and any(math.isnan(key) for key in keys):  # it finds no NaN among its keys
             code = graph.constant(

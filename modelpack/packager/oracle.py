@@ -97,8 +97,8 @@ class Oracle:
         if column.type == "number":
             values = np.array([np.nan if v is None else float(v) for v in cells], dtype=np.float64)
             if isinstance(dtype, pd.CategoricalDtype):
-                known = {float(c): c for c in dtype.categories}
-                return pd.Series([known.get(v) for v in values], dtype=dtype)
+                categories = {float(c): c for c in dtype.categories}
+                return pd.Series([categories.get(v) for v in values], dtype=dtype)
             if (known := self._objects.get(column.name)) is not None:
                 marker = self._markers[column.name]
                 return pd.Series([marker if np.isnan(v) else known.get(v, v) for v in values], dtype=object)

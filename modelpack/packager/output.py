@@ -125,7 +125,8 @@ def _outputs(estimator: Any) -> int:
         for attribute in ("n_outputs_", "n_targets_"):
             if isinstance(count := getattr(estimator, attribute, None), int | np.integer):
                 return int(count)
-        if np.ndim(known := getattr(estimator, "_y", None)) == 2:  # neighbours keep the targets
+        known: Any = getattr(estimator, "_y", None)
+        if np.ndim(known) == 2:  # neighbours keep the targets
             return int(np.shape(known)[1])
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
