@@ -43,9 +43,9 @@ _HEADER = HEADER + _INDEXED + "".join(f"\nset {name} = off" for name in _JOINS)
 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 _REFERENCING = {
-    "insert": "referencing new table as new_rows",
-    "update": "referencing old table as old_rows new table as new_rows",
-    "delete": "referencing old table as old_rows",
+    "insert": " referencing new table as new_rows",
+    "update": " referencing old table as old_rows new table as new_rows",
+    "delete": " referencing old table as old_rows",
     "truncate": "",
 }
 _LOCKED = (
@@ -93,12 +93,10 @@ class CountSql:
 
     def triggers(self) -> list[str]:
         """The statements that put the functions on the event table."""
+        name = table_slug(self.plan.profile.table)
         return [
-            " ".join(
-                f"create trigger {ident(slug('modelpack', table_slug(self.plan.profile.table), verb))} "
-                f"after {verb} on {self.event.table} {_REFERENCING[verb]} "
-                f"for each statement execute function modelpack.{ident(self._name(verb))}()".split()
-            )
+            f"create trigger {ident(slug('modelpack', name, verb))} after {verb} on {self.event.table}"
+            f"{_REFERENCING[verb]} for each statement execute function modelpack.{ident(self._name(verb))}()"
             for verb in self.functions()
         ]
 

@@ -432,7 +432,7 @@ def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: P
         "tag", "churn", "2", "team=crm", "reviewed", "--metric", "auc=0.6"
     )
     found = shell.json("diff", "churn", "1", "2")
-    assert {d["name"] for d in found["differences"]} == {"auc", "plan"}
+    assert {d["name"] for d in found["differences"]} == {"auc", "plan", "score"}
     assert found["largest_difference"] == pytest.approx(0.2)
     assert "differ by at most 0.2" in shell.run("diff", "churn", "1", "2")
     assert "golden row" in shell.run("verify", "churn", "2")

@@ -228,12 +228,14 @@ def _fails_with_its_input() -> bytes:
 
 
 @pytest.fixture
-def payroll(database: str) -> Iterator[Session]:
+def payroll(database: str, new_role: Callable[..., str]) -> Iterator[Session]:
     """Salaries that nobody but the owner of the table may see, and a publisher."""
+    owner = new_role()  # no superuser: row security hides no row from who owns the table
     with psycopg.connect(database, autocommit=True) as session:
         session.execute(
             "create table customer (customer_id bigint primary key, salary numeric, rate text);"
-            "create table visit (customer_id bigint, at timestamptz default now())"
+            "create table visit (customer_id bigint, at timestamptz default now());"
+            f"alter table customer owner to {owner}; alter table visit owner to {owner}"
         )
         attach(
             database,

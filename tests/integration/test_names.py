@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from psycopg import sql
 from support import attach, publish, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, deviation, last, maximum, total
@@ -162,3 +163,31 @@ def test_a_table_is_declared_once_however_its_name_is_written() -> None:
                 Event(t, features={f: count()}) for t, f in [("purchase", "n"), ("public.purchase", "m")]
             ],
         )
+
+
+@pytest.mark.parametrize(
+    ("schema", "event"),
+    [("two  blanks", "a\tb\nc  d"), ("x" * 60, "y" * 60), ("it's", 'a "b" $c$ %s %% {sign} -- */')],
+    ids=["white space", "longer than a name", "marks"],
+)
+def test_tables_are_counted_whatever_characters_their_names_have(
+    database: str, psql: psycopg.Connection, schema: str, event: str
+) -> None:
+    name = sql.Identifier(schema, event)
+    psql.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    psql.execute(sql.SQL("create table {} (customer_id bigint, amount numeric)").format(name))
+    psql.execute("create table customer (customer_id bigint primary key)")
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[Event(f"{schema}.{event}", features={"events": count(), "spend": total("amount")})],
+        ),
+    )
+    psql.execute(sql.SQL("insert into {} values (1, 2), (1, 3)").format(name))
+    psql.execute(sql.SQL("insert into {} values (1, 5)").format(name))
+    psql.execute(sql.SQL("delete from {} where amount = 2").format(name))
+    assert rows(psql, "select * from modelpack.verify('customer')") == []
+    found = psql.execute("select events, spend from customer").fetchall()
+    assert found == psql.execute(sql.SQL("select count(*), sum(amount) from {}").format(name)).fetchall()

@@ -8,7 +8,7 @@ declare
 begin
   delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind <> 'seam';
   insert into modelpack.made (profile_id, kind, object, relation, definition)
-  select v_profile.profile_id, 'function', f.proname, null, md5(f.prosrc)
+  select v_profile.profile_id, 'function', f.proname::text, null, md5(f.prosrc)
     from pg_proc as f
    where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
      and not exists (select from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam' and m.object = f.proname)
