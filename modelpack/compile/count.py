@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.feature_sql import FeatureSql, amount, feature_sql
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
@@ -65,9 +65,8 @@ _PLAIN = re.compile(r"[0-9]+|e\.[a-z_][a-z0-9_]*")
 """A contribution that costs nothing to name again: a number, or a column of the event."""
 
 
-_COLUMN = r'(?:"(?:[^"]|"")+"|[a-z_][\w$]*)'
-_AMOUNT = re.compile(rf"(modelpack\.amount\(e\.({_COLUMN})\))")
-_NAME = re.compile(rf"(?<![\w$])(?:d\.)?{_COLUMN}")
+_OF_ROW = re.compile(r'(?<![\w$".])d\.(?:"(?:[^"]|"")+"|[a-z_][\w$]*)')
+"""A contribution's name in `FeatureSql.merge`."""
 
 
 _SET, _RESET = turn(dict.fromkeys(_JOINS, "off"))
@@ -107,7 +106,7 @@ class CountSql:
         """
         written = [self._write(self._sums(self._rows("new_rows"), signed=False), signed=False)]
         if not self._again(signed=False):
-            written.append(self._write_one().replace("return null;", "return;"))
+            written.append(self._write_one("return;"))
         written.append(self._write(self._sums(self._changes(), signed=True), signed=True))
         statements = "\n".join([self._refuse_forgetting(), *written])
         return f"{NAMES}\ndeclare\n  {_MOMENT}\n  {_STATEMENT}\nbegin\n  {nest(statements, 2)}\nend"
@@ -272,23 +271,30 @@ class CountSql:
             f"  from {source}\n where {self._match('p')}\n   and ({self._read()}) is not true;"
         )
 
-    def _write_one(self) -> str:
+    def _write_one(self, leave: str = "return null;") -> str:
         """The same for the only event of a statement, with its values at hand: `e` is no row here but a variable."""
         held: dict[str, tuple[str, str]] = {}  # variable: its type, its value
-        given = {}
-        pairs = dict(self._set(signed=False))
+
+        def amount_once(column: str) -> str:
+            held[variable("amount", column)] = ("numeric", amount(column))
+            return variable("amount", column)
+
+        given, own = {}, {}
         for f in self.stored:
-            pairs |= f.one or {}
+            own |= f.one or {}
+            feature = self.event.event.features[f.name]
+            once = feature_sql(f.name, feature, self.event.event.at, amount=amount_once)
+            scalars = {c.name: c.scalar for c in once.contributions}
             for c in () if f.one else f.contributions:
-                scalar = c.scalar
+                scalar = scalars[c.name]
                 if c.type and not _PLAIN.fullmatch(scalar):
-                    for amount, column in _AMOUNT.findall(scalar):
-                        held[variable("amount", column)] = ("numeric", amount)
-                        scalar = scalar.replace(amount, variable("amount", column))
                     held[variable("d", c.name)] = (c.type, scalar)
                     scalar = variable("d", c.name)
                 given[f"d.{ident(c.name)}"] = scalar
-        sets = ((name, _NAME.sub(lambda m: given.get(m[0], m[0]), sql)) for name, sql in pairs.items())
+        sets = [
+            (name, own.get(name) or _OF_ROW.sub(lambda m: given[m[0]], sql))
+            for name, sql in self._set(signed=False)
+        ]
         update = (
             f"update {self.plan.table} as p\n   set {assignments(sets, 7)}\n"
             f" where {same(self.plan.keys('p'), self.event.keys('e'))}\n   and ({self._read()}) is not true\n"
@@ -301,14 +307,12 @@ class CountSql:
             *(f"{name} {kind};" for name, (kind, _) in held.items()),
         ]
         assigned = "".join(f"{name} := {value};\n" for name, (_, value) in held.items())
-        counts = (
-            f"if ({self.event.where}) is not true then\n  return null;\nend if;\n" if self.event.where else ""
-        )
+        counts = f"if ({self.event.where}) is not true then\n  {leave}\nend if;\n" if self.event.where else ""
         return (
             f"declare\n  {nest(chr(10).join(declared), 2)}\nbegin\n  select * into e from new_rows;\n"
             f"  {nest(f'{counts}{assigned}{update}', 2)}\n"
             f"  if found then\n    if v_unscored then\n      {nest(self._profile_in_place(), 6)}\n    end if;\n"
-            "    return null;\n  end if;\nend;"
+            f"    {leave}\n  end if;\nend;"
         )
 
     def _read(self) -> str:

@@ -70,6 +70,7 @@ class FeatureSql:
 
     `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute. `one` does so
     from `p` and the only row `e`, where that reads better than `merge` with the row's contribution in the place of `d`.
+    `merge` and `combine` have names of ours alone and nothing that a user wrote, so COUNT may put other names into them.
     `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
     absolute contributions of a sum of floating-point numbers, which says how exact it can be. `held`: the aggregate
     that says whether an event has just the value that the profile row `p` holds a copy of. `bound`: a helper column
@@ -90,10 +91,30 @@ class FeatureSql:
     bound: str | None = None
 
 
-def feature_sql(name: str, feature: Feature, at: str | None) -> FeatureSql:
-    """The SQL of a feature of an event whose time stands in the column `at`."""
+def amount(column: str) -> str:
+    """A column of the event as an exact number; NULL where it cannot be one."""
+    return f"modelpack.amount(e.{ident(column)})"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a feature's SQL finds what it reads beside columns and conditions. SQL with a user's text in it is never edited."""
+
+    at: str | None
+    moment: str = "v_moment"
+    amount: Callable[[str], str] = amount
+
+
+def feature_sql(
+    name: str,
+    feature: Feature,
+    at: str | None,
+    moment: str = "v_moment",
+    amount: Callable[[str], str] = amount,
+) -> FeatureSql:
+    """The SQL of a feature of an event whose time stands in the column `at`, as of `moment`."""
     build = _WINDOWED if feature.window else _BUILDERS[type(feature)]
-    return build(name, feature, f"e.{ident(at)}" if at else None)
+    return build(name, feature, Source(f"e.{ident(at)}" if at else None, moment, amount))
 
 
 def _conditions(feature: Feature, *more: str) -> list[str]:
@@ -112,9 +133,9 @@ def _filter(conditions: list[str]) -> str:
     return f" filter (where {' and '.join(conditions)})" if conditions else ""
 
 
-def _amount(feature: Feature, *more: str) -> str:
+def _amount(feature: Feature, source: Source, *more: str) -> str:
     """The column as an exact number; NULL where it cannot be one or the row does not count."""
-    return _when(_conditions(feature, *more), f"modelpack.amount(e.{ident(feature.column or '')})")
+    return _when(_conditions(feature, *more), source.amount(feature.column or ""))
 
 
 def _sum(name: str, scalar: str, kind: str) -> Contribution:
@@ -125,7 +146,7 @@ def _added(column: str, contribution: str | None = None) -> str:
     return f"p.{ident(column)} + d.{ident(contribution or column)}"
 
 
-def _count(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
     conditions = _conditions(feature)
     return FeatureSql(
         name,
@@ -137,8 +158,8 @@ def _count(name: str, feature: Feature, _at: str | None) -> FeatureSql:
     )
 
 
-def _total(name: str, feature: Feature, _at: str | None) -> FeatureSql:
-    amount = _amount(feature)
+def _total(name: str, feature: Feature, source: Source) -> FeatureSql:
+    amount = _amount(feature, source)
     return FeatureSql(
         name,
         (Column(name, "numeric", "0"),),
@@ -158,9 +179,11 @@ def _deviation_of(n: str, s: str, q: str) -> str:
     return f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
 
 
-def _moments(name: str, feature: Feature, visible: Callable[..., str], powers: int) -> FeatureSql:
+def _moments(
+    name: str, feature: Feature, source: Source, visible: Callable[..., str], powers: int
+) -> FeatureSql:
     """Mean and standard deviation: exact sums of x^0, x^1 (and x^2), and what follows from them."""
-    amount = _amount(feature)
+    amount = _amount(feature, source)
     parts = [(f"{name}_n", f"(({amount}) is not null)::integer", f"count({amount})", "bigint")]
     parts.append((f"{name}_sum", f"coalesce({amount}, 0)", f"coalesce(sum({amount}), 0)", "numeric"))
     if powers == 2:
@@ -181,12 +204,12 @@ def _moments(name: str, feature: Feature, visible: Callable[..., str], powers: i
     )
 
 
-def _mean(name: str, feature: Feature, _at: str | None) -> FeatureSql:
-    return _moments(name, feature, _mean_of, 1)
+def _mean(name: str, feature: Feature, source: Source) -> FeatureSql:
+    return _moments(name, feature, source, _mean_of, 1)
 
 
-def _deviation(name: str, feature: Feature, _at: str | None) -> FeatureSql:
-    return _moments(name, feature, _deviation_of, 2)
+def _deviation(name: str, feature: Feature, source: Source) -> FeatureSql:
+    return _moments(name, feature, source, _deviation_of, 2)
 
 
 def _foremost(value: str, order: str) -> str:
@@ -226,11 +249,11 @@ def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql
     )
 
 
-def _minimum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+def _minimum(name: str, feature: Feature, _source: Source) -> FeatureSql:
     return _extreme(name, feature, feature.column or "", "asc")
 
 
-def _maximum(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+def _maximum(name: str, feature: Feature, _source: Source) -> FeatureSql:
     return _extreme(name, feature, feature.column or "", "desc")
 
 
@@ -282,15 +305,15 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
     )
 
 
-def _first(name: str, feature: Feature, at: str | None) -> FeatureSql:
-    return _edge(name, feature, at, latest=False)
+def _first(name: str, feature: Feature, source: Source) -> FeatureSql:
+    return _edge(name, feature, source.at, latest=False)
 
 
-def _last(name: str, feature: Feature, at: str | None) -> FeatureSql:
-    return _edge(name, feature, at, latest=True)
+def _last(name: str, feature: Feature, source: Source) -> FeatureSql:
+    return _edge(name, feature, source.at, latest=True)
 
 
-def _distinct(name: str, feature: Feature, _at: str | None) -> FeatureSql:
+def _distinct(name: str, feature: Feature, _source: Source) -> FeatureSql:
     value = f"e.{ident(feature.column or '')}"
     return FeatureSql(
         name,
@@ -299,19 +322,20 @@ def _distinct(name: str, feature: Feature, _at: str | None) -> FeatureSql:
     )
 
 
-def _decayed(name: str, feature: Feature, at: str | None) -> FeatureSql:
+def _decayed(name: str, feature: Feature, source: Source) -> FeatureSql:
+    at, moment = source.at, source.moment
     if not isinstance(feature, Decayed) or at is None:
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
     half_life = duration(feature.half_life, what="half_life").total_seconds()
-    value = f"({_amount(feature)})::double precision" if feature.column else "1::double precision"
+    value = f"({_amount(feature, source)})::double precision" if feature.column else "1::double precision"
     counted = _conditions(feature, f"isfinite({at})")
-    weighed = f"modelpack.decay({value}, date_part('epoch', v_moment - {at}::timestamptz), {half_life:.0f})"
-    scalar = f"coalesce({_when([*counted, f'{at} <= v_moment'], weighed)}, 0)"
+    weighed = f"modelpack.decay({value}, date_part('epoch', {moment} - {at}::timestamptz), {half_life:.0f})"
+    scalar = f"coalesce({_when([*counted, f'{at} <= {moment}'], weighed)}, 0)"
     # what is dated ahead counts when its time has come: then the feature is read again (see SCORE)
     ahead = f"{name}_ahead"
-    waits = _when([*counted, f"{at} > v_moment", f"{at} < date '200000-01-01'"], f"{at}::timestamptz")
+    waits = _when([*counted, f"{at} > {moment}", f"{at} < date '200000-01-01'"], f"{at}::timestamptz")
     return FeatureSql(
         name,
         (Column(name, "double precision", "0"), Column(ahead, "timestamptz", visible=False)),
@@ -338,14 +362,15 @@ def aged(name: str, half_life: float, row: str = "p") -> str:
     return f"modelpack.decay({row}.{ident(name)}, {elapsed}, {half_life:.0f})"
 
 
-def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
+def _windowed(name: str, feature: Feature, source: Source) -> FeatureSql:
     """A windowed feature: the aggregate of the same kind over (moment - window, moment]."""
+    at, moment = source.at, source.moment
     if at is None or feature.window is None:
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
-    inside = [f"{at} > v_moment - {interval(feature.window)}", f"{at} <= v_moment"]
-    amount = _amount(feature, *inside)
+    inside = [f"{at} > {moment} - {interval(feature.window)}", f"{at} <= {moment}"]
+    amount = _amount(feature, source, *inside)
     rows = _filter(_conditions(feature, *inside))
     value = f"e.{ident(feature.column or '')}"
     column, held = Column(name, "double precision"), None
@@ -369,7 +394,7 @@ def _windowed(name: str, feature: Feature, at: str | None) -> FeatureSql:
     return FeatureSql(name, (column,), {name: sql}, window=feature.window, held=held)
 
 
-_Builder = Callable[[str, Feature, "str | None"], FeatureSql]
+_Builder = Callable[[str, Feature, Source], FeatureSql]
 _WINDOWED: _Builder = _windowed
 _BUILDERS: dict[type[Feature], _Builder] = {
     Count: _count,

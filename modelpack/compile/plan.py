@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,9 +13,6 @@ from modelpack.declaration.expressions import Resolved, over_event, steady
 from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Event, Profile, Score
 from modelpack.errors import DeclarationError
-
-_MOMENT = re.compile(r"""(?<![\w.'"])v_moment\b""")
-
 
 Meanings = Mapping[tuple[str, str], str]
 """By table and SQL: what an expression means to the session that declares it, where the triggers would read it otherwise."""
@@ -107,10 +103,11 @@ class EventPlan:
 
         `checked`: with what tells whether those of the profile row `p` are right.
         """
-        wanted = [(name, sql) for f in features for name, sql in f.recompute.items()]
+        dated = [feature_sql(f.name, self.event.features[f.name], self.event.at, moment) for f in features]
+        wanted = [(name, sql) for f in dated for name, sql in f.recompute.items()]
         if checked:
-            wanted += [pair for f in features for pair in checks(f).items()]
-        columns = [f"{_MOMENT.sub(moment, sql)} as {ident(name)}" for name, sql in wanted]
+            wanted += [pair for f in dated for pair in checks(f).items()]
+        columns = [f"{sql} as {ident(name)}" for name, sql in wanted]
         return (
             f"select {listed(columns, 7)}\n"
             f"  from {self.table} as e\n"

@@ -137,9 +137,18 @@ def _cleaned(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
+_BREAK = re.compile(
+    r"""(?P<whole>"[^"]*"|(?<![\w$])[eE]'(?:\\.|[^'\\])*'|'[^']*'|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
+    re.DOTALL,
+)
+"""What may hold a line break that is no layout, or a quote that is none; else a line break."""
+
+
 def nest(text: str, by: int) -> str:
-    """Text to be set `by` columns further in: every line but the first is indented."""
-    return text.replace("\n", "\n" + " " * by)
+    """SQL to be set `by` columns further in: every line but the first is indented, names and literals are left alone."""
+    if "\n" not in text:
+        return text
+    return _BREAK.sub(lambda found: found["whole"] or "\n" + " " * by, text)
 
 
 def listed(items: Iterable[str], by: int = 0) -> str:
