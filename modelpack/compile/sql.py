@@ -138,7 +138,7 @@ def _cleaned(name: str) -> str:
 
 
 _BREAK = re.compile(
-    r"""(?P<whole>"[^"]*"|(?<![\w$])[eE]'(?:\\.|[^'\\])*'|'[^']*'|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
+    r"""(?P<whole>"[^"]*"|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|'[^']*'|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
     re.DOTALL,
 )
 """What may hold a line break that is no layout, or a quote that is none; else a line break."""
