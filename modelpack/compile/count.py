@@ -279,7 +279,8 @@ class CountSql:
             held[variable("amount", column)] = ("numeric", amount(column))
             return variable("amount", column)
 
-        given, own = {}, {}
+        given: dict[str, str] = {}
+        own: dict[str, str] = {}
         for f in self.stored:
             own |= f.one or {}
             feature = self.event.event.features[f.name]
