@@ -44,6 +44,8 @@ def with_analyzers(estimator: Any, columns: Sequence[Column]) -> tuple[Column, .
             if hasattr(step, "categories_"):
                 others.update(dict.fromkeys(names, step))
             continue
+        if not hasattr(step, "vocabulary_"):  # what a search or a calibrator was given, and fitted copies of
+            continue
         reached.add(id(step))
         analyzer = _analyzer(step)
         before = found.setdefault(names[0], (analyzer, step))

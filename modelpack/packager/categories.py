@@ -103,7 +103,9 @@ def steps_of(estimator: Any, names: Sequence[str]) -> Iterator[tuple[Any, tuple[
             yield from steps_of(step, names)
     elif isinstance(estimator, BaseEstimator):
         yield estimator, tuple(names)
-        for value in vars(estimator).values():  # a search, a calibrator, a vote over whole pipelines
+        calibrated = [c.estimator for c in getattr(estimator, "calibrated_classifiers_", ())]
+        # a search, a calibrator, a vote over whole pipelines
+        for value in [*vars(estimator).values(), calibrated]:
             for part in value if isinstance(value, list) else [value]:
                 if isinstance(part, Pipeline | ColumnTransformer | FeatureUnion):
                     yield from steps_of(part, names)

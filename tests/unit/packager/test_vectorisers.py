@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import (
@@ -112,6 +113,19 @@ def test_a_pipeline_that_was_fitted_on_a_series_of_texts_is_published(
     assert made.signature.texts == ("note",)
     with pytest.raises(PackagingError, match="Give a sample with the model's columns alone"):
         package(model, notes)
+
+
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_a_calibrator_over_a_pipeline_with_a_vectoriser_is_published(
+    notes: pd.DataFrame, gone: Any, ensemble: bool
+) -> None:
+    encoded = make_column_transformer((TfidfVectorizer(), "note"), (StandardScaler(), ["spend"]))
+    sample = notes[["note", "spend"]]
+    pipeline = make_pipeline(encoded, LogisticRegression(C=10))
+    model = CalibratedClassifierCV(pipeline, cv=3, ensemble=ensemble).fit(sample, gone)
+    made = package(model, sample)
+    assert made.parity.passed
+    assert made.signature.texts == ("note",)
 
 
 def test_two_vectorisers_may_read_a_column_alike(notes: pd.DataFrame, gone: Any) -> None:
