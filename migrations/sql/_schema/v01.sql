@@ -372,7 +372,8 @@ comment on column modelpack.made.relation is 'the table of a trigger; the event 
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';
 
 create table modelpack.lent (
-  role name not null,
+  role oid not null,
+  role_name name not null,
   relation regclass,
   schema name,
   routine text,
@@ -381,7 +382,8 @@ create table modelpack.lent (
   constraint lent_one check (num_nonnulls(relation, schema, routine) = 1)
 );
 comment on table modelpack.lent is 'rights that attaching a declaration granted to the role that its functions run as, for detaching to take back';
-comment on column modelpack.lent.role is 'the role';
+comment on column modelpack.lent.role is 'the role, which may have another name by now';
+comment on column modelpack.lent.role_name is 'its name, by which it is known after a restore';
 comment on column modelpack.lent.relation is 'a table, or';
 comment on column modelpack.lent.schema is 'a schema, or';
 comment on column modelpack.lent.routine is 'a function with the types of its arguments';

@@ -23,7 +23,7 @@ begin
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
   -- the names are looked up, not pasted: who may write the declarations is not who may run any SQL here
   for v_item in
-    select i.indexrelid::regclass as name
+    select distinct i.indexrelid::regclass as name
       from unnest(v_profile.added_indexes) as n (name) join pg_index as i on i.indexrelid = to_regclass(n.name)
      where i.indrelid in (select a.relation from modelpack.attached_tables() as a where a.profile = v_profile.relation)
   loop

@@ -21,8 +21,8 @@ begin
       perform modelpack.as_owner(format('grant %s on %s to %s', v_right.privilege,
                                         coalesce('schema ' || v_right.schema::text, 'function ' || v_right.routine::text), v_right.role));
     end if;
-    insert into modelpack.lent (role, relation, schema, routine, privilege)
-    values (pg_get_userbyid(v_right.role), v_right.relation, (select n.nspname from pg_namespace as n where n.oid = v_right.schema),
+    insert into modelpack.lent (role, role_name, relation, schema, routine, privilege)
+    values (v_right.role, pg_get_userbyid(v_right.role), v_right.relation, (select n.nspname from pg_namespace as n where n.oid = v_right.schema),
             v_right.routine::text, v_right.privilege);
   end loop;
 end

@@ -10,15 +10,17 @@ begin
     delete from modelpack.lent as l
      where not exists (select from modelpack.needed_rights() as r
                          left join pg_namespace as n on n.oid = r.schema
-                        where pg_get_userbyid(r.role) = l.role and r.relation is not distinct from l.relation
+                        where r.role = coalesce((select o.oid from pg_roles as o where o.rolname = l.role_name), l.role)
+                          and r.relation is not distinct from l.relation
                           and n.nspname is not distinct from l.schema and r.routine::text is not distinct from l.routine
                           and r.privilege = l.privilege)
-    returning l.role, l.privilege, l.routine is not null or l.schema is not distinct from 'modelpack' as ours,
+    returning (select o.rolname from pg_roles as o where o.oid = l.role or o.rolname = l.role_name order by o.rolname = l.role_name desc limit 1) as role,
+              l.privilege, l.routine is not null or l.schema is not distinct from 'modelpack' as ours,
               coalesce((select format('table %s', l.relation) from pg_class as c where c.oid = l.relation),
                        (select format('schema %I', n.nspname) from pg_namespace as n where n.nspname = l.schema),
                        (select format('function %s', f.oid::regprocedure) from pg_proc as f where f.oid = to_regprocedure(l.routine))) as object
   loop
-    if v_item.object is not null and exists (select from pg_roles as r where r.rolname = v_item.role) then
+    if v_item.object is not null and v_item.role is not null then
       if v_item.ours then
         perform modelpack.as_owner(format('revoke %s on %s from %I', v_item.privilege, v_item.object, v_item.role));
       else
