@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import psycopg
 import pytest
 
@@ -27,6 +24,7 @@ from tests.faults.hostile import (
     value,
     visit,
 )
+from tests.integration.support import wait_for
 
 
 def set_setting(session: Session, name: str, setting: str) -> None:
@@ -300,11 +298,3 @@ def test_a_read_only_transaction_is_refused_as_such(database: str) -> None:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             visit(session, (1, 200))
         assert value(session, "select modelpack.predict('churn', '{\"x\": 100}')") == pytest.approx(0.1)
-
-
-def wait_for(session: Session, query: str, *parameters: Any, seconds: float = 20) -> None:
-    """Until the query gives something true."""
-    until = time.monotonic() + seconds
-    while not value(session, query, *parameters):
-        assert time.monotonic() < until, f"{query} stays false for {seconds} s"
-        time.sleep(0.02)

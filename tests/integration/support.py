@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,14 @@ def row(session: Session, query: str, *parameters: object) -> tuple[Any, ...]:
 def value(session: Session, query: str, *parameters: object) -> Any:
     """The only value of a query."""
     return row(session, query, *parameters)[0]
+
+
+def wait_for(session: Session, query: str, *parameters: object, seconds: float = 20) -> None:
+    """Until the query gives something true."""
+    until = time.monotonic() + seconds
+    while not value(session, query, *parameters):
+        assert time.monotonic() < until, f"{query} stays false for {seconds} s"
+        time.sleep(0.02)
 
 
 def linear_model(weights: Sequence[float], bias: float) -> bytes:

@@ -23,7 +23,9 @@ declare
   v_locked boolean;
   -- transactions that may have a snapshot from before this moment
   v_before constant xid := pg_snapshot_xmin(pg_current_snapshot())::xid;
-  v_running constant text[] := array(select l.virtualtransaction from pg_locks as l where l.locktype = 'virtualxid' and l.pid <> pg_backend_pid());
+  v_running constant text[] := array(select l.virtualtransaction
+                                       from pg_locks as l join pg_stat_activity as a on a.pid = l.pid
+                                      where l.locktype = 'virtualxid' and l.pid <> pg_backend_pid() and a.datname = current_database());
 begin
   -- no advisory lock, which everybody may hold
   if not modelpack.try_lock('modelpack.turn', 'share update exclusive') then
