@@ -72,8 +72,8 @@ def wal(session: Session, statement: str) -> Wal | None:
     return Wal({kind: count for kind, count, _ in found}, sum(size for *_, size in found))
 
 
-def statements(session: Session, statement: str) -> list[str] | None:
-    """Run a statement: every statement that the executor ran for it, nested ones first, as auto_explain reports them.
+def plans(session: Session, statement: str) -> list[tuple[str, str]] | None:
+    """Run a statement: every statement that the executor ran for it, and its plan, nested ones first, by auto_explain.
 
     None where auto_explain cannot be loaded. Expressions that PL/pgSQL evaluates by itself are no statements.
     """
@@ -81,18 +81,20 @@ def statements(session: Session, statement: str) -> list[str] | None:
         session.execute("load 'auto_explain'")
     except psycopg.Error:
         return None
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
 
     def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
         text = diagnostic.message_primary or ""
         if "Query Text:" in text:
-            found.append(text.split("Query Text:", 1)[1].split("\n", 1)[0].strip())
+            query, _, plan = text.split("Query Text:", 1)[1].partition("\n")
+            found.append((query.strip(), plan))
 
     session.add_notice_handler(hear)
     try:
         with session.transaction():
             session.execute(
                 "set local auto_explain.log_min_duration = 0; set local auto_explain.log_nested_statements = on; "
+                "set local auto_explain.log_analyze = on; set local auto_explain.log_timing = off; "
                 "set local auto_explain.log_level = 'notice'; set local client_min_messages = 'notice'"
             )
             session.execute(statement)
@@ -100,6 +102,12 @@ def statements(session: Session, statement: str) -> list[str] | None:
     finally:
         session.remove_notice_handler(hear)
     return found
+
+
+def statements(session: Session, statement: str) -> list[str] | None:
+    """The first lines of the statements that the executor runs for a statement, nested ones first; None as `plans`."""
+    found = plans(session, statement)
+    return None if found is None else [query for query, _ in found]
 
 
 def buffers(session: Session, statement: str, tables: list[str], times: int) -> float | None:

@@ -8,6 +8,9 @@ SQL = """\
 create or replace function modelpack.load(version_id integer) returns void
 language plpython3u volatile security invoker
 set search_path = pg_catalog, pg_temp
+-- whoever calls may have them otherwise: a catalogue of a few rows would then look costly enough for a compiler
+set enable_seqscan = on
+set jit = off
 as $modelpack$
 {body}
 $modelpack$;

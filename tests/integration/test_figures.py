@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
-from support import publish
+from shop import EVERYTHING, TABLES
+from support import attach, publish, value
+
+from modelpack import Event, Profile, Score, age
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
 
@@ -93,3 +97,44 @@ def test_one_event_looks_at_as_many_pages_with_a_hundred_times_the_events(ground
     many = figures.buffers(ground.connection, ONE, tables, 20)
     assert many is not None
     assert many < few * 1.5
+
+
+FIRST = {
+    "an event": "insert into purchase (customer_id, amount, sku) values (1, 10, 'a')",
+    "an event of a customer without a profile": "insert into purchase (customer_id, amount) values (7, 10)",
+    "a few events": "insert into purchase (customer_id, amount) select i % 4, 10 from generate_series(1, 20) as i",
+    "a changed event": "update purchase set amount = 11 where customer_id = 1",
+    "a deleted event": "delete from purchase where customer_id = 1",
+    "a changed input": "update customer set visits = 3 where customer_id = 1",
+    "a new profile": "insert into customer (customer_id) values (9)",
+    "no event left": "truncate purchase",
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_nothing_is_compiled_for_what_comes_first_in_a_session(
+    database: str, psql: psycopg.Connection[tuple[object, ...]], first: str
+) -> None:
+    # settings that make an index the only good way make all else look costly, which calls for a compiler of 300 ms
+    psql.execute(TABLES + "alter table customer add visits integer;")
+    inputs = {"x": "n_30d", "since": age("last_at"), "visits": "visits"}
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            events=[Event("purchase", at="at", features=EVERYTHING)],
+            scores=[Score("churn", inputs=inputs)],
+        ),
+    )
+    publish(psql, "churn", list(inputs), [0.1, 0.2, 0.3])
+    psql.execute("insert into purchase (customer_id, amount, sku) values (1, 5, 'b'), (2, 5, 'b')")
+    assert value(psql, "show jit") == "on"
+    with psycopg.connect(database, autocommit=True) as session:
+        if not value(session, "select pg_jit_available()"):
+            pytest.skip("this server has no compiler")
+        found = figures.plans(session, FIRST[first])
+    if found is None:
+        pytest.skip("auto_explain cannot be loaded")
+    assert any("modelpack.version" in query for query, _ in found), "nothing was loaded"
+    assert [query for query, plan in found if "\nJIT:" in plan] == []
