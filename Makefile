@@ -18,8 +18,13 @@ export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
 # The DSN of the server that is meant, started first where it is ours. A failure ends the recipe.
 start = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m dev.cluster start)
+# The tests have a server of their own: what they write need not outlive a machine that loses its power.
+tests = .modelpack/tests
+start_tests = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m dev.cluster --folder $(tests) \
+  --set fsync=off --set full_page_writes=off --set max_wal_size=4GB start)
 # What stops and removes things must work without .venv too, and on a machine where nothing was made yet.
-cluster = [[ ! -d .modelpack/cluster ]] || $$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3) -m dev.cluster
+python = $$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3)
+servers = for folder in .modelpack/cluster $(tests); do [[ ! -d $$folder ]] || $(python) -m dev.cluster --folder $$folder
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,15 +37,15 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 
 test: ## all tests, against a real server (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
-	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
 	@$(start); \
 	.venv/bin/modelpack install --dsn "$$dsn" --server-wheels "$$MODELPACK_SERVER_WHEELS"; \
 	echo "$$dsn"
 
-down: ## stop the private server; its data stay
-	@$(cluster) stop
+down: ## stop the private servers; their data stay
+	@$(servers) stop; done
 
 psql: bootstrap ## open psql on the server
 	@$(start); psql "$$dsn"
@@ -79,7 +84,7 @@ docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs
 
 fuzz: bootstrap ## random declarations and statements against a plain model, for long (EXAMPLES=200)
-	@$(start); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
+	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
 
 zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
 	@dev/bootstrap --tests
@@ -90,9 +95,9 @@ soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its ow
 
 mutants: ## put small faults in, one by one: do the tests mind? (PART=sql|generated|python SEED=1 LIMIT=20)
 	@dev/bootstrap --tests
-	@$(start); MODELPACK_TEST_DSN="$$dsn" .venv/bin/python -m tests.mutants \
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/python -m tests.mutants \
 	  $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
 
-clean: ## stop the private server; remove it, its data and .venv
-	@$(cluster) destroy
+clean: ## stop the private servers; remove them, their data and .venv
+	@$(servers) destroy; done
 	rm -rf .venv .modelpack
