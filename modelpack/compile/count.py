@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from modelpack.compile.feature_sql import FeatureSql, amount, feature_sql
+from modelpack.compile.places import count_name, profile_in_place
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     HEADER,
@@ -112,7 +113,7 @@ class CountSql:
         return f"{NAMES}\ndeclare\n  {_MOMENT}\n  {_STATEMENT}\nbegin\n  {nest(statements, 2)}\nend"
 
     def _name(self, verb: str) -> str:
-        return self.plan.name("count", table_slug(self.event.event.table), verb)
+        return count_name(self.plan, self.event, verb)
 
     def _function(self, verb: str, declare: str, body: str) -> Function:
         comment = (
@@ -141,16 +142,6 @@ class CountSql:
             "      detail = 'Its rows would count as events of that.',\n"
             "      hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';\n"
             "  end if;\nend if;"
-        )
-
-    def _profile_in_place(self) -> str:
-        """The same of the profile: a table that has taken its name has no score trigger."""
-        trigger = slug("zz_modelpack", table_slug(self.plan.profile.table), "score")
-        return (
-            f"if not exists (select from pg_trigger as t where t.tgrelid = {literal(self.plan.table)}::regclass and t.tgname = {literal(trigger)}) then\n"
-            "  raise exception using\n    errcode = 'object_not_in_prerequisite_state',\n"
-            f"    message = {literal(f'{self.plan.table} is another table than the profile that was declared: it has no score trigger')},\n"
-            "    hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';\nend if;"
         )
 
     # --- what a statement brought, changed or took, row by row ------------------------------------------
@@ -312,7 +303,7 @@ class CountSql:
         return (
             f"declare\n  {nest(chr(10).join(declared), 2)}\nbegin\n  select * into e from new_rows;\n"
             f"  {nest(f'{counts}{assigned}{update}', 2)}\n"
-            f"  if found then\n    if v_unscored then\n      {nest(self._profile_in_place(), 6)}\n    end if;\n"
+            f"  if found then\n    if v_unscored then\n      {nest(profile_in_place(self.plan), 6)}\n    end if;\n"
             f"    {leave}\n  end if;\nend;"
         )
 
@@ -411,7 +402,7 @@ class CountSql:
             write = (
                 f"{nest(self._write(rows, signed=False), 2)}\n  if found then\n    return null;\n  end if;"
             )
-            one = f"{self._profile_in_place()}\n{self._lock(keys)}\nif found then\n  {write}\nend if;"
+            one = f"{profile_in_place(self.plan)}\n{self._lock(keys)}\nif found then\n  {write}\nend if;"
         else:
             one = self._write_one()
         missing = {"create": self._create_where_unknown(keys), "refuse": self._refuse(keys)}.get(
@@ -420,7 +411,7 @@ class CountSql:
         body = (
             f"{self._heed(keys)}{_SECOND}\nif not found then\n  {nest(one, 2)}\n"
             "  if not exists (select from new_rows) then\n    return null;\n  end if;\nend if;\n"
-            f"{self._profile_in_place()}\n-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
+            f"{profile_in_place(self.plan)}\n-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
         )
         sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
         body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}\n{_RESET}"
@@ -429,7 +420,7 @@ class CountSql:
     def _update(self) -> tuple[str, str]:
         keys, came = self._changed_keys(), self._keys("new_rows")
         sums = self._sums(self._changes(), signed=True)
-        body = f"if not exists (select from new_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n{self._refuse_forgetting()}"
+        body = f"if not exists (select from new_rows) then\n  return null;\nend if;\n{profile_in_place(self.plan)}\n{self._refuse_forgetting()}"
         if self.event.event.missing == "refuse":
             body += self._refuse(came)
         elif self.event.event.missing == "create":
@@ -466,7 +457,7 @@ class CountSql:
 
     def _delete(self) -> tuple[str, str]:
         sums = self._sums(self._gone(), signed=True)
-        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n"
+        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{profile_in_place(self.plan)}\n"
         body += self._change(self._keys("old_rows"), sums)
         return f"{_STATEMENT}\n{_READ}", body
 
@@ -476,7 +467,7 @@ class CountSql:
 
     def _delete_keeping(self) -> tuple[str, str]:
         """on_delete="keep": lifetime features stay; windows are read again where the deleted rows were in one."""
-        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{self._profile_in_place()}\n"
+        body = f"if not exists (select from old_rows) then\n  return null;\nend if;\n{profile_in_place(self.plan)}\n"
         if self.event.windowed:
             recent = f"e.{self.event.at} > v_moment - {self.event.longest_window()}"
             keys = f"{self._keys('old_rows')} and {recent}"

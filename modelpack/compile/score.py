@@ -9,6 +9,7 @@ nothing up; the one that runs the model is the only one that runs as modelpack_o
 from __future__ import annotations
 
 from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.places import events_in_place
 from modelpack.compile.plan import EventPlan, Plan, batched
 from modelpack.compile.sql import (
     PATH,
@@ -88,7 +89,7 @@ def _scored(plan: Plan, score: Score) -> str:
     numbers, texts = plan.inputs(score, "new", "v_moment", "v_version")
     packed = f"v_numbers := {numbers};\nv_texts := {texts};"
     failure, call = "null", f"{numbers}, {texts}"
-    if any(not isinstance(value, str) and value.may_fail for value in score.inputs.values()):
+    if _may_fail(score):
         # an input that a row makes impossible (a division by zero) costs that row its score, not the event
         packed = (
             f"v_failure := null;\nv_numbers := null;\nbegin  -- an input may be impossible: 1 / 0 costs a score, not the event\n"
@@ -166,12 +167,15 @@ def _anew(plan: Plan) -> str:
             plan.meet(f"select {key_hash(plan.keys('new'))}"),
         ]
     blank = [f"new.{ident(name)} := null;" for name in plan.outputs]
-    features = [_read(plan, event, event.stored) for event in plan.events if event.stored]
+    stored = [event for event in plan.events if event.stored]
+    features = [_read(plan, event, event.stored) for event in stored]
+    # those with windows are looked at where these are read
+    there = events_in_place(plan, [event for event in stored if not event.windowed])
     read_at = f"new.features_read_at := {STATEMENT};"
     return "\n".join(
         [
             "-- a new key: every feature from the events that are there already",
-            *meet, *blank, *features, read_at,
+            *meet, *blank, *filter(None, [there]), *features, read_at,
         ]
     )  # fmt: skip
 
@@ -193,7 +197,8 @@ def _windows(plan: Plan) -> str:
             found.append(_read(plan, event, event.windowed, *recent))
     if not found:
         return ""
-    text = "\n".join(["-- windows, read under the row's lock", *found])
+    there = events_in_place(plan, [event for event in plan.events if event.windowed])
+    text = "\n".join(["-- windows, read under the row's lock", there, *found])
     return f"  {nest(text, 2)}\n"
 
 
@@ -211,7 +216,8 @@ def _due(plan: Plan, event: EventPlan) -> str:
         due += " or v_moment < greatest(old.features_at, new.features_at)"
         # events of this very statement that are not yet added must not be
         read += f"\nnew.features_reread_at := {STATEMENT};"
-    return f"if {due} then\n  {nest(read, 2)}\nend if;"
+    there = "" if event.windowed else f"{events_in_place(plan, [event])}\n"
+    return f"if {due} then\n  {nest(there + read, 2)}\nend if;"
 
 
 def _read(plan: Plan, event: EventPlan, features: tuple[FeatureSql, ...], *more: str) -> str:
@@ -257,6 +263,36 @@ def types_function(plan: Plan) -> Function:
     return Function(
         plan.name("types"), "", returns, body, f"The types of the declared inputs of {plan.table}."
     )
+
+
+def sample_function(plan: Plan) -> Function:
+    """What a version is fed as texts from a sample of the rows: read as the owner of the table, for `modelpack.unseen`.
+
+    A row whose inputs cannot be computed has none.
+    """
+    found = []
+    for score in plan.profile.scores:
+        texts = plan.inputs(score, "p", "now()", "version")[1]
+        read = f"return query select {texts} from {plan.table} as p tablesample system (percent);"
+        if _may_fail(score):
+            read = (
+                f"for v_place, v_part in select p.ctid, p.tableoid from {plan.table} as p tablesample system (percent) loop\n"
+                "  begin  -- row by row: one that cannot be computed must not hide the others\n"
+                f"    return query select {texts} from {plan.table} as p where p.ctid = v_place and p.tableoid = v_part;\n"
+                "  exception when data_exception then\n    null;\n  end;\nend loop;"
+            )
+        found.append(f"if score = {literal(score.name)} then\n  {nest(read, 2)}\nend if;")
+    body = (
+        "declare\n  v_place tid;\n  v_part oid;\nbegin\n  " + nest("\n".join(found), 2) + "\n  return;\nend\n"
+    )
+    arguments = "score text, version integer, percent double precision"
+    comment = f"Texts that a version is fed from a sample of {plan.table}."
+    return Function(plan.name("sample"), arguments, "setof text[]", body, comment)
+
+
+def _may_fail(score: Score) -> bool:
+    """Whether a row may make an input impossible."""
+    return any(not isinstance(value, str) and value.may_fail for value in score.inputs.values())
 
 
 def guard_function(plan: Plan) -> Function:

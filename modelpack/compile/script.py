@@ -12,7 +12,14 @@ from collections.abc import Iterable
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
-from modelpack.compile.score import guard_function, log_function, score_function, triggers, types_function
+from modelpack.compile.score import (
+    guard_function,
+    log_function,
+    sample_function,
+    score_function,
+    triggers,
+    types_function,
+)
 from modelpack.compile.sql import Function, ident, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
@@ -71,8 +78,9 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
 
 
 def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
-    """From the columns to the triggers of the event tables, which come when all is counted.
+    """From the columns to the triggers, and then what is counted, with no event in between.
 
+    The triggers of the event tables come first: rows are counted from tables that have them (see `places`).
     `anew` are statements that run once, as the triggers do.
     """
     once = _once(plan, [*_new_customers(plan), *anew])
@@ -85,10 +93,10 @@ def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
         f"select modelpack.run_as({literal(plan.table)})",
         # the functions that name the live version
         f"select modelpack.bind({literal(plan.table)})",
+        *(s for e in plan.events for s in CountSql(plan, e).triggers()),
         *(f"select {function.signature}" for function in once),
         *(f"drop function {function.signature}" for function in once),
         *counted,
-        *(s for e in plan.events for s in CountSql(plan, e).triggers()),
         *(
             f"select modelpack.cover_partitions({literal(t)})"
             for t in [plan.table, *(e.table for e in plan.events)]
@@ -104,7 +112,7 @@ def _functions(plan: Plan) -> list[Function]:
         guard_function(plan),
         *(made for e in plan.events for made in CountSql(plan, e).functions().values()),
         score_function(plan),
-        *([log_function(plan), types_function(plan)] if plan.profile.scores else []),
+        *([log_function(plan), types_function(plan), sample_function(plan)] if plan.profile.scores else []),
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.places import events_in_place
 from modelpack.compile.plan import EventPlan, Plan, batched, checks, held, key_text, magnitude
 from modelpack.compile.sql import (
     AFRESH,
@@ -238,6 +239,7 @@ def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
         columns += _checks(f, places)
     if not columns:
         return "begin\n  return 0;\nend\n"
+    lock = f"{events_in_place(plan, [event for event in plan.events if event.features])}\n{lock}"
     # through a range a statement may come by a row twice, where it has moved it itself
     afresh = "p.features_at is null"
     if not ranged:
@@ -348,10 +350,12 @@ def _refresh(plan: Plan) -> Function:
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
     rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_in_range('p')}\n) as p"
     joins = _expected(plan, "v_moment", windows_only=True)
+    ageing = [event for event in plan.events if event.windowed or event.decayed]
+    lock = "\n".join(filter(None, [events_in_place(plan, ageing), _lock(plan)]))
     write = _update(plan, rows, joins, columns, sets, "(" + "\n  or ".join(tests) + ")")
     body = (
         f"declare\n{_BOUNDS}  v_moment constant timestamptz := clock_timestamp();\n  v_written bigint := 0;\nbegin\n"
-        f"  {nest(_lock(plan), 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
+        f"  {nest(lock, 2)}\n  {nest(write, 2)}\n  return v_written;\nend\n"
     )
     comment = (
         f"Brings the rows of {plan.table} whose windows have moved on up to the moment, and scores them."

@@ -83,7 +83,14 @@ def test_no_right_is_granted_on_a_column_and_none_by_default(psql: Session) -> N
     assert rows(psql, "select defaclobjtype from pg_default_acl") == []
 
 
-EVENT_TRIGGERS = ("follow_partitions", "recount_dropped", "recompile_altered", "keep_owners", "keep_shipped")
+EVENT_TRIGGERS = (
+    "follow_partitions",
+    "recount_dropped",
+    "recompile_altered",
+    "warn_swapped",
+    "keep_owners",
+    "keep_shipped",
+)
 
 
 def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> None:

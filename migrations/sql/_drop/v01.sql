@@ -7,6 +7,7 @@ begin
   drop event trigger modelpack_partitions;
   drop event trigger modelpack_dropped;
   drop event trigger modelpack_altered;
+  drop event trigger modelpack_swapped;
   drop event trigger modelpack_shipped;
   drop event trigger modelpack_shipped_drop;
   drop event trigger modelpack_functions;

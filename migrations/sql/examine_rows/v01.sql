@@ -12,6 +12,8 @@ begin
   for p in
     select q.* from modelpack.profile as q join pg_class as c on c.oid = q.relation
      where case when has_schema_privilege(c.relnamespace, 'USAGE') then to_regclass(q.name) = q.relation else true end
+       -- events are not held against another table that has the name
+       and not exists (select from modelpack.misplaced(q.profile_id) as m where m.taken)
      order by q.name
   loop
     begin

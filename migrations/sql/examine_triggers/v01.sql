@@ -20,6 +20,8 @@ begin
                   $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),
                  ('modelpack_altered', 'lets open sessions go on after a column got another type',
                   $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE') execute function modelpack.recompile_altered()$$),
+                 ('modelpack_swapped', 'warns whoever gives another relation the name of a table that is counted',
+                  $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER SCHEMA', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE VIEW', 'CREATE MATERIALIZED VIEW', 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA') execute function modelpack.warn_swapped()$$),
                  ('modelpack_functions', 'keeps the owner of a profile table from changing functions that others call',
                   $$ddl_command_end when tag in ('ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE FUNCTION', 'CREATE PROCEDURE') execute function modelpack.keep_functions()$$),
                  ('modelpack_owners', 'keeps the functions of a profile with the owner of its table, who has to see all rows',

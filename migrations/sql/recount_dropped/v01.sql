@@ -15,6 +15,11 @@ begin
       join modelpack.attached_tables() as a on a.relation = t.tgrelid and a.is_event
       join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and starts_with(f.proname, a.stem)
      where d.object_type = 'trigger'
+       -- triggers of a profile are called the same on all of its event tables: one that is dropped itself is no partition
+       and not exists (select from modelpack.profile as p
+                         join modelpack.made as m on m.profile_id = p.profile_id and m.kind = 'event'
+                         join pg_event_trigger_dropped_objects() as e on e.classid = 'pg_class'::regclass and e.objid = m.relation
+                        where p.relation = a.profile)
   loop
     if v_found.on_delete = 'subtract' then
       raise notice 'a partition of % was dropped: every row of % is counted again', v_found.relation, v_found.profile
