@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from psycopg.conninfo import make_conninfo
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -373,6 +375,115 @@ def test_promoting_refuses_a_version_that_has_never_seen_the_texts_of_the_profil
     psql.execute("update modelpack.setting set value = '40' where name = 'unseen_percent'")
     registry.promote("churn", 2)
     engine.dispose()
+
+
+HIS = """
+create schema his authorization {owner};
+set role {owner};
+create function his.spied(text) returns text language plpgsql immutable as $$
+begin
+  perform set_config('his.seen', concat_ws(' ', nullif(current_setting('his.seen', true), ''), current_user), false);
+  if $1 = 'SECRET' then
+    raise exception 'the text is %', $1;
+  end if;
+  return lower($1);
+end $$;
+create domain his.plan as text check (his.spied(value) is distinct from 'never');
+create table his.purchase (customer_id bigint, at timestamptz default now(), amount numeric);
+create table his.customer (customer_id bigint primary key, plan his.plan, other text, code text){partitions};
+reset role;
+"""
+PARTITIONS = """ partition by hash (customer_id);
+create table his.customer_0 partition of his.customer for values with (modulus 2, remainder 0);
+create table his.customer_1 partition of his.customer for values with (modulus 2, remainder 1)"""
+
+
+@pytest.mark.parametrize("partitions", ["", PARTITIONS], ids=["one table", "partitions"])
+def test_who_promotes_is_told_of_texts_in_a_table_that_he_may_not_read(
+    database: str, psql: Session, new_role: Callable[..., str], partitions: str
+) -> None:
+    owner, publisher = new_role(), new_role("modelpack_publisher")
+    psql.execute(HIS.format(owner=owner, partitions=partitions))
+    scores = [
+        Score("churn", model="churn", inputs={"plan": expression("his.spied(plan)")}),
+        Score(
+            "second",
+            model="churn",
+            inputs={"plan": "case when code = 'x' then (1 / (length(code) - 1))::text else code end"},
+        ),
+        Score("risk", model="risk"),
+    ]
+    event = Event("his.purchase", at="at", features={"n": count()})
+    attach(database, Profile("his.customer", key="customer_id", events=[event], scores=scores))
+    psql.execute(
+        "insert into his.customer (customer_id, plan, code) select n, case when n <= 60 then 'GOLD' else 'bronze' end,"
+        " case when n <= 10 then 'x' when n <= 40 then 'silver' else 'GOLD' end from generate_series(1, 100) as n"
+    )
+    with psycopg.connect(make_conninfo(database, user=publisher), autocommit=True) as his:
+        publish_lookup(his, missing=True, categories=["gold", "silver"], promote=False)
+        # before it is promoted, and nothing is left of the look
+        made = "select array_agg(p.xmin::text order by p.oid) from pg_proc as p where pronamespace = 'modelpack'::regnamespace"
+        before, looked = (
+            value(psql, made),
+            "select score, input, rows, unseen from modelpack.unseen('churn', 1)",
+        )
+        # rows whose input cannot be computed have no text, and hide no others
+        found = [("churn", "plan", 100, 40), ("second", "plan", 90, 60)]
+        assert rows(his, looked) == found
+        assert value(psql, made) == before
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as refused:
+            his.execute("select modelpack.promote('churn', 1)")
+        words = f"{refused.value} {refused.value.diag.message_detail}"
+        assert 'its input "plan" in 60 of 90 rows of his.customer' in words
+        assert "bronze" not in words
+        assert value(psql, "select count(*) from modelpack.alias") == 0
+        his.execute("set modelpack.allow_unseen = on")
+        his.execute("select modelpack.promote('churn', 1)")
+        his.execute("select set_config('his.seen', '', false)")
+        assert rows(his, looked) == found
+        assert set(value(his, "select current_setting('his.seen')").split()) == {owner}
+        for statement in (
+            "select plan from his.customer",
+            "select modelpack.his__customer_sample('churn', 1, 100)",
+            "select modelpack.bind('his.customer', 'churn', 1)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                his.execute(statement)
+    granted = (
+        "select x.grantee::regrole::text from pg_proc as p cross join aclexplode(p.proacl) as x"
+        " where p.proname = 'his__customer_sample' and x.privilege_type = 'EXECUTE' order by 1"
+    )
+    assert {name for (name,) in rows(psql, granted)} == {"modelpack_owner", owner}
+
+
+def test_an_error_in_the_owners_code_tells_who_promotes_no_value(
+    database: str, psql: Session, new_role: Callable[..., str]
+) -> None:
+    owner, publisher = new_role(), new_role("modelpack_publisher")
+    psql.execute(HIS.format(owner=owner, partitions=""))
+    event = Event("his.purchase", at="at", features={"n": count()})
+    churn = Score("churn", inputs={"plan": expression("his.spied(code)")})
+    attach(database, Profile("his.customer", key="customer_id", events=[event], scores=[churn]))
+    psql.execute("insert into his.customer (customer_id, code) values (1, 'SECRET')")
+    with psycopg.connect(make_conninfo(database, user=publisher), autocommit=True) as his:
+        publish_lookup(his, missing=True, categories=["gold"], promote=False)
+        with pytest.raises(psycopg.errors.RaiseException, match=r"his\.customer cannot be read") as refused:
+            his.execute("select modelpack.promote('churn', 1)")
+        assert "SECRET" not in str(refused.value)
+        assert "SQLSTATE P0001" in str(refused.value)
+        his.execute("set modelpack.allow_unseen = on")
+        his.execute("select modelpack.promote('churn', 1)")
+
+
+def test_a_table_that_has_taken_the_name_of_the_profile_is_not_looked_at(
+    database: str, psql: Session
+) -> None:
+    make(database, psql, {"plan": "text"})
+    publish_lookup(psql, missing=True, categories=["gold"])
+    psql.execute("create table another (like customer including all)")
+    psql.execute("insert into another (customer_id, plan) values (1, 'new')")
+    psql.execute("alter table customer rename to customer_old; alter table another rename to customer")
+    assert rows(psql, "select * from modelpack.unseen('churn', 1)") == []
 
 
 def test_of_a_large_profile_only_a_sample_is_looked_at(database: str, psql: Session) -> None:

@@ -1,4 +1,4 @@
-create or replace function modelpack.bind(relation regclass) returns void
+create or replace function modelpack.bind(relation regclass, tried_model text default null, tried_version integer default null) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
@@ -30,9 +30,10 @@ begin
       left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
       left join modelpack.version as v on v.model = a.model and v.version = a.version
       -- a statement that began before a promotion may still have to do with the version before
-      left join modelpack.version as b on b.model = a.model and b.version <> a.version and b.version =
-                (select h.previous from modelpack.promotion as h
-                  where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1)
+      left join modelpack.version as b on b.model = s.model and b.version is distinct from a.version and b.version =
+                case when s.model = bind.tried_model then bind.tried_version
+                     else (select h.previous from modelpack.promotion as h
+                            where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) end
      where s.profile_id = v_profile.profile_id
      order by s.position
   loop
@@ -151,5 +152,5 @@ $meet$, v_profile.name),
   end if;
 end
 $modelpack$;
-comment on function modelpack.bind(regclass) is
-  'Writes the functions that name the versions that are champions now. Attaching, promoting, rolling back, disabling and enabling call it.';
+comment on function modelpack.bind(regclass, text, integer) is
+  'Writes the functions that name the versions that are champions now. Attaching, promoting, rolling back, disabling and enabling call it. tried_model, tried_version: a version that is fed in the place of the champion before, for modelpack.unseen(), which takes it back.';

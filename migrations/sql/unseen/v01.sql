@@ -4,51 +4,82 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
+-- The rows are read as the owner of their table, by a function of the declaration; only what is counted here leaves it.
 declare
   v_score record;
   v_input record;
-  v_feed record;
   v_percent double precision;
 begin
   perform modelpack.find_version(unseen.model, unseen.version);
   for v_score in
-    select p.profile_id, p.name, p.relation, s.score, v.signature
+    select p.profile_id, p.name, p.relation, p.stem, s.score, v.signature -> 'inputs' as inputs,
+           coalesce(unseen.version in (a.version, b.previous), false) as bound
       from modelpack.score as s
       join modelpack.profile as p on p.profile_id = s.profile_id
       join modelpack.version as v on v.model = s.model and v.version = unseen.version
+      left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
+      left join lateral (select h.previous from modelpack.promotion as h
+                          where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) as b on true
      where s.model = unseen.model
-       -- expressions of a table's owner are not evaluated as modelpack_owner
-       and modelpack.runs_as(p.relation) = 'modelpack_owner'::regrole
+       -- another table that has the name is not the profile
+       and not exists (select from modelpack.misplaced(p.profile_id) as m where m.declared = p.name)
      order by p.name, s.position
   loop
+    perform modelpack.feed(v_score.profile_id, v_score.score, unseen.version);  -- refuses what the profile cannot feed
+    continue when not jsonb_path_exists(v_score.inputs, '$[*] ? (@.type == "text" && @.categories.type() == "array")');
     -- however large the table is, about a thousand of its blocks are read
     select least(100, 100000.0 * current_setting('block_size')::integer / greatest(1, sum(pg_relation_size(t.oid))))
       into v_percent
       from (select v_score.relation::oid as oid union select t.relid from pg_partition_tree(v_score.relation) as t) as t;
-    v_feed := modelpack.feed(v_score.profile_id, v_score.score, unseen.version);
-    for v_input in
-      select i.name, i.place, array(select jsonb_array_elements_text(i.categories)) as categories
-        from (select i.value ->> 'name' as name, i.value -> 'categories' as categories, row_number() over (order by i.ordinality) as place
-                from jsonb_array_elements(v_score.signature -> 'inputs') with ordinality as i where i.value ->> 'type' = 'text') as i
-       where jsonb_typeof(i.categories) = 'array'
-    loop
+    begin
+      if not v_score.bound then
+        -- how it would be fed, for this look alone
+        perform modelpack.bind(v_score.relation, unseen.model, unseen.version);
+      end if;
       begin
-        execute format('select count(*), count(*) filter (where x.text collate "C" <> all ($1)) '
-                       'from (select (%s)[$2] as text from %s as p tablesample system (%s), (values (now())) as m ("the moment")) as x '
-                       'where x.text is not null',
-                       v_feed.texts, v_score.relation, v_percent)
-           into rows, unseen using v_input.categories, v_input.place::integer;
-      exception when data_exception or insufficient_privilege then  -- an input that cannot be computed for some row, a table that is not ours to read
-        rows := 0;
-        unseen := 0;
+        for v_input in execute format($count$
+            with inputs as (
+              select i.value ->> 'name' as name, i.value -> 'categories' as categories, row_number() over (order by i.ordinality) as place
+                from jsonb_array_elements($4) with ordinality as i
+               where i.value ->> 'type' = 'text'
+            ), found as (
+              select x.place, x.text collate "C" as text, count(*) as rows
+                from modelpack.%I($1, $2, $3) as s (texts) cross join lateral unnest(s.texts) with ordinality as x (text, place)
+               where x.text is not null
+               group by 1, 2
+            )
+            select i.name, i.categories, coalesce(sum(f.rows), 0)::bigint as rows,
+                   coalesce(sum(f.rows) filter (where not i.categories ? f.text), 0)::bigint as unseen
+              from inputs as i left join found as f on f.place = i.place
+             where jsonb_typeof(i.categories) = 'array'
+             group by i.place, i.name, i.categories
+             order by i.place $count$, v_score.stem || '_sample')
+          using v_score.score, unseen.version, v_percent, v_score.inputs
+        loop
+          profile := v_score.name;
+          score := v_score.score;
+          input := v_input.name;
+          rows := v_input.rows;
+          unseen := v_input.unseen;
+          categories := jsonb_array_length(v_input.categories);
+          examples := array(select e.text from jsonb_array_elements_text(v_input.categories) with ordinality as e (text, place)
+                             where e.place <= 5 order by e.place);
+          return next;
+        end loop;
+      exception when others then
+        -- an error may have values of rows in its text, which who promotes need not be allowed to read
+        raise exception using
+          errcode = sqlstate,
+          message = format('the rows of %s cannot be read to look for texts that %s version %s has never seen: %s',
+                           v_score.name, unseen.model, unseen.version, modelpack.why(sqlstate)),
+          hint = 'select * from modelpack.doctor() says what is wrong with the profile. To promote it without that look: set modelpack.allow_unseen = on.';
       end;
-      profile := v_score.name;
-      score := v_score.score;
-      input := v_input.name;
-      categories := cardinality(v_input.categories);
-      examples := v_input.categories[:5];
-      return next;
-    end loop;
+      if not v_score.bound then
+        raise exception using errcode = 'MPUND', message = 'what was bound for the look is taken back';
+      end if;
+    exception when sqlstate 'MPUND' then
+      null;
+    end;
   end loop;
 end
 $modelpack$;
