@@ -36,3 +36,9 @@ class RegistryError(ModelpackError):
 
 class InstallError(ModelpackError):
     """The server or the installed schema is not what this package needs."""
+
+
+def shown(given: object, most: int = 200) -> str:
+    """What somebody gave, as an error may repeat it: as Python writes it, and no more than the beginning."""
+    written = repr(given)
+    return written if len(written) <= most else f"{written[:most]}... ({len(written)} characters)"

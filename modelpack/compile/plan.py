@@ -264,7 +264,7 @@ def _resolved(profile: Profile, meanings: Meanings) -> Profile:
         if not isinstance(value, Input):
             return value
         sql = meanings.get((qualified(profile.table), value.sql))
-        return replace(value, sql=steady(sql)) if sql else value
+        return replace(value, sql=Resolved(steady(sql))) if sql else value
 
     events = [
         replace(

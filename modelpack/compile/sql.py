@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from modelpack.errors import DeclarationError
+from modelpack.declaration.names import check_text
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _WORDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
@@ -27,6 +27,9 @@ _RESERVED = set(
     symmetric system_user table tablesample then to trailing true union unique user using variadic verbose
     when where window with""".split()
 )
+
+# And those that PL/pgSQL takes for the beginning of something else, also behind `new.` (pl_reserved_kwlist.h).
+_RESERVED |= set("begin by declare execute foreach if loop strict while".split())
 
 PATH = "pg_catalog, pg_temp"
 RUNS = f"language plpgsql security definer\nset search_path = {PATH}"
@@ -60,10 +63,7 @@ def ident(name: str) -> str:
 
 def require_text(value: str) -> None:
     """Raise DeclarationError for what no SQL text can hold."""
-    if "\0" in value:
-        raise DeclarationError(
-            f"{value[:100]!r} has the character NUL, which no name and no text in PostgreSQL can have"
-        )
+    check_text(value, "a text")
 
 
 def unquoted(name: str) -> str:
@@ -138,7 +138,7 @@ def _cleaned(name: str) -> str:
 
 
 _BREAK = re.compile(
-    r"""(?P<whole>"[^"]*"|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|'[^']*'|(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
+    r"""(?P<whole>"[^"]*"|(?<![\w$\x80-\U0010ffff])[eE]'(?:\\.|''|[^'\\])*'|'[^']*'|(?<![\w$\x80-\U0010ffff])(?P<tag>\$(?:(?:[^\W\d]|[\x80-\U0010ffff])[\w\x80-\U0010ffff]*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
     re.DOTALL,
 )
 """What may hold a line break that is no layout, or a quote that is none; else a line break."""

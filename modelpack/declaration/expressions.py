@@ -14,7 +14,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from modelpack.errors import DeclarationError
+from modelpack.declaration.names import check_name, check_text
+from modelpack.errors import DeclarationError, shown
 
 # Functions whose result depends on more than their arguments. The server checks the rest when the
 # declaration is applied; these are caught before, also for a script made without a connection.
@@ -25,18 +26,13 @@ _UNSTEADY = {
 }  # fmt: skip
 
 _TOKEN = re.compile(
-    r"""\b[eE]'(?:[^'\\]|''|\\.)*'|"[^"]*"|(?P<tag>\$\w*\$).*?(?P=tag)|(?P<plain>'(?:[^']|'')*')""", re.DOTALL
+    r"""(?P<other>"(?:[^"]|"")*"|(?<![\w$\x80-\U0010ffff])[eE]'(?:\\.|''|[^'\\])*'|(?<![\w$\x80-\U0010ffff])\$(?P<tag>(?:[^\W\d]|[\x80-\U0010ffff])?[\w\x80-\U0010ffff]*)\$.*?\$(?P=tag)\$)|(?P<plain>'(?:[^']|'')*')""",
+    re.DOTALL,
 )
+"""Quoted names and literals as PostgreSQL reads them; a letter of a name is every character beyond ASCII, too."""
 
-
-def _steady(text: str) -> str:
-    """The text with every literal read alike whatever standard_conforming_strings says."""
-
-    def steady(found: re.Match[str]) -> str:
-        plain = found["plain"]
-        return "E" + plain.replace("\\", "\\\\") if plain and "\\" in plain else found[0]
-
-    return _TOKEN.sub(steady, text)
+LONGEST = 100_000
+"""Characters of an expression."""
 
 
 class Resolved(str):
@@ -56,6 +52,51 @@ def check_condition(where: str, what: str) -> None:
         Expression(where, what=what)
 
 
+def _parsed(text: str, what: str) -> tuple[str, exp.Expression]:
+    """The text, read alike whatever standard_conforming_strings says, and its syntax tree. Refuses all but one expression."""
+    if not isinstance(text, str) or not text.strip():
+        raise DeclarationError(f'{what} is empty, expected an SQL expression such as "severity > 1"')
+    if len(text) > LONGEST:
+        raise DeclarationError(
+            f"{what} has {len(text)} characters, expected at most {LONGEST}; a list as long belongs in a table or a column"
+        )
+    check_text(text, what)
+    if ";" in text or "--" in text or "/*" in text:
+        raise DeclarationError(
+            f"{what} is {shown(text)}, expected one SQL expression without comments or ';'"
+        )
+    if re.search(r"(?<![\w$])[uU]&['\"]", text):
+        raise DeclarationError(
+            f"{what} is {shown(text)}: U&'…' is no text where standard_conforming_strings is off; write the character itself"
+        )
+    text = steady(text.strip())
+    try:
+        tree = sqlglot.parse_one(f"select {text}", read="postgres")
+    except SqlglotError as error:
+        raise DeclarationError(
+            f"{what} is {shown(text)}, which is no SQL expression: {str(error).splitlines()[0][:300]}"
+        ) from error
+    except RecursionError:
+        raise DeclarationError(f"{what} is {shown(text)}, which is nested too deeply") from None
+    clauses = ("from", "from_", "where", "group", "order", "limit", "joins")
+    if (
+        not isinstance(tree, exp.Select)
+        or len(tree.expressions) != 1
+        or isinstance(tree.expressions[0], exp.Alias)
+        or any(tree.args.get(clause) for clause in clauses)
+    ):
+        raise DeclarationError(
+            f"{what} is {shown(text)}, expected one SQL expression over the columns of a row"
+        )
+    return text, tree.expressions[0]
+
+
+def check_expression(sql: str, what: str) -> None:
+    """Raise DeclarationError for what is not one SQL expression, whatever it reads."""
+    if not isinstance(sql, Resolved):
+        _parsed(sql, what)
+
+
 class Expression:
     """One SQL expression over the columns of a single row.
 
@@ -63,48 +104,24 @@ class Expression:
     """
 
     def __init__(self, text: str, *, what: str) -> None:
-        self.text = _steady(text.strip())
         self._spots: list[int] = []
         self.columns: list[str] = []
-        if not self.text:
-            raise DeclarationError(f'{what} is empty, expected an SQL expression such as "severity > 1"')
-        if ";" in self.text or "--" in self.text or "/*" in self.text:
-            raise DeclarationError(f"{what} is {text!r}, expected one SQL expression without comments or ';'")
-        if "\0" in self.text:
-            raise DeclarationError(f"{what} has the character NUL, which no text in PostgreSQL can have")
-        if re.search(r"(?<![\w$])[uU]&['\"]", self.text):
-            raise DeclarationError(
-                f"{what} is {text!r}: U&'…' is no text where standard_conforming_strings is off; write the character itself"
-            )
-        try:
-            tree = sqlglot.parse_one(f"select {self.text}", read="postgres")
-        except SqlglotError as error:
-            raise DeclarationError(f"{what} is {text!r}, which is no SQL expression: {error}") from error
-        clauses = ("from", "from_", "where", "group", "order", "limit", "joins")
-        if (
-            not isinstance(tree, exp.Select)
-            or len(tree.expressions) != 1
-            or isinstance(tree.expressions[0], exp.Alias)
-            or any(tree.args.get(clause) for clause in clauses)
-        ):
-            raise DeclarationError(
-                f"{what} is {text!r}, expected one SQL expression over the columns of a row"
-            )
-        self._read(tree.expressions[0], what)
+        self.text, tree = _parsed(text, what)
+        self._read(tree, what)
 
     def _read(self, tree: exp.Expression, what: str) -> None:
         for node in tree.walk():
             if isinstance(node, (exp.Subquery, exp.Select, exp.Exists, exp.Window, exp.AggFunc, exp.Star)):
                 raise DeclarationError(
-                    f"{what} is {self.text!r}: it may read the columns of its own row only, so that the database "
+                    f"{what} is {shown(self.text)}: it may read the columns of its own row only, so that the database "
                     "can tell when it changes; subqueries, aggregates and window functions are refused"
                 )
             if isinstance(node, (exp.Placeholder, exp.Parameter)):
-                raise DeclarationError(f"{what} is {self.text!r}: parameters have no value here")
+                raise DeclarationError(f"{what} is {shown(self.text)}: parameters have no value here")
             name = node.name if isinstance(node, exp.Anonymous) else type(node).__name__
             if isinstance(node, exp.Func) and name.lower() in _UNSTEADY:
                 raise DeclarationError(
-                    f"{what} is {self.text!r}: {name.lower()}() does not depend on the row alone, so a stored "
+                    f"{what} is {shown(self.text)}: {name.lower()}() does not depend on the row alone, so a stored "
                     "feature could not stay exact; use a window or age() for what moves with time"
                 )
             if isinstance(node, exp.Column) and not _is_collation(node):
@@ -113,15 +130,18 @@ class Expression:
     def _column(self, node: exp.Column, what: str) -> None:
         if node.table:
             raise DeclarationError(
-                f"{what} is {self.text!r}: write {node.name} instead of {node.sql(dialect='postgres')}; "
+                f"{what} is {shown(self.text)}: write {node.name} instead of {node.sql(dialect='postgres')}; "
                 "the row is known"
             )
         identifier = node.this
         start = identifier.meta.get("start")
         if start is None:
-            raise DeclarationError(f"{what} is {self.text!r}: cannot tell where {node.name} stands in it")
+            raise DeclarationError(
+                f"{what} is {shown(self.text)}: cannot tell where {node.name} stands in it"
+            )
         self._spots.append(int(start) - len("select "))
         name = identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+        check_name(name, f"a column of {what}")
         if name not in self.columns:
             self.columns.append(name)
 
@@ -131,12 +151,6 @@ class Expression:
         for spot in sorted(self._spots, reverse=True):
             text = f"{text[:spot]}{row}.{text[spot:]}"
         return steady(text)
-
-
-_TOKEN = re.compile(
-    r"""(?P<other>"(?:[^"]|"")*"|(?<![\w$])[eE]'(?:\\.|''|[^'\\])*'|(?<![\w$])\$(?P<tag>[^\W\d]?\w*)\$.*?\$(?P=tag)\$)|(?P<plain>'(?:[^']|'')*')""",
-    re.DOTALL,
-)
 
 
 def _is_collation(node: exp.Column) -> bool:

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 from modelpack.declaration.duration import duration
 from modelpack.declaration.expressions import check_condition
-from modelpack.errors import DeclarationError
+from modelpack.declaration.names import check_name
+from modelpack.errors import DeclarationError, shown
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Feature:
             raise DeclarationError(
                 f'{self.kind}() needs the name of an event column, for example {self.kind}("amount")'
             )
+        if self.column is not None:
+            check_name(self.column, f"the column of {self.kind}()")
         if self.window is not None:
             duration(self.window, what=f"the window of {self.kind}()")
         if self.where is not None:
@@ -130,7 +133,7 @@ def feature_from_dict(data: dict[str, Any]) -> Feature:
     kind = settings.pop("kind", None)
     if kind not in KINDS:
         raise DeclarationError(
-            f"unknown kind of feature {kind!r}, expected one of {', '.join(sorted(KINDS))}"
+            f"unknown kind of feature {shown(kind)}, expected one of {', '.join(sorted(KINDS))}"
         )
     return KINDS[kind](**settings)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from modelpack.declaration.expressions import Expression
-from modelpack.errors import DeclarationError
+from modelpack.declaration.expressions import Expression, check_expression
+from modelpack.declaration.names import check_name
+from modelpack.errors import DeclarationError, shown
 
 # What the SQL of an input calls the profile row and the moment of scoring: whatever evaluates it has them by
 # these names, so that nothing is ever replaced in it. No column is called so.
@@ -26,6 +27,11 @@ class Input:
     sql: str
     columns: tuple[str, ...]
     may_fail: bool = False
+
+    def __post_init__(self) -> None:
+        check_expression(self.sql, "the SQL of an input")
+        for column in self.columns:
+            check_name(column, "a column that an input reads")
 
     def to_dict(self) -> dict[str, Any]:
         """The input as JSON."""
@@ -69,5 +75,5 @@ def _one_column(text: str, what: str) -> Expression:
     if len(parsed.columns) != 1 or (
         parsed.text.strip('"') != parsed.columns[0] and parsed.text.lower() != parsed.columns[0]
     ):
-        raise DeclarationError(f"{what} takes the name of a profile column, found {text!r}")
+        raise DeclarationError(f"{what} takes the name of a profile column, found {shown(text)}")
     return parsed

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from modelpack.declaration.expressions import check_condition
 from modelpack.declaration.features import Decayed, Feature, First, Last, feature_from_dict
 from modelpack.declaration.inputs import Input, expression
-from modelpack.errors import DeclarationError
+from modelpack.declaration.names import check_name
+from modelpack.errors import DeclarationError, shown
 
 FORMAT = 1
 """Format of the stored declaration. Raise it when an older modelpack could misread a newer one."""
@@ -34,8 +35,10 @@ def _key(key: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
     columns = (key,) if isinstance(key, str) else tuple(key or ())
     if not columns or not all(isinstance(c, str) and c for c in columns) or len(set(columns)) != len(columns):
         raise DeclarationError(
-            f"{what} has the key {key!r}, expected a column name or several different ones"
+            f"{what} has the key {shown(key)}, expected a column name or several different ones"
         )
+    for column in columns:
+        check_name(column, f"the key of {what}")
     return columns
 
 
@@ -59,18 +62,22 @@ class Event:
     on_delete: OnDelete = "subtract"
 
     def __post_init__(self) -> None:
-        what = f"Event({self.table!r})"
+        what = f"Event({shown(self.table)})"
         _table(self.table, what)
+        if self.at is not None:
+            check_name(self.at, f"at= of {what}")
         if not self.features:
             raise DeclarationError(
                 f'{what} has no features, expected at least one, e.g. features={{"n": count()}}'
             )
         for name, feature in self.features.items():
             if not isinstance(feature, Feature):
-                raise DeclarationError(f"{what}: feature {name!r} is {feature!r}, expected e.g. count()")
-            if not _NAME.fullmatch(name) or name in SYSTEM_COLUMNS:
                 raise DeclarationError(
-                    f"{what}: {name!r} cannot name a feature; expected lower-case letters, digits and _, at most 51, "
+                    f"{what}: feature {shown(name)} is {shown(feature)}, expected e.g. count()"
+                )
+            if not isinstance(name, str) or not _NAME.fullmatch(name) or name in SYSTEM_COLUMNS:
+                raise DeclarationError(
+                    f"{what}: {shown(name)} cannot name a feature; expected lower-case letters, digits and _, at most 51, "
                     f"and none of {', '.join(SYSTEM_COLUMNS)}"
                 )
             if self.at is None and (feature.window or isinstance(feature, (Decayed, First, Last))):
@@ -79,10 +86,12 @@ class Event:
                 )
         if self.missing not in ("create", "ignore", "refuse"):
             raise DeclarationError(
-                f'{what}: missing={self.missing!r}, expected "create", "ignore" or "refuse"'
+                f'{what}: missing={shown(self.missing)}, expected "create", "ignore" or "refuse"'
             )
         if self.on_delete not in ("subtract", "keep"):
-            raise DeclarationError(f'{what}: on_delete={self.on_delete!r}, expected "subtract" or "keep"')
+            raise DeclarationError(
+                f'{what}: on_delete={shown(self.on_delete)}, expected "subtract" or "keep"'
+            )
         if self.where is not None:
             check_condition(self.where, f"where= of {what}")
         if self.key is not None:
@@ -121,26 +130,32 @@ class Score:
     on_error: OnError = "stale"
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.name) > 45 or self.name in SYSTEM_COLUMNS:
+        if (
+            not isinstance(self.name, str)
+            or not _NAME.fullmatch(self.name)
+            or len(self.name) > 45
+            or self.name in SYSTEM_COLUMNS
+        ):
             raise DeclarationError(
-                f"{self.name!r} cannot name a score; expected lower-case letters, digits and _, at most 45, and none of "
+                f"{shown(self.name)} cannot name a score; expected lower-case letters, digits and _, at most 45, and none of "
                 f"{', '.join(SYSTEM_COLUMNS)}"
             )
         object.__setattr__(self, "model", self.model or self.name)
-        if not MODEL_NAME.fullmatch(self.model):
+        if not isinstance(self.model, str) or not MODEL_NAME.fullmatch(self.model):
             raise DeclarationError(
-                f"{self.model!r} cannot name a model; expected a lower-case letter, then letters, digits and _"
+                f"{shown(self.model)} cannot name a model; expected a lower-case letter, then letters, digits and _"
             )
         mapped = {n: expression(v) if isinstance(v, str) else v for n, v in self.inputs.items()}
         for name, value in mapped.items():
+            check_name(name, f"an input of Score({self.name!r})")
             if not isinstance(value, Input):
                 raise DeclarationError(
-                    f"Score({self.name!r}): input {name!r} is {value!r}, expected age(…), ratio(…) or SQL text"
+                    f"Score({self.name!r}): input {name!r} is {shown(value)}, expected age(…), ratio(…) or SQL text"
                 )
         object.__setattr__(self, "inputs", mapped)
         if self.on_error not in ("stale", "null", "raise"):
             raise DeclarationError(
-                f'Score({self.name!r}): on_error={self.on_error!r}, expected "stale", "null" or "raise"'
+                f'Score({self.name!r}): on_error={shown(self.on_error)}, expected "stale", "null" or "raise"'
             )
 
     @property
@@ -173,7 +188,7 @@ class Profile:
     scores: Sequence[Score] = ()
 
     def __post_init__(self) -> None:
-        what = f"Profile({self.table!r})"
+        what = f"Profile({shown(self.table)})"
         _table(self.table, what)
         object.__setattr__(self, "key", _key(self.key, what))
         object.__setattr__(self, "events", tuple(self.events))
@@ -183,7 +198,7 @@ class Profile:
         seen: dict[str, str] = {}
         for event in self.events:
             if not isinstance(event, Event):
-                raise DeclarationError(f"{what}: {event!r} in events=, expected Event(…)")
+                raise DeclarationError(f"{what}: {shown(event)} in events=, expected Event(…)")
             if _qualified(event.table) == _qualified(self.table):
                 raise DeclarationError(f"{what}: the profile cannot be its own event table")
             if len(self.key_of(event)) != len(self.key):
@@ -201,7 +216,7 @@ class Profile:
                 self._claim(seen, name, f"feature of {event.table}")
         for score in self.scores:
             if not isinstance(score, Score):
-                raise DeclarationError(f"{what}: {score!r} in scores=, expected Score(…)")
+                raise DeclarationError(f"{what}: {shown(score)} in scores=, expected Score(…)")
             for column in score.columns:
                 self._claim(seen, column, f"column of the score {score.name}")
 
@@ -285,7 +300,11 @@ def _qualified(table: str) -> tuple[str, str]:
 def _table(table: str, what: str) -> None:
     parts = table.split(".") if isinstance(table, str) else []
     if len(parts) not in (1, 2) or not all(parts):
-        raise DeclarationError(f'{what}: {table!r} cannot name a table, expected "table" or "schema.table"')
+        raise DeclarationError(
+            f'{what}: {shown(table)} cannot name a table, expected "table" or "schema.table"'
+        )
+    for part in parts:
+        check_name(part, f"the table of {what}")
 
 
 def load_profiles(path: Path) -> list[Profile]:
@@ -293,9 +312,13 @@ def load_profiles(path: Path) -> list[Profile]:
 
     The file is executed. Raises DeclarationError where it cannot be read, fails, or declares nothing.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name longer than a name can be
+        there = False
+    if not there:
         raise DeclarationError(
-            f"there is no file {path}; expected a Python file that declares a modelpack.Profile"
+            f"there is no file {shown(str(path))[1:-1]}; expected a Python file that declares a modelpack.Profile"
         )
     try:
         names: dict[str, Any] = runpy.run_path(str(path), run_name="modelpack_declaration")
