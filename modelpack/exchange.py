@@ -15,11 +15,28 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from modelpack.errors import RegistryError
+from modelpack.errors import RegistryError, shown
 
 _PREFIX = "modelpack."
 _METADATA = 14 << 3 | 2
 """Tag of `ModelProto.metadata_props` in Protocol Buffers' wire format."""
+
+
+_TEXTS = frozenset(
+    (
+        "model",
+        "note",
+        "created_at",
+        "created_by",
+        "sha256",
+        "approved_by",
+        "retired_at",
+        "checked_at",
+        "onnxruntime",
+    )
+)
+"""Facts that are text: a note "1" or "null" is one, too, and is not read as JSON."""
+_OBJECTS = ("signature", "golden", "parity", "metrics", "libraries", "lineage")
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,11 @@ class Exported:
 
 
 def embed(onnx: bytes, facts: Mapping[str, Any]) -> bytes:
-    """The bytes with facts appended as metadata, as JSON where they are not text."""
+    """The bytes with facts appended as metadata: texts as they are, all else as JSON; a text that there is not is left out."""
     made = bytearray(onnx)
     for key, value in facts.items():
+        if value is None and key in _TEXTS:
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
         entry = b"".join(
             bytes([field << 3 | 2]) + _varint(len(raw)) + raw
@@ -55,7 +74,8 @@ def extract(content: bytes) -> Exported:
         for tag, begin, start, end in _fields(content):
             key, value = _pair(content[start:end]) if tag == _METADATA else ("", "")
             if key.startswith(_PREFIX):
-                facts[key.removeprefix(_PREFIX)] = _value(value)
+                name = key.removeprefix(_PREFIX)
+                facts[name] = value if name in _TEXTS else _value(value)
             else:
                 onnx += content[begin:end]
     except (IndexError, ValueError) as error:
@@ -66,10 +86,15 @@ def extract(content: bytes) -> Exported:
             f"the file was not exported by modelpack: it has no {' and no '.join(_PREFIX + k for k in absent)} in its "
             "metadata; expected a file that `modelpack export` wrote"
         )
+    for name in _OBJECTS:
+        if not isinstance(facts.get(name), (dict, type(None))):
+            raise RegistryError(
+                f"the file says in its metadata that {_PREFIX}{name} is {shown(facts[name])}, expected a JSON object; export it again"
+            )
     found = hashlib.sha256(onnx).hexdigest()
     if found != facts["sha256"]:
         raise RegistryError(
-            f"the file was changed after its export: the model has the SHA-256 {found}, expected {facts['sha256']}; "
+            f"the file was changed after its export: the model has the SHA-256 {found}, expected {shown(facts['sha256'])[1:-1]}; "
             "export it again"
         )
     return Exported(bytes(onnx), facts)
@@ -79,8 +104,10 @@ def read(path: str | Path) -> Exported:
     """What an exported file holds. Raises RegistryError where it is not one."""
     try:
         return extract(Path(path).read_bytes())
-    except OSError as error:
-        raise RegistryError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: no file has such a name
+        raise RegistryError(
+            f"{shown(str(path))[1:-1]} cannot be read: {getattr(error, 'strerror', error)}"
+        ) from error
 
 
 def write(file: Path, content: bytes) -> None:
@@ -95,16 +122,16 @@ def write(file: Path, content: bytes) -> None:
             except BaseException:
                 Path(handle.name).unlink(missing_ok=True)
                 raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RegistryError(
-            f"{file} cannot be written: {error.strerror}; choose another path with -o"
+            f"{shown(str(file))[1:-1]} cannot be written: {getattr(error, 'strerror', error)}; choose another path with -o"
         ) from error
 
 
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from modelpack import exchange
 from modelpack.curation import Curation
 from modelpack.declaration.profile import MODEL_NAME
-from modelpack.errors import RegistryError
+from modelpack.errors import RegistryError, shown
 from modelpack.install import require
 from modelpack.lineage import lineage
 from modelpack.server import in_words, make_engine
@@ -397,7 +397,7 @@ class Registry(Curation):
     def _check_name(name: str) -> None:
         if not MODEL_NAME.fullmatch(name):
             raise RegistryError(
-                f"{name!r} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
+                f"{shown(name)} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
                 "at most 41 in all"
             )
 
@@ -406,7 +406,11 @@ def _fit(connection: Connection, golden: dict[str, Any]) -> dict[str, Any]:
     """The golden rows without those that no row of this database can be: their characters are not in its encoding."""
     if connection.execute(text("select current_setting('server_encoding')")).scalar() == "UTF8":
         return golden
-    words = {cell for row in golden.get("rows", ()) for cell in row if isinstance(cell, str)}
+    if not all(isinstance(golden.get(k), list) for k in ("rows", "scores")) or not all(
+        isinstance(row, list) for row in golden["rows"]
+    ):
+        return golden  # which the server refuses
+    words = {cell for row in golden["rows"] for cell in row if isinstance(cell, str)}
     unfit = {word for word in words if not _holds(connection, word)}
     kept = [n for n, row in enumerate(golden.get("rows", ())) if not unfit.intersection(map(str, row))]
     return golden | {
@@ -502,7 +506,10 @@ def _numbers(metrics: Mapping[str, float] | None) -> dict[str, float]:
 
 def _json(value: Any) -> str:
     """JSON for jsonb, which knows no NaN and no infinity: null instead."""
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    try:
+        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise RegistryError("what is given as JSON is nested too deeply") from None
 
 
 def _finite(value: Any) -> Any:
