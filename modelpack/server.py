@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, pool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
-from modelpack.errors import ModelpackError, RegistryError
+from modelpack.errors import ModelpackError, RegistryError, shown
 from modelpack.install import normal_dsn
+
+_LONGEST = 2000
+"""Characters of the message that is repeated of an error: the server's own messages quote all of what it was given."""
 
 _RETRIED = ("40", "53", "57")
 """Classes of SQLSTATE that callers retry on or have caused themselves: serialization, resources, cancel."""
@@ -44,6 +47,16 @@ def in_words(kind: type[ModelpackError] = RegistryError) -> Iterator[None]:
         if state[:2] in _RETRIED and state != "57P03":
             raise
         raise kind(explain(error)) from error
+    except UnicodeEncodeError as error:
+        raise kind(unencodable(error)) from error
+
+
+def unencodable(error: UnicodeEncodeError) -> str:
+    """What Python says of a text that is no Unicode, in one sentence: half of a surrogate pair has no bytes."""
+    return (
+        f"{shown(error.object)} has the character {error.object[error.start]!r}, which no name and no text in PostgreSQL can have; "
+        "expected whole characters: an argument of a command has such a one where its bytes are not of the terminal's encoding"
+    )
 
 
 def explain(error: DBAPIError) -> str:
@@ -51,6 +64,8 @@ def explain(error: DBAPIError) -> str:
     state = getattr(error.orig, "sqlstate", None)
     diagnostics = getattr(error.orig, "diag", None)
     message = getattr(diagnostics, "message_primary", None)
+    if not state and isinstance(error, DataError):  # psycopg refuses it before the server sees it
+        return f"{error.orig}; expected a text or number that PostgreSQL can hold"
     if not state or not message:
         return _connection_failure(str(error.orig))
     hint = getattr(diagnostics, "message_hint", None)
@@ -61,10 +76,14 @@ def explain(error: DBAPIError) -> str:
             f"{message}: the database's encoding does not have this character, so no row of it can; expected names, notes and "
             "categories that it has"
         )
-    if state in ("3F000", "42P01", "42883") and "modelpack" in message:
+    if state in ("3F000", "42P01", "42883") and re.search(
+        r"(schema \"|relation \"|function )modelpack[.\"]", message
+    ):
         return f"{message}: the database has no modelpack schema, or another version; run `modelpack install`"
     detail = getattr(diagnostics, "message_detail", None)
     message = message.removeprefix("plpy.Error: ")
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}... ({len(message)} characters)"
     parts: list[str] = [part.strip() for part in (message, detail, hint) if part and part.strip()]
     said = parts[0]
     for part in parts[1:]:  # a sentence of its own follows a full stop, a command or a list a semicolon

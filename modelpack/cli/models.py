@@ -11,7 +11,7 @@ import typer
 
 from modelpack.cli.session import SafeTable, Session, command, hanging
 from modelpack.curation import Promotion
-from modelpack.errors import PackagingError, RegistryError
+from modelpack.errors import PackagingError, RegistryError, shown
 from modelpack.registry import Version
 
 if TYPE_CHECKING:
@@ -314,13 +314,13 @@ def predict(
     """Score named inputs ad hoc, on the server."""
     try:
         named = json.loads(inputs)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RegistryError(
-            f"the inputs {inputs!r} are no JSON ({error}); expected an object such as '{{\"complaints\": 3}}'"
+            f"the inputs {shown(inputs)} are no JSON ({error}); expected an object such as '{{\"complaints\": 3}}'"
         ) from error
     if not isinstance(named, dict):
         raise RegistryError(
-            f"the inputs {inputs!r} are no JSON object; expected e.g. '{{\"complaints\": 3}}'"
+            f"the inputs {shown(inputs)} are no JSON object; expected e.g. '{{\"complaints\": 3}}'"
         )
     score, number = session.registry.predicted(name, named, version)
     session.say(f"{score}")
@@ -338,7 +338,7 @@ def metrics_of(given: list[str]) -> dict[str, float]:
             found[key.strip()] = float(value)
         except ValueError:
             raise RegistryError(
-                f"--metric {item!r} is no figure; expected NAME=VALUE such as auc=0.81"
+                f"--metric {shown(item)} is no figure; expected NAME=VALUE such as auc=0.81"
             ) from None
     return found
 

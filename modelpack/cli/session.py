@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from modelpack.errors import ModelpackError
 from modelpack.install import require
 from modelpack.registry import Registry
-from modelpack.server import explain, make_engine
+from modelpack.server import explain, make_engine, unencodable
 from modelpack.settings import PATIENT, set_local
 
 REFUSED = 2
@@ -157,6 +157,8 @@ def _errors_in_words(debug: bool) -> Iterator[None]:
         yield
     except (ModelpackError, DBAPIError) as error:
         message = explain(error) if isinstance(error, DBAPIError) else str(error)
+    except UnicodeEncodeError as error:
+        message = unencodable(error)
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:
