@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
-from modelpack.compile.sql import dollar, ident, qualified, split_table
+from modelpack.compile.sql import dollar, ident, literal, qualified, split_table
 from modelpack.compile.upkeep import compared
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Feature, Mean, Total
@@ -149,7 +149,7 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         raise DeclarationError(
             f"{table.name} has no primary key or unique constraint on ({', '.join(profile.key)}), expected one, so that "
             f"a customer has one profile, and not deferrable, so that none has two for a moment; alter table {table.name} "
-            f"add primary key ({', '.join(profile.key)})"
+            f"add primary key ({', '.join(plan.key)})"
         )
     _check_profile(table, profile)
     events = {event.event.table: read_table(connection, event.event.table) for event in plan.events}
@@ -193,7 +193,7 @@ def _check_place(connection: Connection, table: Table) -> None:
     if now is not None:
         raise DeclarationError(
             f"{table.name} is another table than the profile that was declared, which is called {now} now; rename both back, "
-            f"or take the declaration off that one: select modelpack.detach('{now}')"
+            f"or take the declaration off that one: select modelpack.detach({literal(now)})"
         )
 
 
@@ -387,11 +387,10 @@ def _tried(
     mine = replace(event.event, table="pg_temp.modelpack_event", features=features, missing="ignore")
     profile = replace(plan.profile, table="pg_temp.modelpack_profile", events=(mine,), scores=())
     trial = make_plan(profile)
-    wanted = dict.fromkeys(trial.times, "timestamptz")
-    for c in trial.columns:
-        like = c.like or ""
-        collation = f" collate {table.collations[like]}" if like in table.collations else ""
-        wanted[c.name] = c.type or f"{table.columns[like]}{collation}"
+    types = dict.fromkeys(trial.times, "timestamptz")
+    types |= {c.name: c.type or table.columns[c.like or ""] for c in trial.columns}
+    like = {c.name: table.collations.get(c.like or "") for c in trial.columns}
+    wanted = {n: f"{kind} collate {like[n]}" if like.get(n) else kind for n, kind in types.items()}
     keys = ", ".join(f"a.{ident(key)}" for key in plan.profile.key)
     columns = "".join(f", add column {ident(name)} {kind}" for name, kind in wanted.items())
     nested = connection.begin_nested()
@@ -405,7 +404,7 @@ def _tried(
                 f"create temporary table {name} (like {table.name})"
                 for name in ("modelpack_event", "new_rows", "old_rows")
             ),
-            *(f"select null::{kind.partition(' collate ')[0]}" for kind in dict.fromkeys(wanted.values())),
+            *(f"select null::{kind}" for kind in dict.fromkeys(types.values())),
             "set local search_path = pg_catalog, pg_temp",
             f"do {dollar(CountSql(trial, trial.events[0]).tried())}",
             compared(trial),

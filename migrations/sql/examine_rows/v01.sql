@@ -48,7 +48,7 @@ begin
             return query
             select 'fail', format('customers of %s (a sample of %s)', p.name, v_found.subject), format('%s have events and no profile', v_found.rows),
                    'a profile for every key of an event',
-                   format('insert into %s (...) select distinct ... from %s on conflict do nothing; call modelpack.rebuild(%L);', p.relation, v_found.subject, p.relation::text);
+                   format('insert into %s (...) select distinct ... from %s on conflict do nothing; call modelpack.rebuild(%L);', p.relation, modelpack.qualified(v_found.subject), p.relation::text);
         end case;
       end loop;
     exception when undefined_table or undefined_column or undefined_function or insufficient_privilege then

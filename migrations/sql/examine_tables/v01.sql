@@ -39,7 +39,7 @@ begin
       return query select 'fail', format('profile table %s', p.name), format('it is called %s now', p.relation), 'the name in the declaration',
                           case when exists (select from modelpack.misplaced(p.profile_id) as m where m.declared = p.name and m.taken)
                                then format('select modelpack.detach(%L); then modelpack apply DECLARATION for the table that has the name now, which counts its features anew; or rename both tables back', p.relation::text)
-                               else format('alter table %s rename to %I; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$')) end;
+                               else format('alter table %s rename to %s; or declare the new name and apply', p.relation, substring(p.name from '[^.]+$')) end;
       continue;
     end if;
     return query

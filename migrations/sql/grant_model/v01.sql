@@ -15,7 +15,7 @@ begin
   if grant_model.may is null or grant_model.may not in ('manage', 'predict') then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = format('a grant of %s is unknown', coalesce(grant_model.may, 'NULL')),
+      message = format('a grant of %s is unknown', coalesce(modelpack.shown(grant_model.may), 'NULL')),
       hint = 'Expected: manage or predict.';
   end if;
   -- also before the first version, so that a name can be kept for somebody
