@@ -83,8 +83,8 @@ bench-rivals: bootstrap ## what the benchmarks compare with: a web service's pac
 docs: bootstrap ## write the generated parts of docs/
 	.venv/bin/python -m docs
 
-fuzz: bootstrap ## random declarations and statements against a plain model, for long (EXAMPLES=200)
-	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py $(PYTEST_ARGS)
+fuzz: bootstrap ## random declarations, statements and hostile texts, for long (EXAMPLES=200)
+	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py tests/integration/test_hostile_texts.py $(PYTEST_ARGS)
 
 zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
 	@dev/bootstrap --tests
