@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from shop import EVERYTHING, SEVERE, TABLES
 from support import Session, attach
 
 from modelpack import Event, Profile
+
+
+@pytest.fixture
+def people(database: str, new_role: Callable[..., str]) -> Iterator[Callable[..., Session]]:
+    """A function that logs somebody in, with some of modelpack's roles."""
+    sessions: list[Session] = []
+
+    def make(*groups: str) -> Session:
+        name = new_role(*groups)
+        sessions.append(
+            psycopg.connect(make_conninfo(database, user=name), autocommit=True, prepare_threshold=None)
+        )
+        return sessions[-1]
+
+    yield make
+    for session in sessions:
+        session.close()
 
 
 @pytest.fixture

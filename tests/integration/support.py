@@ -46,6 +46,11 @@ def row(session: Session, query: str, *parameters: object) -> tuple[Any, ...]:
     return found[0]
 
 
+def user(session: Session) -> str:
+    """The role that a session logged in as."""
+    return session.info.user
+
+
 def value(session: Session, query: str, *parameters: object) -> Any:
     """The only value of a query."""
     return row(session, query, *parameters)[0]

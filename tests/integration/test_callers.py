@@ -6,17 +6,15 @@ An attacker who has no grant puts the call where somebody else's statement runs 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
 
-from modelpack import Profile, Score
-from tests.integration.support import attach, publish, row, rows, value
+from tests.integration.support import publish, row, rows, user, value
 
 Session = psycopg.Connection[Any]
 
@@ -134,27 +132,6 @@ select md5(string_agg(t, ' ' order by t)) from (
    union all select r::text from modelpack.retirement as r union all select v.version_id::text from modelpack.version as v
 ) as everything
 """
-
-
-@pytest.fixture
-def people(database: str, new_role: Callable[..., str]) -> Iterator[Callable[..., Session]]:
-    """A function that logs somebody in, with some of modelpack's roles."""
-    sessions: list[Session] = []
-
-    def make(*groups: str) -> Session:
-        name = new_role(*groups)
-        sessions.append(
-            psycopg.connect(make_conninfo(database, user=name), autocommit=True, prepare_threshold=None)
-        )
-        return sessions[-1]
-
-    yield make
-    for session in sessions:
-        session.close()
-
-
-def user(session: Session) -> str:
-    return session.info.user
 
 
 @pytest.fixture
@@ -380,71 +357,6 @@ def test_a_reader_predicts_with_nobody_elses_grant(churn: Session, people: Calla
     assert value(churn, "select modelpack.predict('churn', '{\"n\": 0}')") == 0.5
     with pytest.raises(errors.InsufficientPrivilege):
         evil.execute("select modelpack.predict('churn', '{\"n\": 1}')")
-
-
-def test_a_model_is_stopped_whatever_a_publisher_has_begun(
-    churn: Session, people: Callable[..., Session]
-) -> None:
-    evil, ann, bob = (
-        people("modelpack_publisher"),
-        people("modelpack_publisher"),
-        people("modelpack_approver"),
-    )
-    churn.execute("select modelpack.grant_model('churn', %s)", [user(ann)])
-    begun: list[tuple[Session, Callable[[], Any]]] = [
-        (evil, lambda: publish(evil, "churn", ["n"], [0.7], promote=False)),
-        (evil, lambda: evil.execute("select modelpack.predict('churn', '{\"n\": 1}')")),
-        (
-            evil,
-            lambda: evil.execute(
-                "select * from modelpack.model, modelpack.alias, modelpack.setting, modelpack.profile"
-            ),
-        ),
-        (ann, lambda: publish(ann, "churn", ["n"], [0.7], promote=False)),
-    ] + [
-        (ann, lambda verb=verb: ann.execute("select " + VERBS[verb]))  # type: ignore[misc]
-        for verb in (
-            "promote",
-            "rollback",
-            "set_alias",
-            "drop_alias",
-            "retire",
-            "set_tag",
-            "add_note",
-            "set_metric",
-        )
-    ]
-    churn.execute("select modelpack.set_alias('churn', 'challenger', 2)")
-    bob.execute("set lock_timeout = '300ms'")
-    for session, begin in begun:
-        session.execute("begin")
-        try:
-            begin()
-        except (errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState):
-            session.execute("rollback; begin")
-        bob.execute("select modelpack.disable('churn', 'stop')")
-        session.execute("rollback")
-        bob.execute("select modelpack.enable('churn')")
-
-
-def test_a_model_that_cannot_be_stopped_says_soon_whose_promotion_is_in_the_way(
-    database: str, churn: Session, people: Callable[..., Session]
-) -> None:
-    ann, bob = people("modelpack_publisher"), people("modelpack_approver")
-    churn.execute("create table visitor (id bigint primary key, n bigint)")
-    attach(database, Profile("visitor", key="id", scores=[Score("churn")]))
-    churn.execute("select modelpack.grant_model('churn', %s)", [user(ann)])
-    ann.execute("begin")
-    ann.execute("select modelpack.promote('churn', 2)")
-    bob.execute("set statement_timeout = '20s'")
-    with pytest.raises(errors.LockNotAvailable, match="the model churn is not stopped") as found:
-        bob.execute("select modelpack.disable('churn', 'stop')")
-    assert (
-        found.value.diag.message_detail == f"Processes that work on it: {ann.info.backend_pid} ({user(ann)})."
-    )
-    churn.execute("select pg_terminate_backend(%s)", [ann.info.backend_pid])
-    bob.execute("select modelpack.disable('churn', 'stop')")
-    assert value(churn, "select disabled from modelpack.model where model = 'churn'") == "stop"
 
 
 def test_two_run_maintain_and_nobody_else_can_hold_it_up(

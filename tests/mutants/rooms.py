@@ -27,8 +27,8 @@ ROOMS = (
     # part sql: functions by name
     Room("sql", "rights and registry", ("caller", "check_*", "find_version", "grant_model", "revoke_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
-         "keep_shipped", "disable", "enable", "publish", "prove", "verify_version", "_rights", "_schema", "immutable"),
-         (f"{_I}rights.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
+         "keep_shipped", "disable", "enable", "switch", "holders", "hold_models", "publish", "prove", "verify_version", "_rights", "_schema", "immutable"),
+         (f"{_I}switch.py", f"{_I}rights.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock"),
          (f"{_I}score.py", f"{_I}log.py", f"{_I}rescore.py", f"{_I}registry.py", f"{_I}inputs.py")),

@@ -15,6 +15,9 @@ begin
       hint = 'Do it at read committed.';
   end if;
   -- what a dropped table left behind
+  perform modelpack.hold_models(array(
+            select distinct s.model from modelpack.score as s join modelpack.profile as p using (profile_id)
+             where p.name = attach.relation and not exists (select from pg_class as c where c.oid = p.relation)));
   delete from modelpack.profile as p
    where p.name = attach.relation and not exists (select from pg_class as c where c.oid = p.relation);
   if exists (select from modelpack.profile as p where p.relation = attach.relation::regclass) then

@@ -15,18 +15,22 @@ declare
   v_ids text;
   v_columns text[] := '{}';
   v_batched boolean := true;
+  v_switch text;
+  v_switches text[] := '{}';
   v_fields constant text := 'scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs';
   v_row constant text := 'p anyelement, "the moment" timestamptz, version integer';
   v_runs constant text := $runs$plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 $runs$;
 begin
-  select * into strict v_profile from modelpack.profile as p where p.relation = bind.relation for update;
+  select * into v_profile from modelpack.profile as p where p.relation = bind.relation for update;
+  if not found then
+    return;  -- it was taken off while a promotion waited for it
+  end if;
   delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam';
   for v_score in
-    select s.*, a.version, v.version_id, m.disabled is null as enabled, b.version as before, b.version_id as before_id
+    select s.*, a.version, v.version_id, b.version as before, b.version_id as before_id
       from modelpack.score as s
-      left join modelpack.model as m on m.model = s.model
       left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
       left join modelpack.version as v on v.model = a.model and v.version = a.version
       -- a statement that began before a promotion may still have to do with the version before
@@ -43,7 +47,7 @@ begin
     if v_score.version is not null then
       v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
       v_columns := v_columns || v_feed.columns;
-      v_batched := v_batched and v_score.enabled and v_feed.takes_numbers and not v_feed.takes_texts and not v_feed.may_fail;
+      v_batched := v_batched and v_feed.takes_numbers and not v_feed.takes_texts and not v_feed.may_fail;
       v_numbers := format(E'when %s then %s', v_score.version, v_feed.numbers);
       v_texts := case when v_feed.takes_texts then format(E'when %s then %s', v_score.version, v_feed.texts) end;
       v_ids := format('when %s then %s', v_score.version, v_score.version_id);
@@ -60,7 +64,20 @@ begin
         null;  -- the profile cannot feed that version any more, so it scores nothing here
       end;
     end if;
-    v_ids := case when v_score.enabled and v_ids is not null then format('case version %s end', v_ids) else 'null' end;
+    v_switch := v_score.stem || '_enabled';
+    v_switches := v_switches || format('modelpack.%I(v_nothing)', v_switch);
+    if not exists (select from modelpack.made as m
+                    where m.profile_id = v_profile.profile_id and m.kind = 'switch' and m.object = v_switch) then
+      -- see modelpack.switch; modelpack.seal looks again, when it holds the model
+      perform modelpack.put_function(v_profile, v_switch, 'nothing boolean', 'boolean',
+        'sql stable security invoker' || case when exists (select from modelpack.model as m
+                                                            where m.model = v_score.model and m.disabled is not null) then ' strict' else '' end,
+        'select nothing is null',
+        format('Whether the score %s may be given, asked with NULL: true, or NULL once modelpack.disable has made it STRICT. No promotion changes it.', v_score.score),
+        'switch');
+    end if;
+    -- asked with a variable, since what is folded into a plan is not looked at again
+    v_ids := case when v_ids is null then 'null' else format('case when modelpack.%I(v_nothing) then case version %s end end', v_switch, v_ids) end;
     perform modelpack.put_function(v_profile, v_score.stem || '_version', '', 'integer', 'sql stable security invoker',
       format('select %s::integer', coalesce(v_score.version::text, 'null')),
       format('The live version of %s, for the score %s.', v_score.model, v_score.score));
@@ -75,6 +92,7 @@ begin
       'double precision', v_runs, format($predict$
 #variable_conflict use_variable
 declare
+  v_nothing constant boolean := null;
   v_id constant integer := %s;
   v_started constant timestamptz := clock_timestamp();
   v_score double precision;
@@ -103,6 +121,7 @@ $predict$, v_ids, v_fields, v_profile.name, v_score.score, v_score.model),
     perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea', 'double precision[]', v_runs,
       format($many$
 declare
+  v_nothing constant boolean := null;
   v_id constant integer := %s;
 begin
   return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
@@ -137,8 +156,10 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
                        'select true')
          from (select distinct u.name from unnest(v_columns) as u (name) where u.name <> all (v_profile.maintained)) as c),
       format('Whether two rows of %s agree in what live versions read, beside the columns that events keep.', v_profile.name));
-    perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean', 'sql stable security invoker',
-      format('select %s', v_batched::text), format('Whether live versions score many rows of %s in one call.', v_profile.name));
+    perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean', 'plpgsql stable security invoker',
+      format(E'\ndeclare\n  v_nothing constant boolean := null;\nbegin\n  return coalesce(%s, false);\nend\n',
+             array_to_string(v_batched::text || v_switches, ' and ')),
+      format('Whether live versions score many rows of %s in one call.', v_profile.name));
   end if;
   if v_profile.declaration -> 'events' @> '[{"missing": "ignore"}]' then
     perform modelpack.put_function(v_profile, v_profile.stem || '_meet', 'keys text[]', 'void', v_runs, format($meet$
@@ -153,4 +174,4 @@ $meet$, v_profile.name),
 end
 $modelpack$;
 comment on function modelpack.bind(regclass, text, integer) is
-  'Writes the functions that name the versions that are champions now. Attaching, promoting, rolling back, disabling and enabling call it. tried_model, tried_version: a version that is fed in the place of the champion before, for modelpack.unseen(), which takes it back.';
+  'Writes the functions that name the versions that are champions now. Attaching, promoting and rolling back call it. The switches of scores are made here and then left alone: see modelpack.switch. tried_model, tried_version: a version that is fed in the place of the champion before, for modelpack.unseen(), which takes it back.';

@@ -15,4 +15,4 @@ begin
   end loop;
 end
 $modelpack$;
-comment on function modelpack.bind_model(text) is 'Binds every profile that a model scores, after its champion or its state has changed.';
+comment on function modelpack.bind_model(text) is 'Binds every profile that a model scores, after its champion has changed.';

@@ -1,7 +1,7 @@
 create or replace function modelpack.disable(me modelpack.me, model text, reason text) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
--- only who may promote the model, or applies a declaration, can hold what it waits for
+-- for another disable or enable, or who applies a declaration: see modelpack.hold_models
 set lock_timeout = '3s'
 as $modelpack$
 #variable_conflict use_column
@@ -12,6 +12,7 @@ begin
   if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
     perform modelpack.check_grant(v_caller, disable.model, 'disable');
   end if;
+  lock table modelpack.made in row share mode;  -- see modelpack.holders
   update modelpack.model as m
      set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = v_caller
    where m.model = disable.model;
@@ -21,15 +22,12 @@ begin
       message = format('there is no model %s', modelpack.shown(disable.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
   end if;
-  perform modelpack.bind_model(disable.model);
+  perform modelpack.switch(disable.model);
 exception when lock_not_available then
   raise exception using
     errcode = 'lock_not_available',
-    message = format('the model %s is not stopped: a promotion or a declaration is under way in another transaction', disable.model),
-    detail = format('Processes that work on it: %s.',
-                    (select coalesce(string_agg(distinct format('%s (%s)', a.pid, a.usename), ', '), 'none any more')
-                       from pg_locks as l join pg_stat_activity as a using (pid)
-                      where l.relation = 'modelpack.profile'::regclass and l.mode <> 'AccessShareLock' and l.granted and l.pid <> pg_backend_pid())),
+    message = format('the model %s is not stopped: another transaction disables or enables it, or applies a declaration of it or takes it off', disable.model),
+    detail = format('Processes that do so: %s.', modelpack.holders()),
     hint = 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and disable again.';
 end
 $modelpack$;

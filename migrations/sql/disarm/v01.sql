@@ -1,11 +1,15 @@
-create or replace function modelpack.disarm(profile regclass, stem text) returns void
+create or replace function modelpack.disarm(profile regclass, stem text, kept name[] default '{}') returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- Takes the triggers of a declaration off all tables, and drops its generated functions.
 declare
+  v_profile constant integer := (select p.profile_id from modelpack.profile as p where p.stem = disarm.stem);
   v_item record;
 begin
+  perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s
+                                       where s.profile_id = v_profile and s.stem || '_enabled' <> all (disarm.kept)));
+  delete from modelpack.made as m where m.profile_id = v_profile and m.kind = 'switch' and m.object <> all (disarm.kept);
   for v_item in
     select t.tgrelid::regclass as on_table, t.tgname
       from pg_trigger as t
@@ -19,10 +23,11 @@ begin
   for v_item in
     select f.oid::regprocedure as name from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(stem) as g)
+       and f.proname <> all (disarm.kept)
   loop
     execute format('drop function %s', v_item.name);
   end loop;
 end
 $modelpack$;
-comment on function modelpack.disarm(regclass, text) is
-  'Drops the triggers and functions that a declaration generated; a step of detaching and of replacing.';
+comment on function modelpack.disarm(regclass, text, name[]) is
+  'Drops the triggers and functions that a declaration generated, but for those that are kept by name; a step of detaching and of replacing.';

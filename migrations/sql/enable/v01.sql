@@ -9,6 +9,7 @@ begin
   if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
     perform modelpack.check_grant(v_caller, enable.model, 'enable');
   end if;
+  lock table modelpack.made in row share mode;  -- see modelpack.holders
   update modelpack.model as m set disabled = null, disabled_at = null, disabled_by = null where m.model = enable.model;
   if not found then
     raise exception using
@@ -16,7 +17,7 @@ begin
       message = format('there is no model %s', modelpack.shown(enable.model, 63)),
       detail = format('There are: %s.', coalesce((select string_agg(m.model, ', ' order by m.model) from modelpack.model as m), 'none'));
   end if;
-  perform modelpack.bind_model(enable.model);
+  perform modelpack.switch(enable.model);
 end
 $modelpack$;
 comment on function modelpack.enable(modelpack.me, text) is 'modelpack.enable(model) for who calls it.';

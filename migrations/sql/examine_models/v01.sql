@@ -19,6 +19,17 @@ begin
   select 'warn', format('model %s', m.model), format('disabled since %s by %s: %s', m.disabled_at, m.disabled_by, m.disabled), 'enabled',
          format('select modelpack.enable(%L);', m.model)
     from modelpack.model as m where m.disabled is not null order by 2;
+  return query
+  select 'fail', format('switch of %s', s.model),
+         format('%s says %s, and the model is %s', f.oid::regprocedure, case when f.proisstrict then 'disabled' else 'enabled' end,
+                case when f.proisstrict then 'enabled' else 'disabled' end),
+         'what modelpack.model says',
+         format(case when f.proisstrict then 'select modelpack.enable(%L);' else 'select modelpack.disable(%L, %L);' end, m.model, m.disabled)
+    from modelpack.score as s
+    join modelpack.model as m on m.model = s.model
+    join pg_proc as f on f.oid = to_regprocedure(format('modelpack.%I(boolean)', s.stem || '_enabled'))
+   where f.proisstrict <> (m.disabled is not null)
+   order by 2, 3;
   for v_model in
     select distinct v.model, v.version, v.version_id
       from modelpack.score as s

@@ -1,5 +1,6 @@
 create or replace function modelpack.put_function(
-  profile modelpack.profile, name text, arguments text, returns text, how text, body text, purpose text
+  profile modelpack.profile, name text, arguments text, returns text, how text, body text, purpose text,
+  kind text default 'seam'
 ) returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
@@ -23,8 +24,8 @@ begin
     execute format('comment on function %s is %L', v_signature, format('%s [%s]', put_function.purpose, put_function.profile.stem));
   end if;
   insert into modelpack.made (profile_id, kind, object, definition)
-  values (put_function.profile.profile_id, 'seam', put_function.name, md5(put_function.body));
+  values (put_function.profile.profile_id, put_function.kind, put_function.name, md5(put_function.body));
 end
 $modelpack$;
-comment on function modelpack.put_function(modelpack.profile, text, text, text, text, text, text) is
+comment on function modelpack.put_function(modelpack.profile, text, text, text, text, text, text, text) is
   'Makes or replaces a function that names the live version; a step of modelpack.bind.';

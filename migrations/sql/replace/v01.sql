@@ -24,7 +24,11 @@ begin
       detail = case when v_profile.declaration is null then 'It has none.' else format('It has: %s', v_profile.declaration) end,
       hint = 'Pass the declaration that is in force as the old one of op.replace_scoring(old, new), or use `modelpack apply`.';
   end if;
-  perform modelpack.disarm(v_profile.relation, v_profile.stem);
+  -- the switch of a score that stays, stays: a model can be stopped while its declaration is applied, however long that takes
+  perform modelpack.disarm(v_profile.relation, v_profile.stem, array(
+            select s.stem || '_enabled' from modelpack.score as s
+             where s.profile_id = v_profile.profile_id
+               and replace.scores @> jsonb_build_array(jsonb_build_object('stem', s.stem, 'model', s.model))));
   foreach v_column in array replace.dropped_columns loop
     if v_column = any (v_profile.added_columns) then
       execute format('alter table %s drop column if exists %I', v_profile.relation, v_column);

@@ -16,6 +16,14 @@ declare
   v_function record;
   v_trigger record;
 begin
+  -- whoever disables the model replaces its switch, which cannot be given rights at the same moment
+  if exists (select from modelpack.made as m
+               join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
+              where m.profile_id = v_profile.profile_id and m.kind = 'switch'
+                and (f.proowner <> 'modelpack_owner'::regrole or not has_function_privilege(v_runner, f.oid, 'EXECUTE')
+                     or exists (select from aclexplode(f.proacl) as x where x.grantee not in (f.proowner, v_runner)))) then
+    perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s where s.profile_id = v_profile.profile_id));
+  end if;
   if v_lacks then
     execute format('grant create on schema modelpack to %s', v_runner);
   end if;
@@ -24,7 +32,7 @@ begin
       from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
        and not exists (select from modelpack.made as m
-                        where m.profile_id = v_profile.profile_id and m.kind = 'seam' and m.object = f.proname)
+                        where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname)
   loop
     if v_function.proowner <> v_runner then
       execute format('alter function %s owner to %s', v_function.name, v_runner);
@@ -46,7 +54,7 @@ begin
       from modelpack.made as m
       join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
       left join lateral (select x.grantee from aclexplode(f.proacl) as x where x.grantee not in (f.proowner, v_runner)) as a on true
-     where m.profile_id = v_profile.profile_id and m.kind = 'seam'
+     where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch')
   loop
     if v_function.proowner <> 'modelpack_owner'::regrole then
       execute format('alter function %s owner to modelpack_owner', v_function.name);
