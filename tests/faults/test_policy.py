@@ -13,8 +13,11 @@ from tests.faults.hostile import (
     FAILS,
     INFINITE,
     NOT_A_NUMBER,
+    TABLES,
     Session,
     attach,
+    connect,
+    hostile_model,
     open_shop,
     plain_model,
     publish,
@@ -145,6 +148,63 @@ def test_after_four_ended_calls_the_model_is_left_alone_for_a_while_then_tried_a
         assert unsound(session) == []
 
 
+BREAKER_OPEN = "the model keeps failing and is not called for 3600 s"
+
+
+def outcome(session: Session, x: float) -> str:
+    """What one event with this x does: "scored", or why the row is stale."""
+    visit(session, (1, x))
+    return str(scores(session, 1)[1][1] or "scored").split(":")[0]
+
+
+def an_hour_later(session: Session) -> None:
+    """To the Python of this session alone."""
+    session.execute(
+        "do language plpython3u $$\nimport time\nearlier = time.monotonic\n"
+        "time.monotonic = lambda: earlier() + 3601\n$$"
+    )
+
+
+def test_only_failures_in_a_row_open_the_breaker_and_one_success_closes_it(database: str) -> None:
+    with open_shop(database) as session:
+        set_setting(session, "breaker_failures", "3")
+        set_setting(session, "breaker_pause", "1 h")
+    with psycopg.connect(database, autocommit=True) as session:
+        for _ in range(3):  # a success in between: it begins again
+            assert [outcome(session, x) for x in (FAILS, INFINITE, 100)] == [
+                "the model fails",
+                "the model gives inf",
+                "scored",
+            ]
+        # what the model is never given does not count, either way
+        refused = "input x is beyond what float32 holds"
+        assert [outcome(session, x) for x in (FAILS, 1e300, 1e300, FAILS, 1e300, NOT_A_NUMBER, 100, 100)] == [
+            "the model fails",
+            *[refused, refused],
+            "the model fails",
+            refused,
+            "the model gives nan",
+            *[BREAKER_OPEN, BREAKER_OPEN],
+        ]
+        session.execute("call modelpack.rescore('customer', everything => true)")
+        assert {str(stale).split(":")[0] for _, stale in scores(session).values()} == {BREAKER_OPEN}
+        an_hour_later(session)  # half-open: one look is let through, and its failure opens the breaker again
+        assert [outcome(session, x) for x in (FAILS, 100, 100)] == [
+            "the model fails",
+            BREAKER_OPEN,
+            BREAKER_OPEN,
+        ]
+        an_hour_later(session)  # its success closes it, and failures are counted from none
+        assert [outcome(session, x) for x in (100, FAILS, FAILS, 100, FAILS, FAILS, FAILS, 100)] == [
+            "scored",
+            *["the model fails"] * 2,
+            "scored",
+            *["the model fails"] * 3,
+            BREAKER_OPEN,
+        ]
+        assert unsound(session) == []
+
+
 def test_one_bad_row_of_ten_thousand_costs_only_itself(database: str) -> None:
     with open_shop(database, customers=1) as session:
         with session.cursor().copy("copy visit (customer_id, x) from stdin") as copy:
@@ -194,6 +254,65 @@ def test_a_disabled_model_scores_nothing_from_the_commit_on_and_takes_no_lock_on
         assert scores(session, 1)[1] == (pytest.approx(0.3), None)
         with pytest.raises(psycopg.errors.UndefinedObject, match="There are: churn"):
             session.execute("select modelpack.disable('nosuch')")
+        assert unsound(session) == []
+
+
+@pytest.mark.parametrize("on_error", ["stale", "null", "raise"])
+def test_what_a_row_says_where_nothing_is_promoted_disabled_or_failing(
+    database: str, on_error: OnError
+) -> None:
+    """on_error="raise" refuses events that a model fails on, and none where there is no model that could have scored."""
+    look = "select churn, churn_version, churn_scored_at, churn_stale, visits from customer where customer_id = %s"
+
+    def says(customer: int) -> tuple[object, ...]:
+        return tuple(session.execute(look, [customer]).fetchall()[0])
+
+    def kept(*score: object) -> tuple[object, ...]:
+        return (None, None, None) if on_error == "null" else score
+
+    with connect(database) as session:
+        session.execute(TABLES)
+        attach(database, shop(on_error))
+        visit(session, (1, 100))
+        nothing = "no version of the model churn has been promoted"
+        assert says(1) == (None, None, None, nothing, 1)
+        smuggle(session, hostile_model())
+        visit(session, (1, 200), (2, 250))
+        first, second = says(1), says(2)
+        assert [first[0], *first[3:]] == [pytest.approx(0.2), None, 2]
+        session.execute("select modelpack.disable('churn', 'burns')")
+        visit(session, (1, 300), (3, 300))
+        assert says(1) == (*kept(*first[:3]), "disabled: burns", 3)
+        assert says(3) == (None, None, None, "disabled: burns", 1)
+        assert says(2) == second
+        session.execute("call modelpack.rescore('customer', everything => true)")
+        assert says(2) == (*kept(*second[:3]), "disabled: burns", 1)
+        visit(session, (2, FAILS))  # the model is not called
+        assert says(2) == (*kept(*second[:3]), "disabled: burns", 2)
+        session.execute("select modelpack.enable('churn')")
+        assert says(1) == (*kept(*first[:3]), "disabled: burns", 3)
+        visit(session, (1, 50))
+        before = says(1)
+        assert [before[0], *before[3:]] == [pytest.approx(0.05), None, 4]
+        failing = [
+            "insert into visit (customer_id, x) values (1, 500)",
+            "insert into visit (customer_id, x) values (3, 60), (1, 500)",
+            "insert into visit (customer_id, x) values (4, 500)",
+        ]
+        for statement in failing:
+            if on_error == "raise":
+                with pytest.raises(psycopg.errors.DataException, match=r"gives no score .*: the model fails"):
+                    session.execute(statement)
+                assert says(1) == before
+                assert says(3)[4] == 1
+            else:
+                session.execute(statement)
+        assert value(session, "select count(*) from customer where customer_id = 4") == (on_error != "raise")
+        if on_error != "raise":
+            assert says(1)[:3] == kept(*before[:3])
+            assert says(1)[4] == 6
+            assert "the model fails" in str(says(1)[3])
+            assert says(4)[:3] == (None, None, None)
         assert unsound(session) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -85,6 +86,62 @@ def test_a_row_that_cannot_be_scored_says_why_and_costs_only_itself(database: st
         "input tenure is NULL, which the model does not take",
     )
     assert value(psql, f"select count(*) from modelpack.prediction where version = 2 and {BATCHED}") == 199
+
+
+def test_a_number_beyond_float32_is_scored_as_infinity_on_no_path(database: str, psql: Session) -> None:
+    """The model would give a finite score for an infinite input: nothing but the input says that it is wrong."""
+    edge = 2.0**128 - 2.0**103  # halfway between the largest float32 and what would be the next
+    fit = {1: 3.0, 2: math.nextafter(edge, 0), 3: -math.nextafter(edge, 0), 4: 1e-60}
+    unfit = {5: edge, 6: -edge, 7: 1e39, 8: -1e308, 9: math.inf, 10: -math.inf}
+    missing = {11: math.nan, 12: None}
+    beyond, absent = (
+        "input tenure is beyond what float32 holds",
+        "input tenure is NULL, which the model does not take",
+    )
+    reasons = dict.fromkeys(fit) | dict.fromkeys(unfit, beyond) | dict.fromkeys(missing, absent)
+    publish(psql, "churn", INPUTS, *OLD, missing=False)
+    psql.execute(TABLES.replace("tenure integer", "tenure double precision"))
+    psql.execute("delete from customer where customer_id > 12; delete from purchase where customer_id > 12")
+    for key, tenure in (fit | unfit | missing).items():
+        psql.execute("update customer set tenure = %s where customer_id = %s", [tenure, key])
+    features = {"complaints": count(where="complaint"), "spend": total("amount")}
+    profile = Profile(
+        "customer", key="customer_id", events=[Event("purchase", features=features)], scores=[Score("churn")]
+    )
+
+    def look(batched: set[int]) -> None:
+        assert dict(rows(psql, "select customer_id, churn_stale from customer")) == reasons
+        for key, churn, *numbers in rows(
+            psql, "select customer_id, churn, complaints, spend, tenure from customer"
+        ):
+            expected = linear_score(*OLD, list(map(float, numbers))) if key in fit else None
+            assert churn == (expected if expected is None else pytest.approx(expected, abs=1e-6))
+        logged = rows(
+            psql, f"select entity_key::integer, {BATCHED}, inputs[3] from modelpack.prediction order by 1"
+        )
+        tenures = dict(rows(psql, "select customer_id, tenure from customer"))
+        assert logged == [(key, key in batched, tenures[key]) for key in fit]
+        psql.execute("truncate modelpack.prediction")
+
+    attach(database, profile)
+    look(set(fit))  # counted for the first time
+    psql.execute("call modelpack.rescore('customer', everything => true)")
+    look(set(fit))
+    psql.execute("update customer set spend = -1")
+    psql.execute("truncate modelpack.prediction")
+    psql.execute("call modelpack.rebuild('customer')")
+    look(set(fit))
+    psql.execute("insert into purchase (customer_id, amount) select generate_series(1, 12), 5")
+    look(set())
+    for key in reasons:
+        psql.execute("insert into purchase (customer_id, amount) values (%s, 5)", [key])
+    look(set())
+    psql.execute("update customer set tenure = -tenure where customer_id <> 12")
+    psql.execute("update customer set tenure = null, complaints = 0 where customer_id = 12")
+    psql.execute("call modelpack.rebuild('customer', array['12'])")
+    look(set())
+    psql.execute("call modelpack.refresh('customer', older_than => interval '0')")
+    look(set())
 
 
 def test_missing_numbers_reach_a_model_that_takes_them(database: str, psql: Session) -> None:
