@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
 from shop import KEEPING, buy
-from support import Session, row, rows, value, wrong
+from support import Session, attach, row, rows, value, wrong
+
+from modelpack import Event, Profile, count, decayed, distinct, maximum, total
 
 # --- INSERT ------------------------------------------------------------------------------------------------
 
@@ -211,6 +214,66 @@ def test_two_events_that_swap_customers(shop: Callable[..., Session]) -> None:
         (2, 5, "a"),
     ]
     assert wrong(session) == []
+
+
+@pytest.mark.parametrize("on_delete", ["subtract", "keep"])
+def test_an_update_of_one_column_of_a_composite_key_moves_the_event(
+    database: str, psql: Session, on_delete: Any
+) -> None:
+    """Either column, both, one to NULL and back: of a key whose columns have another order and other names in each table."""
+    psql.execute(
+        "create table customer (no bigint, region text, primary key (region, no));"
+        "create table purchase (id bigint primary key, customer_no bigint, at timestamptz default now(), area text, amount numeric);"
+    )
+    features = {"n": count(), "spend": total("amount"), "n_1d": count(window="1 day")}
+    if on_delete == "subtract":
+        features |= {
+            "kinds": distinct("amount"),
+            "dearest": maximum("amount"),
+            "heat": decayed(half_life="7 days"),
+        }
+    event = Event("purchase", key=["area", "customer_no"], at="at", features=features, on_delete=on_delete)
+    attach(database, Profile("customer", key=["region", "no"], events=[event]))
+    psql.execute(
+        "insert into purchase values (1, 1, now(), 'eu', 1), (2, 1, now(), 'us', 2), (3, 2, now(), 'eu', 4)"
+    )
+    places: dict[int, tuple[str | None, int | None]] = {1: ("eu", 1), 2: ("us", 1), 3: ("eu", 2)}
+    seen: set[tuple[str | None, int | None]] = set(places.values())
+    for changed, column, new in (
+        ([1], "area", "us"),
+        ([1], "customer_no", 2),
+        ([3], "customer_no", 7),
+        ([1, 2, 3], "area", "asia"),
+        ([2, 3], "customer_no", 2),
+        ([2], "area", None),
+        ([3], "customer_no", None),
+        ([2, 3], "area", "eu"),
+        ([3], "customer_no", 1),
+        ([1, 2], "customer_no, area", (9, "eu")),
+    ):
+        both = isinstance(new, tuple)
+        values = list(new) if isinstance(new, tuple) else [new]
+        target = f"({column}) = (%s, %s)" if both else f"{column} = %s"
+        psql.execute(f"update purchase set {target} where id = any (%s)", [*values, changed])
+        for number in changed:
+            area, no = places[number]
+            places[number] = (
+                ("eu", 9) if both else (new, no) if column == "area" else (area, new)  # type: ignore[assignment]
+            )
+        seen |= {place for place in places.values() if None not in place}
+        counted = {key: [1 << (n - 1) for n, place in places.items() if place == key] for key in seen}
+        found = {
+            (r, n): numbers
+            for r, n, *numbers in rows(psql, f"select region, no, {', '.join(features)} from customer")
+        }
+        assert {key: numbers[:3] for key, numbers in found.items()} == {
+            key: [len(a), sum(a), len(a)] for key, a in counted.items()
+        }, (changed, column, new)
+        if on_delete == "subtract":
+            assert {key: numbers[3:5] for key, numbers in found.items()} == {
+                key: [len(a), max(a, default=None)] for key, a in counted.items()
+            }
+        assert wrong(psql) == []
 
 
 # --- DELETE and TRUNCATE -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from modelpack import (
     count,
     decayed,
     maximum,
+    minimum,
     total,
 )
 
@@ -134,3 +135,78 @@ def test_kept_features_in_one_message_that_makes_the_profile_prunes_and_goes_on(
         """
     )
     assert rows(session, "select customer_id, n, spend from customer order by 1") == [(1, 3, 6), (2, 2, 4)]
+
+
+WHERE_CHANGES = [
+    # severity before, after: what an UPDATE makes of the condition "severity > 1"
+    (1, 5), (5, 1), (5, 7), (0, 1), (None, 5), (5, None), (None, 0), (9, 2), (2, 11),
+]  # fmt: skip
+
+
+def test_an_update_that_changes_what_a_condition_says_is_followed_where_it_can_be(
+    shop: Callable[..., Session],
+) -> None:
+    """Also when the older events are gone; an extreme takes what comes, and refuses to lose what counted."""
+    lasting = {"n": count(), "severity_sum": total("severity"), "grave": count(where="severity > 4")}
+    events = [
+        Event("purchase", at="at", features={"n_30d": count(window="30 days", where="amount > 1")}, on_delete="keep", where="amount > 0"),
+        Event("complaint", at="at", features=lasting, where="severity > 1", on_delete="keep"),
+    ]  # fmt: skip
+    session = shop(profile=Profile("customer", key="customer_id", events=events))
+    gone, severities = [3, 6], [before for before, _ in WHERE_CHANGES]
+    for number, severity in enumerate([*severities, *gone]):
+        session.execute("insert into complaint values (%s, 1, now(), %s)", [number, severity])
+    session.execute("delete from complaint where complaint_id >= %s", [len(severities)])
+
+    def expected() -> tuple[int, int, int]:
+        counted = [s for s in [*severities, *gone] if s is not None and s > 1]
+        return len(counted), sum(counted), sum(s > 4 for s in counted)
+
+    look = "select n, severity_sum, grave from customer"
+    assert row(session, look) == expected()
+    for number, (_, after) in enumerate(WHERE_CHANGES):
+        session.execute("update complaint set severity = %s where complaint_id = %s", [after, number])
+        severities[number] = after
+        assert row(session, look) == expected(), number
+    for change in ("10 - severity", "severity + 1", "null", "3"):
+        session.execute(f"update complaint set severity = {change}")
+        severities = [s for (s,) in rows(session, "select severity from complaint order by complaint_id")]
+        assert row(session, look) == expected(), change
+    buy(session, (1, 1, 5, "a"), (1, 2, -3, "b"), (1, 3, 0.5, "c"))
+    for amounts, inside in (("-amount", 1), ("-amount", 1), ("amount + 1", 2), ("null", 0), ("2", 3)):
+        session.execute(f"update purchase set amount = {amounts}")
+        assert row(session, "select n_30d from customer") == (inside,)
+    assert wrong(session) == []
+
+
+def test_an_update_that_makes_an_event_stop_counting_is_refused_where_an_extreme_would_be_lost(
+    shop: Callable[..., Session],
+) -> None:
+    features = {"worst": maximum("severity"), "worst_even": minimum("severity", where="severity % 2 = 0")}
+    event = Event("complaint", at="at", features=features, where="complaint_id < 100", on_delete="keep")
+    session = shop(profile=Profile("customer", key="customer_id", events=[event]))
+    session.execute(
+        "insert into complaint values (1, 1, now(), 5), (200, 1, now(), 9), (300, 1, now(), null)"
+    )
+    look = "select worst, worst_even from customer"
+    assert row(session, look) == (5, None)
+    for change in (
+        "complaint_id = 100 where complaint_id = 1",
+        "complaint_id = complaint_id + 99 where complaint_id = 1",
+        "complaint_id = null where complaint_id = 1",
+        "severity = 6 where complaint_id = 1",
+    ):
+        error = psycopg.errors.NotNullViolation if "null" in change else psycopg.errors.FeatureNotSupported
+        with pytest.raises(error, match=r"would take back worst, worst_even|null value"):
+            session.execute(f"update complaint set {change}")
+        assert row(session, look) == (5, None)
+    session.execute("update complaint set complaint_id = 3 where complaint_id = 300")  # begins to count: NULL
+    session.execute("update complaint set complaint_id = 2 where complaint_id = 200")  # begins to count: 9
+    assert row(session, look) == (9, None)
+    session.execute("update complaint set severity = 8 where complaint_id = 3")
+    assert row(session, look) == (9, 8)
+    session.execute("update complaint set complaint_id = complaint_id + 10")  # goes on counting
+    assert row(session, look) == (9, 8)
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="would take back worst, worst_even"):
+        session.execute("update complaint set complaint_id = complaint_id + 88 where complaint_id = 13")
+    assert wrong(session) == []

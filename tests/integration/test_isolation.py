@@ -386,6 +386,60 @@ def test_statements_over_many_customers_in_opposite_orders_never_deadlock(
     s.check()
 
 
+LOCKING = {
+    "insert": BUY.replace(" values ", " ") + "select customer_id, 1, 's' from customer",
+    "insert that reads again": "insert into visit select customer_id from customer",
+    "update": "update purchase set amount = 1, sku = 'z'",
+    "update of the key": "update purchase set customer_id = 1 + customer_id % 40",
+    "delete": "delete from purchase",
+    "delete of kept events": "delete from reading",
+    "truncate": "truncate purchase",
+    "truncate of kept events": "truncate reading",
+    "rescore": "select modelpack.chunk('rescore', 'customer', 0, null)",
+    "refresh": "select modelpack.chunk('refresh', 'customer', 0, null, older_than => clock_timestamp())",
+    "rebuild": "select modelpack.chunk('rebuild', 'customer', 0, null)",
+    "rebuild of some": "select modelpack.customer_recount((select array_agg(customer_id::text) from customer))",
+}
+
+
+def test_every_statement_locks_profiles_in_the_order_of_their_keys(database: str) -> None:
+    """Who waits for the one in the middle has locked those before it, and none behind it: so there is no circle."""
+    s = Stage(database)
+    s.watcher.execute(TABLES + "create table reading (like visit including all);")
+    s.watcher.execute("insert into customer select (n * 17) % 41 from generate_series(1, 40) as n")
+    for table in ("purchase", "visit", "reading"):
+        s.watcher.execute(
+            f"insert into {table} (customer_id) select (n * 23) % 41 from generate_series(1, 40) as n"
+        )
+    events = [
+        Event("purchase", at="at", features=FEATURES),
+        Event("visit", at="at", features={"days": distinct("at")}),
+        Event("reading", at="at", features={"readings": count(window="1 day")}, on_delete="keep"),
+    ]
+    attach(database, Profile("customer", key="customer_id", events=events, scores=[Score("risk")]))
+    holder, waiting = s.person(), s.person()
+    # an order that is there by chance is none: no sort but where it is asked for, and no index to read keys by
+    waiting.run("set enable_sort = off; set enable_indexscan = off; set enable_mergejoin = off")
+    waiting.commit()
+    try:
+        for what, statement in LOCKING.items():
+            holder.run("select from customer where customer_id = 20 for update")
+            future = waiting.start(statement)
+            s.until_waiting(waiting, holder, future)
+            free = {
+                key for (key,) in rows(s.watcher, "select customer_id from customer for update skip locked")
+            }
+            assert free == set(range(21, 41)), what
+            holder.rollback()
+            future.result(DEADLINE)
+            waiting.rollback()
+        s.check()
+    finally:
+        for person in s.people:
+            person.close()
+        s.watcher.close()
+
+
 def test_statements_that_make_the_same_profiles_never_deadlock(stage: Callable[..., Stage]) -> None:
     """Of two, each finds another part of the profiles there: none may lock what is before it makes the rest."""
     s = stage()
