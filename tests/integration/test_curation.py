@@ -401,6 +401,17 @@ def test_a_version_travels_as_a_file_and_any_runtime_proves_it(registry: Registr
     assert registry.predict("elsewhere", row) == registry.predict("churn", row, 1)
 
 
+def test_names_and_notes_that_could_be_read_as_json_come_back_as_texts(
+    registry: Registry, tmp_path: Path
+) -> None:
+    for name, note in (("true", "1e3"), ("null", "null"), ("nan", '{"a": 1}')):
+        first = registry.publish_package(packaged(), name=name, note=note)
+        second = registry.import_file(registry.export(name, 1, tmp_path / f"{name}.onnx"))
+        assert (second.model, second.version, second.note) == (name, 2, note)
+        assert second.lineage["imported"]["model"] == name
+        assert second.lineage["imported"]["created_by"] == first.created_by
+
+
 def test_a_file_that_was_changed_or_is_none_is_refused(registry: Registry, tmp_path: Path) -> None:
     registry.publish_package(packaged(), name="churn")
     whole = registry.export("churn", 1, tmp_path / "churn.onnx").read_bytes()
