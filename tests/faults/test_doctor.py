@@ -189,6 +189,63 @@ def test_the_doctor_finds(sound: Session, fault: str, check: str, status: str, w
         sound.rollback()
 
 
+TRIGGERS = "select c.relname, t.tgname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid where t.tgname ~ 'modelpack' and not tgisinternal"
+
+
+def test_a_trigger_that_fires_for_no_application_is_found_and_one_that_always_fires_is_not(
+    sound: Session,
+) -> None:
+    """ENABLE REPLICA is as bad as DISABLE: such a trigger fires for a subscription's rows alone."""
+    examined = 'select found, mend from modelpack.examine_triggers() where "check" = %s'
+    ours = sound.execute(TRIGGERS).fetchall()
+    assert len(ours) == 7  # guard, SCORE and LOG; COUNT of four kinds of statements
+    for table, trigger in ours:
+        for how, fires in (
+            ("disable", False),
+            ("enable replica", False),
+            ("enable always", True),
+            ("enable", True),
+        ):
+            sound.execute(f"alter table {table} {how} trigger {trigger}")
+            found = sound.execute(examined, ["trigger of public.customer"]).fetchall()
+            said = [
+                (
+                    f"{trigger} on public.{table} is disabled",
+                    f"enable trigger {trigger}; call modelpack.rebuild",
+                )
+            ]
+            assert [(what, how_to[how_to.index("enable") : how_to.index("(")]) for what, how_to in found] == (
+                [] if fires else said
+            ), how
+    for (name,) in sound.execute(
+        "select evtname from pg_event_trigger where evtname ~ '^modelpack'"
+    ).fetchall():
+        for how, fires in (
+            ("disable", False),
+            ("enable replica", False),
+            ("enable always", True),
+            ("enable", True),
+        ):
+            sound.execute(f"alter event trigger {name} {how}")
+            found = sound.execute(examined, [f"event trigger {name}"]).fetchall()
+            assert found == ([] if fires else [("it is disabled", f"alter event trigger {name} enable;")]), (
+                how
+            )
+    # a trigger that would run after SCORE does so only where it fires
+    sound.execute("create function later() returns trigger language plpgsql as 'begin return new; end'")
+    sound.execute("create trigger zzz before update on customer for each row execute function later()")
+    for how, fires in (
+        ("disable", False),
+        ("enable replica", False),
+        ("enable always", True),
+        ("enable", True),
+    ):
+        sound.execute(f"alter table customer {how} trigger zzz")
+        found = sound.execute(examined, ["order of triggers of public.customer"]).fetchall()
+        assert [what.split(" after ")[0] for what, _ in found] == (["zzz runs"] if fires else []), how
+    sound.rollback()
+
+
 def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(database: str) -> None:
     with open_shop(database) as session:
         visit(session, (1, FAILS))

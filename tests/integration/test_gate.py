@@ -226,7 +226,18 @@ def test_the_trial_can_be_cancelled_and_leaves_no_process(psql: Session, witness
     assert not Path(f"/proc/{children[0]}").exists()
 
 
-def test_the_trial_inherits_nothing_from_the_backend(psql: Session) -> None:
+TRIAL_LIMITS = {
+    # as /proc names them: soft, hard
+    "Max address space": ("1073741824", "1073741824"),
+    "Max cpu time": ("4", "5"),
+    "Max core file size": ("0", "0"),
+    "Max file size": ("4194304", "4194304"),
+    "Max processes": ("0", "0"),
+    "Max open files": ("64", "64"),
+}
+
+
+def test_the_trial_has_every_limit_and_inherits_nothing_from_the_backend(psql: Session) -> None:
     slow = next(h for h in corpus() if h.name == "no end in time")
     psql.execute("update modelpack.setting set value = '4' where name = 'trial_seconds'")
     backend = value(psql, "select pg_backend_pid()")
@@ -242,15 +253,14 @@ def test_the_trial_inherits_nothing_from_the_backend(psql: Session) -> None:
     thread.start()
     try:
         deadline = time.monotonic() + 20
-        limits = ""
-        while time.monotonic() < deadline and "1073741824" not in limits:
+        limits: dict[str, tuple[str, ...]] = {}
+        while time.monotonic() < deadline and not TRIAL_LIMITS.items() <= limits.items():
             time.sleep(0.05)
             for child in _children(backend):
-                limits = (Path("/proc") / str(child) / "limits").read_text()
+                lines = (Path("/proc") / str(child) / "limits").read_text().splitlines()
+                limits = {line[:26].strip(): tuple(line[26:].split()[:2]) for line in lines}
         process = Path("/proc") / str(child)
-        assert "1073741824" in next(
-            line for line in limits.splitlines() if line.startswith("Max address space")
-        )
+        assert {name: limits.get(name) for name in TRIAL_LIMITS} == TRIAL_LIMITS
         assert (process / "cwd").readlink() == Path("/")
         assert b"PGDATA" not in (process / "environ").read_bytes()
         targets = [str(entry.readlink()) for entry in (process / "fd").iterdir()]

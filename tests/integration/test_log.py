@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from support import Session, attach, publish, rows, value
+from support import Session, attach, publish, row, rows, value
 
 from modelpack import Event, Profile, Score, count, total
 
@@ -51,6 +51,60 @@ def test_maintain_makes_partitions_ahead_moves_stray_rows_and_drops_old_ones(psq
     psql.execute("update modelpack.setting set value = '20 days' where name = 'log_retention'")
     assert maintain(psql) == {partition(-40): "dropped"}
     assert value(psql, "select count(*) from modelpack.prediction") == 2
+
+
+def test_what_is_as_old_as_the_retention_says_is_kept_and_no_microsecond_more(psql: Session) -> None:
+    psql.execute("set timezone = 'UTC'")  # a day has 24 hours
+    log(psql, "-3 days")
+    maintain(psql)
+    since, upto = row(
+        psql, "select since, upto from modelpack.log_partitions() where partition = %s", partition(-3)
+    )
+    oldest = "update modelpack.setting set value = (now() - (%s + %s))::text where name = 'log_retention'"
+    for edge, microseconds, dropped in (
+        (since, 0, False),
+        (upto, -1, False),  # the last rows that it may have are from the microsecond before its end
+        (upto, 0, True),
+        (upto, 1, True),
+    ):
+        with psql.transaction(force_rollback=True):
+            psql.execute(oldest, [edge, timedelta(microseconds=microseconds)])
+            assert (maintain(psql).get(partition(-3)) == "dropped") is dropped
+    # rows of the default partition: a day that has one to keep becomes a partition, what is older goes
+    with psql.transaction(force_rollback=True):
+        midnight = upto - timedelta(days=37)
+        psql.execute(oldest, [midnight, timedelta()])
+        for microseconds in (-1, 0, 1):
+            log(
+                psql,
+                value(psql, "select (%s - now())::text", midnight + timedelta(microseconds=microseconds)),
+            )
+        maintain(psql)
+        kept = "select scored_at - %s from modelpack.prediction where scored_at < now() - interval '10 days' order by 1"
+        assert rows(psql, kept, midnight) == [(timedelta(),), (timedelta(microseconds=1),)]
+        assert value(psql, "select count(*) from modelpack.prediction_default") == 0
+
+
+def test_failures_are_kept_for_as_long_as_failure_retention_says(psql: Session) -> None:
+    publish(psql, "churn", ["visits"], [0.1])
+    assert value(psql, "select value from modelpack.setting where name = 'failure_retention'") == "30 days"
+    left = "select (now() - at)::text from modelpack.failure_log order by at"
+    ages = ["30 days 00:00:00.000001", "30 days", "02:00:00.000001", "02:00:00"]
+    with psql.transaction(force_rollback=True):
+        psql.execute("set local timezone = 'UTC'")
+        for age in ages:
+            psql.execute(
+                "insert into modelpack.failure_log (version_id, profile, kind, reason, failures, at)"
+                " select version_id, 'public.customer', 'model', 'the model fails', 1, now() - %s::interval"
+                " from modelpack.version",
+                [age],
+            )
+        psql.execute("update modelpack.setting set value = '1 year' where name = 'log_retention'")
+        maintain(psql)
+        assert rows(psql, left) == [(age,) for age in ages[1:]]
+        psql.execute("update modelpack.setting set value = '2 hours' where name = 'failure_retention'")
+        maintain(psql)
+        assert rows(psql, left) == [("02:00:00",)]
 
 
 def test_a_changed_length_of_partitions_holds_for_those_that_do_not_exist_yet(psql: Session) -> None:

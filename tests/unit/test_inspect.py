@@ -137,6 +137,134 @@ def test_rows_are_known_to_be_apart_only_where_the_graph_shows_it(nodes: list[An
     assert read(proto(nodes, constants).SerializeToString())["rows_apart"] is apart
 
 
+SIZED: dict[str, tuple[str, str]] = {
+    # what says how large the result is stands as {}
+    "ConstantOfShape": ("ConstantOfShape", "{}"),
+    "Expand": ("Expand", "number {}"),
+    "Tile": ("Tile", "number {}"),
+    "OneHot, depth": ("OneHot", "number {} values"),
+    "Pad, pads": ("Pad", "number {}"),
+    "Range, start": ("Range", "{} one one"),
+    "Range, limit": ("Range", "one {} one"),
+    "Range, delta": ("Range", "one one {}"),
+    "Slice, starts": ("Slice", "number {} one"),
+    "Slice, ends": ("Slice", "number one {}"),
+    "Slice, axes": ("Slice", "number one one {}"),
+    "Slice, steps": ("Slice", "number one one one {}"),
+    "Reshape": ("Reshape", "number {}"),
+    "TopK": ("TopK", "number {}"),
+    "Split": ("Split", "number {}"),
+    "Squeeze": ("Squeeze", "number {}"),
+    "Unsqueeze": ("Unsqueeze", "number {}"),
+}
+FROM_SHAPES = {
+    "a constant": ([], "one"),
+    "the shape": ([helper.make_node("Shape", ["number"], ["size"])], "size"),
+    "how many there are": ([helper.make_node("Size", ["number"], ["size"])], "size"),
+    "the shape of what is made of the data": (
+        [helper.make_node("Exp", ["number"], ["grown"]), helper.make_node("Shape", ["grown"], ["size"])],
+        "size",
+    ),
+    "arithmetic of shapes": (
+        [
+            helper.make_node("Shape", ["number"], ["shape"]),
+            helper.make_node("Mul", ["shape", "one"], ["size"]),
+        ],
+        "size",
+    ),
+}
+FROM_DATA = {
+    "the data": ([], "number"),
+    "data as integers": ([helper.make_node("Cast", ["number"], ["size"], to=TensorProto.INT64)], "size"),
+    "a place in the data": ([helper.make_node("ArgMax", ["number"], ["size"])], "size"),
+    "data beside a shape": (
+        [helper.make_node("Shape", ["number"], ["shape"]), helper.make_node("Max", ["shape", "number"], ["size"])],
+        "size",
+    ),
+    "a part of a shape that the data choose": (
+        [helper.make_node("Shape", ["number"], ["shape"]), helper.make_node("Gather", ["shape", "number"], ["size"])],
+        "size",
+    ),
+}  # fmt: skip
+
+
+def sized(operator: str, inputs: str, nodes: list[Any], size: str) -> bytes:
+    """A model with an operator whose result is as large as `size` says."""
+    made = helper.make_node(operator, inputs.format(size).split(), ["part"])
+    score = helper.make_node("ReduceSum", ["part", "axis"], ["score"])
+    constants = [
+        tensor("axis", [1], TensorProto.INT64),
+        tensor("one", [1], TensorProto.INT64),
+        tensor("values", [0.0, 1.0]),
+    ]
+    whole: bytes = proto([*nodes, made, score], constants).SerializeToString()
+    return whole
+
+
+@pytest.mark.parametrize(("operator", "inputs"), SIZED.values(), ids=list(SIZED))
+def test_how_large_a_result_is_may_come_from_shapes_and_never_from_data(operator: str, inputs: str) -> None:
+    for what, (nodes, size) in FROM_SHAPES.items():
+        assert read(sized(operator, inputs, nodes, size))["operators"][operator] >= 1, what
+    for nodes, size in FROM_DATA.values():
+        with pytest.raises(RefusedError, match=f"the operator {operator} makes a result whose size depends"):
+            read(sized(operator, inputs, nodes, size))
+
+
+@pytest.mark.parametrize("operator", ["NonZero", "Compress", "Unique"])
+def test_an_operator_that_chooses_elements_is_refused_whatever_it_chooses_from(operator: str) -> None:
+    for inputs in ("number", "one"):
+        with pytest.raises(RefusedError, match=f"the operator {operator} makes a result whose size depends"):
+            read(sized(operator, inputs, [], ""))
+
+
+WORDS = {
+    "format": 1,
+    "inputs": [{"name": "t", "type": "text", "missing": False}],
+    "output": {"name": "score", "kind": "value", "class": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "refused"),
+    [
+        ("TfIdfVectorizer words counted", None),
+        ("Transpose words turned; Identity turned same; TfIdfVectorizer same counted", None),
+        ("TfIdfVectorizer words counted; Shape counted size; Expand counted size big", None),
+        ("Shape words size; Expand one size big", "Shape"),
+        ("Size words size; Expand one size big", "Size"),
+        ("Transpose words turned; Shape turned size", "Shape"),
+        ("Identity words same; Equal same same big", "Equal"),
+        ("LabelEncoder words codes; Mul codes one big", "Mul"),
+        ("Concat words words more; Gather more one big", "Gather"),
+        ("Cast words numbers; MatMul numbers numbers big", "MatMul"),
+    ],
+)
+def test_as_long_as_words_are_not_counted_nothing_is_made_as_large_as_they_are_many(
+    nodes: str, refused: str | None
+) -> None:
+    domains = {"Tokenizer": "com.microsoft", "LabelEncoder": "ai.onnx.ml"}
+    made = []
+    for line in f"Tokenizer text words; {nodes}".split("; "):
+        operator, *names = line.split()
+        made.append(helper.make_node(operator, names[:-1], names[-1:], domain=domains.get(operator, "")))
+    made.append(helper.make_node("ReduceSum", [made[-1].output[0], "one"], ["score"]))
+    graph = helper.make_graph(
+        made,
+        "words",
+        [helper.make_tensor_value_info("text", TensorProto.STRING, ["N", 1])],
+        [info("score", ["N", 1])],
+        [tensor("one", [1], TensorProto.INT64)],
+    )
+    opsets = [helper.make_opsetid(d, v) for d, v in (("", 17), ("ai.onnx.ml", 2), ("com.microsoft", 1))]
+    onnx = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    golden = {"rows": [["a b"]], "scores": [1.0]}
+    if refused is None:
+        assert read(onnx, WORDS, golden)["nodes"] == len(made)
+    else:
+        with pytest.raises(RefusedError, match=f"the operator {refused} makes a result whose size depends"):
+            read(onnx, WORDS, golden)
+
+
 @pytest.mark.parametrize("kind", MIXING)
 def test_rows_that_are_mixed_are_never_taken_for_apart(kind: str) -> None:
     (model,) = (h for h in corpus() if h.name == f"{kind} over the rows of a batch")
