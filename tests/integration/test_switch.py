@@ -303,7 +303,6 @@ def refused(session: Session, statement: str, match: str, holder: Session | int)
 def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_does(
     psql_attached: Session,
     people: Callable[..., Session],
-    ann: Session,
     bob: Session,
     verb: str,
     savepoint: bool,
@@ -311,7 +310,7 @@ def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_doe
     carl = people("modelpack_publisher")
     carl.execute("begin")
     publish(carl, "churn", ["n"], [0.7], promote=False)  # not in the way
-    holder = psql_attached if "require" in verb else ann
+    holder = psql_attached
     holder.execute("begin; savepoint a" if savepoint else "begin")
     holder.execute(f"select modelpack.{verb}")
     if savepoint:
@@ -321,6 +320,31 @@ def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_doe
     holder.execute("commit")
     bob.execute(STOP)
     assert event(psql_attached) == (OFF, OFF, OFF, 1)
+    agree(psql_attached)
+
+
+def test_no_publisher_who_leaves_a_change_open_keeps_an_approver_from_stopping_the_model(
+    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session
+) -> None:
+    carl, dora = people("modelpack_publisher"), people("modelpack_publisher")
+    psql_attached.execute("select modelpack.grant_model('churn', %s)", [user(carl)])
+    ann.execute("begin")
+    ann.execute(START)
+    dora.execute("begin")
+    publish(dora, "fresh", ["n"], [0.7], promote=False)
+    with ThreadPoolExecutor(1) as pool:
+        queued = pool.submit(carl.execute, START)  # and would have the row as soon as she is gone
+        while ann.info.backend_pid not in value(
+            psql_attached, "select pg_blocking_pids(%s)", carl.info.backend_pid
+        ):
+            assert not queued.done()
+        bob.execute(STOP)
+        with pytest.raises(errors.AdminShutdown):
+            queued.result(DEADLINE)
+    with pytest.raises(errors.AdminShutdown):
+        ann.execute("commit")
+    dora.execute("commit")  # nothing of hers was in the way
+    assert event(psql_attached) == (OFF, OFF, ON, 1)
     agree(psql_attached)
 
 

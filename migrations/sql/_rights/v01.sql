@@ -1,5 +1,5 @@
 -- What runs as whoever calls it stays the superuser's, since superusers call it, too: nobody else may replace it. So do
--- PL/Python, whose rights are those of the server, and the functions of event triggers. What runs with other rights than its
+-- PL/Python, whose rights are those of the server, the functions of event triggers, and what ends a session. What runs with other rights than its
 -- caller's (SECURITY DEFINER) runs as modelpack_owner; modelpack.keep_shipped() refuses to let the owner change it.
 -- Nobody else may run any of it, but for what is granted by name.
 
@@ -9,7 +9,7 @@ declare
 begin
   for v_routine in
     select p.oid::regprocedure as name,
-           p.prosecdef and p.prorettype <> 'event_trigger'::regtype as is_owners
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname <> 'end_holders' as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
     execute format('revoke all on routine %s from public', v_routine.name);

@@ -7,15 +7,25 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_caller constant name := modelpack.caller(me, 'disable');
+  v_approver constant boolean := pg_has_role(v_caller, 'modelpack_approver', 'member');
 begin
   perform modelpack.check_text('the reason', disable.reason);
-  if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
+  if not v_approver then
     perform modelpack.check_grant(v_caller, disable.model, 'disable');
   end if;
   lock table modelpack.made in row share mode;  -- see modelpack.holders
-  update modelpack.model as m
-     set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = v_caller
-   where m.model = disable.model;
+  loop
+    begin
+      update modelpack.model as m
+         set disabled = coalesce(nullif(disable.reason, ''), 'by hand'), disabled_at = clock_timestamp(), disabled_by = v_caller
+       where m.model = disable.model;
+      exit;
+    exception when lock_not_available then
+      -- no publisher keeps an approver from stopping a model
+      continue when v_approver and modelpack.end_holders() > 0;
+      raise;
+    end;
+  end loop;
   if not found then
     raise exception using
       errcode = 'undefined_object',
