@@ -49,8 +49,8 @@ def _leave_alone(context: AutogenContext, upgrade: UpgradeOps, _schemas: Any) ->
     return PriorityDispatchResult.CONTINUE
 
 
-def _kept(connection: Connection) -> tuple[set[tuple[str | None, str, str]], set[str]]:
-    """(schema, table, column) of all columns, and the names of all indexes, that declarations added."""
+def _kept(connection: Connection) -> tuple[set[tuple[str | None, str, str]], set[tuple[str | None, str]]]:
+    """(schema, table, column) of all columns, and (schema, name) of all indexes, that declarations added."""
     readable = connection.execute(
         text(
             "select case when to_regnamespace('modelpack') is null then false "
@@ -72,12 +72,18 @@ def _kept(connection: Connection) -> tuple[set[tuple[str | None, str, str]], set
     kept = {(schema, table, name) for schema, table, name in columns}
     kept |= {(None, table, name) for schema, table, name in columns if schema == default}
     indexes = connection.execute(
-        text("select distinct i.name from modelpack.profile as p, unnest(p.added_indexes) as i (name)")
-    ).scalars()
-    return kept, {name.rsplit(".", 1)[-1].strip('"') for name in indexes}
+        text(
+            "select distinct i.name[1], i.name[2] from modelpack.profile as p, unnest(p.added_indexes) as k (name), "
+            "parse_ident(k.name) as i (name)"
+        )
+    ).all()
+    found: set[tuple[str | None, str]] = {(schema, name) for schema, name in indexes}
+    return kept, found | {(None, name) for schema, name in indexes if schema == default}
 
 
-def prune(upgrade: UpgradeOps, columns: set[tuple[str | None, str, str]], indexes: set[str]) -> None:
+def prune(
+    upgrade: UpgradeOps, columns: set[tuple[str | None, str, str]], indexes: set[tuple[str | None, str]]
+) -> None:
     """Take the operations on what modelpack keeps out of those that autogenerate has found, in place."""
     from alembic.operations import ops
 
@@ -89,7 +95,7 @@ def prune(upgrade: UpgradeOps, columns: set[tuple[str | None, str, str]], indexe
             return True
         if isinstance(operation, (ops.DropColumnOp, ops.AlterColumnOp)):
             return (operation.schema, operation.table_name, operation.column_name) in columns
-        return isinstance(operation, ops.DropIndexOp) and operation.index_name in indexes
+        return isinstance(operation, ops.DropIndexOp) and (operation.schema, operation.index_name) in indexes
 
     _keep_if(upgrade, lambda operation: not ours(operation))
 

@@ -19,7 +19,7 @@ from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, text
 
-from modelpack import Event, Profile, Registry, apply, count, remove
+from modelpack import Event, Profile, Registry, apply, count, distinct, remove
 from modelpack.install import head, install, installed
 from modelpack.server import make_engine
 from modelpack.wheels import server_wheels as wheels_in
@@ -266,6 +266,45 @@ def test_autogenerate_leaves_mapped_features_alone(project: Config, monkeypatch:
     mapped = 'Column("complaints", Integer), Column("churn", Numeric), Index("customer_name_idx"'
     monkeypatch.setenv("USERS_MODELS", MODELS.replace('Index("customer_name_idx"', mapped))
     assert suggested(project) == []
+
+
+OTHER_SHOP = """
+Table("customer", metadata, Column("customer_id", BigInteger, primary_key=True), schema="shop")
+Table("complaint", metadata, Column("customer_id", BigInteger), Column("created_at", DateTime(timezone=True)), schema="shop")
+"""
+
+
+def test_autogenerate_tells_tables_of_one_name_in_two_schemas_apart(
+    project: Config, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    """What a declaration added to one is no reason to keep what a user took out of the other; and both may have one."""
+    command.upgrade(project, "head")
+    engine = make_engine(database)
+    monkeypatch.setenv("USERS_MODELS", MODELS + OTHER_SHOP)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "create schema shop; create table shop.customer (customer_id bigint primary key, complaints bigint);"
+            "create table shop.complaint (customer_id bigint, created_at timestamptz)"
+        )
+        (index,) = connection.exec_driver_sql(
+            "select indexname from pg_indexes where tablename = 'complaint' and indexname like '%%_modelpack_%%'"
+        ).scalars()
+        connection.exec_driver_sql(f'create index "{index}" on shop.complaint (created_at)')
+    found = suggested(project)
+    assert len(found) == 4, found  # upgrade and downgrade
+    theirs = " ".join(found)
+    assert f"drop_index(op.f('{index}'), table_name='complaint', schema='shop'" in theirs
+    assert "drop_column('customer', 'complaints', schema='shop'" in theirs
+    features = {"complaints": count(), "days": distinct("created_at")}
+    event = Event("shop.complaint", at="created_at", features=features)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f'drop index shop."{index}"; alter table shop.customer drop complaints')
+        apply(connection, Profile("shop.customer", key="customer_id", events=[event]))
+    assert suggested(project) == []
+    with engine.begin() as connection:
+        remove(connection, CUSTOMER)
+    assert suggested(project) == []
+    engine.dispose()
 
 
 def test_autogenerate_still_sees_the_users_own_changes(

@@ -112,6 +112,60 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
             assert superuser, name
 
 
+WITHOUT_A_PATH = {
+    # procedures that commit: a function with SET cannot
+    "rebuild", "refresh", "rescore",
+    # called for each row by functions that have pinned it; they name nothing
+    "score", "score_many", "failure",
+    # written into their caller's plan; their names were resolved when they were made
+    "amount", "decay", "key_value", "to_double",
+    # asks what a text means by the path of its caller, and qualifies every name of its own
+    "view_meaning",
+}  # fmt: skip
+IMMUTABLE_AND_SAFE = (
+    "amount check_facts check_text decay dollar key_value qualified server_wheels shown to_double why"
+)
+STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
+STABLE = (
+    "attached_tables caller check_grant check_key_columns check_keys check_live check_places column_type examine_log"
+    " examine_rights examine_tables examine_triggers feed find_profile find_version history holders index_name log_partitions"
+    " misplaced needed_rights scorable sees"
+)
+GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled)$"
+
+
+def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_called(psql: Session) -> None:
+    """What is read as STABLE may be called once for a statement, what is IMMUTABLE once for a plan. All else is volatile."""
+    psql.execute(TABLES)
+    attach(psql.info.dsn, CUSTOMER)
+    ours = (
+        "select p.proname, p.prokind, p.provolatile, p.proparallel, p.proisstrict,"
+        " coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false), array_to_string(p.proconfig, ', '),"
+        " coalesce(obj_description(p.oid, 'pg_proc') like '%]', false), has_function_privilege('public', p.oid, 'execute')"
+        " from pg_proc as p where p.pronamespace = 'modelpack'::regnamespace"
+    )
+    kinds = {"falls_to": ("i", "u")}
+    kinds |= dict.fromkeys(IMMUTABLE_AND_SAFE.split(), ("i", "s"))
+    kinds |= dict.fromkeys(STABLE_AND_SAFE.split(), ("s", "s")) | dict.fromkeys(STABLE.split(), ("s", "u"))
+    shipped, unpinned = set(), set()
+    for name, kind, volatile, parallel, strict, pinned, config, generated, anybody in rows(psql, ours):
+        assert not anybody, f"PUBLIC may call {name}"
+        assert not strict, name
+        if not pinned:
+            assert "search_path" not in (config or ""), f"{name} finds names in {config}"
+        if generated:
+            assert (volatile, parallel) == ("s" if re.search(GENERATED_STABLE, name) else "v", "u"), name
+            # SQL that the planner writes into its caller, and the guard, which qualifies every name
+            assert pinned or re.search(GENERATED_STABLE + "|_guard$", name), name
+            continue
+        shipped.add(name)
+        assert (kind == "p") is (name in ("rebuild", "refresh", "rescore")), name
+        assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
+        unpinned |= {name} - ({name} if pinned else set())
+    assert unpinned == WITHOUT_A_PATH
+    assert set(kinds) <= shipped
+
+
 def test_the_schema_and_its_tables_are_a_superusers(psql: Session) -> None:
     """Whoever owns a schema can drop what is in it, and whoever owns a table can put a view or a trigger there."""
     assert value(
