@@ -56,19 +56,21 @@ def test_of_a_sample_the_lowest_and_the_highest_score_are_kept_and_ranks_evenly_
 
 
 def test_equal_scores_keep_the_order_of_the_sample() -> None:
-    given, found = expected([0.5] * 400, {})
-    places = [row[0] for row in choose_golden(given, found, (0, 1)).rows]
-    assert places == sorted(places)
-    assert (places[0], places[-1], len(places)) == (0.0, 399.0, IN_SAMPLE)
+    given, found = expected([float(n % 7) for n in range(4000)], {})
+    places = [int(row[0] or 0) for row in choose_golden(given, found, (0, 1)).rows]
+    assert len(places) == IN_SAMPLE
+    assert places == sorted(places, key=lambda n: (n % 7, n))
+    by_score = sorted(range(4000), key=lambda n: (n % 7, n))
+    assert (places[0], places[-1]) == (by_score[0], by_score[-1])
 
 
 def test_probes_of_every_kind_take_turns_until_there_are_enough() -> None:
-    given, found = expected(ranked(1000), {"missing": 30, "extreme": 2, "large integer": 30})
+    given, found = expected(ranked(1000), {"missing": 30, "extreme": 1, "large integer": 30})
     golden = choose_golden(given, found, (0, 1))
     assert len(golden.rows) == LIMIT == 64
     probes = [divmod(int(row[0] or 0), 10**6) for row in golden.rows[IN_SAMPLE:]]
-    assert probes[:6] == [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (3, 1)]
-    assert [sum(kind == k for kind, _ in probes) for k in (1, 2, 3)] == [11, 2, 11]
+    assert probes[:6] == [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (1, 2)]
+    assert [sum(kind == k for kind, _ in probes) for k in (1, 2, 3)] == [12, 1, 11]
     assert all(score is not None and score >= 100 for score in golden.scores[IN_SAMPLE:])
 
 
