@@ -50,6 +50,14 @@ def text_columns(estimator: Any, names: Sequence[str]) -> frozenset[str]:
     return frozenset(texts)
 
 
+def as_fitted(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns, where those without any value in the sample are texts if the fitted steps say so."""
+    texts = text_columns(estimator, [c.name for c in columns])
+    return tuple(
+        replace(c, type="text") if c.name in texts and sample[c.name].isna().all() else c for c in columns
+    )
+
+
 def with_categories(estimator: Any, columns: Sequence[Column], sample: pd.DataFrame) -> tuple[Column, ...]:
     """The columns of texts with those that the estimator knows: promoting a version asks which of a profile's it has seen."""
     known = column_categories(estimator, [c.name for c in columns])

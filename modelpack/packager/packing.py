@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
 from modelpack.packager.analyzers import with_analyzers, words_of
-from modelpack.packager.categories import check_types, with_categories
+from modelpack.packager.categories import as_fitted, check_types, with_categories
 from modelpack.packager.child import stage
 from modelpack.packager.columns import Column, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
@@ -112,6 +112,7 @@ def package(
     refuse_unfitted(estimator)
     inner = plain(estimator)
     columns = with_analyzers(inner, model_columns(inner, sample))
+    columns = as_fitted(inner, columns, sample)
     check_types(inner, columns, sample)
     columns = with_categories(inner, columns, sample)
     target = choose_target(estimator, positive_class, output)

@@ -113,3 +113,12 @@ def test_a_sample_with_numbers_where_the_estimator_knows_texts_is_refused_in_wor
     assert "Column 'zip' of the sample holds texts ('01234'), the model was fitted on numbers (1234" in str(
         refused.value
     )
+
+
+@pytest.mark.usefixtures("here")
+def test_a_text_column_of_which_the_sample_has_no_value_is_the_text_that_the_estimator_was_fitted_on() -> None:
+    frame = pd.DataFrame({"n": np.arange(40.0), "plan": pd.Series([None, "a", "b", "b"] * 10, dtype=object)})
+    model = fitted(frame, OneHotEncoder(handle_unknown="ignore"), columns=["plan"])
+    nothing = frame[frame["plan"].isna()].head(5)
+    signature = package(model, nothing).signature
+    assert [(i.name, i.type) for i in signature.inputs if i.name == "plan"] == [("plan", "text")]
