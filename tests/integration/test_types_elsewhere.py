@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
-from support import Session, attach, linear_score, publish, rows, value, wrong
+from support import Session, attach, linear_score, publish, rows, value, verified, wrong
 
 from modelpack import Event, Profile, Score, count, distinct, first, last, maximum, minimum
 from modelpack.declaration.features import Feature
@@ -217,7 +217,7 @@ def test_conditions_mean_what_they_mean_to_who_declares_them(
         "insert into public.visit values (99, 1, now(), 'A', 'A', 7)",
     ):
         psql.execute(statement)
-        assert wrong(psql, "public.customer") == []
+        assert verified(psql, "public.customer") == []
         psql.execute(f"set search_path = {path}")
         for number, where in enumerate(CONDITIONS):
             truth = f"select customer_id, count(*) filter (where {where}) from visit group by 1 order by 1"
@@ -303,7 +303,7 @@ def test_a_date_is_the_one_of_who_declares_it(database: str, psql: Session) -> N
             session.execute(
                 "insert into visit values (1, '2024-01-01'), (1, '2024-01-02'), (1, '2024-02-01')"
             )
-            assert wrong(session) == []
+            assert verified(session) == []
     assert rows(psql, "select n from customer") == [(6,)]
 
 

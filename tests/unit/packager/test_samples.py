@@ -116,7 +116,9 @@ def test_a_sample_with_numbers_where_the_estimator_knows_texts_is_refused_in_wor
 
 
 @pytest.mark.usefixtures("here")
-def test_a_text_column_of_which_the_sample_has_no_value_is_the_text_that_the_estimator_was_fitted_on() -> None:
+def test_a_text_column_of_which_the_sample_has_no_value_is_the_text_that_the_estimator_was_fitted_on() -> (
+    None
+):
     frame = pd.DataFrame({"n": np.arange(40.0), "plan": pd.Series([None, "a", "b", "b"] * 10, dtype=object)})
     model = fitted(frame, OneHotEncoder(handle_unknown="ignore"), columns=["plan"])
     nothing = frame[frame["plan"].isna()].head(5)
