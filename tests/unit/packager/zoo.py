@@ -409,6 +409,24 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def passed(page: str) -> set[str]:
+    """The cases that passed when the page was written: it is the record that a later run is held against."""
+    found = set()
+    ids = {(c.name, c.setting, c.kind): c.id for c in cases()}
+    others = {(c.name, c.setting): c.id for c in cases() if c.setting not in SETTINGS}
+    for line in page.splitlines():
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        if len(cells) == 2 and cells[1] == "yes" and (name, cells[0]) in others:
+            found.add(others[name, cells[0]])
+        elif len(cells) == 1 + len(SETTINGS):
+            found |= {
+                ids[name, setting, cells[0]]
+                for setting, cell in zip(SETTINGS, cells[1:], strict=True)
+                if cell == "yes" and (name, setting, cells[0]) in ids
+            }
+    return found
+
+
 def _run_number(n: int) -> Result:
     """One case by its number: cases hold functions, which do not travel between processes."""
     result = run(list(cases())[n])
@@ -420,13 +438,18 @@ def _nothing() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the zoo, write the page, and fail where anything is wrong in silence."""
+    """Run the zoo, write the page, and fail where anything is wrong in silence or passed when the page was written."""
+    page = Path(arguments[0])
+    before = passed(page.read_text()) if page.exists() else set()
     with ProcessPoolExecutor(2) as pool:
         results = list(pool.map(_run_number, range(len(list(cases())))))
-    Path(arguments[0]).write_text(table(results))
+    page.write_text(table(results))
     for result in results:
         print(f"{result.outcome:10} {result.case.id:60} {result.detail[:200]}")
-    return 1 if any(r.outcome == "wrong" for r in results) else 0
+    lost = [r.case.id for r in results if r.outcome != "passed" and r.case.id in before]
+    if lost:
+        print(f"passed when {page} was written, and does not now: {', '.join(lost)}", file=sys.stderr)
+    return 1 if lost or any(r.outcome == "wrong" for r in results) else 0
 
 
 if __name__ == "__main__":
