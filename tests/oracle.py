@@ -84,6 +84,16 @@ def aggregate(
     ).format(amount, weight, events, time, moment)
 
 
+def is_small(session: Session, profile: str) -> bool:
+    """Whether `wrong`, which reads all events for each row, is done soon."""
+    found = session.execute(
+        "select pg_relation_size(relation) / 8192.0 * (select sum(pg_relation_size(modelpack.qualified(e ->> 'table')::regclass)) / 8192.0"
+        " from jsonb_array_elements(declaration -> 'events') as e) < 1000 from modelpack.profile where relation = %s::regclass",
+        [profile],
+    ).fetchone()
+    return found is not None and found[0] is not False
+
+
 def wrong(session: Session, profile: str) -> tuple[Found, set[str]]:
     """Pairs of a key, as text, and a feature whose stored value is not the aggregate over its events; the features that
     were looked at."""

@@ -42,7 +42,9 @@ def wrong(session: Session, profile: str = "customer") -> list[tuple[Any, ...]]:
     Empty when every feature equals its aggregate.
     """
     found = verified(session, profile)
-    if value(session, "select rolsuper from pg_roles where rolname = current_user"):
+    if value(session, "select rolsuper from pg_roles where rolname = current_user") and oracle.is_small(
+        session, profile
+    ):
         judged, features = oracle.wrong(session, profile)
         told = Counter(feature for _, feature, _, _ in found if feature in features)
         assert told == Counter(feature for _, feature in judged), (found, judged)
