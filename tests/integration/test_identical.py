@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -97,44 +98,41 @@ def test_a_row_is_scored_again_where_a_value_becomes_an_equal_one(database: str,
 
 @pytest.mark.parametrize("twins", TWINS, ids=IDS)
 def test_a_copy_is_what_the_event_has_and_nobody_changes_it_for_an_equal_value(
-    database: str, psql: Session, twins: Twins
+    database: str, psql: Session, new_role: Callable[..., str], twins: Twins
 ) -> None:
+    forger = new_role()
     psql.execute(
         f"{BEFORE} create table customer (customer_id bigint primary key);"
         f"create table event (customer_id bigint, at timestamptz default now() - interval '1 hour', v {twins.type});"
-        "drop role if exists modelpack_test_forger; create role modelpack_test_forger;"
-        "grant select, update on customer to modelpack_test_forger"
+        f"grant select, update on customer to {forger}"
     )
     features = twins.features()
     attach(
         database, Profile("customer", key="customer_id", events=[Event("event", at="at", features=features)])
     )
     psql.execute(f"insert into event values (1, default, {twins.one})")
-    try:
-        for now, then in [(twins.other, twins.one), (twins.one, twins.other)]:
-            psql.execute(f"update event set v = {now}")
-            for feature in features:
-                assert same(psql, feature), feature
-                # an application is refused, and the column named
-                psql.execute("set role modelpack_test_forger")
-                with pytest.raises(
-                    psycopg.errors.InsufficientPrivilege, match=rf"modelpack keeps: {feature}\b(?!,)"
-                ):
-                    psql.execute(f"update customer set {feature} = {then}")
-                psql.execute(f"update customer set {feature} = {feature}")
-                psql.execute("reset role")
-                # the DBA is not, and whoever verifies sees it
+    for now, then in [(twins.other, twins.one), (twins.one, twins.other)]:
+        psql.execute(f"update event set v = {now}")
+        for feature in features:
+            assert same(psql, feature), feature
+            # an application is refused, and the column named
+            psql.execute(f"set role {forger}")
+            with pytest.raises(
+                psycopg.errors.InsufficientPrivilege, match=rf"modelpack keeps: {feature}\b(?!,)"
+            ):
                 psql.execute(f"update customer set {feature} = {then}")
-                if feature.startswith("w_"):  # a window is read whenever the row is written
-                    assert same(psql, feature)
-                    continue
-                assert not same(psql, feature)
-                assert [found[1] for found in wrong(psql)] == [feature]
-                psql.execute("call modelpack.rebuild('customer')")
-                assert same(psql, feature), feature
-                assert wrong(psql) == []
-    finally:
-        psql.execute("reset role; drop owned by modelpack_test_forger; drop role modelpack_test_forger")
+            psql.execute(f"update customer set {feature} = {feature}")
+            psql.execute("reset role")
+            # the DBA is not, and whoever verifies sees it
+            psql.execute(f"update customer set {feature} = {then}")
+            if feature.startswith("w_"):  # a window is read whenever the row is written
+                assert same(psql, feature)
+                continue
+            assert not same(psql, feature)
+            assert [found[1] for found in wrong(psql)] == [feature]
+            psql.execute("call modelpack.rebuild('customer')")
+            assert same(psql, feature), feature
+            assert wrong(psql) == []
 
 
 @pytest.mark.parametrize("twins", TWINS, ids=IDS)

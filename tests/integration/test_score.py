@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
@@ -341,23 +342,19 @@ def test_a_version_that_the_profile_cannot_feed_is_refused_with_both_sides(sessi
     assert value(session, "select churn_version from customer where customer_id = 3") == 1
 
 
-def test_columns_that_modelpack_keeps_are_refused_to_an_application_that_may_update(session: Session) -> None:
-    session.execute("drop role if exists modelpack_test_writer")
-    session.execute("create role modelpack_test_writer")
-    try:
-        session.execute("grant select, update on customer to modelpack_test_writer")
-        session.execute("set role modelpack_test_writer")
-        session.execute("update customer set plan = 'pro', complaints = complaints where customer_id = 3")
-        for column in ("complaints", "churn"):
-            with pytest.raises(
-                psycopg.errors.InsufficientPrivilege,
-                match=r"columns of public\.customer that modelpack keeps",
-            ):
-                session.execute(f"update customer set {column} = 77 where customer_id = 3")
-    finally:
-        session.execute("reset role")
-        session.execute("drop owned by modelpack_test_writer")
-        session.execute("drop role modelpack_test_writer")
+def test_columns_that_modelpack_keeps_are_refused_to_an_application_that_may_update(
+    session: Session, new_role: Callable[..., str]
+) -> None:
+    application = new_role()
+    session.execute(f"grant select, update on customer to {application}; set role {application}")
+    session.execute("update customer set plan = 'pro', complaints = complaints where customer_id = 3")
+    for column in ("complaints", "churn"):
+        with pytest.raises(
+            psycopg.errors.InsufficientPrivilege,
+            match=r"columns of public\.customer that modelpack keeps",
+        ):
+            session.execute(f"update customer set {column} = 77 where customer_id = 3")
+    session.execute("reset role")
 
 
 @pytest.mark.parametrize(
