@@ -1,125 +1,158 @@
-"""A small shop, a model for it, and ways to look at a whole database."""
+"""What the database tests share: attaching a declaration, verifying, and a tiny model."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from functools import cache
+import json
+import math
+import struct
+import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.linear_model import LogisticRegression
+import psycopg
+from onnx import TensorProto, helper
+from sqlalchemy import text
 
-from modelpack import Event, Profile, Score, count, last, total
-from modelpack.packager import Package, package
+import modelpack
+from modelpack.server import make_engine
+from tests import oracle
 
-TABLES = """
-create table customer (customer_id bigint primary key, name text not null default '', plan text default 'basic');
-comment on table customer is 'who buys';
-create index customer_name_idx on customer (name);
-create table complaint (
-  id bigint generated always as identity primary key, customer_id bigint not null,
-  created_at timestamptz not null default now(), severity integer not null
-);
-create table purchase (
-  id bigint generated always as identity primary key, customer_id bigint not null,
-  purchased_at timestamptz not null default now(), amount numeric(12, 2) not null
-);
-create index purchase_customer_idx on purchase (customer_id);
-insert into customer select g, 'customer ' || g from generate_series(1, 50) as g;
-insert into complaint (customer_id, created_at, severity)
-select 1 + g % 50, timestamptz '2026-01-01' + g * interval '1 hour', g % 4 from generate_series(1, 200) as g;
-insert into purchase (customer_id, purchased_at, amount)
-select 1 + g % 40, timestamptz '2026-01-01' + g * interval '1 hour', g from generate_series(1, 200) as g;
-"""
-
-DECLARATION = """
-from modelpack import Event, Profile, Score, count, last, total
-
-customer = Profile(
-    "customer",
-    key="customer_id",
-    events=[
-        Event(
-            "complaint",
-            at="created_at",
-            features={"complaints": count(), "last_complaint_at": last("created_at")},
-            where="severity > 1",
-        ),
-        Event("purchase", at="purchased_at", features={"spend": total("amount")}),
-    ],
-    scores=[Score("churn", model="churn")],
-)
-"""
-
-CUSTOMER = Profile(
-    "customer",
-    key="customer_id",
-    events=[
-        Event(
-            "complaint",
-            at="created_at",
-            features={"complaints": count(), "last_complaint_at": last("created_at")},
-            where="severity > 1",
-        ),
-        Event("purchase", at="purchased_at", features={"spend": total("amount")}),
-    ],
-    scores=[Score("churn", model="churn")],
-)
+Session = psycopg.Connection[Any]
 
 
-def sample() -> pd.DataFrame:
-    """Rows with the inputs of the model."""
-    random = np.random.default_rng(7)
-    return pd.DataFrame(
-        {"complaints": random.integers(0, 6, 80).astype(float), "spend": random.gamma(2.0, 50.0, 80)}
+def attach(dsn: str, *profiles: modelpack.Profile) -> None:
+    """Apply declarations in a transaction of their own."""
+    engine = make_engine(dsn)
+    with engine.begin() as connection:
+        for profile in profiles:
+            modelpack.apply(connection, profile)
+    engine.dispose()
+
+
+def verified(session: Session, profile: str = "customer") -> list[tuple[Any, ...]]:
+    """What `modelpack.verify` finds."""
+    return session.execute("select * from modelpack.verify(%s)", [profile]).fetchall()
+
+
+def wrong(session: Session, profile: str = "customer") -> list[tuple[Any, ...]]:
+    """What `modelpack.verify` finds; of features that has to be what the tests' own aggregates over the events find.
+
+    Empty when every feature equals its aggregate.
+    """
+    found = verified(session, profile)
+    if value(session, "select rolsuper from pg_roles where rolname = current_user") and oracle.is_small(
+        session, profile
+    ):
+        judged, features = oracle.wrong(session, profile)
+        told = Counter(feature for _, feature, _, _ in found if feature in features)
+        assert told == Counter(feature for _, feature in judged), (found, judged)
+    return found
+
+
+def rows(session: Session, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return session.execute(query, parameters or None).fetchall()
+
+
+def row(session: Session, query: str, *parameters: object) -> tuple[Any, ...]:
+    """The only row of a query."""
+    found = rows(session, query, *parameters)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def user(session: Session) -> str:
+    """The role that a session logged in as."""
+    return session.info.user
+
+
+def value(session: Session, query: str, *parameters: object) -> Any:
+    """The only value of a query."""
+    return row(session, query, *parameters)[0]
+
+
+def wait_for(session: Session, query: str, *parameters: object, seconds: float = 20) -> None:
+    """Until the query gives something true."""
+    until = time.monotonic() + seconds
+    while not value(session, query, *parameters):
+        assert time.monotonic() < until, f"{query} stays false for {seconds} s"
+        time.sleep(0.02)
+
+
+def linear_model(weights: Sequence[float], bias: float) -> bytes:
+    """A model in normal form: sigmoid(weights · number + bias), where a missing number counts as 0."""
+    k = len(weights)
+    graph = helper.make_graph(
+        [
+            helper.make_node("IsNaN", ["number"], ["missing"]),
+            helper.make_node("Where", ["missing", "zero", "number"], ["filled"]),
+            helper.make_node("MatMul", ["filled", "weights"], ["linear"]),
+            helper.make_node("Add", ["linear", "bias"], ["sum"]),
+            helper.make_node("Sigmoid", ["sum"], ["score"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, [None, k])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+        [
+            helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
+            helper.make_tensor("weights", TensorProto.FLOAT, [k, 1], list(weights)),
+            helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
+        ],
     )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx: bytes = model.SerializeToString()
+    return onnx
 
 
-@cache
-def model(sign: int = 1) -> Any:
-    """A fitted estimator: complaints raise the score, or with sign=-1 lower it."""
-    rows = sample()
-    return LogisticRegression().fit(rows, (sign * (rows["complaints"] - 2.5) > 0).astype(int))
+def linear_score(weights: Sequence[float], bias: float, numbers: Sequence[float | None]) -> float:
+    """What `linear_model` gives, in double precision."""
+    total = bias + sum(w * x for w, x in zip(weights, numbers, strict=True) if x is not None)
+    return 1 / (1 + math.exp(-total)) if total > -700 else 0.0
 
 
-@cache
-def packaged(sign: int = 1) -> Package:
-    """The same as a package, converted once."""
-    return package(model(sign), sample(), metrics={"auc": 0.75})
+def publish(
+    session: Session,
+    name: str,
+    inputs: Sequence[str],
+    weights: Sequence[float],
+    bias: float = 0.0,
+    *,
+    promote: bool = True,
+    missing: bool = True,
+) -> int:
+    """Publish a linear model as the next version and, unless told otherwise, promote it.
 
-
-def dump(dsn: str, *arguments: str) -> list[str]:
-    """What pg_dump says of a database, without what differs by chance: sorted lines, no comments, no restrict keys."""
-    done = subprocess.run(
-        ["pg_dump", "--dbname", dsn, "--no-sync", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-        env=_environment(),
+    `missing`: whether its signature takes NULLs.
+    """
+    signature = {
+        "format": 1,
+        "inputs": [{"name": n, "type": "number", "missing": missing} for n in inputs],
+        "output": {"name": "score", "kind": "probability", "class": "1"},
+    }
+    golden = {"rows": [[0] * len(inputs)], "scores": [float(np.float32(1 / (1 + math.exp(-bias))))]}
+    version = value(
+        session,
+        "select modelpack.publish(%s, %s, %s, %s)",
+        name,
+        linear_model(weights, bias),
+        json.dumps(signature),
+        json.dumps(golden),
     )
-    return sorted(
-        line
-        for line in done.stdout.splitlines()
-        if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))
-    )
+    if promote:
+        session.execute("select modelpack.promote(%s, %s)", [name, version])
+    return int(version)
 
 
-def run_script(dsn: str, script: str) -> None:
-    """Run SQL text through psql, which stops at the first error."""
-    done = subprocess.run(
-        ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--dbname", dsn, "-f", "-"],
-        input=script,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=_environment(),
-    )
-    assert done.returncode == 0, done.stderr
+def float32(number: float) -> float:
+    """A number as float32 holds it."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
 
 
-def _environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+def run_sql(dsn: str, script: str) -> None:
+    """Run a script of several statements in one transaction."""
+    engine = make_engine(dsn)
+    with engine.begin() as connection:
+        connection.execute(text(script.replace(":", r"\:")))
+    engine.dispose()

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from modelpack import Registry
 from modelpack.cli import app
-from tests.support import DECLARATION, TABLES, model, packaged, run_script, sample
+from tests.example import DECLARATION, TABLES, model, packaged, run_script, sample
 
 
 class Shell:

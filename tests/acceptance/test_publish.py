@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from modelpack import Registry
 from tests.acceptance.test_cli import Shell
-from tests.support import model, sample
+from tests.example import model, sample
 
 
 @pytest.fixture

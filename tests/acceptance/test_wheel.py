@@ -14,7 +14,7 @@ from pathlib import Path
 import joblib
 import pytest
 
-from tests.support import DECLARATION, TABLES, model, run_script, sample
+from tests.example import DECLARATION, TABLES, model, run_script, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from modelpack import Event, Profile, Score, count, last
 from modelpack.declaration.profile import OnError
-from tests.integration.support import attach
+from tests.support import attach
 
 Session = psycopg.Connection[Any]
 

@@ -18,7 +18,7 @@ from modelpack.server import make_engine
 from tests.conftest import clone
 from tests.faults.conftest import program
 from tests.faults.hostile import Session, hostile_model, slow_model, smuggle, value
-from tests.integration.support import attach, linear_score, publish, wrong
+from tests.support import attach, linear_score, publish, wrong
 
 WEIGHTS, BIAS = [0.5, -0.2, 0.01, 0.3], -1.0
 

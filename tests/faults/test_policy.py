@@ -29,7 +29,7 @@ from tests.faults.hostile import (
     value,
     visit,
 )
-from tests.integration.support import wait_for
+from tests.support import wait_for
 
 
 def set_setting(session: Session, name: str, setting: str) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from modelpack import Event, Profile, Score, count, last
 from modelpack.cli.app import app
 from tests.conftest import clone
+from tests.example import dump
 from tests.faults.hostile import (
     FAILS,
     TABLES,
@@ -29,7 +30,6 @@ from tests.faults.hostile import (
     visit,
 )
 from tests.faults.traffic import Traffic
-from tests.support import dump
 
 
 def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:

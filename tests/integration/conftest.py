@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from shop import EVERYTHING, SEVERE, TABLES
-from support import Session, attach
 
 from modelpack import Event, Profile
+from tests.support import Session, attach
 
 
 @pytest.fixture

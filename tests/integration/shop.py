@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from support import Session
-
 from modelpack import (
     Event,
     Profile,
@@ -20,6 +18,7 @@ from modelpack import (
     minimum,
     total,
 )
+from tests.support import Session
 
 TABLES = """
 create table customer (customer_id bigint primary key, plan text default 'basic');

@@ -23,7 +23,7 @@ from modelpack import Event, Profile, Registry, apply, count, distinct, remove
 from modelpack.install import head, install, installed
 from modelpack.server import make_engine
 from modelpack.wheels import server_wheels as wheels_in
-from tests.support import CUSTOMER, DECLARATION, TABLES, dump, packaged, run_script
+from tests.example import CUSTOMER, DECLARATION, TABLES, dump, packaged, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, mean, total
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 WEIGHTS, BIAS = (0.2, 0.01, -0.1), -1.0
 CUSTOMER = Profile(

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from onnx import TensorProto, helper
 from psycopg.conninfo import make_conninfo
-from support import Session, attach, linear_model, publish, row, rows, value, wait_for
 
 from modelpack import Event, Profile, Score, count, expression
 from tests.hostile import info, proto, tensor
+from tests.support import Session, attach, linear_model, publish, row, rows, value, wait_for
 
 LONG = 5_000_000
 SIGNATURE = {

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.integration.support import publish, row, rows, user, value
+from tests.support import publish, row, rows, user, value
 
 Session = psycopg.Connection[Any]
 

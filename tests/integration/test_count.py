@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 from shop import KEEPING, buy
-from support import Session, attach, row, rows, value, wrong
 
 from modelpack import Event, Profile, count, decayed, distinct, maximum, total
+from tests.support import Session, attach, row, rows, value, wrong
 
 # --- INSERT ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from shop import KEEPING, buy
-from support import Session, row, rows, wrong
 
 from modelpack import (
     Event,
@@ -18,6 +17,7 @@ from modelpack import (
     minimum,
     total,
 )
+from tests.support import Session, row, rows, wrong
 
 
 def test_kept_features_outlive_their_events_and_windows_do_not(shop: Callable[..., Session]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from shop import TABLES
-from support import Session, row, rows, value, wrong
 
 from modelpack import (
     Event,
@@ -19,6 +18,7 @@ from modelpack import (
     maximum,
     total,
 )
+from tests.support import Session, row, rows, value, wrong
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from modelpack import Registry, RegistryError
 from modelpack.errors import PackagingError
 from modelpack.lineage import code_revision, fingerprint
-from tests.support import model, packaged, sample
+from tests.example import model, packaged, sample
 
 
 @pytest.fixture

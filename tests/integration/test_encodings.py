@@ -14,12 +14,12 @@ from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from support import attach, row, rows, wrong
 
 from modelpack import Event, InstallError, Profile, Registry, Score, count, last
 from modelpack.install import install
 from modelpack.packager import package
 from modelpack.server import make_engine
+from tests.support import attach, row, rows, wrong
 
 TABLES = """
 create table "Käufer" ("Schlüssel" text primary key, "Größe" text);

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from shop import EVERYTHING, TABLES
-from support import attach, publish, value
 
 from modelpack import Event, Profile, Score, age
+from tests.support import attach, publish, value
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
 

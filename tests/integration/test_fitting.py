@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import attach, linear_score, publish, row, rows
 
 from modelpack import Event, Profile, Score, count, expression, last
 from modelpack.errors import DeclarationError
 from modelpack.operations import apply
 from modelpack.server import make_engine
+from tests.support import attach, linear_score, publish, row, rows
 
 PROFILE = Profile("customer", key="id", events=[Event("visit", key="customer", features={"visits": count()})])
 CUSTOMER = "create table customer (id text primary key);"

@@ -16,7 +16,7 @@ from onnx import helper
 
 from modelpack.packager.runtime import Runner
 from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
-from tests.integration.support import publish, row, rows, value
+from tests.support import publish, row, rows, value
 
 Session = psycopg.Connection[Any]
 

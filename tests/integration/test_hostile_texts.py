@@ -39,7 +39,6 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.exc import DBAPIError, SAWarning
-from support import Session, publish
 from typer.testing import CliRunner
 
 import modelpack
@@ -68,7 +67,8 @@ from modelpack.packager.dummy import dummy
 from modelpack.packager.signature import Output
 from modelpack.server import make_engine
 from modelpack.training import training_set
-from tests.support import run_script
+from tests.example import run_script
+from tests.support import Session, publish
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
 ROLE = "mp_hostile_canary"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
-from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, first, last, maximum, minimum, total
 from modelpack.declaration.features import Feature
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 BEFORE = """
 create extension if not exists citext;

@@ -19,7 +19,6 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from support import Session, attach, row, rows, value
 
 from modelpack import Event, Profile, Score, count, expression, total
 from modelpack.errors import RegistryError
@@ -27,6 +26,7 @@ from modelpack.packager.dummy import dummy
 from modelpack.registry import Registry
 from modelpack.server import make_engine
 from modelpack.training import training_set
+from tests.support import Session, attach, row, rows, value
 
 TOKEN = "\x1a"
 

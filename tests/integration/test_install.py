@@ -21,7 +21,7 @@ from modelpack.server import make_engine
 from modelpack.snapshots import body, functions
 from modelpack.wheels import check_wheels, server_wheels
 from tests.conftest import clone
-from tests.support import CUSTOMER, TABLES, dump, packaged, run_script
+from tests.example import CUSTOMER, TABLES, dump, packaged, run_script
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import IsolationLevel
-from support import attach, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
+from tests.support import attach, publish, row, rows, value, wrong
 
 DEADLINE = 20.0  # seconds until a step that does not come is a failure
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import Session, attach, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, distinct, last, total
 from modelpack.errors import DeclarationError
+from tests.support import Session, attach, publish, row, rows, value, wrong
 
 # type of the profile's key, type of the event's, and texts of one key
 SAME = {

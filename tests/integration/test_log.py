@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from support import Session, attach, publish, row, rows, value
 
 from modelpack import Event, Profile, Score, count, total
+from tests.support import Session, attach, publish, row, rows, value
 
 LOG = """
 insert into modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs)

@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 import pytest
 from onnx import TensorProto, helper
-from support import Session, attach, rows
 
 from modelpack import Event, Profile, Score, count, total
+from tests.support import Session, attach, rows
 
 TOKEN = "\x1a"
 CODES = {"basic": 1.0, "pro": 2.0, "eu": 3.0, "us": 4.0, TOKEN: 5.0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import psycopg
 import pytest
 from psycopg import sql
-from support import attach, publish, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, deviation, last, maximum, total
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
 from modelpack.server import make_engine
 from modelpack.training import training_set
+from tests.support import attach, publish, rows, value, wrong
 
 NAMES = [
     "first_block", "last_block", "older_than", "only_keys", "only_stale", "v_moment", "v_statement", "v_rows", "v_read",

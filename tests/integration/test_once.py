@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from support import Session, attach, float32, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, age, count, decayed, distinct, last, maximum, mean, ratio, total
+from tests.support import Session, attach, float32, linear_score, publish, row, rows, value, wrong
 
 TABLES = """
 create table customer (customer_id bigint primary key, plan text, visits integer);

@@ -15,11 +15,11 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
-from support import Session, linear_score, publish, row, rows, value, wrong
 
 import modelpack
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, mean, minimum, total
 from modelpack.errors import DeclarationError
+from tests.support import Session, linear_score, publish, row, rows, value, wrong
 
 TABLES = """
 create table customer (customer_id bigint primary key, plan text default 'basic');

@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from support import Session, attach, linear_score, publish, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
+from tests.support import Session, attach, linear_score, publish, rows, value, wrong
 
 TABLES = """
 create table customer (customer_id bigint primary key);
@@ -246,7 +246,7 @@ def test_detaching_the_declaration_takes_the_triggers_off_all_partitions(
 def test_a_partitioned_profile_logs_each_score_also_of_rows_put_straight_into_a_partition(
     database: str,
 ) -> None:
-    from support import publish
+    from tests.support import publish
 
     with psycopg.connect(database, autocommit=True) as session:
         session.execute(

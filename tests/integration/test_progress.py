@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from support import Session, attach, rows, value
 
 from modelpack import Event, Profile, count
+from tests.support import Session, attach, rows, value
 
 
 @pytest.fixture

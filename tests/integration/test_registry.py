@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 
 from modelpack import InstallError, PackagingError, Registry, RegistryError, Version
 from modelpack.packager import Golden, Signature
-from tests.support import model, packaged, sample
+from tests.example import model, packaged, sample
 
 
 @pytest.fixture

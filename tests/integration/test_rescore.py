@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from psycopg import sql
-from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, age, count, last, maximum, mean, minimum, total
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 DEADLINE = 20.0  # seconds until a step that does not come is a failure
 

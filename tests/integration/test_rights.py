@@ -14,8 +14,8 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from modelpack import Event, Profile, Registry, count
-from tests.integration.support import attach, row, rows, value, wrong
-from tests.support import CUSTOMER, TABLES, packaged
+from tests.example import CUSTOMER, TABLES, packaged
+from tests.support import attach, row, rows, value, wrong
 
 Session = psycopg.Connection[Any]
 

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
-from support import Session, attach, publish, row, rows, value, wrong
 
 from modelpack import DeclarationError, Event, Profile, Score, apply, count, last, remove, total
 from modelpack.server import make_engine
+from tests.support import Session, attach, publish, row, rows, value, wrong
 
 SPY = """
 create schema shop authorization {owner};

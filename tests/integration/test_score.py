@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime
 import psycopg
 import pytest
-from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, age, count, expression, last, ratio, total
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 WEIGHTS, BIAS = (0.5, 0.01), -1.0
 

@@ -19,7 +19,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.exc import DBAPIError
-from support import Session, attach, linear_score, publish, value
 
 from modelpack import (
     Event,
@@ -38,7 +37,8 @@ from modelpack import (
 )
 from modelpack.install import install
 from modelpack.server import make_engine
-from tests.support import dump
+from tests.example import dump
+from tests.support import Session, attach, linear_score, publish, value
 
 TABLES = """
 create schema shop;

@@ -29,10 +29,10 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from support import Session, linear_score, publish, value
 
 import modelpack as mp
 from modelpack.compile.script import attach_script, detach_script
+from tests.support import Session, linear_score, publish, value
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
 EXAMPLES = FUZZ or 30

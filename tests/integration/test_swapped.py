@@ -7,11 +7,11 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from support import Session, attach, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, maximum, total
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
+from tests.support import Session, attach, publish, row, rows, value, wrong
 
 TABLES = """
 create table customer (id bigint primary key, plan text);

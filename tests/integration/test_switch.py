@@ -23,7 +23,7 @@ from modelpack import Event, Profile, Score, apply, count
 from modelpack.compile.script import replace_script
 from modelpack.operations import execute
 from modelpack.server import make_engine
-from tests.integration.support import Session, attach, publish, row, rows, user, value, wrong
+from tests.support import Session, attach, publish, row, rows, user, value, wrong
 
 DEADLINE = 60.0
 STOP = "select modelpack.disable('churn', 'stop')"

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support import Session, attach, rows, wrong
 from typer.testing import CliRunner
 
 from modelpack import (
@@ -34,6 +33,7 @@ from modelpack import (
 from modelpack.cli import app
 from modelpack.server import make_engine
 from modelpack.training import training_set
+from tests.support import Session, attach, rows, wrong
 
 CDNOW = Path(__file__).parents[2].parent / "shared" / "data" / "cdnow_purchases.csv"
 TABLES = """

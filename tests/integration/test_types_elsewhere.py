@@ -9,13 +9,13 @@ from datetime import datetime, timezone
 import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
-from support import Session, attach, linear_score, publish, rows, value, verified, wrong
 
 from modelpack import Event, Profile, Score, count, distinct, first, last, maximum, minimum
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
 from modelpack.server import make_engine
 from modelpack.training import training_set
+from tests.support import Session, attach, linear_score, publish, rows, value, verified, wrong
 
 # whose = ignores the case of letters, and whose smallest is the largest
 WORD = """

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from sqlalchemy import Connection
-from support import attach, row, rows, value, wrong
 
 from modelpack import (
     Event,
@@ -26,6 +25,7 @@ from modelpack import (
 from modelpack.catalog import check
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
+from tests.support import attach, row, rows, value, wrong
 
 BEFORE = """
 create extension if not exists citext; create extension if not exists hstore;

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, mean, total
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 TABLES = """
 create table customer (customer_id bigint primary key, plan text);

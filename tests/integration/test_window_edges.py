@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from support import Session, attach, row, rows, value, wrong
 
 from modelpack import (
     Event,
@@ -26,6 +25,7 @@ from modelpack import (
 )
 from modelpack.declaration.features import Feature
 from modelpack.training import training_set
+from tests.support import Session, attach, row, rows, value, wrong
 
 WEEK = "7 days"
 FEATURES: dict[str, Feature] = {

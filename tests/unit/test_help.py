@@ -126,7 +126,7 @@ def test_inputs_that_are_no_object_are_refused(inputs: str) -> None:
 
 
 def test_sql_needs_no_database(tmp_path: Path) -> None:
-    from tests.support import DECLARATION
+    from tests.example import DECLARATION
 
     path = tmp_path / "declaration.py"
     path.write_text(DECLARATION)

@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from modelpack.packager import package
 from plpython.inspect import inspect
+from tests.example import model, packaged, sample
 from tests.hostile import GOLDEN, MIXING, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
-from tests.support import model, packaged, sample
 
 
 class RefusedError(Exception):
