@@ -25,25 +25,25 @@ _I, _F, _U = "tests/integration/test_", "tests/faults/test_", "tests/unit/"
 
 ROOMS = (
     # part sql: functions by name
-    Room("sql", "rights and registry", ("caller", "check_*", "find_version", "grant_model", "revoke_model", "require_approval",
+    Room("sql", "rights and registry", ("caller", "check_*", "find_version", "grant_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
-         "keep_shipped", "disable", "enable", "switch", "holders", "hold_models", "publish", "prove", "verify_version", "_rights", "_schema", "immutable"),
-         (f"{_I}switch.py", f"{_I}rights.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
+         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "holders", "end_holders", "hold_models", "unseen", "check_unseen", "publish", "prove", "verify_version", "_rights", "_schema", "immutable"),
+         (f"{_I}switch.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
-         "log_partitions", "maintain", "try_lock"),
-         (f"{_I}score.py", f"{_I}log.py", f"{_I}rescore.py", f"{_I}registry.py", f"{_I}inputs.py")),
+         "log_partitions", "maintain", "try_lock", "no_score", "put_function"),
+         (f"{_I}score.py", f"{_I}log.py", f"{_I}rescore.py", f"{_I}registry.py", f"{_I}inputs.py", f"{_I}logged_inputs.py")),
     Room("sql", "declarations", ("attach", "replace", "detach", "disarm", "forget", "seal", "generated", "ensure_*", "add_column_like",
          "grant_access", "lock_tables", "resolve", "view_meaning", "index_name", "tablespace", "attached_tables", "qualified", "column_type"),
          (f"{_I}operations.py", f"{_I}names.py", f"{_I}keys.py", f"{_I}settings.py")),
-    Room("sql", "partitions and altered tables", ("cover_partitions", "count_partition", "follow_partitions", "recount_dropped", "recompile_altered", "as_owner"),
-         (f"{_I}partitions.py", f"{_I}altered.py")),
+    Room("sql", "partitions and altered tables", ("cover_partitions", "count_partition", "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "misplaced", "as_owner"),
+         (f"{_I}partitions.py", f"{_I}altered.py", f"{_I}swapped.py")),
     Room("sql", "upkeep", ("chunk", "chunks", "falls_to", "stale_chunks", "rescore", "refresh", "rebuild", "verify", "amount", "decay"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}count.py")),
-    Room("sql", "doctor", ("doctor", "examine_*", "misplaced"), (f"{_F}doctor.py",)),
+    Room("sql", "doctor", ("doctor", "examine_*"), (f"{_F}doctor.py",)),
     # part generated: the SQL in the texts of the compiler
     Room("generated", "counting", ("modelpack/compile/count.py", "modelpack/compile/feature_sql.py", "modelpack/compile/plan.py"),
-         (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}isolation.py", f"{_I}stateful.py")),
-    Room("generated", "scoring", ("modelpack/compile/score.py",), (f"{_I}score.py", f"{_I}log.py", f"{_I}rights.py", f"{_I}once.py")),
+         (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}window_edges.py", f"{_I}isolation.py", f"{_I}stateful.py")),
+    Room("generated", "scoring", ("modelpack/compile/score.py",), (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}rights.py", f"{_I}once.py")),
     Room("generated", "upkeep", ("modelpack/compile/upkeep.py", "modelpack/compile/script.py", "modelpack/compile/sql.py", "modelpack/training.py"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}operations.py", f"{_I}training.py")),
     # part python
@@ -53,7 +53,7 @@ ROOMS = (
     Room("python", "proof", tuple(f"modelpack/packager/{m}.py" for m in ("parity", "probes", "golden", "oracle", "thresholds", "signature", "trials", "onnx_file")),
          (f"{_U}packager",)),
     Room("python", "registry and exchange", ("modelpack/registry.py", "modelpack/exchange.py", "modelpack/curation.py", "modelpack/lineage.py"),
-         (f"{_I}registry.py", f"{_I}curation.py", "tests/acceptance/test_publish.py")),
+         (f"{_U}test_exchange.py", f"{_I}registry.py", f"{_I}curation.py", "tests/acceptance/test_publish.py")),
 )  # fmt: skip
 
 
