@@ -12,7 +12,7 @@ FUNCTIONS = (
     "shown", "check_text", "check_facts", "why",
     "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
-    "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
+    "calls", "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
     "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "holders", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "diff",

@@ -482,3 +482,51 @@ def test_what_a_version_may_become_is_what_the_table_says(
                 found[state, name] = False
             session.execute("rollback")
     assert found == documented("version")
+
+
+CALLS = (
+    "select modelpack.promote('churn', 2)",
+    "begin; select MODELPACK.Promote('churn', 2)",
+    'select "modelpack"."promote"(\'churn\', 2)',
+    'select m."model", modelpack.promote(m."model", 2) from modelpack."model" as m',
+    "do $$ begin perform modelpack.promote('churn', 2); end $$",
+    "DO LANGUAGE plpgsql $a$ begin perform modelpack . promote ('churn', 2); end $a$",
+    "/* why */ select modelpack.promote('it''s', 2) -- for ann",
+    "select modelpack.promote($1, $2)",
+    "select modelpack.promote('churn', 2, $$a reason$$)",
+    "select E'a\\'b', modelpack.promote('churn', 2)",
+    "select 'a\\', modelpack.promote('churn', 2), 'b'",
+    "copy (select modelpack.promote('churn', 2)) to stdout",
+)
+NO_CALLS = (
+    'select "id", " modelpack.promote(", "x" from "evil"."v"',
+    'insert into "evil"."user" ("id", " modelpack.promote(") values (1, 2)',
+    'select * from evil."modelpack.promote("',
+    'select "a""b modelpack.promote("',
+    'select U&"modelpack.promote("',
+    'select "Modelpack".promote(1)',
+    "select mymodelpack.promote(1)",
+    "select modelpack.approve('churn', 2)",
+    "insert into evil.note values ('text of a stranger: modelpack.promote(')",
+    "select 'a''modelpack.promote('",
+    "select E'\\' modelpack.promote( '",
+    "select 'do $$ modelpack.promote( '",
+    "select $$ modelpack.promote( $$",
+    "select $a$ $$ modelpack.promote( $a$",
+    "insert into evil.note values ('x') -- modelpack.promote(",
+    "select /* modelpack.promote( */ 1",
+    "select /* /* */ modelpack.promote( */ 1",
+    "select 'x\x01', '\x02modelpack.promote('",
+)
+
+
+def test_what_a_statement_calls_is_told_by_its_code_alone(psql: Session) -> None:
+    """Neither literals, comments nor quoted names are code; a quoted name that needs no quotes is the name."""
+    called = "select modelpack.calls(%s, array['promote', 'rollback'])"
+    assert [s for s in CALLS if value(psql, called, s) is not True] == []
+    assert [s for s in NO_CALLS if value(psql, called, s) is not False] == []
+    assert value(psql, "select modelpack.calls(null, array['promote'])") is None
+    # a backslash may hide what ends a literal
+    text = "select 'a\\' modelpack.promote( '"
+    psql.execute("set standard_conforming_strings = off; set escape_string_warning = off")
+    assert value(psql, "select modelpack.calls($1, array['promote'])".replace("$1", "%s"), text) is False

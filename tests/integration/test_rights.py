@@ -127,7 +127,7 @@ IMMUTABLE_AND_SAFE = (
 )
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "attached_tables caller check_grant check_key_columns check_keys check_live check_places column_type examine_log"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_live check_places column_type examine_log"
     " examine_rights examine_tables examine_triggers feed find_profile find_version history holders index_name log_partitions"
     " misplaced needed_rights scorable sees"
 )

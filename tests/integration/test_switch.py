@@ -298,6 +298,34 @@ def refused(session: Session, statement: str, match: str, holder: Session | int)
     assert "," not in str(found.value.diag.message_detail)
 
 
+@pytest.mark.parametrize(
+    "does",
+    [
+        "grant execute on function modelpack.member_score_churn_enabled(boolean) to {role}",
+        "revoke execute on function modelpack.member_score_churn_enabled(boolean) from {role}",
+    ],
+)
+def test_the_owner_of_a_table_keeps_no_model_from_being_stopped(
+    database: str, psql_attached: Session, people: Callable[..., Session], bob: Session, does: str
+) -> None:
+    """A GRANT writes the function's row even where it gives nothing, to whoever has any right on the function."""
+    owner = people()
+    psql_attached.execute(f"alter table member owner to {user(owner)}")
+    attach(database, MEMBER)
+    owner.execute("begin")
+    with pytest.raises(errors.InsufficientPrivilege):
+        owner.execute(does.format(role=user(owner)))
+    owner.execute("rollback; begin; insert into member (id, level) values (9, 1)")
+    bob.execute(STOP)
+    owner.execute("commit")
+    owner.execute("insert into member (id, level) values (10, 1)")
+    assert rows(psql_attached, "select id, churn_stale from member where id >= 9 order by id") == [
+        (9, None),
+        (10, OFF),
+    ]
+    bob.execute(START)
+
+
 @pytest.mark.parametrize("savepoint", [False, True])
 @pytest.mark.parametrize("verb", ["disable('churn')", "enable('churn')", "require_approval('churn')"])
 def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_does(

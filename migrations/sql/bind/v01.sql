@@ -19,6 +19,9 @@ declare
   v_switches text[] := '{}';
   v_fields constant text := 'scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs';
   v_row constant text := 'p anyelement, "the moment" timestamptz, version integer';
+  v_asks constant text := $runs$plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+$runs$;
   v_runs constant text := $runs$plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 $runs$;
@@ -156,7 +159,9 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
                        'select true')
          from (select distinct u.name from unnest(v_columns) as u (name) where u.name <> all (v_profile.maintained)) as c),
       format('Whether two rows of %s agree in what live versions read, beside the columns that events keep.', v_profile.name));
-    perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean', 'plpgsql stable security invoker',
+    -- runs as modelpack_owner: whoever may execute a switch could hold its row in pg_proc by a GRANT, and so whoever disables
+    perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean',
+      v_asks,
       format(E'\ndeclare\n  v_nothing constant boolean := null;\nbegin\n  return coalesce(%s, false);\nend\n',
              array_to_string(v_batched::text || v_switches, ' and ')),
       format('Whether live versions score many rows of %s in one call.', v_profile.name));

@@ -10,7 +10,6 @@ declare
   v_session constant name := coalesce(nullif(current_setting('role'), 'none')::name, session_user);
   v_verbs constant text := array_to_string(verbs, ' or modelpack.');
   v_hint constant text := format('Call modelpack.%s in a statement of its own, as the role that is logged in or after SET ROLE.', v_verbs);
-  v_statement text;
 begin
   if me.proof is distinct from (
        select encode(sha256(convert_to(concat_ws(' ', s.value, pg_backend_pid(), extract(epoch from now()), me.role), 'UTF8')), 'hex')
@@ -30,9 +29,7 @@ begin
       detail = 'Something that belongs to another role calls it: a SECURITY DEFINER function, an index, a materialized view.',
       hint = v_hint;
   end if;
-  -- a table or column can have any name between quotation marks, also that of a call
-  v_statement := regexp_replace(left(current_query(), 10000000), '"[^"]*[^a-z_"][^"]*"', '', 'g');
-  if v_statement is null or v_statement !~* format($verb$\mmodelpack"?\s*\.\s*"?(%s)"?\s*\($verb$, array_to_string(verbs, '|')) then
+  if modelpack.calls(current_query(), verbs) is not true then
     raise exception using
       errcode = 'insufficient_privilege',
       message = format('the statement does not call modelpack.%s', v_verbs),

@@ -39,7 +39,7 @@ union all
 -- what names the live version
 select n.profile_id, n.role, null, null, f.oid, 'EXECUTE', has_function_privilege(n.role, f.oid, 'EXECUTE')
   from (select distinct n.profile_id, n.role from needed as n) as n
-  join modelpack.made as m on m.profile_id = n.profile_id and m.kind in ('seam', 'switch')
+  join modelpack.made as m on m.profile_id = n.profile_id and m.kind = 'seam'
   join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
 $modelpack$;
 comment on function modelpack.needed_rights(regrole) is

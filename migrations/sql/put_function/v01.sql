@@ -20,7 +20,9 @@ begin
   end if;
   if v_there.oid is null then
     execute format('revoke all on function %s from public', v_signature);
-    execute format('grant execute on function %s to %s', v_signature, modelpack.runs_as(put_function.profile.relation));
+    if put_function.kind <> 'switch' then
+      execute format('grant execute on function %s to %s', v_signature, modelpack.runs_as(put_function.profile.relation));
+    end if;
     execute format('comment on function %s is %L', v_signature, format('%s [%s]', put_function.purpose, put_function.profile.stem));
   end if;
   insert into modelpack.made (profile_id, kind, object, definition)
