@@ -475,6 +475,25 @@ def test_an_error_in_the_owners_code_tells_who_promotes_no_value(
         his.execute("select modelpack.promote('churn', 1)")
 
 
+def test_no_error_of_the_owners_code_passes_for_a_look_that_found_nothing(
+    database: str, psql: Session, new_role: Callable[..., str]
+) -> None:
+    owner, publisher = new_role(), new_role("modelpack_publisher")
+    psql.execute(HIS.format(owner=owner, partitions=""))
+    event = Event("his.purchase", at="at", features={"n": count()})
+    churn = Score("churn", inputs={"plan": expression("his.spied(code)")})
+    attach(database, Profile("his.customer", key="customer_id", events=[event], scores=[churn]))
+    psql.execute("insert into his.customer (customer_id, code) values (1, 'SECRET')")
+    psql.execute(
+        "create or replace function his.spied(code text) returns text language plpgsql immutable"
+        " as $$ begin raise exception using errcode = 'MPUND'; end $$"
+    )
+    with psycopg.connect(make_conninfo(database, user=publisher), autocommit=True) as his:
+        publish_lookup(his, missing=True, categories=["gold"], promote=False)
+        with pytest.raises(psycopg.errors.ExternalRoutineException, match=r"his\.customer cannot be read"):
+            his.execute("select modelpack.promote('churn', 1)")
+
+
 def test_a_table_that_has_taken_the_name_of_the_profile_is_not_looked_at(
     database: str, psql: Session
 ) -> None:

@@ -69,7 +69,7 @@ begin
       exception when others then
         -- an error may have values of rows in its text, which who promotes need not be allowed to read
         raise exception using
-          errcode = sqlstate,
+          errcode = case when sqlstate = 'MPUND' then 'external_routine_exception' else sqlstate end,  -- one of ours, below
           message = format('the rows of %s cannot be read to look for texts that %s version %s has never seen: %s',
                            v_score.name, unseen.model, unseen.version, modelpack.why(sqlstate)),
           hint = 'select * from modelpack.doctor() says what is wrong with the profile. To promote it without that look: set modelpack.allow_unseen = on.';
