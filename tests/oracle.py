@@ -51,7 +51,7 @@ def aggregate(
         order = sql.SQL("asc" if kind in ("minimum", "first") else "desc")
         moments = kind in ("first", "last")
         return sql.SQL(
-            "select (select array_agg({column}::{type}::text){events} and {column} = best.value{also}), null from (select) as one left join ("
+            "select (select array_agg({column}::{type}::text){events} and row({column})::record operator(pg_catalog.=) row(best.value)::record{also}), null from (select) as one left join ("
             "select {column} as value, {moment} as moment{events} and {column} is not null{known} order by {by} limit 1) as best on true"
         ).format(
             column=column,

@@ -123,6 +123,7 @@ HOSTILE: dict[str, dict[str, str]] = {
         "synchronous_commit": "off",
     },
     "how queries are planned": {
+        "jit": "off",  # what is forbidden costs so much that all would be compiled, for minutes
         "plan_cache_mode": "force_generic_plan",
         "enable_indexscan": "off",
         "enable_bitmapscan": "off",
