@@ -18,7 +18,7 @@ FUNCTIONS = (
     "verify_version", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
     "generated", "misplaced", "check_places", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
-    "cover_partitions", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
+    "cover_partitions", "follow_moves", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
     "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "keep_functions", "keep_owners", "keep_shipped",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",

@@ -9,6 +9,7 @@ the lock, so that it sees what concurrent sessions committed.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from modelpack.compile.feature_sql import FeatureSql, amount, feature_sql
 from modelpack.compile.places import count_name, profile_in_place
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
+    AS_WRITER,
     HEADER,
     IMAGE,
     NAMES,
@@ -99,6 +101,46 @@ class CountSql:
             f"{_REFERENCING[verb]} for each statement execute function modelpack.{ident(self._name(verb))}()"
             for verb in self.functions()
         ]
+
+    def moves(self) -> Function:
+        """Notes a row that a statement moves to another partition: deleted where it was updated a moment ago.
+
+        Rows that UPDATE moves are in its transition tables; those that MERGE moves are in none.
+        """
+        moving, moved = self._moves()
+        image = "md5(to_jsonb(old)::text)"
+        body = (
+            f"begin\n  if tg_op = 'UPDATE' then\n    perform set_config({moving}, {image}, true);\n    return new;\n  end if;\n"
+            f"  if current_setting({moving}, true) <> '' then\n    if current_setting({moving}, true) = {image} then\n"
+            f"      perform set_config({moved}, {image}, true);\n    end if;\n"
+            f"    perform set_config({moving}, '', true);\n  end if;\n  return old;\nend\n"
+        )
+        comment = f"Notes rows of {self.event.table} that a statement moves to another partition."
+        return Function(self._name("move"), "", "trigger", body, comment, AS_WRITER)
+
+    def follow_moves(self) -> str:
+        """The statement that has moves noted where the event table has partitions."""
+        name = table_slug(self.plan.profile.table)
+        triggers = [literal(slug("zz_modelpack", name, verb)) for verb in ("moves", "moved")]
+        arguments = [literal(self.event.table), *triggers, literal(self._name("move"))]
+        return f"select modelpack.follow_moves({', '.join(arguments)})"
+
+    def _moves(self) -> tuple[str, str]:
+        """Settings of the transaction: the row that is being updated, one that has been moved."""
+        mark = hashlib.md5(self._name("move").encode(), usedforsecurity=False).hexdigest()[:16]
+        return literal(f"modelpack.moving_{mark}"), literal(f"modelpack.moved_{mark}")
+
+    def _refuse_merge(self) -> str:
+        _, moved = self._moves()
+        return (
+            f"if current_setting({moved}, true) <> '' then\n"
+            f"  if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting({moved}, true)) then\n"
+            "    raise exception using\n      errcode = 'feature_not_supported',\n"
+            f"      message = {literal(f'MERGE has moved rows of {self.event.table} to another partition, and PostgreSQL tells no trigger which')},\n"
+            f"      detail = {literal(f'The features of {self.plan.table} could not follow.')},\n"
+            "      hint = 'Move them by UPDATE, or by DELETE and INSERT.';\n  end if;\n"
+            f"  perform set_config({moved}, '', true);\nend if;\n"
+        )
 
     def tried(self) -> str:
         """What the functions do with the values of events, for a DO block: the server says whether their types take it.
@@ -420,7 +462,8 @@ class CountSql:
     def _update(self) -> tuple[str, str]:
         keys, came = self._changed_keys(), self._keys("new_rows")
         sums = self._sums(self._changes(), signed=True)
-        body = f"if not exists (select from new_rows) then\n  return null;\nend if;\n{profile_in_place(self.plan)}\n{self._refuse_forgetting()}"
+        body = f"{self._refuse_merge()}if not exists (select from new_rows) then\n  return null;\nend if;\n"
+        body += f"{profile_in_place(self.plan)}\n{self._refuse_forgetting()}"
         if self.event.event.missing == "refuse":
             body += self._refuse(came)
         elif self.event.event.missing == "create":

@@ -93,7 +93,7 @@ def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
         f"select modelpack.run_as({literal(plan.table)})",
         # the functions that name the live version
         f"select modelpack.bind({literal(plan.table)})",
-        *(s for e in plan.events for s in CountSql(plan, e).triggers()),
+        *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
         *(f"select {function.signature}" for function in once),
         *(f"drop function {function.signature}" for function in once),
         *counted,
@@ -111,6 +111,7 @@ def _functions(plan: Plan) -> list[Function]:
         *upkeep_functions(plan),
         guard_function(plan),
         *(made for e in plan.events for made in CountSql(plan, e).functions().values()),
+        *(CountSql(plan, e).moves() for e in plan.events),
         score_function(plan),
         *([log_function(plan), types_function(plan), sample_function(plan)] if plan.profile.scores else []),
     ]

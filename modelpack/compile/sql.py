@@ -41,6 +41,15 @@ TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
 HEADER = "\n".join([RUNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
 """How generated functions run: as their owner, with nothing that a session could turn."""
 
+AS_WRITER = "\n".join(
+    [
+        "language plpgsql security invoker",
+        f"set search_path = {PATH}",
+        *(f"set {n} = '{v}'" for n, v in TEXTS.items()),
+    ]
+)
+"""How a row trigger runs that is for everybody: as who writes the row."""
+
 STATEMENT = "greatest(now(), statement_timestamp())"
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 

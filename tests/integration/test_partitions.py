@@ -358,3 +358,83 @@ def test_a_key_is_not_changed_where_features_outlive_their_events(
     psql.execute("delete from customer where customer_id = 1")
     psql.execute("insert into purchase (customer_id, region, amount) values (7, 's', 10)")
     assert rows(psql, "select customer_id, region, n, spend from customer") == [(7, "s", 3, 15)]
+
+
+# --- rows that MERGE moves ---------------------------------------------------------------------------------------
+
+PARTITIONED = {
+    "list": "partition by list (s); create table ea partition of e for values in ('a'); create table eb partition of e for values in ('b')",
+    "expression": "partition by list (lower(s)); create table ea partition of e for values in ('a'); create table eb partition of e for values in ('b')",
+    "another order of columns": "partition by list (s); create table ea partition of e for values in ('a');"
+    " create table eb (s text, amount numeric, k bigint, id bigint); alter table e attach partition eb for values in ('b')",
+    "two levels": "partition by range (id); create table e1 partition of e for values from (0) to (100) partition by list (s);"
+    " create table ea partition of e1 for values in ('a'); create table eb partition of e1 for values in ('b')",
+}
+MOVING = {
+    "alone": "when matched then update set s = 'b', k = 2",
+    "with an insert": "when matched then update set s = 'b', amount = 11 when not matched then insert values (v.id, v.id, 3, 'a')",
+    "with a delete": "when matched and v.id = 1 then update set s = 'b' when matched then delete",
+}
+STAYING = {
+    "amount": "when matched then update set amount = 12",
+    "key": "when matched then update set k = 2, s = s",
+    "all three": "when matched and v.id = 1 then update set amount = 11 when matched then delete"
+    " when not matched then insert values (v.id, v.id, 3, 'b')",
+}
+MERGE = "merge into e using (values (1), (2), (7)) as v (id) on e.id = v.id "
+
+
+@pytest.mark.parametrize("partitions", PARTITIONED)
+def test_a_merge_that_moves_a_row_is_refused_and_any_other_is_followed(
+    database: str, psql: Session, partitions: str
+) -> None:
+    if psql.info.server_version < 150000:
+        pytest.skip("MERGE comes with PostgreSQL 15")
+    psql.execute(
+        f"create table customer (k bigint primary key); create table e (id bigint, k bigint, amount numeric, s text) {PARTITIONED[partitions]}"
+    )
+    attach(
+        database,
+        Profile("customer", key="k", events=[Event("e", features={"n": count(), "spend": total("amount")})]),
+    )
+
+    def holds() -> None:
+        assert wrong(psql) == []
+        truth = "select k, count(*), sum(amount) from e group by k order by k"
+        assert rows(psql, "select k, n, spend from customer where n > 0 order by k") == rows(psql, truth)
+
+    def begin() -> None:
+        psql.execute("truncate e; insert into e values (1, 1, 10, 'a'), (2, 1, 20, 'a'), (3, 1, 30, 'b')")
+
+    for how in MOVING.values():
+        begin()
+        with pytest.raises(
+            psycopg.errors.FeatureNotSupported, match=r"MERGE has moved rows of public\.e"
+        ) as refused:
+            psql.execute(MERGE + how)
+        assert "UPDATE" in (refused.value.diag.message_hint or "")
+        holds()
+    for how in STAYING.values():
+        begin()
+        psql.execute(MERGE + how)
+        holds()
+    for statement in (
+        "update e set s = 'b', k = 2 where id = 1",
+        "update e set s = case s when 'a' then 'b' else 'a' end, amount = amount + 1",
+        "update e set s = upper(s) where false",
+        "delete from e where id = 2",
+        "with gone as (delete from e where id = 3 returning *) insert into e select id, 2, amount, 'a' from gone",
+    ):
+        begin()
+        psql.execute("begin")
+        psql.execute(statement)
+        psql.execute(statement)
+        psql.execute("commit")
+        holds()
+    # what was refused leaves nothing behind in its transaction
+    begin()
+    psql.execute("begin; savepoint a")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        psql.execute(MERGE + MOVING["alone"])
+    psql.execute("rollback to a; update e set amount = 99 where id = 1; commit")
+    holds()

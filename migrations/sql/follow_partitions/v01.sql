@@ -45,7 +45,7 @@ begin
     -- partitions that have joined: they have none yet
     for v_found in
       select p.relid::regclass as partition, p.parentrelid = v_table.relation
-             or exists (select from pg_trigger as t where t.tgrelid = p.parentrelid and t.tgfoid in (select r.tgfoid from pg_trigger as r where r.tgrelid = v_table.relation)) as topmost
+             or exists (select from pg_trigger as t where t.tgrelid = p.parentrelid and t.tgfoid in (select r.tgfoid from pg_trigger as r where r.tgrelid = v_table.relation and r.tgtype & 1 = 0)) as topmost
         from pg_partition_tree(v_table.relation) as p
        where p.level > 0
          and not exists (select from pg_trigger as t
