@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
+from modelpack.install import repair
+from modelpack.server import make_engine
 from tests.support import Session, attach, linear_score, publish, rows, value, wrong
 
 TABLES = """
@@ -438,3 +440,32 @@ def test_a_merge_that_moves_a_row_is_refused_and_any_other_is_followed(
         psql.execute(MERGE + MOVING["alone"])
     psql.execute("rollback to a; update e set amount = 99 where id = 1; commit")
     holds()
+
+
+def test_after_a_repair_whoever_makes_a_partition_makes_its_triggers(
+    database: str, psql: Session, new_role: Callable[..., str]
+) -> None:
+    """PUBLIC may run what notes moved rows, which the doctor knows, and nothing else."""
+    owner = new_role()
+    psql.execute(
+        "create table customer (k bigint primary key); create table e (id bigint, k bigint, s text) partition by list (s);"
+        f"create table ea partition of e for values in ('a'); alter table e owner to {owner}; alter table customer owner to {owner};"
+        f"grant create on schema public to {owner}"
+    )
+    attach(database, Profile("customer", key="k", events=[Event("e", features={"n": count()})]))
+    anybody = (
+        "select array_agg(p.proname::text) from pg_proc as p where p.pronamespace = 'modelpack'::regnamespace"
+        " and has_function_privilege('public', p.oid, 'execute')"
+    )
+    engine = make_engine(database)
+    for partition in ("eb", "ec"):
+        assert value(psql, anybody) == ["customer_count_e_move"]
+        assert rows(psql, "select * from modelpack.doctor() where found like 'PUBLIC%'") == []
+        psql.execute(
+            f"set role {owner}; create table {partition} partition of e for values in ('{partition}'); reset role"
+        )
+        with engine.begin() as connection:
+            repair(connection)
+    engine.dispose()
+    psql.execute("insert into eb values (1, 1, 'eb')")
+    assert wrong(psql) == []

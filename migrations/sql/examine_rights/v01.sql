@@ -29,7 +29,10 @@ begin
   select 'fail', 'rights of everybody', format('PUBLIC may use %s, such as modelpack.%s', string_agg(distinct o.kind, ' and '), min(o.name)),
          'nothing: each role has what it was granted', v_mend
     from (select 'functions' as kind, f.proname || '()' as name, coalesce(f.proacl, acldefault('f', f.proowner)) as acl
-            from pg_proc as f where f.pronamespace = 'modelpack'::regnamespace
+            from pg_proc as f
+           where f.pronamespace = 'modelpack'::regnamespace
+             -- BEFORE DELETE, for each row: see modelpack.follow_moves
+             and (f.prosecdef or not exists (select from pg_trigger as t where t.tgfoid = f.oid and t.tgtype & 11 = 11))
           union all
           select 'tables', c.relname::text, c.relacl from pg_class as c where c.relnamespace = 'modelpack'::regnamespace) as o
    cross join lateral aclexplode(o.acl) as a

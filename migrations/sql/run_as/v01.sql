@@ -65,6 +65,15 @@ begin
     end if;
   end loop;
   perform modelpack.grant_access(run_as.relation, v_runner);
+  -- see modelpack.follow_moves
+  for v_function in
+    select distinct f.oid::regprocedure as name
+      from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
+     where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+       and t.tgtype & 11 = 11 and not f.prosecdef  -- BEFORE DELETE, for each row
+  loop
+    execute format('grant execute on function %s to public', v_function.name);
+  end loop;
   -- the guard is told who writes by right
   for v_trigger in
     select t.tgname, f.proname
