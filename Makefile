@@ -81,7 +81,7 @@ bench-rivals: bootstrap ## what the benchmarks compare with: a web service's pac
 	  touch .modelpack/orbital/ready; } || rm -rf .modelpack/orbital
 
 docs: bootstrap ## write the generated parts of docs/
-	.venv/bin/python -m docs
+	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m docs
 
 fuzz: bootstrap ## random declarations, statements and hostile texts, for long (EXAMPLES=200)
 	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py tests/integration/test_hostile_texts.py $(PYTEST_ARGS)

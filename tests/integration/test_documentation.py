@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from docs.gallery import FOLDER, changes, declarations, served
 from docs.sql import comments, page, routines
 from modelpack.snapshots import SNAPSHOTS
 
@@ -42,3 +43,18 @@ def test_the_page_has_every_comment_of_the_schema(psql: psycopg.Connection[Any])
 def test_comments_are_read_with_their_quotes() -> None:
     schema = (SNAPSHOTS / "_schema" / "v01.sql").read_text()
     assert len(comments(schema)) == schema.count("\ncomment on ")
+
+
+def test_the_gallery_has_what_a_server_makes(database: str) -> None:
+    difference = changes(served(database))
+    assert not difference, f"\n{difference}\nrun: make docs, and look at what it changes"
+
+
+def test_the_scripts_of_the_gallery_run_on_its_tables(psql: psycopg.Connection[Any]) -> None:
+    psql.execute((FOLDER / "tables.sql").read_text())
+    for name in declarations():
+        psql.execute((FOLDER / f"{name}.sql").read_text())
+    named = psql.execute("select name from modelpack.profile order by 1").fetchall()
+    assert len(named) == len(declarations())
+    for (name,) in named:
+        assert psql.execute("select * from modelpack.verify(%s)", [name]).fetchall() == []

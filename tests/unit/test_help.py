@@ -27,7 +27,7 @@ def refused(*arguments: str, **settings: str) -> str:
 
 
 def test_the_documentation_is_what_the_help_says() -> None:
-    assert outdated() == [], "run: make docs"
+    assert list(outdated()) == [], "run: make docs"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

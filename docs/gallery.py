@@ -1,0 +1,143 @@
+"""The gallery of generated SQL: for each declaration of docs/generated the script that `modelpack apply` would run.
+
+What a script leaves to the server is shown beside the scripts: the functions that a promotion replaces and the triggers
+of partitions. These pages need a server (`served`), all others none.
+"""
+
+from __future__ import annotations
+
+import ast
+import uuid
+from collections.abc import Callable, Mapping
+from difflib import unified_diff
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from modelpack.compile.script import attach_script
+from modelpack.declaration import load_profiles
+from modelpack.install import install
+from modelpack.operations import apply
+from modelpack.registry import Registry
+from modelpack.server import make_engine
+
+FOLDER = Path(__file__).parent / "generated"
+
+PROMOTED = """-- What a promotion writes: the functions between the scripts and the version that is live (the seam).
+-- Written by `make docs`; look at it, do not edit it.
+--
+-- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1
+-- was published and promoted. Each function is shown as the server has it. All stand in the schema modelpack, and only
+-- the role that the triggers run as may call them.
+"""
+COVERED = """-- What modelpack.cover_partitions() makes, the last step but one of partitions.sql: the triggers of the partitions.
+-- Written by `make docs`; look at it, do not edit it.
+--
+-- A trigger for each statement does not fire for a statement that names a partition, so every partition has its own.
+-- A trigger for each row is copied by the server.
+"""
+
+_SEAM = """
+select pg_get_functiondef(f.oid), f.oid::regprocedure::text, quote_literal(obj_description(f.oid, 'pg_proc'))
+  from modelpack.made as m
+  join modelpack.profile as p on p.profile_id = m.profile_id
+  join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname::text = m.object
+ where p.name = 'public.customer' and m.kind in ('seam', 'switch')
+ order by f.proname::text collate "C"
+"""
+_TRIGGERS = """
+select pg_get_triggerdef(t.oid)
+  from pg_trigger as t
+  join pg_class as c on c.oid = t.tgrelid
+ where c.relispartition and c.relname ~ '^(device|ping)_' and (not t.tgisinternal or t.tgparentid <> 0)
+ order by c.relname collate "C", t.tgname collate "C"
+"""
+
+
+def declarations() -> list[str]:
+    """The names of the gallery's declarations."""
+    return sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def script(name: str) -> str:
+    """What `modelpack apply NAME.py --sql` prints, below a head that shows the declaration."""
+    source = (FOLDER / f"{name}.py").read_text()
+    what = ast.get_docstring(ast.parse(source)) or ""
+    shown = source.split('"""', 2)[2].strip()
+    head = [
+        what,
+        f"Written by `make docs` from {name}.py; look at it, do not edit it.",
+        f"The same comes of: modelpack apply docs/generated/{name}.py --sql",
+        "",
+        *(f"    {line}".rstrip() for line in shown.splitlines()),
+    ]
+    [profile] = load_profiles(FOLDER / f"{name}.py")
+    statements = "".join(f"{statement};\n\n" for statement in attach_script(profile))
+    return "\n".join(f"-- {line}".rstrip() for line in head) + f"\n\nbegin;\n\n{statements}commit;\n"
+
+
+def pages() -> dict[str, Callable[[], str]]:
+    """The pages that need no server, by their names below docs/."""
+    return {f"generated/{name}.sql": partial(script, name) for name in declarations()}
+
+
+def served(dsn: str) -> dict[str, str]:
+    """The pages that a server writes: `dsn` names a database of their own, with modelpack installed and nothing else."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute((FOLDER / "tables.sql").read_text())
+        engine = make_engine(dsn)
+        try:
+            for name in ("shop", "partitions"):
+                with engine.begin() as connection:
+                    apply(connection, *load_profiles(FOLDER / f"{name}.py"))
+        finally:
+            engine.dispose()
+        inputs = ["complaints", "days_quiet", "plan:text"]
+        Registry(dsn).publish_dummy(0.25, inputs, name="churn", promote=True)
+        seam = session.execute(_SEAM).fetchall()
+        triggers = session.execute(_TRIGGERS).fetchall()
+    functions = (
+        f"\n{made.rstrip()};\n\ncomment on function {name} is {said};\n" for made, name, said in seam
+    )
+    return {
+        "generated/promoted.sql": PROMOTED + "".join(functions),
+        "generated/partition_triggers.sql": COVERED + "\n" + "".join(f"{made};\n" for (made,) in triggers),
+    }
+
+
+def served_afresh(dsn: str, server_wheels: Path | None) -> dict[str, str]:
+    """The same on a server that `dsn` names, in a database that is made for it and dropped again."""
+    name = f"modelpack_docs_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        try:
+            there = make_conninfo(dsn, dbname=name)
+            engine = make_engine(there)
+            try:
+                with engine.begin() as connection:
+                    install(connection, server_wheels)
+            finally:
+                engine.dispose()
+            return served(there)
+        finally:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def changes(wanted: Mapping[str, Any]) -> str:
+    """How pages below docs/ differ from what they have to be, as a diff; empty when they do not."""
+    found: list[str] = []
+    for name, text in wanted.items():
+        path = FOLDER.parent / name
+        there = path.read_text() if path.is_file() else ""
+        made = text() if callable(text) else text
+        found += unified_diff(
+            there.splitlines(keepends=True),
+            made.splitlines(keepends=True),
+            f"docs/{name}",
+            "as it is generated now",
+        )
+    return "".join(found)

@@ -1,0 +1,1253 @@
+-- A partitioned profile with a partitioned event table. The text is that of other tables: partitions are covered at the end.
+-- Written by `make docs` from partitions.py; look at it, do not edit it.
+-- The same comes of: modelpack apply docs/generated/partitions.py --sql
+--
+--     from modelpack import Event, Profile, Score, count, distinct
+--
+--     device = Profile(
+--         "device",
+--         key=("region", "device_id"),
+--         events=[
+--             Event("ping", at="pinged_at", features={"pings": count(), "networks": distinct("network")}),
+--         ],
+--         scores=[Score("fault")],
+--     )
+
+begin;
+
+select modelpack.lock_tables(array_remove(array['public.ping'::regclass]::regclass[], null), 'public.device', 'share row exclusive');
+
+select modelpack.check_key_columns('public.device', array['region', 'device_id']::text[], 'public.ping', array['region', 'device_id']::text[]);
+
+select modelpack.attach(
+  relation => 'public.device',
+  declaration => '{"events": [{"at": "pinged_at", "features": [{"kind": "count", "name": "pings"}, {"column": "network", "kind": "distinct", "name": "networks"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "ping", "where": null}], "format": 1, "key": ["region", "device_id"], "scores": [{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale"}], "table": "device"}'::jsonb,
+  maintained => array['pings', 'networks']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'pings', 'networks', 'fault', 'fault_version', 'fault_scored_at', 'fault_stale']::text[],
+  scores => '[{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale", "stem": "device_score_fault"}]'::jsonb,
+  stem => 'device');
+
+alter table public.device add column if not exists features_at timestamptz;
+
+alter table public.device add column if not exists features_read_at timestamptz;
+
+alter table public.device add column if not exists pings bigint not null default 0;
+
+alter table public.device add column if not exists networks bigint not null default 0;
+
+alter table public.device add column if not exists fault double precision;
+
+alter table public.device add column if not exists fault_version integer;
+
+alter table public.device add column if not exists fault_scored_at timestamptz;
+
+alter table public.device add column if not exists fault_stale text;
+
+comment on column public.device.pings is 'count() of ping; kept by modelpack';
+
+comment on column public.device.networks is 'distinct(column=''network'') of ping; kept by modelpack';
+
+comment on column public.device.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+
+comment on column public.device.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+
+comment on column public.device.fault is 'score of the model fault; kept by modelpack';
+
+comment on column public.device.fault_version is 'version that gave the score; kept by modelpack';
+
+comment on column public.device.fault_scored_at is 'when the score was given; kept by modelpack';
+
+comment on column public.device.fault_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+
+select modelpack.ensure_stale_index('public.device', array['region', 'device_id']::text[], array['fault_stale']::text[]);
+
+select modelpack.ensure_index('public.device', 'public.ping', array['region', 'device_id']::text[], null);
+
+create or replace function modelpack.device_recount(only_keys text[]) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Counts the features of some rows of public.device again; keys as modelpack.verify() writes them.
+#variable_conflict use_variable
+declare
+  v_written bigint := 0;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform
+    from jsonb_populate_recordset(
+           (select row(q.*)::public.device from public.device as q limit 1),
+           (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
+         ) as k
+    join public.device as p on p.region = k.region and p.device_id = k.device_id
+   order by p.region, p.device_id
+     for no key update of p;
+  update public.device as p
+     set pings = x.pings,
+         networks = x.networks,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+    from (
+           select p.region, p.device_id, r0.pings, r0.networks, p."the moment", p."read afresh"
+             from (
+                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                    from jsonb_populate_recordset(
+                           (select row(q.*)::public.device from public.device as q limit 1),
+                           (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
+                         ) as k
+                    join public.device as p on p.region = k.region and p.device_id = k.device_id
+                  ) as p
+            cross join lateral (
+              select count(*) as pings,
+                     count(distinct e.network) as networks
+                from public.ping as e
+               where e.region = p.region and e.device_id = p.device_id
+            ) as r0
+         ) as x
+   where p.region = x.region and p.device_id = x.device_id
+     and (x."read afresh"
+       or p.pings is distinct from x.pings
+       or p.networks is distinct from x.networks);
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_recount(text[]) from public;
+
+comment on function modelpack.device_recount(text[]) is 'Counts the features of some rows of public.device again; keys as modelpack.verify() writes them. [device]';
+
+create or replace function modelpack.device_rebuild(first_block bigint, last_block bigint) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack_c3edaa$
+-- Counts the features of public.device again from the events and writes the rows that differ.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_version_1 integer;
+  v_row text;
+  v_logged bigint;
+  v_written bigint := 0;
+  v_rest bigint := 1;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform from public.device as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.region, p.device_id
+     for no key update;
+  if modelpack.device_batched() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
+    select 'row(' || string_agg(case when a.attname = any (array['pings', 'networks']) then format('x.%I', a.attname)
+                                    else format('p.%I', a.attname) end, ', ' order by a.attnum) || ')::public.device'
+      into v_row
+      from pg_attribute as a
+     where a.attrelid = 'public.device'::regclass and a.attnum > 0 and not a.attisdropped;
+    execute $modelpack$-- all rows in one call of each model; what it cannot score is left to the score trigger
+with chosen as materialized (
+  select q.*, row_number() over () as "the number"
+    from (
+           select p.*, modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs"
+             from (
+                    select p."the place", p."the partition", p."read afresh", x.*, $modelpack$
+      || v_row || $modelpack$ as "the row"
+                      from (
+                             select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
+                               from public.device as p
+                               where p.ctid >= $2 and p.ctid < $3
+                           ) as p
+                     cross join lateral (
+                       select count(*) as pings,
+                              count(distinct e.network) as networks
+                         from public.ping as e
+                        where e.region = p.region and e.device_id = p.device_id
+                     ) as r0
+                     cross join lateral (
+                       select r0.pings as pings,
+                              r0.networks as networks
+                     ) as x
+                     where (p."read afresh"
+                       or p.pings is distinct from x.pings
+                       or p.networks is distinct from x.networks)
+                  ) as p
+         ) as q
+), called as materialized (
+  select modelpack.device_score_fault_many($4, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)) as "fault scores"
+), written as (
+  update public.device as p
+     set pings = c.pings,
+         networks = c.networks,
+         features_read_at = case when c."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         fault = a."fault scores"[c."the number"],
+         fault_version = $4,
+         fault_scored_at = $1,
+         fault_stale = null,
+         features_at = $1
+    from called as a
+   cross join chosen as c
+   where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fault scores"[c."the number"] <> 'NaN'
+  returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key, p.fault, c."fault inputs"
+)
+select w.rows, c.rows - w.rows, w.logged
+  from (select count(*) as rows, modelpack.device_score_fault_record($4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)) as logged from written as w) as w,
+       (select count(*) as rows from chosen) as c$modelpack$
+      into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1;
+  end if;
+  if v_rest > 0 then
+    update public.device as p
+       set pings = x.pings,
+           networks = x.networks,
+           features_at = x."the moment",
+           features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+      from (
+             select p.region, p.device_id, r0.pings, r0.networks, p."the moment", p."read afresh"
+               from (
+                    select p.*, p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.device as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
+                    ) as p
+              cross join lateral (
+                select count(*) as pings,
+                       count(distinct e.network) as networks
+                  from public.ping as e
+                 where e.region = p.region and e.device_id = p.device_id
+              ) as r0
+           ) as x
+     where p.region = x.region and p.device_id = x.device_id
+       and (x."read afresh"
+         or p.pings is distinct from x.pings
+         or p.networks is distinct from x.networks);
+    get diagnostics v_rest = row_count;
+  end if;
+  return v_written + v_rest;
+end
+$modelpack_c3edaa$;
+
+revoke all on function modelpack.device_rebuild(bigint, bigint) from public;
+
+comment on function modelpack.device_rebuild(bigint, bigint) is 'Counts the features of public.device again from the events and writes the rows that differ. [device]';
+
+create or replace function modelpack.device_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Brings the rows of public.device whose windows have moved on up to the moment, and scores them.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_written bigint := 0;
+begin
+  perform from public.device as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.region, p.device_id
+     for no key update;
+  update public.device as p
+     set features_at = v_moment
+    from (
+           select p.region, p.device_id
+             from (
+                  select p.*
+                    from public.device as p
+                   where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            
+         ) as x
+   where p.region = x.region and p.device_id = x.device_id
+     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_refresh(bigint, bigint, timestamptz) from public;
+
+comment on function modelpack.device_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.device whose windows have moved on up to the moment, and scores them. [device]';
+
+create or replace function modelpack.device_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Scores rows of public.device again: those that are stale or scored by another version than the champion.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_version_1 integer;
+  v_logged bigint;
+  v_written bigint := 0;
+  v_rest bigint := 0;
+begin
+  v_version_1 := modelpack.device_score_fault_version();
+  if modelpack.device_batched() then
+    -- all rows in one call of each model; what it cannot score is left to the score trigger
+    with chosen as materialized (
+      select q.*, row_number() over () as "the number"
+        from (
+               select p.ctid as "the place", p.tableoid as "the partition", modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs"
+                 from public.device as p
+                where p.ctid >= v_first and p.ctid < v_beyond
+                  and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                    or p.fault_stale is not null
+                    or (not only_stale and p.fault_version is distinct from v_version_1))
+                order by p.region, p.device_id
+                  for no key update
+             ) as q
+    ), called as materialized (
+      select modelpack.device_score_fault_many(v_version_1, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)) as "fault scores"
+    ), written as (
+      update public.device as p
+         set fault = a."fault scores"[c."the number"],
+             fault_version = v_version_1,
+             fault_scored_at = v_moment,
+             fault_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fault scores"[c."the number"] <> 'NaN'
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key, p.fault, c."fault inputs"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows, modelpack.device_score_fault_record(v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)) as logged from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_rest, v_logged;
+  else
+    perform from public.device as p
+     where p.ctid >= v_first and p.ctid < v_beyond
+       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+         or p.fault_stale is not null
+         or (not only_stale and p.fault_version is distinct from v_version_1))
+     order by p.region, p.device_id
+       for no key update;
+    get diagnostics v_rest = row_count;
+  end if;
+  if v_rest > 0 then
+    update public.device as p
+       set fault_stale = 'waiting for rescore'
+     where p.ctid >= v_first and p.ctid < v_beyond
+       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+         or p.fault_stale is not null
+         or (not only_stale and p.fault_version is distinct from v_version_1));
+    get diagnostics v_rest = row_count;
+  end if;
+  return v_written + v_rest;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) from public;
+
+comment on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.device again: those that are stale or scored by another version than the champion. [device]';
+
+create or replace function modelpack.device_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Features of public.device that differ from the same aggregate over the events.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+begin
+  if only_keys is null then
+    return query
+    select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from public.device as q
+              where q.ctid >= v_first and q.ctid < v_beyond
+           ) as p
+     cross join lateral (
+       select count(*) as pings,
+              count(distinct e.network) as networks
+         from public.ping as e
+        where e.region = p.region and e.device_id = p.device_id
+     ) as r0
+     cross join lateral (
+       values ('pings', p.pings::text, r0.pings::text, p.pings is distinct from r0.pings),
+              ('networks', p.networks::text, r0.networks::text, p.networks is distinct from r0.networks)
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  else
+    return query
+    select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from jsonb_populate_recordset(
+               (select row(q.*)::public.device from public.device as q limit 1),
+               (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
+             ) as k
+               join public.device as q on q.region = k.region and q.device_id = k.device_id
+           ) as p
+     cross join lateral (
+       select count(*) as pings,
+              count(distinct e.network) as networks
+         from public.ping as e
+        where e.region = p.region and e.device_id = p.device_id
+     ) as r0
+     cross join lateral (
+       values ('pings', p.pings::text, r0.pings::text, p.pings is distinct from r0.pings),
+              ('networks', p.networks::text, r0.networks::text, p.networks is distinct from r0.networks)
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  end if;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_verify(bigint, bigint, text[]) from public;
+
+comment on function modelpack.device_verify(bigint, bigint, text[]) is 'Features of public.device that differ from the same aggregate over the events. [device]';
+
+create or replace function modelpack.device_stale(chunk_blocks bigint) returns setof bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Chunks of blocks of public.device that hold stale rows.
+#variable_conflict use_variable
+begin
+  return query
+  select distinct (p.ctid::text::point)[0]::bigint / chunk_blocks
+    from public.device as p where p.fault_stale is not null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_stale(bigint) from public;
+
+comment on function modelpack.device_stale(bigint) is 'Chunks of blocks of public.device that hold stale rows. [device]';
+
+create or replace function modelpack.device_examine() returns table (what text, subject text, rows bigint, example text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- What is wrong with rows of public.device, for modelpack.doctor(): how many, and one of them.
+#variable_conflict use_variable
+declare
+  v_share real;
+  v_keys text[];
+begin
+  return query
+  select * from (
+    select 'stale', 'fault', count(*) as rows, min(x.reason)
+      from (
+             select p.fault_stale as reason from public.device as p where p.fault_stale is not null limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'behind', 'fault', count(*) as rows, null
+      from (
+             select from public.device as p
+              where p.fault_stale is null and modelpack.device_score_fault_version() is not null
+                and p.fault_version is distinct from modelpack.device_score_fault_version() limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'ahead', '', count(*) as rows, null
+      from (
+             select from public.device as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  v_share := case when pg_relation_size('public.ping'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.ping'::regclass)) end;
+  select array_agg(distinct x.key) into v_keys
+    from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null limit 200) as x;
+  return query
+  select * from (
+    select 'differ', 'ping', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
+      from (
+             select * from modelpack.device_verify(0, null, coalesce(v_keys, '{}'))
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'missing', 'ping', count(*) as rows, null
+      from (
+             select distinct x.region, x.device_id
+               from (select e.* from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null limit 200) as x
+              where not exists (select from public.device as q where q.region = x.region and q.device_id = x.device_id)
+           ) as x
+  ) as f where f.rows > 0;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_examine() from public;
+
+comment on function modelpack.device_examine() is 'What is wrong with rows of public.device, for modelpack.doctor(): how many, and one of them. [device]';
+
+create or replace function modelpack.device_guard() returns trigger
+language plpgsql security invoker
+as $modelpack$
+-- Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner.
+#variable_conflict use_variable
+declare
+  v_path constant text := pg_catalog.current_setting('search_path');
+begin
+  -- our own functions, at the least cost
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    return new;
+  end if;
+  if row(
+       new.fault,
+       new.fault_scored_at,
+       new.fault_stale,
+       new.fault_version,
+       new.features_at,
+       new.features_read_at,
+       new.networks,
+       new.pings
+     )::pg_catalog.record operator(pg_catalog.*=) row(
+       old.fault,
+       old.fault_scored_at,
+       old.fault_stale,
+       old.fault_version,
+       old.features_at,
+       old.features_read_at,
+       old.networks,
+       old.pings
+     )::pg_catalog.record
+     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
+  then
+    return new;
+  end if;
+  raise exception using
+    errcode = 'insufficient_privilege',
+    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.device',
+      pg_catalog.array_to_string(array[
+        case when not row(new.fault)::pg_catalog.record operator(pg_catalog.*=) row(old.fault)::pg_catalog.record then 'fault' end,
+        case when not row(new.fault_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_scored_at)::pg_catalog.record then 'fault_scored_at' end,
+        case when not row(new.fault_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_stale)::pg_catalog.record then 'fault_stale' end,
+        case when not row(new.fault_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_version)::pg_catalog.record then 'fault_version' end,
+        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+        case when not row(new.networks)::pg_catalog.record operator(pg_catalog.*=) row(old.networks)::pg_catalog.record then 'networks' end,
+        case when not row(new.pings)::pg_catalog.record operator(pg_catalog.*=) row(old.pings)::pg_catalog.record then 'pings' end
+      ], ', ')),
+    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+end
+$modelpack$;
+
+revoke all on function modelpack.device_guard() from public;
+
+comment on function modelpack.device_guard() is 'Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner. [device]';
+
+create or replace function modelpack.device_count_ping_insert() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+as $modelpack$
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+  v_settings text[];
+begin
+  if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.ping'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  -- one event is what mostly comes
+  perform from new_rows offset 1;
+  if not found then
+    if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = 'public.device is another table than the profile that was declared: it has no score trigger',
+        hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+    end if;
+    -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+    perform
+       from (
+              select distinct e.region, e.device_id
+                from new_rows as e
+               where e.region is not null and e.device_id is not null
+            ) as d
+       join public.device as p on p.region = d.region and p.device_id = d.device_id
+      order by p.region, p.device_id
+        for no key update of p;
+    if found then
+      update public.device as p
+         set pings = p.pings + d.pings,
+             networks = r.networks,
+             features_at = null
+        from (
+               select e.region,
+                      e.device_id,
+                      1 as pings
+                 from new_rows as e
+                where e.region is not null and e.device_id is not null
+             ) as d
+             cross join lateral (
+               select count(distinct e.network) as networks
+                 from public.ping as e
+                where e.region = d.region and e.device_id = d.device_id
+             ) as r
+       where p.region = d.region and p.device_id = d.device_id
+         and (p.features_read_at = v_statement) is not true;
+      if found then
+        return null;
+      end if;
+    end if;
+    if not exists (select from new_rows) then
+      return null;
+    end if;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.device is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- what follows joins any number of rows, by an index
+  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  if exists (
+       select d.region, d.device_id
+         from (
+                select distinct e.region, e.device_id
+                  from new_rows as e
+                 where e.region is not null and e.device_id is not null
+              ) as d
+        where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+     ) then
+    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    with made as (
+      insert into public.device as p (region, device_id) overriding system value
+      select d.region, d.device_id
+        from (
+               select distinct e.region, e.device_id
+                 from new_rows as e
+                where e.region is not null and e.device_id is not null
+             ) as d
+       where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+       order by d.region, d.device_id
+      on conflict (region, device_id) do nothing
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
+    )
+    select array_agg(made.key) into v_made from made;
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct e.region, e.device_id
+                       from new_rows as e
+                      where e.region is not null and e.device_id is not null
+                   ) as d
+              join public.device as p on p.region = d.region and p.device_id = d.device_id
+             order by p.region, p.device_id
+               for no key update of p
+         ) as x;
+  update public.device as p
+     set pings = p.pings + d.pings,
+         networks = r.networks,
+         features_at = null
+    from (
+           select c.region,
+                  c.device_id,
+                  sum(c.pings)::bigint as pings
+             from (
+                    select e.region,
+                           e.device_id,
+                           1 as pings
+                      from new_rows as e
+                     where e.region is not null and e.device_id is not null
+                  ) as c
+            group by c.region, c.device_id
+         ) as d
+         cross join lateral (
+           select count(distinct e.network) as networks
+             from public.ping as e
+            where e.region = d.region and e.device_id = d.device_id
+         ) as r
+   where p.region = d.region and p.device_id = d.device_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.device_recount(v_read);
+  end if;
+  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_count_ping_insert() from public;
+
+comment on function modelpack.device_count_ping_insert() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_count_ping_update() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+begin
+  if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.ping'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from new_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.device is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  with made as (
+    insert into public.device as p (region, device_id) overriding system value
+    select d.region, d.device_id
+      from (
+             select distinct e.region, e.device_id
+               from new_rows as e
+              where e.region is not null and e.device_id is not null
+           ) as d
+     where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+     order by d.region, d.device_id
+    on conflict (region, device_id) do nothing
+    returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
+  )
+  select array_agg(made.key) into v_made from made;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct c.region, c.device_id
+                       from (
+                              select 1 as "the sign", x.*
+                                from (
+                                       select e.region,
+                                              e.device_id,
+                                              1 as pings,
+                                              row(e.network, e.pinged_at)::text as "the image"
+                                         from new_rows as e
+                                        where e.region is not null and e.device_id is not null
+                                       except all
+                                       select e.region,
+                                              e.device_id,
+                                              1 as pings,
+                                              row(e.network, e.pinged_at)::text as "the image"
+                                         from old_rows as e
+                                        where e.region is not null and e.device_id is not null
+                                     ) as x
+                              union all
+                              select -1 as "the sign", x.*
+                                from (
+                                       select e.region,
+                                              e.device_id,
+                                              1 as pings,
+                                              row(e.network, e.pinged_at)::text as "the image"
+                                         from old_rows as e
+                                        where e.region is not null and e.device_id is not null
+                                       except all
+                                       select e.region,
+                                              e.device_id,
+                                              1 as pings,
+                                              row(e.network, e.pinged_at)::text as "the image"
+                                         from new_rows as e
+                                        where e.region is not null and e.device_id is not null
+                                     ) as x
+                            ) as c
+                   ) as d
+              join public.device as p on p.region = d.region and p.device_id = d.device_id
+             order by p.region, p.device_id
+               for no key update of p
+         ) as x;
+  update public.device as p
+     set pings = p.pings + d.pings,
+         networks = r.networks,
+         features_at = null
+    from (
+           select c.region,
+                  c.device_id,
+                  sum(c."the sign" * c.pings)::bigint as pings
+             from (
+                    select 1 as "the sign", x.*
+                      from (
+                             select e.region,
+                                    e.device_id,
+                                    1 as pings,
+                                    row(e.network, e.pinged_at)::text as "the image"
+                               from new_rows as e
+                              where e.region is not null and e.device_id is not null
+                             except all
+                             select e.region,
+                                    e.device_id,
+                                    1 as pings,
+                                    row(e.network, e.pinged_at)::text as "the image"
+                               from old_rows as e
+                              where e.region is not null and e.device_id is not null
+                           ) as x
+                    union all
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.region,
+                                    e.device_id,
+                                    1 as pings,
+                                    row(e.network, e.pinged_at)::text as "the image"
+                               from old_rows as e
+                              where e.region is not null and e.device_id is not null
+                             except all
+                             select e.region,
+                                    e.device_id,
+                                    1 as pings,
+                                    row(e.network, e.pinged_at)::text as "the image"
+                               from new_rows as e
+                              where e.region is not null and e.device_id is not null
+                           ) as x
+                  ) as c
+            group by c.region, c.device_id
+         ) as d
+         cross join lateral (
+           select count(distinct e.network) as networks
+             from public.ping as e
+            where e.region = d.region and e.device_id = d.device_id
+         ) as r
+   where p.region = d.region and p.device_id = d.device_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.device_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_count_ping_update() from public;
+
+comment on function modelpack.device_count_ping_update() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_count_ping_delete() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+begin
+  if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.ping'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from old_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.device is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct e.region, e.device_id
+                       from old_rows as e
+                      where e.region is not null and e.device_id is not null
+                   ) as d
+              join public.device as p on p.region = d.region and p.device_id = d.device_id
+             order by p.region, p.device_id
+               for no key update of p
+         ) as x;
+  update public.device as p
+     set pings = p.pings + d.pings,
+         networks = r.networks,
+         features_at = null
+    from (
+           select c.region,
+                  c.device_id,
+                  sum(c."the sign" * c.pings)::bigint as pings
+             from (
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.region,
+                                    e.device_id,
+                                    1 as pings
+                               from old_rows as e
+                              where e.region is not null and e.device_id is not null
+                           ) as x
+                  ) as c
+            group by c.region, c.device_id
+         ) as d
+         cross join lateral (
+           select count(distinct e.network) as networks
+             from public.ping as e
+            where e.region = d.region and e.device_id = d.device_id
+         ) as r
+   where p.region = d.region and p.device_id = d.device_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    perform modelpack.device_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_count_ping_delete() from public;
+
+comment on function modelpack.device_count_ping_delete() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_count_ping_truncate() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+begin
+  if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.ping'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  perform modelpack.device_rebuild(0, null);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_count_ping_truncate() from public;
+
+comment on function modelpack.device_count_ping_truncate() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_score() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_version integer;
+  v_numbers double precision[];
+  v_texts text[];
+  v_score double precision;
+  v_failure text;
+  v_settings text[];
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.features_at is not null and new.region = old.region and new.device_id = old.device_id then
+    if new.features_at is not distinct from old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.region,
+           new.device_id,
+           new.pings,
+           new.networks,
+           new.fault,
+           new.fault_version,
+           new.fault_scored_at,
+           new.fault_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.region,
+           old.device_id,
+           old.pings,
+           old.networks,
+           old.fault,
+           old.fault_version,
+           old.fault_scored_at,
+           old.fault_stale
+         )::pg_catalog.record
+         and modelpack.device_same(new, old)
+      then
+        return new;
+      end if;
+    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
+      return new;  -- modelpack.rescore has scored it
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.region <> old.region or new.device_id <> old.device_id) then
+    if tg_relid <> 'public.device'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+  end if;
+  if tg_op = 'INSERT' or new.region <> old.region or new.device_id <> old.device_id then
+    -- a new key: every feature from the events that are there already
+    new.fault := null;
+    new.fault_version := null;
+    new.fault_scored_at := null;
+    new.fault_stale := null;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    select count(*),
+           count(distinct e.network)
+      into new.pings,
+           new.networks
+      from public.ping as e
+     where e.region = new.region and e.device_id = new.device_id;
+    new.features_read_at := greatest(now(), statement_timestamp());
+  end if;
+  new.features_at := v_moment;
+  -- score fault
+  v_version := modelpack.device_score_fault_version();
+  v_score := modelpack.device_score_fault_predict(
+    v_version, modelpack.device_score_fault_numbers(new, v_moment, v_version), modelpack.device_score_fault_texts(new, v_moment, v_version),
+    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, tg_op = 'UPDATE');
+  if v_score is null then
+    new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
+  else
+    new.fault := v_score;
+    new.fault_version := v_version;
+    new.fault_scored_at := v_moment;
+    new.fault_stale := null;
+  end if;
+  if v_settings is not null then
+    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+  end if;
+  return new;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_score() from public;
+
+comment on function modelpack.device_score() is 'SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_log() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_logged bigint;
+begin
+  if new.fault_scored_at is not null then
+    v_logged := modelpack.device_score_fault_record(new.fault_version, new.fault_scored_at, array[
+      row(jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text,
+          new.fault,
+          modelpack.device_score_fault_numbers(new, new.fault_scored_at, new.fault_version),
+          modelpack.device_score_fault_texts(new, new.fault_scored_at, new.fault_version))::modelpack.scored
+    ]);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_log() from public;
+
+comment on function modelpack.device_log() is 'LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_types() returns table (score text, input text, type regtype)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- The types of the declared inputs of public.device.
+#variable_conflict use_variable
+begin
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_types() from public;
+
+comment on function modelpack.device_types() is 'The types of the declared inputs of public.device. [device]';
+
+create or replace function modelpack.device_sample(score text, version integer, percent double precision) returns setof text[]
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Texts that a version is fed from a sample of public.device.
+#variable_conflict use_variable
+declare
+  v_place tid;
+  v_part oid;
+begin
+  if score = 'fault' then
+    return query select modelpack.device_score_fault_texts(p, now(), version) from public.device as p tablesample system (percent);
+  end if;
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_sample(text, integer, double precision) from public;
+
+comment on function modelpack.device_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.device. [device]';
+
+create or replace function modelpack.device_once() returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Makes missing rows of public.device and counts new features, once.
+#variable_conflict use_variable
+begin
+  insert into public.device (region, device_id) overriding system value
+  select distinct e.region, e.device_id
+    from public.ping as e
+   where e.region is not null and e.device_id is not null
+     and not exists (select from public.device as q where q.region = e.region and q.device_id = e.device_id)
+   order by e.region, e.device_id;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_once() from public;
+
+comment on function modelpack.device_once() is 'Makes missing rows of public.device and counts new features, once. [device]';
+
+create trigger modelpack_device_guard before update on public.device for each row execute function modelpack.device_guard();
+
+create trigger zz_modelpack_device_score before insert or update on public.device for each row execute function modelpack.device_score();
+
+create trigger modelpack_device_log after insert on public.device for each row execute function modelpack.device_log();
+
+select modelpack.run_as('public.device');
+
+select modelpack.bind('public.device');
+
+create trigger modelpack_device_insert after insert on public.ping referencing new table as new_rows for each statement execute function modelpack.device_count_ping_insert();
+
+create trigger modelpack_device_update after update on public.ping referencing old table as old_rows new table as new_rows for each statement execute function modelpack.device_count_ping_update();
+
+create trigger modelpack_device_delete after delete on public.ping referencing old table as old_rows for each statement execute function modelpack.device_count_ping_delete();
+
+create trigger modelpack_device_truncate after truncate on public.ping for each statement execute function modelpack.device_count_ping_truncate();
+
+select modelpack.device_once();
+
+drop function modelpack.device_once();
+
+select sum(modelpack.device_rebuild(c.first_block, coalesce(c.last_block, c.first_block + 500 - 1)))
+  from modelpack.chunks('public.device', 500) as c;
+
+select modelpack.cover_partitions('public.device');
+
+select modelpack.cover_partitions('public.ping');
+
+select modelpack.seal('public.device');
+
+commit;

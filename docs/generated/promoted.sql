@@ -1,0 +1,153 @@
+-- What a promotion writes: the functions between the scripts and the version that is live (the seam).
+-- Written by `make docs`; look at it, do not edit it.
+--
+-- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1
+-- was published and promoted. Each function is shown as the server has it. All stand in the schema modelpack, and only
+-- the role that the triggers run as may call them.
+
+CREATE OR REPLACE FUNCTION modelpack.customer_batched()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_nothing constant boolean := null;
+begin
+  return coalesce(false and modelpack.customer_score_churn_enabled(v_nothing), false);
+end
+$function$;
+
+comment on function modelpack.customer_batched() is 'Whether live versions score many rows of public.customer in one call. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$select row(p.plan)::pg_catalog.record operator(pg_catalog.*=) row(q.plan)::pg_catalog.record$function$;
+
+comment on function modelpack.customer_same(anyelement,anyelement) is 'Whether two rows of public.customer agree in what live versions read, beside the columns that events keep. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_enabled(nothing boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$select nothing is null$function$;
+
+comment on function modelpack.customer_score_churn_enabled(boolean) is 'Whether the score churn may be given, asked with NULL: true, or NULL once modelpack.disable has made it STRICT. No promotion changes it. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_many(version integer, numbers bytea)
+ RETURNS double precision[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_nothing constant boolean := null;
+  v_id constant integer := case when modelpack.customer_score_churn_enabled(v_nothing) then case version when 1 then 1 end end;
+begin
+  return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
+end
+$function$;
+
+comment on function modelpack.customer_score_churn_many(integer,bytea) is 'The scores churn of many rows, by the live version of churn; NaN where a row has to be scored by itself. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone, version integer)
+ RETURNS double precision[]
+ LANGUAGE sql
+ STABLE
+AS $function$select case version
+       when 1 then array[
+         p.complaints::double precision,
+         (case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01' then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end)::double precision]
+       end$function$;
+
+comment on function modelpack.customer_score_churn_numbers(anyelement,timestamp with time zone,integer) is 'The numbers that a version of churn is fed from a profile row. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version integer, numbers double precision[], texts text[], entity_key text, moment timestamp with time zone, logged boolean)
+ RETURNS double precision
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  v_nothing constant boolean := null;
+  v_id constant integer := case when modelpack.customer_score_churn_enabled(v_nothing) then case version when 1 then 1 end end;
+  v_started constant timestamptz := clock_timestamp();
+  v_score double precision;
+begin
+  if v_id is null or numbers is null then
+    return null;
+  end if;
+  -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    v_score := modelpack.score(v_id, numbers, texts);
+  else
+    v_score := modelpack.score_first(v_id, numbers, texts);
+  end if;
+  if v_score is not null and logged then
+    insert into modelpack.prediction
+           (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
+    values (moment, 'public.customer', entity_key, 'churn', 'churn', version, v_score, numbers, texts,
+            -- the clock may have been set, either way, while the model ran
+            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
+  end if;
+  return v_score;
+end
+$function$;
+
+comment on function modelpack.customer_score_churn_predict(integer,double precision[],text[],text,timestamp with time zone,boolean) is 'The score churn of packed inputs, by the live version of churn (or the one before, for a statement that began with it), and its row in the log. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_reason(version integer, failure text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return modelpack.no_score(1, 'churn', version, failure);
+end
+$function$;
+
+comment on function modelpack.customer_score_churn_reason(integer,text) is 'Why there is no score churn. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_record(version integer, moment timestamp with time zone, scored modelpack.scored[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_variable
+declare
+  v_rows bigint;
+begin
+  insert into modelpack.prediction
+         (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs)
+  select moment, 'public.customer', r.entity_key, 'churn', 'churn', version, r.prediction, coalesce(r.inputs, '{}'), r.text_inputs
+    from unnest(scored) as r;
+  get diagnostics v_rows = row_count;
+  return v_rows;
+end
+$function$;
+
+comment on function modelpack.customer_score_churn_record(integer,timestamp with time zone,modelpack.scored[]) is 'Writes rows of the prediction log for the score churn. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_texts(p anyelement, "the moment" timestamp with time zone, version integer)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$select case version
+       when 1 then array[
+         p.plan::text]
+       end$function$;
+
+comment on function modelpack.customer_score_churn_texts(anyelement,timestamp with time zone,integer) is 'The texts that a version of churn is fed from a profile row. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_version()
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$select 1::integer$function$;
+
+comment on function modelpack.customer_score_churn_version() is 'The live version of churn, for the score churn. [customer]';

@@ -1,0 +1,1963 @@
+-- The shop of the README, as it stands in examples/declaration.py: two event tables, one score.
+-- Written by `make docs` from shop.py; look at it, do not edit it.
+-- The same comes of: modelpack apply docs/generated/shop.py --sql
+--
+--     from modelpack import Event, Profile, Score, age, count, decayed, last, mean, total
+--
+--     customer = Profile(
+--         "customer",
+--         key="customer_id",
+--         events=[
+--             Event(
+--                 "purchase",
+--                 at="purchased_at",
+--                 features={
+--                     "purchases": count(),
+--                     "purchases_90d": count(window="90 days"),
+--                     "spend": total("amount"),
+--                     "basket": mean("amount"),
+--                     "last_purchase_at": last("purchased_at"),
+--                 },
+--             ),
+--             Event(
+--                 "complaint",
+--                 at="created_at",
+--                 where="severity > 1",
+--                 features={
+--                     "complaints": count(),
+--                     "complaint_heat": decayed(half_life="14 days"),
+--                 },
+--             ),
+--         ],
+--         # An input that is not named here is the profile's column of the same name, such as plan.
+--         scores=[Score("churn", model="churn", inputs={"days_quiet": age("last_purchase_at")})],
+--     )
+
+begin;
+
+select modelpack.lock_tables(array_remove(array['public.complaint'::regclass, 'public.purchase'::regclass]::regclass[], null), 'public.customer', 'share row exclusive');
+
+select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.purchase', array['customer_id']::text[]);
+
+select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.complaint', array['customer_id']::text[]);
+
+select modelpack.attach(
+  relation => 'public.customer',
+  declaration => E'{"events": [{"at": "purchased_at", "features": [{"kind": "count", "name": "purchases"}, {"kind": "count", "name": "purchases_90d", "window": "90 days"}, {"column": "amount", "kind": "total", "name": "spend"}, {"column": "amount", "kind": "mean", "name": "basket"}, {"column": "purchased_at", "kind": "last", "name": "last_purchase_at"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "purchase", "where": null}, {"at": "created_at", "features": [{"kind": "count", "name": "complaints"}, {"half_life": "14 days", "kind": "decayed", "name": "complaint_heat"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "complaint", "where": "severity > 1"}], "format": 1, "key": ["customer_id"], "scores": [{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale"}], "table": "customer"}'::jsonb,
+  maintained => array['purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat', 'complaint_heat_ahead']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat', 'complaint_heat_ahead', 'churn', 'churn_version', 'churn_scored_at', 'churn_stale']::text[],
+  scores => E'[{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale", "stem": "customer_score_churn"}]'::jsonb,
+  stem => 'customer');
+
+alter table public.customer add column if not exists features_at timestamptz;
+
+alter table public.customer add column if not exists features_read_at timestamptz;
+
+alter table public.customer add column if not exists features_reread_at timestamptz;
+
+alter table public.customer add column if not exists purchases bigint not null default 0;
+
+alter table public.customer add column if not exists purchases_90d bigint not null default 0;
+
+alter table public.customer add column if not exists spend numeric not null default 0;
+
+alter table public.customer add column if not exists basket double precision;
+
+alter table public.customer add column if not exists basket_n bigint not null default 0;
+
+alter table public.customer add column if not exists basket_sum numeric not null default 0;
+
+select modelpack.add_column_like('public.customer', 'last_purchase_at', 'public.purchase', 'purchased_at');
+
+alter table public.customer add column if not exists complaints bigint not null default 0;
+
+alter table public.customer add column if not exists complaint_heat double precision not null default 0;
+
+alter table public.customer add column if not exists complaint_heat_ahead timestamptz;
+
+alter table public.customer add column if not exists churn double precision;
+
+alter table public.customer add column if not exists churn_version integer;
+
+alter table public.customer add column if not exists churn_scored_at timestamptz;
+
+alter table public.customer add column if not exists churn_stale text;
+
+comment on column public.customer.basket_n is 'helper of the feature basket; kept by modelpack';
+
+comment on column public.customer.basket_sum is 'helper of the feature basket; kept by modelpack';
+
+comment on column public.customer.complaint_heat_ahead is 'helper of the feature complaint_heat; kept by modelpack';
+
+comment on column public.customer.purchases is 'count() of purchase; kept by modelpack';
+
+comment on column public.customer.purchases_90d is 'count(window=''90 days'') of purchase; kept by modelpack';
+
+comment on column public.customer.spend is 'total(column=''amount'') of purchase; kept by modelpack';
+
+comment on column public.customer.basket is 'mean(column=''amount'') of purchase; kept by modelpack';
+
+comment on column public.customer.last_purchase_at is 'last(column=''purchased_at'') of purchase; kept by modelpack';
+
+comment on column public.customer.complaints is 'count() of complaint where severity > 1; kept by modelpack';
+
+comment on column public.customer.complaint_heat is 'decayed(half_life=''14 days'') of complaint where severity > 1; kept by modelpack';
+
+comment on column public.customer.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+
+comment on column public.customer.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+
+comment on column public.customer.features_reread_at is 'statement that read decayed features from the events again; kept by modelpack';
+
+comment on column public.customer.churn is 'score of the model churn; kept by modelpack';
+
+comment on column public.customer.churn_version is 'version that gave the score; kept by modelpack';
+
+comment on column public.customer.churn_scored_at is 'when the score was given; kept by modelpack';
+
+comment on column public.customer.churn_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+
+select modelpack.check_meaning('public.complaint', '(e.severity > 1)', 'e', true);
+
+select modelpack.ensure_stale_index('public.customer', array['customer_id']::text[], array['churn_stale']::text[]);
+
+select modelpack.ensure_index('public.customer', 'public.purchase', array['customer_id']::text[], 'purchased_at');
+
+select modelpack.ensure_index('public.customer', 'public.complaint', array['customer_id']::text[], null);
+
+create or replace function modelpack.customer_recount(only_keys text[]) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them.
+#variable_conflict use_variable
+declare
+  v_written bigint := 0;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+     or not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform
+    from jsonb_populate_recordset(
+           (select row(q.*)::public.customer from public.customer as q limit 1),
+           (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+         ) as k
+    join public.customer as p on p.customer_id = k.customer_id
+   order by p.customer_id
+     for no key update of p;
+  update public.customer as p
+     set purchases = x.purchases,
+         purchases_90d = x.purchases_90d,
+         spend = x.spend,
+         basket = x.basket,
+         basket_n = x.basket_n,
+         basket_sum = x.basket_sum,
+         last_purchase_at = x.last_purchase_at,
+         complaints = x.complaints,
+         complaint_heat = x.complaint_heat,
+         complaint_heat_ahead = x.complaint_heat_ahead,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_reread_at = greatest(now(), statement_timestamp())
+    from (
+           select p.customer_id, r0.purchases, r0.purchases_90d, r0.spend, r0.basket, r0.basket_n, r0.basket_sum, r0.last_purchase_at, r0."held last_purchase_at", r1.complaints, r1.complaint_heat, r1.complaint_heat_ahead, r1."magnitude of complaint_heat", p."the moment", p."read afresh"
+             from (
+                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                    from jsonb_populate_recordset(
+                           (select row(q.*)::public.customer from public.customer as q limit 1),
+                           (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+                         ) as k
+                    join public.customer as p on p.customer_id = k.customer_id
+                  ) as p
+            cross join lateral (
+              select count(*) as purchases,
+                     count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                     count(modelpack.amount(e.amount)) as basket_n,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+                     percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+                     p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                from public.purchase as e
+               where e.customer_id = p.customer_id
+            ) as r0
+            cross join lateral (
+              select count(*) as complaints,
+                     coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                     max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+                     coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                from public.complaint as e
+               where e.customer_id = p.customer_id and (e.severity > 1)
+            ) as r1
+         ) as x
+   where p.customer_id = x.customer_id
+     and (x."read afresh"
+       or p.purchases is distinct from x.purchases
+       or p.purchases_90d is distinct from x.purchases_90d
+       or p.spend is distinct from x.spend
+       or p.basket is distinct from x.basket
+       or p.basket_n is distinct from x.basket_n
+       or p.basket_sum is distinct from x.basket_sum
+       or (row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not x."held last_purchase_at")
+       or p.complaints is distinct from x.complaints
+       or (p.complaint_heat is null or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+       or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_recount(text[]) from public;
+
+comment on function modelpack.customer_recount(text[]) is 'Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them. [customer]';
+
+create or replace function modelpack.customer_rebuild(first_block bigint, last_block bigint) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Counts the features of public.customer again from the events and writes the rows that differ.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_written bigint := 0;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+     or not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform from public.customer as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.customer_id
+     for no key update;
+  update public.customer as p
+     set purchases = x.purchases,
+         purchases_90d = x.purchases_90d,
+         spend = x.spend,
+         basket = x.basket,
+         basket_n = x.basket_n,
+         basket_sum = x.basket_sum,
+         last_purchase_at = x.last_purchase_at,
+         complaints = x.complaints,
+         complaint_heat = x.complaint_heat,
+         complaint_heat_ahead = x.complaint_heat_ahead,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_reread_at = greatest(now(), statement_timestamp())
+    from (
+           select p.customer_id, r0.purchases, r0.purchases_90d, r0.spend, r0.basket, r0.basket_n, r0.basket_sum, r0.last_purchase_at, r0."held last_purchase_at", r1.complaints, r1.complaint_heat, r1.complaint_heat_ahead, r1."magnitude of complaint_heat", p."the moment", p."read afresh"
+             from (
+                  select p.*, p.features_at is null as "read afresh",
+                         case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                    from public.customer as p
+                   where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            cross join lateral (
+              select count(*) as purchases,
+                     count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                     count(modelpack.amount(e.amount)) as basket_n,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+                     percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+                     p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                from public.purchase as e
+               where e.customer_id = p.customer_id
+            ) as r0
+            cross join lateral (
+              select count(*) as complaints,
+                     coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                     max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+                     coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                from public.complaint as e
+               where e.customer_id = p.customer_id and (e.severity > 1)
+            ) as r1
+         ) as x
+   where p.customer_id = x.customer_id
+     and (x."read afresh"
+       or p.purchases is distinct from x.purchases
+       or p.purchases_90d is distinct from x.purchases_90d
+       or p.spend is distinct from x.spend
+       or p.basket is distinct from x.basket
+       or p.basket_n is distinct from x.basket_n
+       or p.basket_sum is distinct from x.basket_sum
+       or (row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not x."held last_purchase_at")
+       or p.complaints is distinct from x.complaints
+       or (p.complaint_heat is null or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+       or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_rebuild(bigint, bigint) from public;
+
+comment on function modelpack.customer_rebuild(bigint, bigint) is 'Counts the features of public.customer again from the events and writes the rows that differ. [customer]';
+
+create or replace function modelpack.customer_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Brings the rows of public.customer whose windows have moved on up to the moment, and scores them.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_written bigint := 0;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+     or not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform from public.customer as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.customer_id
+     for no key update;
+  update public.customer as p
+     set complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+         features_at = v_moment
+    from (
+           select p.customer_id, r0.purchases_90d
+             from (
+                  select p.*
+                    from public.customer as p
+                   where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            cross join lateral (
+              select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                from public.purchase as e
+               where e.customer_id = p.customer_id
+            ) as r0
+         ) as x
+   where p.customer_id = x.customer_id
+     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+       or p.purchases_90d is distinct from x.purchases_90d
+       or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)));
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_refresh(bigint, bigint, timestamptz) from public;
+
+comment on function modelpack.customer_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.customer whose windows have moved on up to the moment, and scores them. [customer]';
+
+create or replace function modelpack.customer_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Scores rows of public.customer again: those that are stale or scored by another version than the champion.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_version_1 integer;
+  v_logged bigint;
+  v_written bigint := 0;
+  v_rest bigint := 0;
+begin
+  v_version_1 := modelpack.customer_score_churn_version();
+  perform from public.customer as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+       or p.churn_stale is not null
+       or (not only_stale and p.churn_version is distinct from v_version_1))
+   order by p.customer_id
+     for no key update;
+  get diagnostics v_rest = row_count;
+  if v_rest > 0 then
+    update public.customer as p
+       set churn_stale = 'waiting for rescore'
+     where p.ctid >= v_first and p.ctid < v_beyond
+       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+         or p.churn_stale is not null
+         or (not only_stale and p.churn_version is distinct from v_version_1));
+    get diagnostics v_rest = row_count;
+  end if;
+  return v_written + v_rest;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) from public;
+
+comment on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.customer again: those that are stale or scored by another version than the champion. [customer]';
+
+create or replace function modelpack.customer_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Features of public.customer that differ from the same aggregate over the events.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+begin
+  if only_keys is null then
+    return query
+    select modelpack.key_value(p.customer_id)::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from public.customer as q
+              where q.ctid >= v_first and q.ctid < v_beyond
+           ) as p
+     cross join lateral (
+       select count(*) as purchases,
+              count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+              (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+              count(modelpack.amount(e.amount)) as basket_n,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+              percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+              p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+         from public.purchase as e
+        where e.customer_id = p.customer_id
+     ) as r0
+     cross join lateral (
+       select count(*) as complaints,
+              coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+              max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+              coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+         from public.complaint as e
+        where e.customer_id = p.customer_id and (e.severity > 1)
+     ) as r1
+     cross join lateral (
+       values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
+              ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
+              ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
+              ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
+              ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
+              ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
+              ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
+              ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
+              ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
+              ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  else
+    return query
+    select modelpack.key_value(p.customer_id)::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from jsonb_populate_recordset(
+               (select row(q.*)::public.customer from public.customer as q limit 1),
+               (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+             ) as k
+               join public.customer as q on q.customer_id = k.customer_id
+           ) as p
+     cross join lateral (
+       select count(*) as purchases,
+              count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+              (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+              count(modelpack.amount(e.amount)) as basket_n,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+              percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+              p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+         from public.purchase as e
+        where e.customer_id = p.customer_id
+     ) as r0
+     cross join lateral (
+       select count(*) as complaints,
+              coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+              max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+              coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+         from public.complaint as e
+        where e.customer_id = p.customer_id and (e.severity > 1)
+     ) as r1
+     cross join lateral (
+       values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
+              ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
+              ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
+              ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
+              ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
+              ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
+              ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
+              ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
+              ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
+              ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  end if;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_verify(bigint, bigint, text[]) from public;
+
+comment on function modelpack.customer_verify(bigint, bigint, text[]) is 'Features of public.customer that differ from the same aggregate over the events. [customer]';
+
+create or replace function modelpack.customer_stale(chunk_blocks bigint) returns setof bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Chunks of blocks of public.customer that hold stale rows.
+#variable_conflict use_variable
+begin
+  return query
+  select distinct (p.ctid::text::point)[0]::bigint / chunk_blocks
+    from public.customer as p where p.churn_stale is not null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_stale(bigint) from public;
+
+comment on function modelpack.customer_stale(bigint) is 'Chunks of blocks of public.customer that hold stale rows. [customer]';
+
+create or replace function modelpack.customer_examine() returns table (what text, subject text, rows bigint, example text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- What is wrong with rows of public.customer, for modelpack.doctor(): how many, and one of them.
+#variable_conflict use_variable
+declare
+  v_share real;
+  v_keys text[];
+begin
+  return query
+  select * from (
+    select 'stale', 'churn', count(*) as rows, min(x.reason)
+      from (
+             select p.churn_stale as reason from public.customer as p where p.churn_stale is not null limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'behind', 'churn', count(*) as rows, null
+      from (
+             select from public.customer as p
+              where p.churn_stale is null and modelpack.customer_score_churn_version() is not null
+                and p.churn_version is distinct from modelpack.customer_score_churn_version() limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'ahead', '', count(*) as rows, null
+      from (
+             select from public.customer as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  v_share := case when pg_relation_size('public.purchase'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.purchase'::regclass)) end;
+  select array_agg(distinct x.key) into v_keys
+    from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share) where e.customer_id is not null limit 200) as x;
+  return query
+  select * from (
+    select 'differ', 'purchase', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
+      from (
+             select * from modelpack.customer_verify(0, null, coalesce(v_keys, '{}'))
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'missing', 'purchase', count(*) as rows, null
+      from (
+             select distinct x.customer_id
+               from (select e.* from public.purchase as e tablesample system (v_share) where e.customer_id is not null limit 200) as x
+              where not exists (select from public.customer as q where q.customer_id = x.customer_id)
+           ) as x
+  ) as f where f.rows > 0;
+  v_share := case when pg_relation_size('public.complaint'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.complaint'::regclass)) end;
+  select array_agg(distinct x.key) into v_keys
+    from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share) where e.customer_id is not null limit 200) as x;
+  return query
+  select * from (
+    select 'differ', 'complaint', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
+      from (
+             select * from modelpack.customer_verify(0, null, coalesce(v_keys, '{}'))
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'missing', 'complaint', count(*) as rows, null
+      from (
+             select distinct x.customer_id
+               from (select e.* from public.complaint as e tablesample system (v_share) where e.customer_id is not null and (e.severity > 1) limit 200) as x
+              where not exists (select from public.customer as q where q.customer_id = x.customer_id)
+           ) as x
+  ) as f where f.rows > 0;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_examine() from public;
+
+comment on function modelpack.customer_examine() is 'What is wrong with rows of public.customer, for modelpack.doctor(): how many, and one of them. [customer]';
+
+create or replace function modelpack.customer_guard() returns trigger
+language plpgsql security invoker
+as $modelpack$
+-- Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner.
+#variable_conflict use_variable
+declare
+  v_path constant text := pg_catalog.current_setting('search_path');
+begin
+  -- our own functions, at the least cost
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    return new;
+  end if;
+  if row(
+       new.basket,
+       new.basket_n,
+       new.basket_sum,
+       new.churn,
+       new.churn_scored_at,
+       new.churn_stale,
+       new.churn_version,
+       new.complaint_heat,
+       new.complaint_heat_ahead,
+       new.complaints,
+       new.features_at,
+       new.features_read_at,
+       new.features_reread_at,
+       new.last_purchase_at,
+       new.purchases,
+       new.purchases_90d,
+       new.spend
+     )::pg_catalog.record operator(pg_catalog.*=) row(
+       old.basket,
+       old.basket_n,
+       old.basket_sum,
+       old.churn,
+       old.churn_scored_at,
+       old.churn_stale,
+       old.churn_version,
+       old.complaint_heat,
+       old.complaint_heat_ahead,
+       old.complaints,
+       old.features_at,
+       old.features_read_at,
+       old.features_reread_at,
+       old.last_purchase_at,
+       old.purchases,
+       old.purchases_90d,
+       old.spend
+     )::pg_catalog.record
+     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
+  then
+    return new;
+  end if;
+  raise exception using
+    errcode = 'insufficient_privilege',
+    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.customer',
+      pg_catalog.array_to_string(array[
+        case when not row(new.basket)::pg_catalog.record operator(pg_catalog.*=) row(old.basket)::pg_catalog.record then 'basket' end,
+        case when not row(new.basket_n)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_n)::pg_catalog.record then 'basket_n' end,
+        case when not row(new.basket_sum)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_sum)::pg_catalog.record then 'basket_sum' end,
+        case when not row(new.churn)::pg_catalog.record operator(pg_catalog.*=) row(old.churn)::pg_catalog.record then 'churn' end,
+        case when not row(new.churn_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_scored_at)::pg_catalog.record then 'churn_scored_at' end,
+        case when not row(new.churn_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_stale)::pg_catalog.record then 'churn_stale' end,
+        case when not row(new.churn_version)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_version)::pg_catalog.record then 'churn_version' end,
+        case when not row(new.complaint_heat)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat)::pg_catalog.record then 'complaint_heat' end,
+        case when not row(new.complaint_heat_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat_ahead)::pg_catalog.record then 'complaint_heat_ahead' end,
+        case when not row(new.complaints)::pg_catalog.record operator(pg_catalog.*=) row(old.complaints)::pg_catalog.record then 'complaints' end,
+        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+        case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
+        case when not row(new.last_purchase_at)::pg_catalog.record operator(pg_catalog.*=) row(old.last_purchase_at)::pg_catalog.record then 'last_purchase_at' end,
+        case when not row(new.purchases)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases)::pg_catalog.record then 'purchases' end,
+        case when not row(new.purchases_90d)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases_90d)::pg_catalog.record then 'purchases_90d' end,
+        case when not row(new.spend)::pg_catalog.record operator(pg_catalog.*=) row(old.spend)::pg_catalog.record then 'spend' end
+      ], ', ')),
+    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_guard() from public;
+
+comment on function modelpack.customer_guard() is 'Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner. [customer]';
+
+create or replace function modelpack.customer_count_purchase_insert() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+as $modelpack$
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+  v_settings text[];
+begin
+  if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.purchase'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  -- one event is what mostly comes
+  perform from new_rows offset 1;
+  if not found then
+    declare
+      e record;
+      v_unscored boolean;
+      amount_amount numeric;
+      d_spend numeric;
+      d_basket_n bigint;
+    begin
+      select * into e from new_rows;
+      amount_amount := modelpack.amount(e.amount);
+      d_spend := coalesce(amount_amount, 0);
+      d_basket_n := ((amount_amount) is not null)::integer;
+      update public.customer as p
+         set purchases = p.purchases + 1,
+             spend = p.spend + d_spend,
+             basket = ((p.basket_sum + d_spend))::double precision / nullif((p.basket_n + d_basket_n), 0),
+             basket_n = p.basket_n + d_basket_n,
+             basket_sum = p.basket_sum + d_spend,
+             last_purchase_at = greatest(p.last_purchase_at, e.purchased_at),
+             complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+             features_at = v_moment
+       where p.customer_id = e.customer_id
+         and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+      returning p.features_at = v_moment into v_unscored;
+      if found then
+        if v_unscored then
+          if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+            raise exception using
+              errcode = 'object_not_in_prerequisite_state',
+              message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+          end if;
+        end if;
+        return null;
+      end if;
+    end;
+    if not exists (select from new_rows) then
+      return null;
+    end if;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- what follows joins any number of rows, by an index
+  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from new_rows as e
+                 where e.customer_id is not null
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    with made as (
+      insert into public.customer as p (customer_id) overriding system value
+      select d.customer_id
+        from (
+               select distinct e.customer_id
+                 from new_rows as e
+                where e.customer_id is not null
+             ) as d
+       where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+       order by d.customer_id
+      on conflict (customer_id) do nothing
+      returning modelpack.key_value(p.customer_id)::text as key
+    )
+    select array_agg(made.key) into v_made from made;
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct e.customer_id
+                       from new_rows as e
+                      where e.customer_id is not null
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set purchases = p.purchases + d.purchases,
+         spend = p.spend + d.spend,
+         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+         basket_n = p.basket_n + d.basket_n,
+         basket_sum = p.basket_sum + d.spend,
+         last_purchase_at = greatest(p.last_purchase_at, d.last_purchase_at),
+         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+         features_at = v_moment
+    from (
+           select c.customer_id,
+                  sum(c.purchases)::bigint as purchases,
+                  sum(c.spend)::numeric as spend,
+                  sum(c.basket_n)::bigint as basket_n,
+                  percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+             from (
+                    select e.customer_id,
+                           1 as purchases,
+                           coalesce(modelpack.amount(e.amount), 0) as spend,
+                           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                           e.purchased_at as last_purchase_at
+                      from new_rows as e
+                     where e.customer_id is not null
+                  ) as c
+            group by c.customer_id
+         ) as d
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.customer_recount(v_read);
+  end if;
+  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_purchase_insert() from public;
+
+comment on function modelpack.customer_count_purchase_insert() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_purchase_update() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+begin
+  if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.purchase'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from new_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  with made as (
+    insert into public.customer as p (customer_id) overriding system value
+    select d.customer_id
+      from (
+             select distinct e.customer_id
+               from new_rows as e
+              where e.customer_id is not null
+           ) as d
+     where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     order by d.customer_id
+    on conflict (customer_id) do nothing
+    returning modelpack.key_value(p.customer_id)::text as key
+  )
+  select array_agg(made.key) into v_made from made;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct c.customer_id
+                       from (
+                              select 1 as "the sign", x.*
+                                from (
+                                       select e.customer_id,
+                                              1 as purchases,
+                                              coalesce(modelpack.amount(e.amount), 0) as spend,
+                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                              e.purchased_at as last_purchase_at,
+                                              row(e.purchased_at)::text as "the image"
+                                         from new_rows as e
+                                        where e.customer_id is not null
+                                       except all
+                                       select e.customer_id,
+                                              1 as purchases,
+                                              coalesce(modelpack.amount(e.amount), 0) as spend,
+                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                              e.purchased_at as last_purchase_at,
+                                              row(e.purchased_at)::text as "the image"
+                                         from old_rows as e
+                                        where e.customer_id is not null
+                                     ) as x
+                              union all
+                              select -1 as "the sign", x.*
+                                from (
+                                       select e.customer_id,
+                                              1 as purchases,
+                                              coalesce(modelpack.amount(e.amount), 0) as spend,
+                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                              e.purchased_at as last_purchase_at,
+                                              row(e.purchased_at)::text as "the image"
+                                         from old_rows as e
+                                        where e.customer_id is not null
+                                       except all
+                                       select e.customer_id,
+                                              1 as purchases,
+                                              coalesce(modelpack.amount(e.amount), 0) as spend,
+                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                              e.purchased_at as last_purchase_at,
+                                              row(e.purchased_at)::text as "the image"
+                                         from new_rows as e
+                                        where e.customer_id is not null
+                                     ) as x
+                            ) as c
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set purchases = p.purchases + d.purchases,
+         spend = p.spend + d.spend,
+         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+         basket_n = p.basket_n + d.basket_n,
+         basket_sum = p.basket_sum + d.spend,
+         last_purchase_at = r.last_purchase_at,
+         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+         features_at = v_moment
+    from (
+           select c.customer_id,
+                  sum(c."the sign" * c.purchases)::bigint as purchases,
+                  sum(c."the sign" * c.spend)::numeric as spend,
+                  sum(c."the sign" * c.basket_n)::bigint as basket_n
+             from (
+                    select 1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as purchases,
+                                    coalesce(modelpack.amount(e.amount), 0) as spend,
+                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                    e.purchased_at as last_purchase_at,
+                                    row(e.purchased_at)::text as "the image"
+                               from new_rows as e
+                              where e.customer_id is not null
+                             except all
+                             select e.customer_id,
+                                    1 as purchases,
+                                    coalesce(modelpack.amount(e.amount), 0) as spend,
+                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                    e.purchased_at as last_purchase_at,
+                                    row(e.purchased_at)::text as "the image"
+                               from old_rows as e
+                              where e.customer_id is not null
+                           ) as x
+                    union all
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as purchases,
+                                    coalesce(modelpack.amount(e.amount), 0) as spend,
+                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                    e.purchased_at as last_purchase_at,
+                                    row(e.purchased_at)::text as "the image"
+                               from old_rows as e
+                              where e.customer_id is not null
+                             except all
+                             select e.customer_id,
+                                    1 as purchases,
+                                    coalesce(modelpack.amount(e.amount), 0) as spend,
+                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                    e.purchased_at as last_purchase_at,
+                                    row(e.purchased_at)::text as "the image"
+                               from new_rows as e
+                              where e.customer_id is not null
+                           ) as x
+                  ) as c
+            group by c.customer_id
+         ) as d
+         cross join lateral (
+           select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+             from public.purchase as e
+            where e.customer_id = d.customer_id
+         ) as r
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.customer_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_purchase_update() from public;
+
+comment on function modelpack.customer_count_purchase_update() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_purchase_delete() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+begin
+  if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.purchase'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from old_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct e.customer_id
+                       from old_rows as e
+                      where e.customer_id is not null
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set purchases = p.purchases + d.purchases,
+         spend = p.spend + d.spend,
+         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+         basket_n = p.basket_n + d.basket_n,
+         basket_sum = p.basket_sum + d.spend,
+         last_purchase_at = r.last_purchase_at,
+         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+         features_at = v_moment
+    from (
+           select c.customer_id,
+                  sum(c."the sign" * c.purchases)::bigint as purchases,
+                  sum(c."the sign" * c.spend)::numeric as spend,
+                  sum(c."the sign" * c.basket_n)::bigint as basket_n
+             from (
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as purchases,
+                                    coalesce(modelpack.amount(e.amount), 0) as spend,
+                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                    e.purchased_at as last_purchase_at
+                               from old_rows as e
+                              where e.customer_id is not null
+                           ) as x
+                  ) as c
+            group by c.customer_id
+         ) as d
+         cross join lateral (
+           select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+             from public.purchase as e
+            where e.customer_id = d.customer_id
+         ) as r
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    perform modelpack.customer_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_purchase_delete() from public;
+
+comment on function modelpack.customer_count_purchase_delete() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_purchase_truncate() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+begin
+  if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.purchase'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  perform modelpack.customer_rebuild(0, null);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_purchase_truncate() from public;
+
+comment on function modelpack.customer_count_purchase_truncate() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_complaint_insert() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+as $modelpack$
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+  v_settings text[];
+begin
+  if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.complaint'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  -- one event is what mostly comes
+  perform from new_rows offset 1;
+  if not found then
+    declare
+      e record;
+      v_unscored boolean;
+      d_complaint_heat double precision;
+      d_complaint_heat_ahead timestamptz;
+    begin
+      select * into e from new_rows;
+      if ((e.severity > 1)) is not true then
+        return null;
+      end if;
+      d_complaint_heat := coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0);
+      d_complaint_heat_ahead := case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end;
+      update public.customer as p
+         set complaints = p.complaints + 1,
+             complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d_complaint_heat,
+             complaint_heat_ahead = greatest(p.complaint_heat_ahead, d_complaint_heat_ahead),
+             features_at = v_moment
+       where p.customer_id = e.customer_id
+         and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+      returning p.features_at = v_moment into v_unscored;
+      if found then
+        if v_unscored then
+          if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+            raise exception using
+              errcode = 'object_not_in_prerequisite_state',
+              message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+          end if;
+        end if;
+        return null;
+      end if;
+    end;
+    if not exists (select from new_rows) then
+      return null;
+    end if;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- what follows joins any number of rows, by an index
+  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from new_rows as e
+                 where e.customer_id is not null and (e.severity > 1)
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    with made as (
+      insert into public.customer as p (customer_id) overriding system value
+      select d.customer_id
+        from (
+               select distinct e.customer_id
+                 from new_rows as e
+                where e.customer_id is not null and (e.severity > 1)
+             ) as d
+       where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+       order by d.customer_id
+      on conflict (customer_id) do nothing
+      returning modelpack.key_value(p.customer_id)::text as key
+    )
+    select array_agg(made.key) into v_made from made;
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct e.customer_id
+                       from new_rows as e
+                      where e.customer_id is not null and (e.severity > 1)
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set complaints = p.complaints + d.complaints,
+         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
+         complaint_heat_ahead = greatest(p.complaint_heat_ahead, d.complaint_heat_ahead),
+         features_at = v_moment
+    from (
+           select c.customer_id,
+                  sum(c.complaints)::bigint as complaints,
+                  sum(c.complaint_heat) as complaint_heat,
+                  max(c.complaint_heat_ahead) as complaint_heat_ahead
+             from (
+                    select e.customer_id,
+                           1 as complaints,
+                           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                      from new_rows as e
+                     where e.customer_id is not null and (e.severity > 1)
+                  ) as c
+            group by c.customer_id
+         ) as d
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.customer_recount(v_read);
+  end if;
+  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_complaint_insert() from public;
+
+comment on function modelpack.customer_count_complaint_insert() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_complaint_update() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+begin
+  if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.complaint'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from new_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  with made as (
+    insert into public.customer as p (customer_id) overriding system value
+    select d.customer_id
+      from (
+             select distinct e.customer_id
+               from new_rows as e
+              where e.customer_id is not null and (e.severity > 1)
+           ) as d
+     where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     order by d.customer_id
+    on conflict (customer_id) do nothing
+    returning modelpack.key_value(p.customer_id)::text as key
+  )
+  select array_agg(made.key) into v_made from made;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct c.customer_id
+                       from (
+                              select 1 as "the sign", x.*
+                                from (
+                                       select e.customer_id,
+                                              1 as complaints,
+                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                         from new_rows as e
+                                        where e.customer_id is not null and (e.severity > 1)
+                                       except all
+                                       select e.customer_id,
+                                              1 as complaints,
+                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                         from old_rows as e
+                                        where e.customer_id is not null and (e.severity > 1)
+                                     ) as x
+                              union all
+                              select -1 as "the sign", x.*
+                                from (
+                                       select e.customer_id,
+                                              1 as complaints,
+                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                         from old_rows as e
+                                        where e.customer_id is not null and (e.severity > 1)
+                                       except all
+                                       select e.customer_id,
+                                              1 as complaints,
+                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                         from new_rows as e
+                                        where e.customer_id is not null and (e.severity > 1)
+                                     ) as x
+                            ) as c
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set complaints = p.complaints + d.complaints,
+         complaint_heat = r.complaint_heat,
+         complaint_heat_ahead = r.complaint_heat_ahead,
+         features_at = v_moment,
+         features_reread_at = v_statement
+    from (
+           select c.customer_id,
+                  sum(c."the sign" * c.complaints)::bigint as complaints
+             from (
+                    select 1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as complaints,
+                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                               from new_rows as e
+                              where e.customer_id is not null and (e.severity > 1)
+                             except all
+                             select e.customer_id,
+                                    1 as complaints,
+                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                               from old_rows as e
+                              where e.customer_id is not null and (e.severity > 1)
+                           ) as x
+                    union all
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as complaints,
+                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                               from old_rows as e
+                              where e.customer_id is not null and (e.severity > 1)
+                             except all
+                             select e.customer_id,
+                                    1 as complaints,
+                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                               from new_rows as e
+                              where e.customer_id is not null and (e.severity > 1)
+                           ) as x
+                  ) as c
+            group by c.customer_id
+         ) as d
+         cross join lateral (
+           select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                  max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+             from public.complaint as e
+            where e.customer_id = d.customer_id and (e.severity > 1)
+         ) as r
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.customer_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_complaint_update() from public;
+
+comment on function modelpack.customer_count_complaint_update() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_complaint_delete() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+begin
+  if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.complaint'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from old_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+              from (
+                     select distinct e.customer_id
+                       from old_rows as e
+                      where e.customer_id is not null and (e.severity > 1)
+                   ) as d
+              join public.customer as p on p.customer_id = d.customer_id
+             order by p.customer_id
+               for no key update of p
+         ) as x;
+  update public.customer as p
+     set complaints = p.complaints + d.complaints,
+         complaint_heat = r.complaint_heat,
+         complaint_heat_ahead = r.complaint_heat_ahead,
+         features_at = v_moment,
+         features_reread_at = v_statement
+    from (
+           select c.customer_id,
+                  sum(c."the sign" * c.complaints)::bigint as complaints
+             from (
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.customer_id,
+                                    1 as complaints,
+                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                               from old_rows as e
+                              where e.customer_id is not null and (e.severity > 1)
+                           ) as x
+                  ) as c
+            group by c.customer_id
+         ) as d
+         cross join lateral (
+           select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                  max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+             from public.complaint as e
+            where e.customer_id = d.customer_id and (e.severity > 1)
+         ) as r
+   where p.customer_id = d.customer_id
+     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    perform modelpack.customer_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_complaint_delete() from public;
+
+comment on function modelpack.customer_count_complaint_delete() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_count_complaint_truncate() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+begin
+  if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.complaint'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  perform modelpack.customer_rebuild(0, null);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_count_complaint_truncate() from public;
+
+comment on function modelpack.customer_count_complaint_truncate() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_score() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_version integer;
+  v_numbers double precision[];
+  v_texts text[];
+  v_score double precision;
+  v_failure text;
+  v_settings text[];
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.customer_id = old.customer_id then
+    if new.features_at is not distinct from old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.customer_id,
+           new.purchases,
+           new.purchases_90d,
+           new.spend,
+           new.basket,
+           new.basket_n,
+           new.basket_sum,
+           new.last_purchase_at,
+           new.complaints,
+           new.complaint_heat,
+           new.complaint_heat_ahead,
+           new.churn,
+           new.churn_version,
+           new.churn_scored_at,
+           new.churn_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.customer_id,
+           old.purchases,
+           old.purchases_90d,
+           old.spend,
+           old.basket,
+           old.basket_n,
+           old.basket_sum,
+           old.last_purchase_at,
+           old.complaints,
+           old.complaint_heat,
+           old.complaint_heat_ahead,
+           old.churn,
+           old.churn_version,
+           old.churn_scored_at,
+           old.churn_stale
+         )::pg_catalog.record
+         and modelpack.customer_same(new, old)
+      then
+        return new;
+      end if;
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.customer_id <> old.customer_id) then
+    if tg_relid <> 'public.customer'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+  end if;
+  if tg_op = 'INSERT' or new.customer_id <> old.customer_id then
+    -- a new key: every feature from the events that are there already
+    new.churn := null;
+    new.churn_version := null;
+    new.churn_scored_at := null;
+    new.churn_stale := null;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.complaint', 'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    select count(*),
+           coalesce(sum(modelpack.amount(e.amount)), 0),
+           (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0),
+           count(modelpack.amount(e.amount)),
+           coalesce(sum(modelpack.amount(e.amount)), 0),
+           percentile_disc(0) within group (order by e.purchased_at desc)
+      into new.purchases,
+           new.spend,
+           new.basket,
+           new.basket_n,
+           new.basket_sum,
+           new.last_purchase_at
+      from public.purchase as e
+     where e.customer_id = new.customer_id;
+    select count(*),
+           coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
+           max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+      into new.complaints,
+           new.complaint_heat,
+           new.complaint_heat_ahead
+      from public.complaint as e
+     where e.customer_id = new.customer_id and (e.severity > 1);
+    new.features_read_at := greatest(now(), statement_timestamp());
+  else
+    -- decayed features lose weight up to the moment
+    new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+    if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.complaint', 'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
+             max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+        into new.complaint_heat,
+             new.complaint_heat_ahead
+        from public.complaint as e
+       where e.customer_id = new.customer_id and (e.severity > 1);
+      new.features_reread_at := greatest(now(), statement_timestamp());
+    end if;
+  end if;
+  -- windows, read under the row's lock
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.purchase', 'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
+    into new.purchases_90d
+    from public.purchase as e
+   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+  new.features_at := v_moment;
+  -- score churn
+  v_version := modelpack.customer_score_churn_version();
+  v_score := modelpack.customer_score_churn_predict(
+    v_version, modelpack.customer_score_churn_numbers(new, v_moment, v_version), modelpack.customer_score_churn_texts(new, v_moment, v_version),
+    modelpack.key_value(new.customer_id)::text, v_moment, tg_op = 'UPDATE');
+  if v_score is null then
+    new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
+  else
+    new.churn := v_score;
+    new.churn_version := v_version;
+    new.churn_scored_at := v_moment;
+    new.churn_stale := null;
+  end if;
+  if v_settings is not null then
+    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+  end if;
+  return new;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_score() from public;
+
+comment on function modelpack.customer_score() is 'SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_log() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_logged bigint;
+begin
+  if new.churn_scored_at is not null then
+    v_logged := modelpack.customer_score_churn_record(new.churn_version, new.churn_scored_at, array[
+      row(modelpack.key_value(new.customer_id)::text,
+          new.churn,
+          modelpack.customer_score_churn_numbers(new, new.churn_scored_at, new.churn_version),
+          modelpack.customer_score_churn_texts(new, new.churn_scored_at, new.churn_version))::modelpack.scored
+    ]);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_log() from public;
+
+comment on function modelpack.customer_log() is 'LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_types() returns table (score text, input text, type regtype)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- The types of the declared inputs of public.customer.
+#variable_conflict use_variable
+begin
+  return query
+  select 'churn', 'days_quiet', pg_typeof(e.value)
+    from (values (true)) as t
+    left join (
+           select case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01' then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end as value
+             from public.customer as p, (values (now())) as m ("the moment") where false
+         ) as e on true;
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_types() from public;
+
+comment on function modelpack.customer_types() is 'The types of the declared inputs of public.customer. [customer]';
+
+create or replace function modelpack.customer_sample(score text, version integer, percent double precision) returns setof text[]
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Texts that a version is fed from a sample of public.customer.
+#variable_conflict use_variable
+declare
+  v_place tid;
+  v_part oid;
+begin
+  if score = 'churn' then
+    return query select modelpack.customer_score_churn_texts(p, now(), version) from public.customer as p tablesample system (percent);
+  end if;
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_sample(text, integer, double precision) from public;
+
+comment on function modelpack.customer_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.customer. [customer]';
+
+create or replace function modelpack.customer_once() returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Makes missing rows of public.customer and counts new features, once.
+#variable_conflict use_variable
+begin
+  insert into public.customer (customer_id) overriding system value
+  select distinct e.customer_id
+    from public.purchase as e
+   where e.customer_id is not null
+     and not exists (select from public.customer as q where q.customer_id = e.customer_id)
+   order by e.customer_id;
+  insert into public.customer (customer_id) overriding system value
+  select distinct e.customer_id
+    from public.complaint as e
+   where e.customer_id is not null and (e.severity > 1)
+     and not exists (select from public.customer as q where q.customer_id = e.customer_id)
+   order by e.customer_id;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_once() from public;
+
+comment on function modelpack.customer_once() is 'Makes missing rows of public.customer and counts new features, once. [customer]';
+
+create trigger modelpack_customer_guard before update on public.customer for each row execute function modelpack.customer_guard();
+
+create trigger zz_modelpack_customer_score before insert or update on public.customer for each row execute function modelpack.customer_score();
+
+create trigger modelpack_customer_log after insert on public.customer for each row execute function modelpack.customer_log();
+
+select modelpack.run_as('public.customer');
+
+select modelpack.bind('public.customer');
+
+create trigger modelpack_customer_insert after insert on public.purchase referencing new table as new_rows for each statement execute function modelpack.customer_count_purchase_insert();
+
+create trigger modelpack_customer_update after update on public.purchase referencing old table as old_rows new table as new_rows for each statement execute function modelpack.customer_count_purchase_update();
+
+create trigger modelpack_customer_delete after delete on public.purchase referencing old table as old_rows for each statement execute function modelpack.customer_count_purchase_delete();
+
+create trigger modelpack_customer_truncate after truncate on public.purchase for each statement execute function modelpack.customer_count_purchase_truncate();
+
+create trigger modelpack_customer_insert after insert on public.complaint referencing new table as new_rows for each statement execute function modelpack.customer_count_complaint_insert();
+
+create trigger modelpack_customer_update after update on public.complaint referencing old table as old_rows new table as new_rows for each statement execute function modelpack.customer_count_complaint_update();
+
+create trigger modelpack_customer_delete after delete on public.complaint referencing old table as old_rows for each statement execute function modelpack.customer_count_complaint_delete();
+
+create trigger modelpack_customer_truncate after truncate on public.complaint for each statement execute function modelpack.customer_count_complaint_truncate();
+
+select modelpack.customer_once();
+
+drop function modelpack.customer_once();
+
+select sum(modelpack.customer_rebuild(c.first_block, coalesce(c.last_block, c.first_block + 500 - 1)))
+  from modelpack.chunks('public.customer', 500) as c;
+
+select modelpack.cover_partitions('public.customer');
+
+select modelpack.cover_partitions('public.purchase');
+
+select modelpack.cover_partitions('public.complaint');
+
+select modelpack.seal('public.customer');
+
+commit;

@@ -1,0 +1,1353 @@
+-- Two scores of one profile. No feature moves with the clock, so many rows are scored in one call of each model.
+-- Written by `make docs` from two_scores.py; look at it, do not edit it.
+-- The same comes of: modelpack apply docs/generated/two_scores.py --sql
+--
+--     from modelpack import Event, Profile, Score, count, expression, ratio, total
+--
+--     account = Profile(
+--         "account",
+--         key="account_id",
+--         events=[
+--             Event("transfer", features={"transfers": count(), "sent": total("amount")}),
+--         ],
+--         scores=[
+--             Score("fraud", on_error="null", inputs={"mean_transfer": ratio("sent", "transfers")}),
+--             Score("value", model="account_value", inputs={"sent_thousands": expression("sent / 1000")}),
+--         ],
+--     )
+
+begin;
+
+select modelpack.lock_tables(array_remove(array['public.transfer'::regclass]::regclass[], null), 'public.account', 'share row exclusive');
+
+select modelpack.check_key_columns('public.account', array['account_id']::text[], 'public.transfer', array['account_id']::text[]);
+
+select modelpack.attach(
+  relation => 'public.account',
+  declaration => '{"events": [{"at": null, "features": [{"kind": "count", "name": "transfers"}, {"column": "amount", "kind": "total", "name": "sent"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "transfer", "where": null}], "format": 1, "key": ["account_id"], "scores": [{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale"}], "table": "account"}'::jsonb,
+  maintained => array['transfers', 'sent']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'transfers', 'sent', 'fraud', 'fraud_version', 'fraud_scored_at', 'fraud_stale', 'value', 'value_version', 'value_scored_at', 'value_stale']::text[],
+  scores => '[{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null", "stem": "account_score_fraud"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale", "stem": "account_score_value"}]'::jsonb,
+  stem => 'account');
+
+alter table public.account add column if not exists features_at timestamptz;
+
+alter table public.account add column if not exists features_read_at timestamptz;
+
+alter table public.account add column if not exists transfers bigint not null default 0;
+
+alter table public.account add column if not exists sent numeric not null default 0;
+
+alter table public.account add column if not exists fraud double precision;
+
+alter table public.account add column if not exists fraud_version integer;
+
+alter table public.account add column if not exists fraud_scored_at timestamptz;
+
+alter table public.account add column if not exists fraud_stale text;
+
+alter table public.account add column if not exists value double precision;
+
+alter table public.account add column if not exists value_version integer;
+
+alter table public.account add column if not exists value_scored_at timestamptz;
+
+alter table public.account add column if not exists value_stale text;
+
+comment on column public.account.transfers is 'count() of transfer; kept by modelpack';
+
+comment on column public.account.sent is 'total(column=''amount'') of transfer; kept by modelpack';
+
+comment on column public.account.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+
+comment on column public.account.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+
+comment on column public.account.fraud is 'score of the model fraud; kept by modelpack';
+
+comment on column public.account.fraud_version is 'version that gave the score; kept by modelpack';
+
+comment on column public.account.fraud_scored_at is 'when the score was given; kept by modelpack';
+
+comment on column public.account.fraud_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+
+comment on column public.account.value is 'score of the model account_value; kept by modelpack';
+
+comment on column public.account.value_version is 'version that gave the score; kept by modelpack';
+
+comment on column public.account.value_scored_at is 'when the score was given; kept by modelpack';
+
+comment on column public.account.value_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+
+select modelpack.check_meaning('public.account', '(p.sent / 1000)', 'p', false);
+
+select modelpack.ensure_stale_index('public.account', array['account_id']::text[], array['fraud_stale', 'value_stale']::text[]);
+
+select modelpack.ensure_index('public.account', 'public.transfer', array['account_id']::text[], null);
+
+create or replace function modelpack.account_recount(only_keys text[]) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Counts the features of some rows of public.account again; keys as modelpack.verify() writes them.
+#variable_conflict use_variable
+declare
+  v_written bigint := 0;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform
+    from jsonb_populate_recordset(
+           (select row(q.*)::public.account from public.account as q limit 1),
+           (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+         ) as k
+    join public.account as p on p.account_id = k.account_id
+   order by p.account_id
+     for no key update of p;
+  update public.account as p
+     set transfers = x.transfers,
+         sent = x.sent,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+    from (
+           select p.account_id, r0.transfers, r0.sent, p."the moment", p."read afresh"
+             from (
+                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                    from jsonb_populate_recordset(
+                           (select row(q.*)::public.account from public.account as q limit 1),
+                           (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+                         ) as k
+                    join public.account as p on p.account_id = k.account_id
+                  ) as p
+            cross join lateral (
+              select count(*) as transfers,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                from public.transfer as e
+               where e.account_id = p.account_id
+            ) as r0
+         ) as x
+   where p.account_id = x.account_id
+     and (x."read afresh"
+       or p.transfers is distinct from x.transfers
+       or p.sent is distinct from x.sent);
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_recount(text[]) from public;
+
+comment on function modelpack.account_recount(text[]) is 'Counts the features of some rows of public.account again; keys as modelpack.verify() writes them. [account]';
+
+create or replace function modelpack.account_rebuild(first_block bigint, last_block bigint) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack_a290c6$
+-- Counts the features of public.account again from the events and writes the rows that differ.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_version_1 integer;
+  v_version_2 integer;
+  v_row text;
+  v_logged bigint;
+  v_written bigint := 0;
+  v_rest bigint := 1;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  perform from public.account as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.account_id
+     for no key update;
+  if modelpack.account_batched() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
+    select 'row(' || string_agg(case when a.attname = any (array['transfers', 'sent']) then format('x.%I', a.attname)
+                                    else format('p.%I', a.attname) end, ', ' order by a.attnum) || ')::public.account'
+      into v_row
+      from pg_attribute as a
+     where a.attrelid = 'public.account'::regclass and a.attnum > 0 and not a.attisdropped;
+    execute $modelpack$-- all rows in one call of each model; what it cannot score is left to the score trigger
+with chosen as materialized (
+  select q.*, row_number() over () as "the number"
+    from (
+           select p.*, modelpack.account_score_fraud_numbers(p."the row", $1, $4) as "fraud inputs", modelpack.account_score_value_numbers(p."the row", $1, $5) as "value inputs"
+             from (
+                    select p."the place", p."the partition", p."read afresh", x.*, $modelpack$
+      || v_row || $modelpack$ as "the row"
+                      from (
+                             select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
+                               from public.account as p
+                               where p.ctid >= $2 and p.ctid < $3
+                           ) as p
+                     cross join lateral (
+                       select count(*) as transfers,
+                              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                         from public.transfer as e
+                        where e.account_id = p.account_id
+                     ) as r0
+                     cross join lateral (
+                       select r0.transfers as transfers,
+                              r0.sent as sent
+                     ) as x
+                     where (p."read afresh"
+                       or p.transfers is distinct from x.transfers
+                       or p.sent is distinct from x.sent)
+                  ) as p
+         ) as q
+), called as materialized (
+  select modelpack.account_score_fraud_many($4, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)) as "fraud scores",
+         modelpack.account_score_value_many($5, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)) as "value scores"
+), written as (
+  update public.account as p
+     set transfers = c.transfers,
+         sent = c.sent,
+         features_read_at = case when c."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         fraud = a."fraud scores"[c."the number"],
+         fraud_version = $4,
+         fraud_scored_at = $1,
+         fraud_stale = null,
+         value = a."value scores"[c."the number"],
+         value_version = $5,
+         value_scored_at = $1,
+         value_stale = null,
+         features_at = $1
+    from called as a
+   cross join chosen as c
+   where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fraud scores"[c."the number"] <> 'NaN' and a."value scores"[c."the number"] <> 'NaN'
+  returning modelpack.key_value(p.account_id)::text as entity_key, p.fraud, c."fraud inputs", p.value, c."value inputs"
+)
+select w.rows, c.rows - w.rows, w.logged
+  from (select count(*) as rows, modelpack.account_score_fraud_record($4, $1, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)) + modelpack.account_score_value_record($5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)) as logged from written as w) as w,
+       (select count(*) as rows from chosen) as c$modelpack$
+      into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1, v_version_2;
+  end if;
+  if v_rest > 0 then
+    update public.account as p
+       set transfers = x.transfers,
+           sent = x.sent,
+           features_at = x."the moment",
+           features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+      from (
+             select p.account_id, r0.transfers, r0.sent, p."the moment", p."read afresh"
+               from (
+                    select p.*, p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.account as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
+                    ) as p
+              cross join lateral (
+                select count(*) as transfers,
+                       coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                  from public.transfer as e
+                 where e.account_id = p.account_id
+              ) as r0
+           ) as x
+     where p.account_id = x.account_id
+       and (x."read afresh"
+         or p.transfers is distinct from x.transfers
+         or p.sent is distinct from x.sent);
+    get diagnostics v_rest = row_count;
+  end if;
+  return v_written + v_rest;
+end
+$modelpack_a290c6$;
+
+revoke all on function modelpack.account_rebuild(bigint, bigint) from public;
+
+comment on function modelpack.account_rebuild(bigint, bigint) is 'Counts the features of public.account again from the events and writes the rows that differ. [account]';
+
+create or replace function modelpack.account_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Brings the rows of public.account whose windows have moved on up to the moment, and scores them.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_written bigint := 0;
+begin
+  perform from public.account as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+   order by p.account_id
+     for no key update;
+  update public.account as p
+     set features_at = v_moment
+    from (
+           select p.account_id
+             from (
+                  select p.*
+                    from public.account as p
+                   where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            
+         ) as x
+   where p.account_id = x.account_id
+     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_refresh(bigint, bigint, timestamptz) from public;
+
+comment on function modelpack.account_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.account whose windows have moved on up to the moment, and scores them. [account]';
+
+create or replace function modelpack.account_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Scores rows of public.account again: those that are stale or scored by another version than the champion.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment constant timestamptz := clock_timestamp();
+  v_version_1 integer;
+  v_version_2 integer;
+  v_logged bigint;
+  v_written bigint := 0;
+  v_rest bigint := 0;
+begin
+  v_version_1 := modelpack.account_score_fraud_version();
+  v_version_2 := modelpack.account_score_value_version();
+  if modelpack.account_batched() then
+    -- all rows in one call of each model; what it cannot score is left to the score trigger
+    with chosen as materialized (
+      select q.*, row_number() over () as "the number"
+        from (
+               select p.ctid as "the place", p.tableoid as "the partition", modelpack.account_score_fraud_numbers(p, v_moment, v_version_1) as "fraud inputs", modelpack.account_score_value_numbers(p, v_moment, v_version_2) as "value inputs"
+                 from public.account as p
+                where p.ctid >= v_first and p.ctid < v_beyond
+                  and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                    or p.fraud_stale is not null
+                    or (not only_stale and p.fraud_version is distinct from v_version_1)
+                    or p.value_stale is not null
+                    or (not only_stale and p.value_version is distinct from v_version_2))
+                order by p.account_id
+                  for no key update
+             ) as q
+    ), called as materialized (
+      select modelpack.account_score_fraud_many(v_version_1, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)) as "fraud scores",
+             modelpack.account_score_value_many(v_version_2, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)) as "value scores"
+    ), written as (
+      update public.account as p
+         set fraud = a."fraud scores"[c."the number"],
+             fraud_version = v_version_1,
+             fraud_scored_at = v_moment,
+             fraud_stale = null,
+             value = a."value scores"[c."the number"],
+             value_version = v_version_2,
+             value_scored_at = v_moment,
+             value_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fraud scores"[c."the number"] <> 'NaN' and a."value scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.account_id)::text as entity_key, p.fraud, c."fraud inputs", p.value, c."value inputs"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows, modelpack.account_score_fraud_record(v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)) + modelpack.account_score_value_record(v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)) as logged from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_rest, v_logged;
+  else
+    perform from public.account as p
+     where p.ctid >= v_first and p.ctid < v_beyond
+       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+         or p.fraud_stale is not null
+         or (not only_stale and p.fraud_version is distinct from v_version_1)
+         or p.value_stale is not null
+         or (not only_stale and p.value_version is distinct from v_version_2))
+     order by p.account_id
+       for no key update;
+    get diagnostics v_rest = row_count;
+  end if;
+  if v_rest > 0 then
+    update public.account as p
+       set fraud_stale = 'waiting for rescore', value_stale = 'waiting for rescore'
+     where p.ctid >= v_first and p.ctid < v_beyond
+       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+         or p.fraud_stale is not null
+         or (not only_stale and p.fraud_version is distinct from v_version_1)
+         or p.value_stale is not null
+         or (not only_stale and p.value_version is distinct from v_version_2));
+    get diagnostics v_rest = row_count;
+  end if;
+  return v_written + v_rest;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) from public;
+
+comment on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.account again: those that are stale or scored by another version than the champion. [account]';
+
+create or replace function modelpack.account_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Features of public.account that differ from the same aggregate over the events.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+begin
+  if only_keys is null then
+    return query
+    select modelpack.key_value(p.account_id)::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from public.account as q
+              where q.ctid >= v_first and q.ctid < v_beyond
+           ) as p
+     cross join lateral (
+       select count(*) as transfers,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+         from public.transfer as e
+        where e.account_id = p.account_id
+     ) as r0
+     cross join lateral (
+       values ('transfers', p.transfers::text, r0.transfers::text, p.transfers is distinct from r0.transfers),
+              ('sent', p.sent::text, r0.sent::text, p.sent is distinct from r0.sent)
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  else
+    return query
+    select modelpack.key_value(p.account_id)::text, f.feature, f.stored, f.expected
+      from (
+             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+               from jsonb_populate_recordset(
+               (select row(q.*)::public.account from public.account as q limit 1),
+               (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+             ) as k
+               join public.account as q on q.account_id = k.account_id
+           ) as p
+     cross join lateral (
+       select count(*) as transfers,
+              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+         from public.transfer as e
+        where e.account_id = p.account_id
+     ) as r0
+     cross join lateral (
+       values ('transfers', p.transfers::text, r0.transfers::text, p.transfers is distinct from r0.transfers),
+              ('sent', p.sent::text, r0.sent::text, p.sent is distinct from r0.sent)
+     ) as f (feature, stored, expected, differs)
+     where f.differs;
+  end if;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_verify(bigint, bigint, text[]) from public;
+
+comment on function modelpack.account_verify(bigint, bigint, text[]) is 'Features of public.account that differ from the same aggregate over the events. [account]';
+
+create or replace function modelpack.account_stale(chunk_blocks bigint) returns setof bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Chunks of blocks of public.account that hold stale rows.
+#variable_conflict use_variable
+begin
+  return query
+  select distinct (p.ctid::text::point)[0]::bigint / chunk_blocks
+    from public.account as p where p.fraud_stale is not null or p.value_stale is not null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_stale(bigint) from public;
+
+comment on function modelpack.account_stale(bigint) is 'Chunks of blocks of public.account that hold stale rows. [account]';
+
+create or replace function modelpack.account_examine() returns table (what text, subject text, rows bigint, example text)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- What is wrong with rows of public.account, for modelpack.doctor(): how many, and one of them.
+#variable_conflict use_variable
+declare
+  v_share real;
+  v_keys text[];
+begin
+  return query
+  select * from (
+    select 'stale', 'fraud', count(*) as rows, min(x.reason)
+      from (
+             select p.fraud_stale as reason from public.account as p where p.fraud_stale is not null limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'behind', 'fraud', count(*) as rows, null
+      from (
+             select from public.account as p
+              where p.fraud_stale is null and modelpack.account_score_fraud_version() is not null
+                and p.fraud_version is distinct from modelpack.account_score_fraud_version() limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'stale', 'value', count(*) as rows, min(x.reason)
+      from (
+             select p.value_stale as reason from public.account as p where p.value_stale is not null limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'behind', 'value', count(*) as rows, null
+      from (
+             select from public.account as p
+              where p.value_stale is null and modelpack.account_score_value_version() is not null
+                and p.value_version is distinct from modelpack.account_score_value_version() limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'ahead', '', count(*) as rows, null
+      from (
+             select from public.account as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  v_share := case when pg_relation_size('public.transfer'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.transfer'::regclass)) end;
+  select array_agg(distinct x.key) into v_keys
+    from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share) where e.account_id is not null limit 200) as x;
+  return query
+  select * from (
+    select 'differ', 'transfer', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
+      from (
+             select * from modelpack.account_verify(0, null, coalesce(v_keys, '{}'))
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
+    select 'missing', 'transfer', count(*) as rows, null
+      from (
+             select distinct x.account_id
+               from (select e.* from public.transfer as e tablesample system (v_share) where e.account_id is not null limit 200) as x
+              where not exists (select from public.account as q where q.account_id = x.account_id)
+           ) as x
+  ) as f where f.rows > 0;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_examine() from public;
+
+comment on function modelpack.account_examine() is 'What is wrong with rows of public.account, for modelpack.doctor(): how many, and one of them. [account]';
+
+create or replace function modelpack.account_guard() returns trigger
+language plpgsql security invoker
+as $modelpack$
+-- Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner.
+#variable_conflict use_variable
+declare
+  v_path constant text := pg_catalog.current_setting('search_path');
+begin
+  -- our own functions, at the least cost
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    return new;
+  end if;
+  if row(
+       new.features_at,
+       new.features_read_at,
+       new.fraud,
+       new.fraud_scored_at,
+       new.fraud_stale,
+       new.fraud_version,
+       new.sent,
+       new.transfers,
+       new.value,
+       new.value_scored_at,
+       new.value_stale,
+       new.value_version
+     )::pg_catalog.record operator(pg_catalog.*=) row(
+       old.features_at,
+       old.features_read_at,
+       old.fraud,
+       old.fraud_scored_at,
+       old.fraud_stale,
+       old.fraud_version,
+       old.sent,
+       old.transfers,
+       old.value,
+       old.value_scored_at,
+       old.value_stale,
+       old.value_version
+     )::pg_catalog.record
+     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
+  then
+    return new;
+  end if;
+  raise exception using
+    errcode = 'insufficient_privilege',
+    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
+      pg_catalog.array_to_string(array[
+        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+        case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
+        case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
+        case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
+        case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
+        case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
+        case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
+        case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
+        case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
+        case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
+        case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
+      ], ', ')),
+    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+end
+$modelpack$;
+
+revoke all on function modelpack.account_guard() from public;
+
+comment on function modelpack.account_guard() is 'Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner. [account]';
+
+create or replace function modelpack.account_count_transfer_insert() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+as $modelpack$
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+  v_settings text[];
+begin
+  if tg_relid <> 'public.transfer'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.transfer'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  -- one event is what mostly comes
+  perform from new_rows offset 1;
+  if not found then
+    declare
+      e record;
+      v_unscored boolean;
+      amount_amount numeric;
+      d_sent numeric;
+    begin
+      select * into e from new_rows;
+      amount_amount := modelpack.amount(e.amount);
+      d_sent := coalesce(amount_amount, 0);
+      update public.account as p
+         set transfers = p.transfers + 1,
+             sent = p.sent + d_sent,
+             features_at = null
+       where p.account_id = e.account_id
+         and (p.features_read_at = v_statement) is not true
+      returning p.features_at is null into v_unscored;
+      if found then
+        if v_unscored then
+          if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+            raise exception using
+              errcode = 'object_not_in_prerequisite_state',
+              message = 'public.account is another table than the profile that was declared: it has no score trigger',
+              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+          end if;
+        end if;
+        return null;
+      end if;
+    end;
+    if not exists (select from new_rows) then
+      return null;
+    end if;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.account is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- what follows joins any number of rows, by an index
+  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  if exists (
+       select d.account_id
+         from (
+                select distinct e.account_id
+                  from new_rows as e
+                 where e.account_id is not null
+              ) as d
+        where not exists (select from public.account as q where q.account_id = d.account_id)
+     ) then
+    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    with made as (
+      insert into public.account as p (account_id) overriding system value
+      select d.account_id
+        from (
+               select distinct e.account_id
+                 from new_rows as e
+                where e.account_id is not null
+             ) as d
+       where not exists (select from public.account as q where q.account_id = d.account_id)
+       order by d.account_id
+      on conflict (account_id) do nothing
+      returning modelpack.key_value(p.account_id)::text as key
+    )
+    select array_agg(made.key) into v_made from made;
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct e.account_id
+                       from new_rows as e
+                      where e.account_id is not null
+                   ) as d
+              join public.account as p on p.account_id = d.account_id
+             order by p.account_id
+               for no key update of p
+         ) as x;
+  update public.account as p
+     set transfers = p.transfers + d.transfers,
+         sent = p.sent + d.sent,
+         features_at = null
+    from (
+           select c.account_id,
+                  sum(c.transfers)::bigint as transfers,
+                  sum(c.sent)::numeric as sent
+             from (
+                    select e.account_id,
+                           1 as transfers,
+                           coalesce(modelpack.amount(e.amount), 0) as sent
+                      from new_rows as e
+                     where e.account_id is not null
+                  ) as c
+            group by c.account_id
+         ) as d
+   where p.account_id = d.account_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.account_recount(v_read);
+  end if;
+  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_count_transfer_insert() from public;
+
+comment on function modelpack.account_count_transfer_insert() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_count_transfer_update() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+  v_made text[];
+begin
+  if tg_relid <> 'public.transfer'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.transfer'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from new_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.account is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  with made as (
+    insert into public.account as p (account_id) overriding system value
+    select d.account_id
+      from (
+             select distinct e.account_id
+               from new_rows as e
+              where e.account_id is not null
+           ) as d
+     where not exists (select from public.account as q where q.account_id = d.account_id)
+     order by d.account_id
+    on conflict (account_id) do nothing
+    returning modelpack.key_value(p.account_id)::text as key
+  )
+  select array_agg(made.key) into v_made from made;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct c.account_id
+                       from (
+                              select 1 as "the sign", x.*
+                                from (
+                                       select e.account_id,
+                                              1 as transfers,
+                                              coalesce(modelpack.amount(e.amount), 0) as sent
+                                         from new_rows as e
+                                        where e.account_id is not null
+                                       except all
+                                       select e.account_id,
+                                              1 as transfers,
+                                              coalesce(modelpack.amount(e.amount), 0) as sent
+                                         from old_rows as e
+                                        where e.account_id is not null
+                                     ) as x
+                              union all
+                              select -1 as "the sign", x.*
+                                from (
+                                       select e.account_id,
+                                              1 as transfers,
+                                              coalesce(modelpack.amount(e.amount), 0) as sent
+                                         from old_rows as e
+                                        where e.account_id is not null
+                                       except all
+                                       select e.account_id,
+                                              1 as transfers,
+                                              coalesce(modelpack.amount(e.amount), 0) as sent
+                                         from new_rows as e
+                                        where e.account_id is not null
+                                     ) as x
+                            ) as c
+                   ) as d
+              join public.account as p on p.account_id = d.account_id
+             order by p.account_id
+               for no key update of p
+         ) as x;
+  update public.account as p
+     set transfers = p.transfers + d.transfers,
+         sent = p.sent + d.sent,
+         features_at = null
+    from (
+           select c.account_id,
+                  sum(c."the sign" * c.transfers)::bigint as transfers,
+                  sum(c."the sign" * c.sent)::numeric as sent
+             from (
+                    select 1 as "the sign", x.*
+                      from (
+                             select e.account_id,
+                                    1 as transfers,
+                                    coalesce(modelpack.amount(e.amount), 0) as sent
+                               from new_rows as e
+                              where e.account_id is not null
+                             except all
+                             select e.account_id,
+                                    1 as transfers,
+                                    coalesce(modelpack.amount(e.amount), 0) as sent
+                               from old_rows as e
+                              where e.account_id is not null
+                           ) as x
+                    union all
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.account_id,
+                                    1 as transfers,
+                                    coalesce(modelpack.amount(e.amount), 0) as sent
+                               from old_rows as e
+                              where e.account_id is not null
+                             except all
+                             select e.account_id,
+                                    1 as transfers,
+                                    coalesce(modelpack.amount(e.amount), 0) as sent
+                               from new_rows as e
+                              where e.account_id is not null
+                           ) as x
+                  ) as c
+            group by c.account_id
+         ) as d
+   where p.account_id = d.account_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    if v_made is not null then
+      select array_agg(x.key) into v_read
+        from (select unnest(v_read) as key except select unnest(v_made)) as x;
+    end if;
+    perform modelpack.account_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_count_transfer_update() from public;
+
+comment on function modelpack.account_count_transfer_update() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_count_transfer_delete() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_read text[];
+begin
+  if tg_relid <> 'public.transfer'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.transfer'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  if not exists (select from old_rows) then
+    return null;
+  end if;
+  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'public.account is another table than the profile that was declared: it has no score trigger',
+      hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  select array_agg(x.key) filter (where x.read) into v_read
+    from (
+           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
+              from (
+                     select distinct e.account_id
+                       from old_rows as e
+                      where e.account_id is not null
+                   ) as d
+              join public.account as p on p.account_id = d.account_id
+             order by p.account_id
+               for no key update of p
+         ) as x;
+  update public.account as p
+     set transfers = p.transfers + d.transfers,
+         sent = p.sent + d.sent,
+         features_at = null
+    from (
+           select c.account_id,
+                  sum(c."the sign" * c.transfers)::bigint as transfers,
+                  sum(c."the sign" * c.sent)::numeric as sent
+             from (
+                    select -1 as "the sign", x.*
+                      from (
+                             select e.account_id,
+                                    1 as transfers,
+                                    coalesce(modelpack.amount(e.amount), 0) as sent
+                               from old_rows as e
+                              where e.account_id is not null
+                           ) as x
+                  ) as c
+            group by c.account_id
+         ) as d
+   where p.account_id = d.account_id
+     and (p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes: counted again
+  if v_read is not null then
+    perform modelpack.account_recount(v_read);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_count_transfer_delete() from public;
+
+comment on function modelpack.account_count_transfer_delete() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_count_transfer_truncate() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+begin
+  if tg_relid <> 'public.transfer'::regclass then  -- a partition of it, or one on its way
+    if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.transfer'::regclass)
+       and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        detail = 'Its rows would count as events of that.',
+        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+    end if;
+  end if;
+  perform modelpack.account_rebuild(0, null);
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_count_transfer_truncate() from public;
+
+comment on function modelpack.account_count_transfer_truncate() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_score() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_version integer;
+  v_numbers double precision[];
+  v_texts text[];
+  v_score double precision;
+  v_failure text;
+  v_settings text[];
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.features_at is not null and new.account_id = old.account_id then
+    if new.features_at is not distinct from old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.account_id,
+           new.transfers,
+           new.sent,
+           new.fraud,
+           new.fraud_version,
+           new.fraud_scored_at,
+           new.fraud_stale,
+           new.value,
+           new.value_version,
+           new.value_scored_at,
+           new.value_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.account_id,
+           old.transfers,
+           old.sent,
+           old.fraud,
+           old.fraud_version,
+           old.fraud_scored_at,
+           old.fraud_stale,
+           old.value,
+           old.value_version,
+           old.value_scored_at,
+           old.value_stale
+         )::pg_catalog.record
+         and modelpack.account_same(new, old)
+      then
+        return new;
+      end if;
+    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
+      return new;  -- modelpack.rescore has scored it
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.account_id <> old.account_id) then
+    if tg_relid <> 'public.account'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+  end if;
+  if tg_op = 'INSERT' or new.account_id <> old.account_id then
+    -- a new key: every feature from the events that are there already
+    new.fraud := null;
+    new.fraud_version := null;
+    new.fraud_scored_at := null;
+    new.fraud_stale := null;
+    new.value := null;
+    new.value_version := null;
+    new.value_scored_at := null;
+    new.value_stale := null;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    select count(*),
+           coalesce(sum(modelpack.amount(e.amount)), 0)
+      into new.transfers,
+           new.sent
+      from public.transfer as e
+     where e.account_id = new.account_id;
+    new.features_read_at := greatest(now(), statement_timestamp());
+  end if;
+  new.features_at := v_moment;
+  -- score fraud
+  v_version := modelpack.account_score_fraud_version();
+  v_score := modelpack.account_score_fraud_predict(
+    v_version, modelpack.account_score_fraud_numbers(new, v_moment, v_version), modelpack.account_score_fraud_texts(new, v_moment, v_version),
+    modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
+  if v_score is null then
+    new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
+    new.fraud := null;
+    new.fraud_version := null;
+    new.fraud_scored_at := null;
+  else
+    new.fraud := v_score;
+    new.fraud_version := v_version;
+    new.fraud_scored_at := v_moment;
+    new.fraud_stale := null;
+  end if;
+  -- score value
+  v_version := modelpack.account_score_value_version();
+  v_failure := null;
+  v_numbers := null;
+  begin  -- an input may be impossible: 1 / 0 costs a score, not the event
+    v_numbers := modelpack.account_score_value_numbers(new, v_moment, v_version);
+    v_texts := modelpack.account_score_value_texts(new, v_moment, v_version);
+  exception when data_exception then
+    v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
+  end;
+  v_score := modelpack.account_score_value_predict(
+    v_version, v_numbers, v_texts,
+    modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
+  if v_score is null then
+    new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
+  else
+    new.value := v_score;
+    new.value_version := v_version;
+    new.value_scored_at := v_moment;
+    new.value_stale := null;
+  end if;
+  if v_settings is not null then
+    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+  end if;
+  return new;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_score() from public;
+
+comment on function modelpack.account_score() is 'SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_log() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_logged bigint;
+begin
+  if new.fraud_scored_at is not null then
+    v_logged := modelpack.account_score_fraud_record(new.fraud_version, new.fraud_scored_at, array[
+      row(modelpack.key_value(new.account_id)::text,
+          new.fraud,
+          modelpack.account_score_fraud_numbers(new, new.fraud_scored_at, new.fraud_version),
+          modelpack.account_score_fraud_texts(new, new.fraud_scored_at, new.fraud_version))::modelpack.scored
+    ]);
+  end if;
+  if new.value_scored_at is not null then
+    v_logged := modelpack.account_score_value_record(new.value_version, new.value_scored_at, array[
+      row(modelpack.key_value(new.account_id)::text,
+          new.value,
+          modelpack.account_score_value_numbers(new, new.value_scored_at, new.value_version),
+          modelpack.account_score_value_texts(new, new.value_scored_at, new.value_version))::modelpack.scored
+    ]);
+  end if;
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_log() from public;
+
+comment on function modelpack.account_log() is 'LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_types() returns table (score text, input text, type regtype)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- The types of the declared inputs of public.account.
+#variable_conflict use_variable
+begin
+  return query
+  select 'fraud', 'mean_transfer', pg_typeof(e.value)
+    from (values (true)) as t
+    left join (
+           select p.sent::double precision / nullif(p.transfers::double precision, 0) as value
+             from public.account as p, (values (now())) as m ("the moment") where false
+         ) as e on true;
+  return query
+  select 'value', 'sent_thousands', pg_typeof(e.value)
+    from (values (true)) as t
+    left join (
+           select (p.sent / 1000) as value
+             from public.account as p, (values (now())) as m ("the moment") where false
+         ) as e on true;
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_types() from public;
+
+comment on function modelpack.account_types() is 'The types of the declared inputs of public.account. [account]';
+
+create or replace function modelpack.account_sample(score text, version integer, percent double precision) returns setof text[]
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Texts that a version is fed from a sample of public.account.
+#variable_conflict use_variable
+declare
+  v_place tid;
+  v_part oid;
+begin
+  if score = 'fraud' then
+    return query select modelpack.account_score_fraud_texts(p, now(), version) from public.account as p tablesample system (percent);
+  end if;
+  if score = 'value' then
+    for v_place, v_part in select p.ctid, p.tableoid from public.account as p tablesample system (percent) loop
+      begin  -- row by row: one that cannot be computed must not hide the others
+        return query select modelpack.account_score_value_texts(p, now(), version) from public.account as p where p.ctid = v_place and p.tableoid = v_part;
+      exception when data_exception then
+        null;
+      end;
+    end loop;
+  end if;
+  return;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_sample(text, integer, double precision) from public;
+
+comment on function modelpack.account_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.account. [account]';
+
+create or replace function modelpack.account_once() returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- Makes missing rows of public.account and counts new features, once.
+#variable_conflict use_variable
+begin
+  insert into public.account (account_id) overriding system value
+  select distinct e.account_id
+    from public.transfer as e
+   where e.account_id is not null
+     and not exists (select from public.account as q where q.account_id = e.account_id)
+   order by e.account_id;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_once() from public;
+
+comment on function modelpack.account_once() is 'Makes missing rows of public.account and counts new features, once. [account]';
+
+create trigger modelpack_account_guard before update on public.account for each row execute function modelpack.account_guard();
+
+create trigger zz_modelpack_account_score before insert or update on public.account for each row execute function modelpack.account_score();
+
+create trigger modelpack_account_log after insert on public.account for each row execute function modelpack.account_log();
+
+select modelpack.run_as('public.account');
+
+select modelpack.bind('public.account');
+
+create trigger modelpack_account_insert after insert on public.transfer referencing new table as new_rows for each statement execute function modelpack.account_count_transfer_insert();
+
+create trigger modelpack_account_update after update on public.transfer referencing old table as old_rows new table as new_rows for each statement execute function modelpack.account_count_transfer_update();
+
+create trigger modelpack_account_delete after delete on public.transfer referencing old table as old_rows for each statement execute function modelpack.account_count_transfer_delete();
+
+create trigger modelpack_account_truncate after truncate on public.transfer for each statement execute function modelpack.account_count_transfer_truncate();
+
+select modelpack.account_once();
+
+drop function modelpack.account_once();
+
+select sum(modelpack.account_rebuild(c.first_block, coalesce(c.last_block, c.first_block + 500 - 1)))
+  from modelpack.chunks('public.account', 500) as c;
+
+select modelpack.cover_partitions('public.account');
+
+select modelpack.cover_partitions('public.transfer');
+
+select modelpack.seal('public.account');
+
+commit;
