@@ -427,7 +427,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     declare
@@ -478,7 +478,7 @@ begin
      ) then
     raise exception using
       errcode = 'foreign_key_violation',
-      message = 'an event of store.movement names a customer that store.item does not have',
+      message = 'an event of store.movement names a key that store.item does not have',
       hint = 'Insert the profile row first, or declare the event with missing="create".';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
@@ -585,7 +585,7 @@ begin
      ) then
     raise exception using
       errcode = 'foreign_key_violation',
-      message = 'an event of store.movement names a customer that store.item does not have',
+      message = 'an event of store.movement names a key that store.item does not have',
       hint = 'Insert the profile row first, or declare the event with missing="create".';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle

@@ -481,7 +481,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- unknown customers: whoever makes one of them a profile waits for us, or we for them
+  -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
   perform modelpack.machine_meet(array(
     select hash_record_extended(row(u.machine_id), 0)::text
       from (
@@ -495,7 +495,7 @@ begin
            ) as u
      order by u.machine_id
   ));
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     declare
@@ -651,7 +651,7 @@ begin
       detail = 'With on_delete="keep" older events may be gone, so it cannot be read again.',
       hint = 'Leave these columns unchanged, or declare the event with on_delete="subtract".';
   end if;
-  -- unknown customers: whoever makes one of them a profile waits for us, or we for them
+  -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
   perform modelpack.machine_meet(array(
     select hash_record_extended(row(u.machine_id), 0)::text
       from (

@@ -601,7 +601,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
@@ -665,7 +665,7 @@ begin
               ) as d
         where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
      ) then
-    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    -- keys without a profile get one before any is locked; the score trigger reads its features from the events
     with made as (
       insert into public.device as p (region, device_id) overriding system value
       select d.region, d.device_id
@@ -782,7 +782,7 @@ begin
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.device as p (region, device_id) overriding system value
     select d.region, d.device_id

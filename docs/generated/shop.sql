@@ -739,7 +739,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     declare
@@ -799,7 +799,7 @@ begin
               ) as d
         where not exists (select from public.customer as q where q.customer_id = d.customer_id)
      ) then
-    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    -- keys without a profile get one before any is locked; the score trigger reads its features from the events
     with made as (
       insert into public.customer as p (customer_id) overriding system value
       select d.customer_id
@@ -921,7 +921,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.customer as p (customer_id) overriding system value
     select d.customer_id
@@ -1229,7 +1229,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     declare
@@ -1286,7 +1286,7 @@ begin
               ) as d
         where not exists (select from public.customer as q where q.customer_id = d.customer_id)
      ) then
-    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    -- keys without a profile get one before any is locked; the score trigger reads its features from the events
     with made as (
       insert into public.customer as p (customer_id) overriding system value
       select d.customer_id
@@ -1402,7 +1402,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.customer as p (customer_id) overriding system value
     select d.customer_id

@@ -670,7 +670,7 @@ begin
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
-  -- one event is what mostly comes
+  -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
     declare
@@ -723,7 +723,7 @@ begin
               ) as d
         where not exists (select from public.account as q where q.account_id = d.account_id)
      ) then
-    -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+    -- keys without a profile get one before any is locked; the score trigger reads its features from the events
     with made as (
       insert into public.account as p (account_id) overriding system value
       select d.account_id
@@ -835,7 +835,7 @@ begin
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- unknown customers get a profile before any is locked; the score trigger reads its features from the events
+  -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.account as p (account_id) overriding system value
     select d.account_id

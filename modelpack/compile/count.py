@@ -54,13 +54,13 @@ _REFERENCING = {
 _LOCKED = (
     "-- rows are locked in the order of their keys: two statements never wait for each other in a circle"
 )
-_UNKNOWN = "-- unknown customers get a profile before any is locked; the score trigger reads its features from the events"
+_UNKNOWN = "-- keys without a profile get one before any is locked; the score trigger reads its features from the events"
 _MOMENT = "v_moment constant timestamptz := clock_timestamp();"
 _SETTINGS = "\nv_settings text[];"
 _KEPT = "-- what this very statement has read from the events stays from here on, too"
 _READ = "v_read text[];"
 _MADE = "\nv_made text[];"
-_SECOND = "-- one event is what mostly comes\nperform from new_rows offset 1;"
+_SECOND = "-- most statements bring one event: then one UPDATE of its profile is all\nperform from new_rows offset 1;"
 _STATEMENT = f"v_statement constant timestamptz := {STATEMENT};"
 
 
@@ -392,7 +392,7 @@ class CountSql:
         )
 
     def _unknown(self, keys: str) -> str:
-        """The keys of customers without a profile."""
+        """The keys without a profile."""
         columns = [f"d.{column}" for column in self.columns]
         return (
             f"select {', '.join(columns)}\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
@@ -400,7 +400,7 @@ class CountSql:
         )
 
     def _heed(self, keys: str) -> str:
-        """With missing="ignore": meet whoever is making one of the unknown customers a profile just now."""
+        """With missing="ignore": meet whoever is making one of the unknown keys a profile just now."""
         if self.event.event.missing != "ignore":
             return ""
         unknown = (
@@ -408,12 +408,12 @@ class CountSql:
             f"       ) as u\n order by {self._order('u')}"
         )
         return (
-            "-- unknown customers: whoever makes one of them a profile waits for us, or we for them\n"
+            "-- keys without a profile: whoever makes one of them a profile waits for us, or we for them\n"
             f"{self.plan.meet(unknown)}\n"
         )
 
     def _refuse(self, keys: str) -> str:
-        message = f"an event of {self.event.table} names a customer that {self.plan.table} does not have"
+        message = f"an event of {self.event.table} names a key that {self.plan.table} does not have"
         return (
             f"if exists (\n     {nest(self._unknown(keys), 5)}\n   ) then\n"
             f"  raise exception using\n    errcode = 'foreign_key_violation',\n    message = {literal(message)},\n"
@@ -421,7 +421,7 @@ class CountSql:
         )
 
     def _create(self, keys: str) -> str:
-        """Profiles for unknown customers, in the order of `_heed`, which meets them; which ones these are."""
+        """Profiles for unknown keys, in the order of `_heed`, which meets them; which ones these are."""
         insert = (
             f"insert into {self.plan.table} as p ({', '.join(self.plan.key)}) overriding system value\n{self._unknown(keys)}\n"
             f" order by {self._order('d')}\non conflict ({', '.join(self.plan.key)}) do nothing\n"

@@ -192,9 +192,9 @@ class Plan:
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
 
     def meet(self, keys: str) -> str:
-        """Lock unknown customers, with or without a profile to come: `keys` is a query of the hashes of their keys, in key order.
+        """Lock unknown keys, with or without a profile to come: `keys` is a query of the hashes of their keys, in key order.
 
-        An event that is ignored and the INSERT of its customer's profile do not meet anywhere else, and each
+        An event that is ignored and the INSERT of its key's profile do not meet anywhere else, and each
         would overlook the other while neither is committed.
         """
         return f"perform {self.called('meet')}(array(\n  {nest(keys, 2)}\n));"

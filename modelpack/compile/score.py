@@ -123,7 +123,7 @@ def _scored_already(plan: Plan) -> str:
 
 
 def _another_key(plan: Plan, moved: str) -> str:
-    """What comes first where an UPDATE gives a row another key: it is another customer's from then on."""
+    """What comes first where an UPDATE gives a row another key: it is another entity's from then on."""
     kept = [event for event in plan.events if event.event.on_delete == "keep" and event.stored]
     lasting = [f.name for event in kept for f in event.stored]
     lost = f"this UPDATE changes the key of a row of {plan.table}, which would lose {', '.join(lasting)}"

@@ -83,7 +83,7 @@ def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
     The triggers of the event tables come first: rows are counted from tables that have them (see `places`).
     `anew` are statements that run once, as the triggers do.
     """
-    once = _once(plan, [*_new_customers(plan), *anew])
+    once = _once(plan, [*_new_profiles(plan), *anew])
     return [
         *_columns(plan),
         *_meanings(plan),
@@ -267,8 +267,8 @@ def _indexes(plan: Plan) -> list[str]:
     ]
 
 
-def _new_customers(plan: Plan) -> list[str]:
-    """Profiles for the customers of the events that are there already."""
+def _new_profiles(plan: Plan) -> list[str]:
+    """Profiles for the keys of the events that are there already."""
     statements = []
     for event in plan.events:
         if event.event.missing == "create":

@@ -576,7 +576,7 @@ def test_refused_events_fail_with_a_sentence_and_leave_nothing(shop: Callable[..
         "insert into purchase (customer_id, amount) values (1, 1), (2, 1)",
         "update purchase set customer_id = 2",
     ):
-        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="names a customer that"):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation, match="names a key that"):
             session.execute(statement)
     assert rows(session, "select customer_id, n from customer") == [(1, 1)]
     assert wrong(session) == []

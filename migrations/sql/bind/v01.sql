@@ -174,7 +174,7 @@ begin
   on conflict (profile, entity_key) do update set entity_key = excluded.entity_key;
 end
 $meet$, v_profile.name),
-      format('Locks customers without a profile of %s, for who makes one and who brings events that are ignored.', v_profile.name));
+      format('Locks keys without a profile of %s, for who makes one and who brings events that are ignored.', v_profile.name));
   end if;
 end
 $modelpack$;
