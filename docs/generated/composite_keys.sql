@@ -50,13 +50,15 @@ comment on column store.item.features_read_at is 'statement that read all featur
 
 select modelpack.ensure_index('store.item', 'store.movement', array['at_shop', 'item_sku']::text[], null);
 
-create or replace function modelpack.store__item_recount(only_keys text[]) returns bigint
+create or replace function modelpack.store__item_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of store.item again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -113,15 +115,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_recount(text[]) from public;
 
-comment on function modelpack.store__item_recount(text[]) is 'Counts the features of some rows of store.item again; keys as modelpack.verify() writes them. [store__item]';
+comment on function modelpack.store__item_recount(text[]) is
+  'Counts the features of some rows of store.item again; keys as modelpack.verify() writes them. [store__item]';
 
-create or replace function modelpack.store__item_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.store__item_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of store.item again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -173,15 +178,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.store__item_rebuild(bigint, bigint) is 'Counts the features of store.item again from the events and writes the rows that differ. [store__item]';
+comment on function modelpack.store__item_rebuild(bigint, bigint) is
+  'Counts the features of store.item again from the events and writes the rows that differ. [store__item]';
 
-create or replace function modelpack.store__item_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.store__item_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of store.item whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -213,15 +221,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.store__item_refresh(bigint, bigint, timestamptz) is 'Brings the rows of store.item whose windows have moved on up to the moment, and scores them. [store__item]';
+comment on function modelpack.store__item_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of store.item whose windows have moved on up to the moment, and scores them. [store__item]';
 
-create or replace function modelpack.store__item_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.store__item_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Scores rows of store.item again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -237,15 +248,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.store__item_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of store.item again: those that are stale or scored by another version than the champion. [store__item]';
+comment on function modelpack.store__item_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of store.item again: those that are stale or scored by another version than the champion. [store__item]';
 
-create or replace function modelpack.store__item_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.store__item_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of store.item that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -300,15 +314,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.store__item_verify(bigint, bigint, text[]) is 'Features of store.item that differ from the same aggregate over the events. [store__item]';
+comment on function modelpack.store__item_verify(bigint, bigint, text[]) is
+  'Features of store.item that differ from the same aggregate over the events. [store__item]';
 
-create or replace function modelpack.store__item_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.store__item_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of store.item that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
 end
@@ -316,15 +333,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_stale(bigint) from public;
 
-comment on function modelpack.store__item_stale(bigint) is 'Chunks of blocks of store.item that hold stale rows. [store__item]';
+comment on function modelpack.store__item_stale(bigint) is
+  'Chunks of blocks of store.item that hold stale rows. [store__item]';
 
-create or replace function modelpack.store__item_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.store__item_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of store.item, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -352,9 +372,11 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_examine() from public;
 
-comment on function modelpack.store__item_examine() is 'What is wrong with rows of store.item, for modelpack.doctor(): how many, and one of them. [store__item]';
+comment on function modelpack.store__item_examine() is
+  'What is wrong with rows of store.item, for modelpack.doctor(): how many, and one of them. [store__item]';
 
-create or replace function modelpack.store__item_guard() returns trigger
+create or replace function modelpack.store__item_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of store.item by anybody but a member of modelpack_owner.
@@ -400,16 +422,22 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_guard() from public;
 
-comment on function modelpack.store__item_guard() is 'Refuses an UPDATE of features or scores of store.item by anybody but a member of modelpack_owner. [store__item]';
+comment on function modelpack.store__item_guard() is
+  'Refuses an UPDATE of features or scores of store.item by anybody but a member of modelpack_owner. [store__item]';
 
-create or replace function modelpack.store__item_count_store__movement_insert() returns trigger
+create or replace function modelpack.store__item_count_store__movement_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of store.item: keeps movements, largest_move when rows of store.movement are inserted. Generated by modelpack from the declaration.
+-- COUNT of store.item: keeps movements, largest_move when rows of store.movement are inserted. Generated by modelpack
+-- from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -464,7 +492,7 @@ begin
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -526,9 +554,11 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_count_store__movement_insert() from public;
 
-comment on function modelpack.store__item_count_store__movement_insert() is 'COUNT of store.item: keeps movements, largest_move when rows of store.movement are inserted. Generated by modelpack from the declaration. [store__item]';
+comment on function modelpack.store__item_count_store__movement_insert() is
+  'COUNT of store.item: keeps movements, largest_move when rows of store.movement are inserted. Generated by modelpack from the declaration. [store__item]';
 
-create or replace function modelpack.store__item_count_store__movement_update() returns trigger
+create or replace function modelpack.store__item_count_store__movement_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -538,7 +568,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of store.item: keeps movements, largest_move when rows of store.movement are updated. Generated by modelpack from the declaration.
+-- COUNT of store.item: keeps movements, largest_move when rows of store.movement are updated. Generated by modelpack
+-- from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -704,9 +738,11 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_count_store__movement_update() from public;
 
-comment on function modelpack.store__item_count_store__movement_update() is 'COUNT of store.item: keeps movements, largest_move when rows of store.movement are updated. Generated by modelpack from the declaration. [store__item]';
+comment on function modelpack.store__item_count_store__movement_update() is
+  'COUNT of store.item: keeps movements, largest_move when rows of store.movement are updated. Generated by modelpack from the declaration. [store__item]';
 
-create or replace function modelpack.store__item_count_store__movement_delete() returns trigger
+create or replace function modelpack.store__item_count_store__movement_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -716,7 +752,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of store.item: keeps movements, largest_move when rows of store.movement are deleted. Generated by modelpack from the declaration.
+-- COUNT of store.item: keeps movements, largest_move when rows of store.movement are deleted. Generated by modelpack
+-- from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -793,9 +833,11 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_count_store__movement_delete() from public;
 
-comment on function modelpack.store__item_count_store__movement_delete() is 'COUNT of store.item: keeps movements, largest_move when rows of store.movement are deleted. Generated by modelpack from the declaration. [store__item]';
+comment on function modelpack.store__item_count_store__movement_delete() is
+  'COUNT of store.item: keeps movements, largest_move when rows of store.movement are deleted. Generated by modelpack from the declaration. [store__item]';
 
-create or replace function modelpack.store__item_count_store__movement_truncate() returns trigger
+create or replace function modelpack.store__item_count_store__movement_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -805,7 +847,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of store.item: keeps movements, largest_move when rows of store.movement are truncated. Generated by modelpack from the declaration.
+-- COUNT of store.item: keeps movements, largest_move when rows of store.movement are truncated. Generated by modelpack
+-- from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'store.movement'::regclass then  -- a partition of it, or one on its way
@@ -826,15 +872,18 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_count_store__movement_truncate() from public;
 
-comment on function modelpack.store__item_count_store__movement_truncate() is 'COUNT of store.item: keeps movements, largest_move when rows of store.movement are truncated. Generated by modelpack from the declaration. [store__item]';
+comment on function modelpack.store__item_count_store__movement_truncate() is
+  'COUNT of store.item: keeps movements, largest_move when rows of store.movement are truncated. Generated by modelpack from the declaration. [store__item]';
 
-create or replace function modelpack.store__item_count_store__movement_move() returns trigger
+create or replace function modelpack.store__item_count_store__movement_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of store.movement that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -853,13 +902,16 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_count_store__movement_move() from public;
 
-comment on function modelpack.store__item_count_store__movement_move() is 'Notes rows of store.movement that a statement moves to another partition. [store__item]';
+comment on function modelpack.store__item_count_store__movement_move() is
+  'Notes rows of store.movement that a statement moves to another partition. [store__item]';
 
-create or replace function modelpack.store__item_score() returns trigger
+create or replace function modelpack.store__item_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -928,23 +980,33 @@ $modelpack$;
 
 revoke all on function modelpack.store__item_score() from public;
 
-comment on function modelpack.store__item_score() is 'SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [store__item]';
+comment on function modelpack.store__item_score() is
+  'SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [store__item]';
 
-create trigger modelpack_store__item_guard before update on store.item for each row execute function modelpack.store__item_guard();
+create trigger modelpack_store__item_guard before update on store.item
+  for each row execute function modelpack.store__item_guard();
 
-create trigger zz_modelpack_store__item_score before insert or update on store.item for each row execute function modelpack.store__item_score();
+create trigger zz_modelpack_store__item_score before insert or update on store.item
+  for each row execute function modelpack.store__item_score();
 
 select modelpack.run_as('store.item');
 
 select modelpack.bind('store.item');
 
-create trigger modelpack_store__item_insert after insert on store.movement referencing new table as new_rows for each statement execute function modelpack.store__item_count_store__movement_insert();
+create trigger modelpack_store__item_insert after insert on store.movement
+  referencing new table as new_rows
+  for each statement execute function modelpack.store__item_count_store__movement_insert();
 
-create trigger modelpack_store__item_update after update on store.movement referencing old table as old_rows new table as new_rows for each statement execute function modelpack.store__item_count_store__movement_update();
+create trigger modelpack_store__item_update after update on store.movement
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.store__item_count_store__movement_update();
 
-create trigger modelpack_store__item_delete after delete on store.movement referencing old table as old_rows for each statement execute function modelpack.store__item_count_store__movement_delete();
+create trigger modelpack_store__item_delete after delete on store.movement
+  referencing old table as old_rows
+  for each statement execute function modelpack.store__item_count_store__movement_delete();
 
-create trigger modelpack_store__item_truncate after truncate on store.movement for each statement execute function modelpack.store__item_count_store__movement_truncate();
+create trigger modelpack_store__item_truncate after truncate on store.movement
+  for each statement execute function modelpack.store__item_count_store__movement_truncate();
 
 select modelpack.follow_moves('store.movement', 'zz_modelpack_store__item_moves', 'zz_modelpack_store__item_moved', 'store__item_count_store__movement_move');
 

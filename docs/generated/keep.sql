@@ -67,13 +67,15 @@ comment on column public.machine.features_read_at is 'statement that read all fe
 
 select modelpack.ensure_index('public.machine', 'public.reading', array['machine_id']::text[], 'read_at');
 
-create or replace function modelpack.machine_recount(only_keys text[]) returns bigint
+create or replace function modelpack.machine_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of public.machine again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -135,15 +137,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_recount(text[]) from public;
 
-comment on function modelpack.machine_recount(text[]) is 'Counts the features of some rows of public.machine again; keys as modelpack.verify() writes them. [machine]';
+comment on function modelpack.machine_recount(text[]) is
+  'Counts the features of some rows of public.machine again; keys as modelpack.verify() writes them. [machine]';
 
-create or replace function modelpack.machine_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.machine_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of public.machine again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -200,15 +205,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.machine_rebuild(bigint, bigint) is 'Counts the features of public.machine again from the events and writes the rows that differ. [machine]';
+comment on function modelpack.machine_rebuild(bigint, bigint) is
+  'Counts the features of public.machine again from the events and writes the rows that differ. [machine]';
 
-create or replace function modelpack.machine_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.machine_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of public.machine whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -254,15 +262,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.machine_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.machine whose windows have moved on up to the moment, and scores them. [machine]';
+comment on function modelpack.machine_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of public.machine whose windows have moved on up to the moment, and scores them. [machine]';
 
-create or replace function modelpack.machine_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.machine_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Scores rows of public.machine again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -278,15 +289,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.machine again: those that are stale or scored by another version than the champion. [machine]';
+comment on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of public.machine again: those that are stale or scored by another version than the champion. [machine]';
 
-create or replace function modelpack.machine_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.machine_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of public.machine that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -345,15 +359,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.machine_verify(bigint, bigint, text[]) is 'Features of public.machine that differ from the same aggregate over the events. [machine]';
+comment on function modelpack.machine_verify(bigint, bigint, text[]) is
+  'Features of public.machine that differ from the same aggregate over the events. [machine]';
 
-create or replace function modelpack.machine_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.machine_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of public.machine that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
 end
@@ -361,15 +378,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_stale(bigint) from public;
 
-comment on function modelpack.machine_stale(bigint) is 'Chunks of blocks of public.machine that hold stale rows. [machine]';
+comment on function modelpack.machine_stale(bigint) is
+  'Chunks of blocks of public.machine that hold stale rows. [machine]';
 
-create or replace function modelpack.machine_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.machine_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of public.machine, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -397,9 +417,11 @@ $modelpack$;
 
 revoke all on function modelpack.machine_examine() from public;
 
-comment on function modelpack.machine_examine() is 'What is wrong with rows of public.machine, for modelpack.doctor(): how many, and one of them. [machine]';
+comment on function modelpack.machine_examine() is
+  'What is wrong with rows of public.machine, for modelpack.doctor(): how many, and one of them. [machine]';
 
-create or replace function modelpack.machine_guard() returns trigger
+create or replace function modelpack.machine_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of public.machine by anybody but a member of modelpack_owner.
@@ -454,16 +476,22 @@ $modelpack$;
 
 revoke all on function modelpack.machine_guard() from public;
 
-comment on function modelpack.machine_guard() is 'Refuses an UPDATE of features or scores of public.machine by anybody but a member of modelpack_owner. [machine]';
+comment on function modelpack.machine_guard() is
+  'Refuses an UPDATE of features or scores of public.machine by anybody but a member of modelpack_owner. [machine]';
 
-create or replace function modelpack.machine_count_reading_insert() returns trigger
+create or replace function modelpack.machine_count_reading_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are inserted.
+-- Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -538,7 +566,7 @@ begin
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
@@ -590,9 +618,11 @@ $modelpack$;
 
 revoke all on function modelpack.machine_count_reading_insert() from public;
 
-comment on function modelpack.machine_count_reading_insert() is 'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are inserted. Generated by modelpack from the declaration. [machine]';
+comment on function modelpack.machine_count_reading_insert() is
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are inserted. Generated by modelpack from the declaration. [machine]';
 
-create or replace function modelpack.machine_count_reading_update() returns trigger
+create or replace function modelpack.machine_count_reading_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -602,7 +632,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are updated. Generated by modelpack from the declaration.
+-- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are updated.
+-- Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -829,9 +863,11 @@ $modelpack$;
 
 revoke all on function modelpack.machine_count_reading_update() from public;
 
-comment on function modelpack.machine_count_reading_update() is 'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are updated. Generated by modelpack from the declaration. [machine]';
+comment on function modelpack.machine_count_reading_update() is
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are updated. Generated by modelpack from the declaration. [machine]';
 
-create or replace function modelpack.machine_count_reading_delete() returns trigger
+create or replace function modelpack.machine_count_reading_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -841,7 +877,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are deleted.
+-- Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -901,9 +941,11 @@ $modelpack$;
 
 revoke all on function modelpack.machine_count_reading_delete() from public;
 
-comment on function modelpack.machine_count_reading_delete() is 'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are deleted. Generated by modelpack from the declaration. [machine]';
+comment on function modelpack.machine_count_reading_delete() is
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are deleted. Generated by modelpack from the declaration. [machine]';
 
-create or replace function modelpack.machine_count_reading_truncate() returns trigger
+create or replace function modelpack.machine_count_reading_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -913,7 +955,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are truncated.
+-- Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.reading'::regclass then  -- a partition of it, or one on its way
@@ -938,15 +984,18 @@ $modelpack$;
 
 revoke all on function modelpack.machine_count_reading_truncate() from public;
 
-comment on function modelpack.machine_count_reading_truncate() is 'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are truncated. Generated by modelpack from the declaration. [machine]';
+comment on function modelpack.machine_count_reading_truncate() is
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are truncated. Generated by modelpack from the declaration. [machine]';
 
-create or replace function modelpack.machine_count_reading_move() returns trigger
+create or replace function modelpack.machine_count_reading_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.reading that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -965,13 +1014,16 @@ $modelpack$;
 
 revoke all on function modelpack.machine_count_reading_move() from public;
 
-comment on function modelpack.machine_count_reading_move() is 'Notes rows of public.reading that a statement moves to another partition. [machine]';
+comment on function modelpack.machine_count_reading_move() is
+  'Notes rows of public.reading that a statement moves to another partition. [machine]';
 
-create or replace function modelpack.machine_score() returns trigger
+create or replace function modelpack.machine_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1077,23 +1129,33 @@ $modelpack$;
 
 revoke all on function modelpack.machine_score() from public;
 
-comment on function modelpack.machine_score() is 'SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [machine]';
+comment on function modelpack.machine_score() is
+  'SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [machine]';
 
-create trigger modelpack_machine_guard before update on public.machine for each row execute function modelpack.machine_guard();
+create trigger modelpack_machine_guard before update on public.machine
+  for each row execute function modelpack.machine_guard();
 
-create trigger zz_modelpack_machine_score before insert or update on public.machine for each row execute function modelpack.machine_score();
+create trigger zz_modelpack_machine_score before insert or update on public.machine
+  for each row execute function modelpack.machine_score();
 
 select modelpack.run_as('public.machine');
 
 select modelpack.bind('public.machine');
 
-create trigger modelpack_machine_insert after insert on public.reading referencing new table as new_rows for each statement execute function modelpack.machine_count_reading_insert();
+create trigger modelpack_machine_insert after insert on public.reading
+  referencing new table as new_rows
+  for each statement execute function modelpack.machine_count_reading_insert();
 
-create trigger modelpack_machine_update after update on public.reading referencing old table as old_rows new table as new_rows for each statement execute function modelpack.machine_count_reading_update();
+create trigger modelpack_machine_update after update on public.reading
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.machine_count_reading_update();
 
-create trigger modelpack_machine_delete after delete on public.reading referencing old table as old_rows for each statement execute function modelpack.machine_count_reading_delete();
+create trigger modelpack_machine_delete after delete on public.reading
+  referencing old table as old_rows
+  for each statement execute function modelpack.machine_count_reading_delete();
 
-create trigger modelpack_machine_truncate after truncate on public.reading for each statement execute function modelpack.machine_count_reading_truncate();
+create trigger modelpack_machine_truncate after truncate on public.reading
+  for each statement execute function modelpack.machine_count_reading_truncate();
 
 select modelpack.follow_moves('public.reading', 'zz_modelpack_machine_moves', 'zz_modelpack_machine_moved', 'machine_count_reading_move');
 

@@ -63,13 +63,15 @@ select modelpack.ensure_stale_index('public.device', array['region', 'device_id'
 
 select modelpack.ensure_index('public.device', 'public.ping', array['region', 'device_id']::text[], null);
 
-create or replace function modelpack.device_recount(only_keys text[]) returns bigint
+create or replace function modelpack.device_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of public.device again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -125,9 +127,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_recount(text[]) from public;
 
-comment on function modelpack.device_recount(text[]) is 'Counts the features of some rows of public.device again; keys as modelpack.verify() writes them. [device]';
+comment on function modelpack.device_recount(text[]) is
+  'Counts the features of some rows of public.device again; keys as modelpack.verify() writes them. [device]';
 
-create or replace function modelpack.device_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.device_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -135,8 +139,11 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_c3edaa$
+as $modelpack_91891d$
 -- Counts the features of public.device again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -248,19 +255,22 @@ select w.rows, c.rows - w.rows, w.logged
   end if;
   return v_written + v_rest;
 end
-$modelpack_c3edaa$;
+$modelpack_91891d$;
 
 revoke all on function modelpack.device_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.device_rebuild(bigint, bigint) is 'Counts the features of public.device again from the events and writes the rows that differ. [device]';
+comment on function modelpack.device_rebuild(bigint, bigint) is
+  'Counts the features of public.device again from the events and writes the rows that differ. [device]';
 
-create or replace function modelpack.device_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.device_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of public.device whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -292,9 +302,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.device_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.device whose windows have moved on up to the moment, and scores them. [device]';
+comment on function modelpack.device_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of public.device whose windows have moved on up to the moment, and scores them. [device]';
 
-create or replace function modelpack.device_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.device_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -304,6 +316,9 @@ set enable_mergejoin = off
 set jit = off
 as $modelpack$
 -- Scores rows of public.device again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -372,15 +387,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.device again: those that are stale or scored by another version than the champion. [device]';
+comment on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of public.device again: those that are stale or scored by another version than the champion. [device]';
 
-create or replace function modelpack.device_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.device_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of public.device that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -433,15 +451,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.device_verify(bigint, bigint, text[]) is 'Features of public.device that differ from the same aggregate over the events. [device]';
+comment on function modelpack.device_verify(bigint, bigint, text[]) is
+  'Features of public.device that differ from the same aggregate over the events. [device]';
 
-create or replace function modelpack.device_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.device_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of public.device that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return query
@@ -452,15 +473,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_stale(bigint) from public;
 
-comment on function modelpack.device_stale(bigint) is 'Chunks of blocks of public.device that hold stale rows. [device]';
+comment on function modelpack.device_stale(bigint) is
+  'Chunks of blocks of public.device that hold stale rows. [device]';
 
-create or replace function modelpack.device_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.device_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of public.device, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -513,9 +537,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_examine() from public;
 
-comment on function modelpack.device_examine() is 'What is wrong with rows of public.device, for modelpack.doctor(): how many, and one of them. [device]';
+comment on function modelpack.device_examine() is
+  'What is wrong with rows of public.device, for modelpack.doctor(): how many, and one of them. [device]';
 
-create or replace function modelpack.device_guard() returns trigger
+create or replace function modelpack.device_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner.
@@ -573,16 +599,22 @@ $modelpack$;
 
 revoke all on function modelpack.device_guard() from public;
 
-comment on function modelpack.device_guard() is 'Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner. [device]';
+comment on function modelpack.device_guard() is
+  'Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner. [device]';
 
-create or replace function modelpack.device_count_ping_insert() returns trigger
+create or replace function modelpack.device_count_ping_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -653,7 +685,7 @@ begin
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -733,9 +765,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_count_ping_insert() from public;
 
-comment on function modelpack.device_count_ping_insert() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_count_ping_insert() is
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_count_ping_update() returns trigger
+create or replace function modelpack.device_count_ping_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -745,7 +779,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration.
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -909,9 +947,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_count_ping_update() from public;
 
-comment on function modelpack.device_count_ping_update() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_count_ping_update() is
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_count_ping_delete() returns trigger
+create or replace function modelpack.device_count_ping_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -921,7 +961,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -997,9 +1041,11 @@ $modelpack$;
 
 revoke all on function modelpack.device_count_ping_delete() from public;
 
-comment on function modelpack.device_count_ping_delete() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_count_ping_delete() is
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_count_ping_truncate() returns trigger
+create or replace function modelpack.device_count_ping_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1009,7 +1055,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
@@ -1030,15 +1080,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_count_ping_truncate() from public;
 
-comment on function modelpack.device_count_ping_truncate() is 'COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_count_ping_truncate() is
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_count_ping_move() returns trigger
+create or replace function modelpack.device_count_ping_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.ping that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -1057,13 +1110,16 @@ $modelpack$;
 
 revoke all on function modelpack.device_count_ping_move() from public;
 
-comment on function modelpack.device_count_ping_move() is 'Notes rows of public.ping that a statement moves to another partition. [device]';
+comment on function modelpack.device_count_ping_move() is
+  'Notes rows of public.ping that a statement moves to another partition. [device]';
 
-create or replace function modelpack.device_score() returns trigger
+create or replace function modelpack.device_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1165,15 +1221,19 @@ $modelpack$;
 
 revoke all on function modelpack.device_score() from public;
 
-comment on function modelpack.device_score() is 'SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_score() is
+  'SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_log() returns trigger
+create or replace function modelpack.device_log()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
--- LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+-- LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_logged bigint;
@@ -1192,15 +1252,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_log() from public;
 
-comment on function modelpack.device_log() is 'LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [device]';
+comment on function modelpack.device_log() is
+  'LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [device]';
 
-create or replace function modelpack.device_types() returns table (score text, input text, type regtype)
+create or replace function modelpack.device_types()
+returns table (score text, input text, type regtype)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- The types of the declared inputs of public.device.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return;
@@ -1209,15 +1272,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_types() from public;
 
-comment on function modelpack.device_types() is 'The types of the declared inputs of public.device. [device]';
+comment on function modelpack.device_types() is
+  'The types of the declared inputs of public.device. [device]';
 
-create or replace function modelpack.device_sample(score text, version integer, percent double precision) returns setof text[]
+create or replace function modelpack.device_sample(score text, version integer, percent double precision)
+returns setof text[]
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Texts that a version is fed from a sample of public.device.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_place tid;
@@ -1232,15 +1298,18 @@ $modelpack$;
 
 revoke all on function modelpack.device_sample(text, integer, double precision) from public;
 
-comment on function modelpack.device_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.device. [device]';
+comment on function modelpack.device_sample(text, integer, double precision) is
+  'Texts that a version is fed from a sample of public.device. [device]';
 
-create or replace function modelpack.device_once() returns void
+create or replace function modelpack.device_once()
+returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Makes missing rows of public.device and counts new features, once.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   insert into public.device (region, device_id) overriding system value
@@ -1254,25 +1323,36 @@ $modelpack$;
 
 revoke all on function modelpack.device_once() from public;
 
-comment on function modelpack.device_once() is 'Makes missing rows of public.device and counts new features, once. [device]';
+comment on function modelpack.device_once() is
+  'Makes missing rows of public.device and counts new features, once. [device]';
 
-create trigger modelpack_device_guard before update on public.device for each row execute function modelpack.device_guard();
+create trigger modelpack_device_guard before update on public.device
+  for each row execute function modelpack.device_guard();
 
-create trigger zz_modelpack_device_score before insert or update on public.device for each row execute function modelpack.device_score();
+create trigger zz_modelpack_device_score before insert or update on public.device
+  for each row execute function modelpack.device_score();
 
-create trigger modelpack_device_log after insert on public.device for each row execute function modelpack.device_log();
+create trigger modelpack_device_log after insert on public.device
+  for each row execute function modelpack.device_log();
 
 select modelpack.run_as('public.device');
 
 select modelpack.bind('public.device');
 
-create trigger modelpack_device_insert after insert on public.ping referencing new table as new_rows for each statement execute function modelpack.device_count_ping_insert();
+create trigger modelpack_device_insert after insert on public.ping
+  referencing new table as new_rows
+  for each statement execute function modelpack.device_count_ping_insert();
 
-create trigger modelpack_device_update after update on public.ping referencing old table as old_rows new table as new_rows for each statement execute function modelpack.device_count_ping_update();
+create trigger modelpack_device_update after update on public.ping
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.device_count_ping_update();
 
-create trigger modelpack_device_delete after delete on public.ping referencing old table as old_rows for each statement execute function modelpack.device_count_ping_delete();
+create trigger modelpack_device_delete after delete on public.ping
+  referencing old table as old_rows
+  for each statement execute function modelpack.device_count_ping_delete();
 
-create trigger modelpack_device_truncate after truncate on public.ping for each statement execute function modelpack.device_count_ping_truncate();
+create trigger modelpack_device_truncate after truncate on public.ping
+  for each statement execute function modelpack.device_count_ping_truncate();
 
 select modelpack.follow_moves('public.ping', 'zz_modelpack_device_moves', 'zz_modelpack_device_moved', 'device_count_ping_move');
 

@@ -125,13 +125,15 @@ select modelpack.ensure_index('public.customer', 'public.purchase', array['custo
 
 select modelpack.ensure_index('public.customer', 'public.complaint', array['customer_id']::text[], null);
 
-create or replace function modelpack.customer_recount(only_keys text[]) returns bigint
+create or replace function modelpack.customer_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -222,15 +224,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_recount(text[]) from public;
 
-comment on function modelpack.customer_recount(text[]) is 'Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them. [customer]';
+comment on function modelpack.customer_recount(text[]) is
+  'Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them. [customer]';
 
-create or replace function modelpack.customer_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.customer_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of public.customer again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -316,15 +321,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.customer_rebuild(bigint, bigint) is 'Counts the features of public.customer again from the events and writes the rows that differ. [customer]';
+comment on function modelpack.customer_rebuild(bigint, bigint) is
+  'Counts the features of public.customer again from the events and writes the rows that differ. [customer]';
 
-create or replace function modelpack.customer_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.customer_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of public.customer whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -376,15 +384,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.customer_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.customer whose windows have moved on up to the moment, and scores them. [customer]';
+comment on function modelpack.customer_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of public.customer whose windows have moved on up to the moment, and scores them. [customer]';
 
-create or replace function modelpack.customer_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.customer_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Scores rows of public.customer again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -419,15 +430,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.customer again: those that are stale or scored by another version than the champion. [customer]';
+comment on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of public.customer again: those that are stale or scored by another version than the champion. [customer]';
 
-create or replace function modelpack.customer_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.customer_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of public.customer that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -524,15 +538,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.customer_verify(bigint, bigint, text[]) is 'Features of public.customer that differ from the same aggregate over the events. [customer]';
+comment on function modelpack.customer_verify(bigint, bigint, text[]) is
+  'Features of public.customer that differ from the same aggregate over the events. [customer]';
 
-create or replace function modelpack.customer_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.customer_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of public.customer that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return query
@@ -543,15 +560,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_stale(bigint) from public;
 
-comment on function modelpack.customer_stale(bigint) is 'Chunks of blocks of public.customer that hold stale rows. [customer]';
+comment on function modelpack.customer_stale(bigint) is
+  'Chunks of blocks of public.customer that hold stale rows. [customer]';
 
-create or replace function modelpack.customer_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.customer_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of public.customer, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -623,9 +643,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_examine() from public;
 
-comment on function modelpack.customer_examine() is 'What is wrong with rows of public.customer, for modelpack.doctor(): how many, and one of them. [customer]';
+comment on function modelpack.customer_examine() is
+  'What is wrong with rows of public.customer, for modelpack.doctor(): how many, and one of them. [customer]';
 
-create or replace function modelpack.customer_guard() returns trigger
+create or replace function modelpack.customer_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner.
@@ -710,16 +732,22 @@ $modelpack$;
 
 revoke all on function modelpack.customer_guard() from public;
 
-comment on function modelpack.customer_guard() is 'Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner. [customer]';
+comment on function modelpack.customer_guard() is
+  'Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner. [customer]';
 
-create or replace function modelpack.customer_count_purchase_insert() returns trigger
+create or replace function modelpack.customer_count_purchase_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of
+-- public.purchase are inserted. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -787,7 +815,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -871,9 +899,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_purchase_insert() from public;
 
-comment on function modelpack.customer_count_purchase_insert() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_purchase_insert() is
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_purchase_update() returns trigger
+create or replace function modelpack.customer_count_purchase_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -883,7 +913,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of
+-- public.purchase are updated. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1070,9 +1104,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_purchase_update() from public;
 
-comment on function modelpack.customer_count_purchase_update() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_purchase_update() is
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_purchase_delete() returns trigger
+create or replace function modelpack.customer_count_purchase_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1082,7 +1118,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of
+-- public.purchase are deleted. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1167,9 +1207,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_purchase_delete() from public;
 
-comment on function modelpack.customer_count_purchase_delete() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_purchase_delete() is
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_purchase_truncate() returns trigger
+create or replace function modelpack.customer_count_purchase_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1179,7 +1221,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of
+-- public.purchase are truncated. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
@@ -1200,16 +1246,22 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_purchase_truncate() from public;
 
-comment on function modelpack.customer_count_purchase_truncate() is 'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_purchase_truncate() is
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_complaint_insert() returns trigger
+create or replace function modelpack.customer_count_complaint_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by
+-- modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1274,7 +1326,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -1352,9 +1404,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_complaint_insert() from public;
 
-comment on function modelpack.customer_count_complaint_insert() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_complaint_insert() is
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_complaint_update() returns trigger
+create or replace function modelpack.customer_count_complaint_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1364,7 +1418,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by
+-- modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1539,9 +1597,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_complaint_update() from public;
 
-comment on function modelpack.customer_count_complaint_update() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_complaint_update() is
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_complaint_delete() returns trigger
+create or replace function modelpack.customer_count_complaint_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1551,7 +1611,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by
+-- modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1631,9 +1695,11 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_complaint_delete() from public;
 
-comment on function modelpack.customer_count_complaint_delete() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_complaint_delete() is
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_complaint_truncate() returns trigger
+create or replace function modelpack.customer_count_complaint_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1643,7 +1709,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by
+-- modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
@@ -1664,15 +1734,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_complaint_truncate() from public;
 
-comment on function modelpack.customer_count_complaint_truncate() is 'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_count_complaint_truncate() is
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_count_purchase_move() returns trigger
+create or replace function modelpack.customer_count_purchase_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.purchase that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -1691,15 +1764,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_purchase_move() from public;
 
-comment on function modelpack.customer_count_purchase_move() is 'Notes rows of public.purchase that a statement moves to another partition. [customer]';
+comment on function modelpack.customer_count_purchase_move() is
+  'Notes rows of public.purchase that a statement moves to another partition. [customer]';
 
-create or replace function modelpack.customer_count_complaint_move() returns trigger
+create or replace function modelpack.customer_count_complaint_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.complaint that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -1718,13 +1794,16 @@ $modelpack$;
 
 revoke all on function modelpack.customer_count_complaint_move() from public;
 
-comment on function modelpack.customer_count_complaint_move() is 'Notes rows of public.complaint that a statement moves to another partition. [customer]';
+comment on function modelpack.customer_count_complaint_move() is
+  'Notes rows of public.complaint that a statement moves to another partition. [customer]';
 
-create or replace function modelpack.customer_score() returns trigger
+create or replace function modelpack.customer_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1889,15 +1968,19 @@ $modelpack$;
 
 revoke all on function modelpack.customer_score() from public;
 
-comment on function modelpack.customer_score() is 'SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_score() is
+  'SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_log() returns trigger
+create or replace function modelpack.customer_log()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
--- LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+-- LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_logged bigint;
@@ -1916,15 +1999,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_log() from public;
 
-comment on function modelpack.customer_log() is 'LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [customer]';
+comment on function modelpack.customer_log() is
+  'LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [customer]';
 
-create or replace function modelpack.customer_types() returns table (score text, input text, type regtype)
+create or replace function modelpack.customer_types()
+returns table (score text, input text, type regtype)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- The types of the declared inputs of public.customer.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return query
@@ -1940,15 +2026,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_types() from public;
 
-comment on function modelpack.customer_types() is 'The types of the declared inputs of public.customer. [customer]';
+comment on function modelpack.customer_types() is
+  'The types of the declared inputs of public.customer. [customer]';
 
-create or replace function modelpack.customer_sample(score text, version integer, percent double precision) returns setof text[]
+create or replace function modelpack.customer_sample(score text, version integer, percent double precision)
+returns setof text[]
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Texts that a version is fed from a sample of public.customer.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_place tid;
@@ -1963,15 +2052,18 @@ $modelpack$;
 
 revoke all on function modelpack.customer_sample(text, integer, double precision) from public;
 
-comment on function modelpack.customer_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.customer. [customer]';
+comment on function modelpack.customer_sample(text, integer, double precision) is
+  'Texts that a version is fed from a sample of public.customer. [customer]';
 
-create or replace function modelpack.customer_once() returns void
+create or replace function modelpack.customer_once()
+returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Makes missing rows of public.customer and counts new features, once.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   insert into public.customer (customer_id) overriding system value
@@ -1991,35 +2083,53 @@ $modelpack$;
 
 revoke all on function modelpack.customer_once() from public;
 
-comment on function modelpack.customer_once() is 'Makes missing rows of public.customer and counts new features, once. [customer]';
+comment on function modelpack.customer_once() is
+  'Makes missing rows of public.customer and counts new features, once. [customer]';
 
-create trigger modelpack_customer_guard before update on public.customer for each row execute function modelpack.customer_guard();
+create trigger modelpack_customer_guard before update on public.customer
+  for each row execute function modelpack.customer_guard();
 
-create trigger zz_modelpack_customer_score before insert or update on public.customer for each row execute function modelpack.customer_score();
+create trigger zz_modelpack_customer_score before insert or update on public.customer
+  for each row execute function modelpack.customer_score();
 
-create trigger modelpack_customer_log after insert on public.customer for each row execute function modelpack.customer_log();
+create trigger modelpack_customer_log after insert on public.customer
+  for each row execute function modelpack.customer_log();
 
 select modelpack.run_as('public.customer');
 
 select modelpack.bind('public.customer');
 
-create trigger modelpack_customer_insert after insert on public.purchase referencing new table as new_rows for each statement execute function modelpack.customer_count_purchase_insert();
+create trigger modelpack_customer_insert after insert on public.purchase
+  referencing new table as new_rows
+  for each statement execute function modelpack.customer_count_purchase_insert();
 
-create trigger modelpack_customer_update after update on public.purchase referencing old table as old_rows new table as new_rows for each statement execute function modelpack.customer_count_purchase_update();
+create trigger modelpack_customer_update after update on public.purchase
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.customer_count_purchase_update();
 
-create trigger modelpack_customer_delete after delete on public.purchase referencing old table as old_rows for each statement execute function modelpack.customer_count_purchase_delete();
+create trigger modelpack_customer_delete after delete on public.purchase
+  referencing old table as old_rows
+  for each statement execute function modelpack.customer_count_purchase_delete();
 
-create trigger modelpack_customer_truncate after truncate on public.purchase for each statement execute function modelpack.customer_count_purchase_truncate();
+create trigger modelpack_customer_truncate after truncate on public.purchase
+  for each statement execute function modelpack.customer_count_purchase_truncate();
 
 select modelpack.follow_moves('public.purchase', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_purchase_move');
 
-create trigger modelpack_customer_insert after insert on public.complaint referencing new table as new_rows for each statement execute function modelpack.customer_count_complaint_insert();
+create trigger modelpack_customer_insert after insert on public.complaint
+  referencing new table as new_rows
+  for each statement execute function modelpack.customer_count_complaint_insert();
 
-create trigger modelpack_customer_update after update on public.complaint referencing old table as old_rows new table as new_rows for each statement execute function modelpack.customer_count_complaint_update();
+create trigger modelpack_customer_update after update on public.complaint
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.customer_count_complaint_update();
 
-create trigger modelpack_customer_delete after delete on public.complaint referencing old table as old_rows for each statement execute function modelpack.customer_count_complaint_delete();
+create trigger modelpack_customer_delete after delete on public.complaint
+  referencing old table as old_rows
+  for each statement execute function modelpack.customer_count_complaint_delete();
 
-create trigger modelpack_customer_truncate after truncate on public.complaint for each statement execute function modelpack.customer_count_complaint_truncate();
+create trigger modelpack_customer_truncate after truncate on public.complaint
+  for each statement execute function modelpack.customer_count_complaint_truncate();
 
 select modelpack.follow_moves('public.complaint', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_complaint_move');
 

@@ -84,13 +84,15 @@ select modelpack.ensure_stale_index('public.account', array['account_id']::text[
 
 select modelpack.ensure_index('public.account', 'public.transfer', array['account_id']::text[], null);
 
-create or replace function modelpack.account_recount(only_keys text[]) returns bigint
+create or replace function modelpack.account_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of public.account again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -146,9 +148,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_recount(text[]) from public;
 
-comment on function modelpack.account_recount(text[]) is 'Counts the features of some rows of public.account again; keys as modelpack.verify() writes them. [account]';
+comment on function modelpack.account_recount(text[]) is
+  'Counts the features of some rows of public.account again; keys as modelpack.verify() writes them. [account]';
 
-create or replace function modelpack.account_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.account_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -156,8 +160,11 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_a290c6$
+as $modelpack_91d380$
 -- Counts the features of public.account again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -276,19 +283,22 @@ select w.rows, c.rows - w.rows, w.logged
   end if;
   return v_written + v_rest;
 end
-$modelpack_a290c6$;
+$modelpack_91d380$;
 
 revoke all on function modelpack.account_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.account_rebuild(bigint, bigint) is 'Counts the features of public.account again from the events and writes the rows that differ. [account]';
+comment on function modelpack.account_rebuild(bigint, bigint) is
+  'Counts the features of public.account again from the events and writes the rows that differ. [account]';
 
-create or replace function modelpack.account_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.account_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of public.account whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -320,9 +330,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.account_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.account whose windows have moved on up to the moment, and scores them. [account]';
+comment on function modelpack.account_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of public.account whose windows have moved on up to the moment, and scores them. [account]';
 
-create or replace function modelpack.account_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.account_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -332,6 +344,9 @@ set enable_mergejoin = off
 set jit = off
 as $modelpack$
 -- Scores rows of public.account again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -413,15 +428,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.account again: those that are stale or scored by another version than the champion. [account]';
+comment on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of public.account again: those that are stale or scored by another version than the champion. [account]';
 
-create or replace function modelpack.account_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.account_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of public.account that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -474,15 +492,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.account_verify(bigint, bigint, text[]) is 'Features of public.account that differ from the same aggregate over the events. [account]';
+comment on function modelpack.account_verify(bigint, bigint, text[]) is
+  'Features of public.account that differ from the same aggregate over the events. [account]';
 
-create or replace function modelpack.account_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.account_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of public.account that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return query
@@ -493,15 +514,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_stale(bigint) from public;
 
-comment on function modelpack.account_stale(bigint) is 'Chunks of blocks of public.account that hold stale rows. [account]';
+comment on function modelpack.account_stale(bigint) is
+  'Chunks of blocks of public.account that hold stale rows. [account]';
 
-create or replace function modelpack.account_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.account_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of public.account, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -570,9 +594,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_examine() from public;
 
-comment on function modelpack.account_examine() is 'What is wrong with rows of public.account, for modelpack.doctor(): how many, and one of them. [account]';
+comment on function modelpack.account_examine() is
+  'What is wrong with rows of public.account, for modelpack.doctor(): how many, and one of them. [account]';
 
-create or replace function modelpack.account_guard() returns trigger
+create or replace function modelpack.account_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner.
@@ -642,16 +668,22 @@ $modelpack$;
 
 revoke all on function modelpack.account_guard() from public;
 
-comment on function modelpack.account_guard() is 'Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner. [account]';
+comment on function modelpack.account_guard() is
+  'Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner. [account]';
 
-create or replace function modelpack.account_count_transfer_insert() returns trigger
+create or replace function modelpack.account_count_transfer_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from
+-- the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -711,7 +743,7 @@ begin
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -786,9 +818,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_count_transfer_insert() from public;
 
-comment on function modelpack.account_count_transfer_insert() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_count_transfer_insert() is
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_count_transfer_update() returns trigger
+create or replace function modelpack.account_count_transfer_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -798,7 +832,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration.
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from
+-- the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -949,9 +987,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_count_transfer_update() from public;
 
-comment on function modelpack.account_count_transfer_update() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_count_transfer_update() is
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_count_transfer_delete() returns trigger
+create or replace function modelpack.account_count_transfer_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -961,7 +1001,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from
+-- the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
@@ -1032,9 +1076,11 @@ $modelpack$;
 
 revoke all on function modelpack.account_count_transfer_delete() from public;
 
-comment on function modelpack.account_count_transfer_delete() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_count_transfer_delete() is
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_count_transfer_truncate() returns trigger
+create or replace function modelpack.account_count_transfer_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1044,7 +1090,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack
+-- from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.transfer'::regclass then  -- a partition of it, or one on its way
@@ -1065,15 +1115,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_count_transfer_truncate() from public;
 
-comment on function modelpack.account_count_transfer_truncate() is 'COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_count_transfer_truncate() is
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_count_transfer_move() returns trigger
+create or replace function modelpack.account_count_transfer_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.transfer that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -1092,13 +1145,16 @@ $modelpack$;
 
 revoke all on function modelpack.account_count_transfer_move() from public;
 
-comment on function modelpack.account_count_transfer_move() is 'Notes rows of public.transfer that a statement moves to another partition. [account]';
+comment on function modelpack.account_count_transfer_move() is
+  'Notes rows of public.transfer that a statement moves to another partition. [account]';
 
-create or replace function modelpack.account_score() returns trigger
+create or replace function modelpack.account_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1234,15 +1290,19 @@ $modelpack$;
 
 revoke all on function modelpack.account_score() from public;
 
-comment on function modelpack.account_score() is 'SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_score() is
+  'SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_log() returns trigger
+create or replace function modelpack.account_log()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
--- LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration.
+-- LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the
+-- declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_logged bigint;
@@ -1269,15 +1329,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_log() from public;
 
-comment on function modelpack.account_log() is 'LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [account]';
+comment on function modelpack.account_log() is
+  'LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [account]';
 
-create or replace function modelpack.account_types() returns table (score text, input text, type regtype)
+create or replace function modelpack.account_types()
+returns table (score text, input text, type regtype)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- The types of the declared inputs of public.account.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   return query
@@ -1300,15 +1363,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_types() from public;
 
-comment on function modelpack.account_types() is 'The types of the declared inputs of public.account. [account]';
+comment on function modelpack.account_types() is
+  'The types of the declared inputs of public.account. [account]';
 
-create or replace function modelpack.account_sample(score text, version integer, percent double precision) returns setof text[]
+create or replace function modelpack.account_sample(score text, version integer, percent double precision)
+returns setof text[]
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Texts that a version is fed from a sample of public.account.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_place tid;
@@ -1332,15 +1398,18 @@ $modelpack$;
 
 revoke all on function modelpack.account_sample(text, integer, double precision) from public;
 
-comment on function modelpack.account_sample(text, integer, double precision) is 'Texts that a version is fed from a sample of public.account. [account]';
+comment on function modelpack.account_sample(text, integer, double precision) is
+  'Texts that a version is fed from a sample of public.account. [account]';
 
-create or replace function modelpack.account_once() returns void
+create or replace function modelpack.account_once()
+returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Makes missing rows of public.account and counts new features, once.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   insert into public.account (account_id) overriding system value
@@ -1354,25 +1423,36 @@ $modelpack$;
 
 revoke all on function modelpack.account_once() from public;
 
-comment on function modelpack.account_once() is 'Makes missing rows of public.account and counts new features, once. [account]';
+comment on function modelpack.account_once() is
+  'Makes missing rows of public.account and counts new features, once. [account]';
 
-create trigger modelpack_account_guard before update on public.account for each row execute function modelpack.account_guard();
+create trigger modelpack_account_guard before update on public.account
+  for each row execute function modelpack.account_guard();
 
-create trigger zz_modelpack_account_score before insert or update on public.account for each row execute function modelpack.account_score();
+create trigger zz_modelpack_account_score before insert or update on public.account
+  for each row execute function modelpack.account_score();
 
-create trigger modelpack_account_log after insert on public.account for each row execute function modelpack.account_log();
+create trigger modelpack_account_log after insert on public.account
+  for each row execute function modelpack.account_log();
 
 select modelpack.run_as('public.account');
 
 select modelpack.bind('public.account');
 
-create trigger modelpack_account_insert after insert on public.transfer referencing new table as new_rows for each statement execute function modelpack.account_count_transfer_insert();
+create trigger modelpack_account_insert after insert on public.transfer
+  referencing new table as new_rows
+  for each statement execute function modelpack.account_count_transfer_insert();
 
-create trigger modelpack_account_update after update on public.transfer referencing old table as old_rows new table as new_rows for each statement execute function modelpack.account_count_transfer_update();
+create trigger modelpack_account_update after update on public.transfer
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.account_count_transfer_update();
 
-create trigger modelpack_account_delete after delete on public.transfer referencing old table as old_rows for each statement execute function modelpack.account_count_transfer_delete();
+create trigger modelpack_account_delete after delete on public.transfer
+  referencing old table as old_rows
+  for each statement execute function modelpack.account_count_transfer_delete();
 
-create trigger modelpack_account_truncate after truncate on public.transfer for each statement execute function modelpack.account_count_transfer_truncate();
+create trigger modelpack_account_truncate after truncate on public.transfer
+  for each statement execute function modelpack.account_count_transfer_truncate();
 
 select modelpack.follow_moves('public.transfer', 'zz_modelpack_account_moves', 'zz_modelpack_account_moved', 'account_count_transfer_move');
 

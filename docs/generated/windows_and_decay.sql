@@ -90,13 +90,15 @@ select modelpack.check_meaning('public.page_view', '(not e.is_bot)', 'e', true);
 
 select modelpack.ensure_index('public.visitor', 'public.page_view', array['visitor_id']::text[], 'viewed_at');
 
-create or replace function modelpack.visitor_recount(only_keys text[]) returns bigint
+create or replace function modelpack.visitor_recount(only_keys text[])
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of some rows of public.visitor again; keys as modelpack.verify() writes them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_written bigint := 0;
@@ -177,15 +179,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_recount(text[]) from public;
 
-comment on function modelpack.visitor_recount(text[]) is 'Counts the features of some rows of public.visitor again; keys as modelpack.verify() writes them. [visitor]';
+comment on function modelpack.visitor_recount(text[]) is
+  'Counts the features of some rows of public.visitor again; keys as modelpack.verify() writes them. [visitor]';
 
-create or replace function modelpack.visitor_rebuild(first_block bigint, last_block bigint) returns bigint
+create or replace function modelpack.visitor_rebuild(first_block bigint, last_block bigint)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Counts the features of public.visitor again from the events and writes the rows that differ.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -261,15 +266,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_rebuild(bigint, bigint) from public;
 
-comment on function modelpack.visitor_rebuild(bigint, bigint) is 'Counts the features of public.visitor again from the events and writes the rows that differ. [visitor]';
+comment on function modelpack.visitor_rebuild(bigint, bigint) is
+  'Counts the features of public.visitor again from the events and writes the rows that differ. [visitor]';
 
-create or replace function modelpack.visitor_refresh(first_block bigint, last_block bigint, older_than timestamptz) returns bigint
+create or replace function modelpack.visitor_refresh(first_block bigint, last_block bigint, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Brings the rows of public.visitor whose windows have moved on up to the moment, and scores them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -328,15 +336,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_refresh(bigint, bigint, timestamptz) from public;
 
-comment on function modelpack.visitor_refresh(bigint, bigint, timestamptz) is 'Brings the rows of public.visitor whose windows have moved on up to the moment, and scores them. [visitor]';
+comment on function modelpack.visitor_refresh(bigint, bigint, timestamptz) is
+  'Brings the rows of public.visitor whose windows have moved on up to the moment, and scores them. [visitor]';
 
-create or replace function modelpack.visitor_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz) returns bigint
+create or replace function modelpack.visitor_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Scores rows of public.visitor again: those that are stale or scored by another version than the champion.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -352,15 +363,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) from public;
 
-comment on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) is 'Scores rows of public.visitor again: those that are stale or scored by another version than the champion. [visitor]';
+comment on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) is
+  'Scores rows of public.visitor again: those that are stale or scored by another version than the champion. [visitor]';
 
-create or replace function modelpack.visitor_verify(first_block bigint, last_block bigint, only_keys text[]) returns table (entity_key text, feature text, stored text, expected text)
+create or replace function modelpack.visitor_verify(first_block bigint, last_block bigint, only_keys text[])
+returns table (entity_key text, feature text, stored text, expected text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Features of public.visitor that differ from the same aggregate over the events.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
@@ -447,15 +461,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_verify(bigint, bigint, text[]) from public;
 
-comment on function modelpack.visitor_verify(bigint, bigint, text[]) is 'Features of public.visitor that differ from the same aggregate over the events. [visitor]';
+comment on function modelpack.visitor_verify(bigint, bigint, text[]) is
+  'Features of public.visitor that differ from the same aggregate over the events. [visitor]';
 
-create or replace function modelpack.visitor_stale(chunk_blocks bigint) returns setof bigint
+create or replace function modelpack.visitor_stale(chunk_blocks bigint)
+returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Chunks of blocks of public.visitor that hold stale rows.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
 end
@@ -463,15 +480,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_stale(bigint) from public;
 
-comment on function modelpack.visitor_stale(bigint) is 'Chunks of blocks of public.visitor that hold stale rows. [visitor]';
+comment on function modelpack.visitor_stale(bigint) is
+  'Chunks of blocks of public.visitor that hold stale rows. [visitor]';
 
-create or replace function modelpack.visitor_examine() returns table (what text, subject text, rows bigint, example text)
+create or replace function modelpack.visitor_examine()
+returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- What is wrong with rows of public.visitor, for modelpack.doctor(): how many, and one of them.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 declare
   v_share real;
@@ -508,9 +528,11 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_examine() from public;
 
-comment on function modelpack.visitor_examine() is 'What is wrong with rows of public.visitor, for modelpack.doctor(): how many, and one of them. [visitor]';
+comment on function modelpack.visitor_examine() is
+  'What is wrong with rows of public.visitor, for modelpack.doctor(): how many, and one of them. [visitor]';
 
-create or replace function modelpack.visitor_guard() returns trigger
+create or replace function modelpack.visitor_guard()
+returns trigger
 language plpgsql security invoker
 as $modelpack$
 -- Refuses an UPDATE of features or scores of public.visitor by anybody but a member of modelpack_owner.
@@ -580,16 +602,22 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_guard() from public;
 
-comment on function modelpack.visitor_guard() is 'Refuses an UPDATE of features or scores of public.visitor by anybody but a member of modelpack_owner. [visitor]';
+comment on function modelpack.visitor_guard() is
+  'Refuses an UPDATE of features or scores of public.visitor by anybody but a member of modelpack_owner. [visitor]';
 
-create or replace function modelpack.visitor_count_page_view_insert() returns trigger
+create or replace function modelpack.visitor_count_page_view_insert()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 set enable_seqscan = off
 as $modelpack$
--- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are inserted. Generated by modelpack from the declaration.
+-- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when
+-- rows of public.page_view are inserted. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan: off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a
+-- row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -658,7 +686,7 @@ begin
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
-  -- what follows joins any number of rows, by an index
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
   perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
   if exists (
@@ -739,9 +767,11 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_count_page_view_insert() from public;
 
-comment on function modelpack.visitor_count_page_view_insert() is 'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are inserted. Generated by modelpack from the declaration. [visitor]';
+comment on function modelpack.visitor_count_page_view_insert() is
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are inserted. Generated by modelpack from the declaration. [visitor]';
 
-create or replace function modelpack.visitor_count_page_view_update() returns trigger
+create or replace function modelpack.visitor_count_page_view_update()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -751,7 +781,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are updated. Generated by modelpack from the declaration.
+-- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when
+-- rows of public.page_view are updated. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -936,9 +970,11 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_count_page_view_update() from public;
 
-comment on function modelpack.visitor_count_page_view_update() is 'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are updated. Generated by modelpack from the declaration. [visitor]';
+comment on function modelpack.visitor_count_page_view_update() is
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are updated. Generated by modelpack from the declaration. [visitor]';
 
-create or replace function modelpack.visitor_count_page_view_delete() returns trigger
+create or replace function modelpack.visitor_count_page_view_delete()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -948,7 +984,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are deleted. Generated by modelpack from the declaration.
+-- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when
+-- rows of public.page_view are deleted. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1031,9 +1071,11 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_count_page_view_delete() from public;
 
-comment on function modelpack.visitor_count_page_view_delete() is 'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are deleted. Generated by modelpack from the declaration. [visitor]';
+comment on function modelpack.visitor_count_page_view_delete() is
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are deleted. Generated by modelpack from the declaration. [visitor]';
 
-create or replace function modelpack.visitor_count_page_view_truncate() returns trigger
+create or replace function modelpack.visitor_count_page_view_truncate()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
@@ -1043,7 +1085,11 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $modelpack$
--- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are truncated. Generated by modelpack from the declaration.
+-- COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when
+-- rows of public.page_view are truncated. Generated by modelpack from the declaration.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_seqscan, enable_hashjoin, enable_mergejoin, jit: off, since a session keeps a plan for whatever number of rows
+-- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 begin
   if tg_relid <> 'public.page_view'::regclass then  -- a partition of it, or one on its way
@@ -1064,15 +1110,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_count_page_view_truncate() from public;
 
-comment on function modelpack.visitor_count_page_view_truncate() is 'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are truncated. Generated by modelpack from the declaration. [visitor]';
+comment on function modelpack.visitor_count_page_view_truncate() is
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are truncated. Generated by modelpack from the declaration. [visitor]';
 
-create or replace function modelpack.visitor_count_page_view_move() returns trigger
+create or replace function modelpack.visitor_count_page_view_move()
+returns trigger
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Notes rows of public.page_view that a statement moves to another partition.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   if tg_op = 'UPDATE' then
@@ -1091,13 +1140,16 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_count_page_view_move() from public;
 
-comment on function modelpack.visitor_count_page_view_move() is 'Notes rows of public.page_view that a statement moves to another partition. [visitor]';
+comment on function modelpack.visitor_count_page_view_move() is
+  'Notes rows of public.page_view that a statement moves to another partition. [visitor]';
 
-create or replace function modelpack.visitor_score() returns trigger
+create or replace function modelpack.visitor_score()
+returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration.
+-- SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score.
+-- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1212,15 +1264,18 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_score() from public;
 
-comment on function modelpack.visitor_score() is 'SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [visitor]';
+comment on function modelpack.visitor_score() is
+  'SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [visitor]';
 
-create or replace function modelpack.visitor_once() returns void
+create or replace function modelpack.visitor_once()
+returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
 as $modelpack$
 -- Makes missing rows of public.visitor and counts new features, once.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 #variable_conflict use_variable
 begin
   insert into public.visitor (visitor_id) overriding system value
@@ -1234,23 +1289,33 @@ $modelpack$;
 
 revoke all on function modelpack.visitor_once() from public;
 
-comment on function modelpack.visitor_once() is 'Makes missing rows of public.visitor and counts new features, once. [visitor]';
+comment on function modelpack.visitor_once() is
+  'Makes missing rows of public.visitor and counts new features, once. [visitor]';
 
-create trigger modelpack_visitor_guard before update on public.visitor for each row execute function modelpack.visitor_guard();
+create trigger modelpack_visitor_guard before update on public.visitor
+  for each row execute function modelpack.visitor_guard();
 
-create trigger zz_modelpack_visitor_score before insert or update on public.visitor for each row execute function modelpack.visitor_score();
+create trigger zz_modelpack_visitor_score before insert or update on public.visitor
+  for each row execute function modelpack.visitor_score();
 
 select modelpack.run_as('public.visitor');
 
 select modelpack.bind('public.visitor');
 
-create trigger modelpack_visitor_insert after insert on public.page_view referencing new table as new_rows for each statement execute function modelpack.visitor_count_page_view_insert();
+create trigger modelpack_visitor_insert after insert on public.page_view
+  referencing new table as new_rows
+  for each statement execute function modelpack.visitor_count_page_view_insert();
 
-create trigger modelpack_visitor_update after update on public.page_view referencing old table as old_rows new table as new_rows for each statement execute function modelpack.visitor_count_page_view_update();
+create trigger modelpack_visitor_update after update on public.page_view
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function modelpack.visitor_count_page_view_update();
 
-create trigger modelpack_visitor_delete after delete on public.page_view referencing old table as old_rows for each statement execute function modelpack.visitor_count_page_view_delete();
+create trigger modelpack_visitor_delete after delete on public.page_view
+  referencing old table as old_rows
+  for each statement execute function modelpack.visitor_count_page_view_delete();
 
-create trigger modelpack_visitor_truncate after truncate on public.page_view for each statement execute function modelpack.visitor_count_page_view_truncate();
+create trigger modelpack_visitor_truncate after truncate on public.page_view
+  for each statement execute function modelpack.visitor_count_page_view_truncate();
 
 select modelpack.follow_moves('public.page_view', 'zz_modelpack_visitor_moves', 'zz_modelpack_visitor_moved', 'visitor_count_page_view_move');
 

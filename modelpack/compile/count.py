@@ -42,13 +42,14 @@ from modelpack.declaration.expressions import over_event
 # for one row and for a hundred thousand.
 _INDEXED = "\nset enable_seqscan = off"
 _JOINS = ("enable_hashjoin", "enable_mergejoin", "jit")
+_REASON = "off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a row and for many."
 _HEADER = HEADER + _INDEXED + "".join(f"\nset {name} = off" for name in _JOINS)
 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 _REFERENCING = {
-    "insert": " referencing new table as new_rows",
-    "update": " referencing old table as old_rows new table as new_rows",
-    "delete": " referencing old table as old_rows",
+    "insert": "\n  referencing new table as new_rows",
+    "update": "\n  referencing old table as old_rows new table as new_rows",
+    "delete": "\n  referencing old table as old_rows",
     "truncate": "",
 }
 _LOCKED = (
@@ -98,7 +99,7 @@ class CountSql:
         name = table_slug(self.plan.profile.table)
         return [
             f"create trigger {ident(slug('modelpack', name, verb))} after {verb} on {self.event.table}"
-            f"{_REFERENCING[verb]} for each statement execute function modelpack.{ident(self._name(verb))}()"
+            f"{_REFERENCING[verb]}\n  for each statement execute function modelpack.{ident(self._name(verb))}()"
             for verb in self.functions()
         ]
 
@@ -168,7 +169,9 @@ class CountSql:
         text = f"{declared}begin\n  {nest(self._place(), 2)}\n  {nest(body, 2)}\n  return null;\nend\n"
         # every SET costs, and most INSERTs bring one event, which joins nothing
         header = HEADER + _INDEXED if verb == "insert" else _HEADER
-        return Function(self._name(verb), "", "trigger", text, comment, header)
+        settings = ("enable_seqscan", *(() if verb == "insert" else _JOINS))
+        reason = f"{', '.join(settings)}: {_REASON}"
+        return Function(self._name(verb), "", "trigger", text, comment, header, reason)
 
     # --- whether the tables are those that were declared -------------------------------------------------
 
@@ -453,7 +456,7 @@ class CountSql:
         body = (
             f"{self._heed(keys)}{_SECOND}\nif not found then\n  {nest(one, 2)}\n"
             "  if not exists (select from new_rows) then\n    return null;\n  end if;\nend if;\n"
-            f"{profile_in_place(self.plan)}\n-- what follows joins any number of rows, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
+            f"{profile_in_place(self.plan)}\n-- these cost what a single event need not pay; from here on any number of rows is joined, by an index\n{_SET}\n{missing}{self._lock_and_look(keys)}\n"
         )
         sums, makes = self._sums(rows, signed=False), self.event.event.missing == "create"
         body += f"{self._write(sums, signed=False)}\n{self._recount(made=makes)}\n{_RESET}"

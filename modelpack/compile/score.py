@@ -337,15 +337,15 @@ def triggers(plan: Plan) -> list[str]:
     stem = table_slug(plan.profile.table)
     statements = [
         # without a WHEN condition: each statement would parse it anew, and our own triggers write most
-        f"create trigger {ident(slug('modelpack', stem, 'guard'))} before update on {plan.table} for each row "
+        f"create trigger {ident(slug('modelpack', stem, 'guard'))} before update on {plan.table}\n  for each row "
         f"execute function modelpack.{ident(plan.name('guard'))}()",
         # the last of the BEFORE triggers by name, so that it scores what is stored
-        f"create trigger {ident(slug('zz_modelpack', stem, 'score'))} before insert or update on {plan.table} "
+        f"create trigger {ident(slug('zz_modelpack', stem, 'score'))} before insert or update on {plan.table}\n  "
         f"for each row execute function modelpack.{ident(plan.name('score'))}()",
     ]
     if plan.profile.scores:
         statements += [
-            f"create trigger {ident(slug('modelpack', stem, 'log'))} after insert on {plan.table} for each row "
+            f"create trigger {ident(slug('modelpack', stem, 'log'))} after insert on {plan.table}\n  for each row "
             f"execute function modelpack.{ident(plan.name('log'))}()",
         ]
     return statements

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 
 from modelpack.declaration.names import check_text
 
@@ -31,12 +32,17 @@ _RESERVED = set(
 # And those that PL/pgSQL takes for the beginning of something else, also behind `new.` (pl_reserved_kwlist.h).
 _RESERVED |= set("begin by declare execute foreach if loop strict while".split())
 
+WIDTH = 120
+"""Columns of a line, where what stands in it can be broken."""
+
 PATH = "pg_catalog, pg_temp"
 RUNS = f"language plpgsql security definer\nset search_path = {PATH}"
 """A function that runs as its owner (see `modelpack.run_as`); texts of times and of numbers follow the session."""
 
 TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
 """What the texts of times and of numbers depend on."""
+
+_TEXTS_ALIKE = f"{', '.join(TEXTS)}: the texts of times and of numbers are the same in every session."
 
 HEADER = "\n".join([RUNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
 """How generated functions run: as their owner, with nothing that a session could turn."""
@@ -230,13 +236,17 @@ def dollar(body: str) -> str:
 
 
 def remark(text: str) -> str:
-    """A comment line, whatever names it tells of."""
-    return "-- " + " ".join(text.split())
+    """A comment, whatever names it tells of: in lines that fit a terminal, but for names that do not."""
+    words = wrap(" ".join(text.split()), WIDTH - 3, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"-- {line}" for line in words)
 
 
 @dataclass(frozen=True)
 class Function:
-    """A generated function. `signature` has its arguments' types alone; `comment` says what it is for."""
+    """A generated function. `signature` has its arguments' types alone; `comment` says what it is for.
+
+    `reason`: why the header has settings of the planner.
+    """
 
     name: str
     arguments: str
@@ -244,6 +254,7 @@ class Function:
     body: str
     comment: str
     header: str = HEADER
+    reason: str = ""
 
     @property
     def signature(self) -> str:
@@ -254,13 +265,15 @@ class Function:
     @property
     def source(self) -> str:
         """What stands between the dollar quotes."""
-        return f"\n{remark(self.comment)}\n{NAMES}\n{self.body}"
+        settings = "" if "TimeZone" not in self.header else _TEXTS_ALIKE
+        remarks = "\n".join(remark(text) for text in (self.comment, settings, self.reason) if text)
+        return f"\n{remarks}\n{NAMES}\n{self.body}"
 
     def statements(self, stem: str) -> list[str]:
         """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""
         return [
-            f"create or replace function modelpack.{ident(self.name)}({self.arguments}) returns {self.returns}\n"
+            f"create or replace function modelpack.{ident(self.name)}({self.arguments})\nreturns {self.returns}\n"
             f"{self.header}\nas {dollar(self.source)}",
             f"revoke all on function {self.signature} from public",
-            f"comment on function {self.signature} is {literal(f'{self.comment} [{stem}]')}",
+            f"comment on function {self.signature} is\n  {literal(f'{self.comment} [{stem}]')}",
         ]

@@ -196,7 +196,7 @@ def _rebuild(plan: Plan) -> Function:
     rows = f"{plan.table} as p\n where {_in_range('p')}"
     body = _again(plan, _lock(plan), rows, ranged=True)
     comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
-    return Function(plan.name("rebuild"), _RANGE, "bigint", body, comment, _header(plan))
+    return Function(plan.name("rebuild"), _RANGE, "bigint", body, comment, _header(plan), _reason(plan))
 
 
 def _recount(plan: Plan) -> Function:
@@ -216,6 +216,12 @@ def _header(plan: Plan) -> str:
     """
     joins = "\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
     return HEADER + joins if batched(plan) else HEADER
+
+
+def _reason(plan: Plan) -> str:
+    """Why `_header` turns settings of the planner."""
+    what = "enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other"
+    return f"{what}; no other plan is good for a row and for many." if batched(plan) else ""
 
 
 def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
@@ -396,7 +402,7 @@ def _rescore(plan: Plan) -> Function:
     body += "  return v_written + v_rest;\nend\n"
     comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
     arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
-    return Function(plan.name("rescore"), arguments, "bigint", body, comment, _header(plan))
+    return Function(plan.name("rescore"), arguments, "bigint", body, comment, _header(plan), _reason(plan))
 
 
 def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from modelpack.compile.script import attach_script, generated_functions
 from modelpack.compile.sql import table_slug, variable
 from modelpack.snapshots import SNAPSHOTS
 
-TRIGGER = re.compile(r'create trigger (?:"((?:[^"]|"")+)"|(\w+)) .*? on (\S+) ')
+TRIGGER = re.compile(r'create trigger (?:"((?:[^"]|"")+)"|(\w+)) .*? on (\S+)\s')
 
 WORDS = [
     "a",
