@@ -20,7 +20,9 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['store.movement'::regclass]::regclass[], null), 'store.item', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['store.movement'::regclass]::regclass[], null),
+  'store.item', 'share row exclusive');
 
 select modelpack.check_key_columns('store.item', array['shop_id', 'sku']::text[], 'store.movement', array['at_shop', 'item_sku']::text[]);
 
@@ -64,18 +66,23 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'store.movement'::regclass and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
+                  where t.tgrelid = 'store.movement'::regclass
+                    and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'store.movement', 'store.item'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'store.movement',
+        'store.item'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::store.item from store.item as q limit 1),
-           (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join store.item as p on p.shop_id = k.shop_id and p.sku = k.sku
    order by p.shop_id, p.sku
@@ -86,15 +93,23 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.shop_id, p.sku, r0.movements, r0.largest_move, r0."held largest_move", p."the moment", p."read afresh"
+           select p.shop_id,
+                  p.sku,
+                  r0.movements,
+                  r0.largest_move,
+                  r0."held largest_move",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::store.item from store.item as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join store.item as p on p.shop_id = k.shop_id and p.sku = k.sku
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::store.item from store.item as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join store.item as p on p.shop_id = k.shop_id and p.sku = k.sku
                   ) as p
             cross join lateral (
               select count(*) as movements,
@@ -134,11 +149,15 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'store.movement'::regclass and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
+                  where t.tgrelid = 'store.movement'::regclass
+                    and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'store.movement', 'store.item'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'store.movement',
+        'store.item'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -152,12 +171,19 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.shop_id, p.sku, r0.movements, r0.largest_move, r0."held largest_move", p."the moment", p."read afresh"
+           select p.shop_id,
+                  p.sku,
+                  r0.movements,
+                  r0.largest_move,
+                  r0."held largest_move",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null as "read afresh",
-                         case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                    from store.item as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from store.item as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as movements,
@@ -204,11 +230,12 @@ begin
   update store.item as p
      set features_at = v_moment
     from (
-           select p.shop_id, p.sku
+           select p.shop_id,
+                  p.sku
              from (
-                  select p.*
-                    from store.item as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from store.item as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             
          ) as x
@@ -291,9 +318,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::store.item from store.item as q limit 1),
-               (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::store.item from store.item as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join store.item as q on q.shop_id = k.shop_id and q.sku = k.sku
            ) as p
      cross join lateral (
@@ -450,7 +478,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'store.movement'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -472,7 +501,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -486,15 +517,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.at_shop, d.item_sku
          from (
@@ -512,15 +549,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.at_shop, e.item_sku
-                       from new_rows as e
-                      where e.at_shop is not null and e.item_sku is not null
-                   ) as d
-              join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
-             order by p.shop_id, p.sku
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.at_shop, e.item_sku
+                      from new_rows as e
+                     where e.at_shop is not null and e.item_sku is not null
+                  ) as d
+             join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
+            order by p.shop_id, p.sku
+              for no key update of p
          ) as x;
   update store.item as p
      set movements = p.movements + d.movements,
@@ -547,7 +585,9 @@ begin
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -584,7 +624,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'store.movement'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -602,7 +643,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -625,52 +668,53 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct c.at_shop, c.item_sku
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.at_shop,
-                                              e.item_sku,
-                                              1 as movements,
-                                              e.pieces as largest_move,
-                                              row(e.pieces)::text as "the image"
-                                         from new_rows as e
-                                        where e.at_shop is not null and e.item_sku is not null
-                                       except all
-                                       select e.at_shop,
-                                              e.item_sku,
-                                              1 as movements,
-                                              e.pieces as largest_move,
-                                              row(e.pieces)::text as "the image"
-                                         from old_rows as e
-                                        where e.at_shop is not null and e.item_sku is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.at_shop,
-                                              e.item_sku,
-                                              1 as movements,
-                                              e.pieces as largest_move,
-                                              row(e.pieces)::text as "the image"
-                                         from old_rows as e
-                                        where e.at_shop is not null and e.item_sku is not null
-                                       except all
-                                       select e.at_shop,
-                                              e.item_sku,
-                                              1 as movements,
-                                              e.pieces as largest_move,
-                                              row(e.pieces)::text as "the image"
-                                         from new_rows as e
-                                        where e.at_shop is not null and e.item_sku is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
-             order by p.shop_id, p.sku
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct c.at_shop, c.item_sku
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.at_shop,
+                                             e.item_sku,
+                                             1 as movements,
+                                             e.pieces as largest_move,
+                                             row(e.pieces)::text as "the image"
+                                        from new_rows as e
+                                       where e.at_shop is not null and e.item_sku is not null
+                                      except all
+                                      select e.at_shop,
+                                             e.item_sku,
+                                             1 as movements,
+                                             e.pieces as largest_move,
+                                             row(e.pieces)::text as "the image"
+                                        from old_rows as e
+                                       where e.at_shop is not null and e.item_sku is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.at_shop,
+                                             e.item_sku,
+                                             1 as movements,
+                                             e.pieces as largest_move,
+                                             row(e.pieces)::text as "the image"
+                                        from old_rows as e
+                                       where e.at_shop is not null and e.item_sku is not null
+                                      except all
+                                      select e.at_shop,
+                                             e.item_sku,
+                                             1 as movements,
+                                             e.pieces as largest_move,
+                                             row(e.pieces)::text as "the image"
+                                        from new_rows as e
+                                       where e.at_shop is not null and e.item_sku is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
+            order by p.shop_id, p.sku
+              for no key update of p
          ) as x;
   update store.item as p
      set movements = p.movements + d.movements,
@@ -768,7 +812,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'store.movement'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -776,7 +821,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -785,15 +832,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.at_shop, e.item_sku
-                       from old_rows as e
-                      where e.at_shop is not null and e.item_sku is not null
-                   ) as d
-              join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
-             order by p.shop_id, p.sku
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.at_shop, e.item_sku
+                      from old_rows as e
+                     where e.at_shop is not null and e.item_sku is not null
+                  ) as d
+             join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
+            order by p.shop_id, p.sku
+              for no key update of p
          ) as x;
   update store.item as p
      set movements = p.movements + d.movements,
@@ -860,7 +908,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'store.movement'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -948,17 +997,23 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.shop_id <> old.shop_id or new.sku <> old.sku then
     -- a new key: every feature from the events that are there already
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'store.movement'::regclass and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
+                    where t.tgrelid = 'store.movement'::regclass
+                      and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'store.movement', 'store.item'),
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'store.movement',
+          'store.item'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
@@ -972,7 +1027,8 @@ begin
   end if;
   new.features_at := v_moment;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

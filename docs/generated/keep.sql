@@ -25,7 +25,9 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['public.reading'::regclass]::regclass[], null), 'public.machine', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['public.reading'::regclass]::regclass[], null),
+  'public.machine', 'share row exclusive');
 
 select modelpack.check_key_columns('public.machine', array['machine_id']::text[], 'public.reading', array['machine_id']::text[]);
 
@@ -81,18 +83,23 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.reading'::regclass and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.reading', 'public.machine'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::public.machine from public.machine as q limit 1),
-           (select jsonb_agg(jsonb_build_object('machine_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('machine_id', u.key))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join public.machine as p on p.machine_id = k.machine_id
    order by p.machine_id
@@ -106,15 +113,25 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.machine_id, r0.readings, r0.energy, r0.first_status, r0.first_status_at, r0."held first_status", r0.readings_1h, p."the moment", p."read afresh"
+           select p.machine_id,
+                  r0.readings,
+                  r0.energy,
+                  r0.first_status,
+                  r0.first_status_at,
+                  r0."held first_status",
+                  r0.readings_1h,
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::public.machine from public.machine as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('machine_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join public.machine as p on p.machine_id = k.machine_id
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::public.machine from public.machine as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('machine_id', u.key))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join public.machine as p on p.machine_id = k.machine_id
                   ) as p
             cross join lateral (
               select count(*) as readings,
@@ -156,11 +173,15 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.reading'::regclass and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.reading', 'public.machine'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -177,12 +198,21 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.machine_id, r0.readings, r0.energy, r0.first_status, r0.first_status_at, r0."held first_status", r0.readings_1h, p."the moment", p."read afresh"
+           select p.machine_id,
+                  r0.readings,
+                  r0.energy,
+                  r0.first_status,
+                  r0.first_status_at,
+                  r0."held first_status",
+                  r0.readings_1h,
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null as "read afresh",
-                         case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                    from public.machine as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.machine as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as readings,
@@ -225,11 +255,15 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.reading'::regclass and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.reading', 'public.machine'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -240,11 +274,12 @@ begin
   update public.machine as p
      set features_at = v_moment
     from (
-           select p.machine_id, r0.readings_1h
+           select p.machine_id,
+                  r0.readings_1h
              from (
-                  select p.*
-                    from public.machine as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from public.machine as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment) as readings_1h
@@ -334,9 +369,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::public.machine from public.machine as q limit 1),
-               (select jsonb_agg(jsonb_build_object('machine_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::public.machine from public.machine as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('machine_id', u.key))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join public.machine as q on q.machine_id = k.machine_id
            ) as p
      cross join lateral (
@@ -504,7 +540,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.reading'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -546,7 +583,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -560,27 +599,34 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.machine_id)::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.machine_id
-                       from new_rows as e
-                      where e.machine_id is not null
-                   ) as d
-              join public.machine as p on p.machine_id = d.machine_id
-             order by p.machine_id
-               for no key update of p
+           select modelpack.key_value(p.machine_id)::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.machine_id
+                      from new_rows as e
+                     where e.machine_id is not null
+                  ) as d
+             join public.machine as p on p.machine_id = d.machine_id
+            order by p.machine_id
+              for no key update of p
          ) as x;
   update public.machine as p
      set readings = p.readings + d.readings,
@@ -611,7 +657,9 @@ begin
   if v_read is not null then
     perform modelpack.machine_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -648,7 +696,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.reading'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -666,7 +715,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -743,56 +794,57 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.machine_id)::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct c.machine_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.machine_id,
-                                              1 as readings,
-                                              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                              case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                              row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.machine_id is not null
-                                       except all
-                                       select e.machine_id,
-                                              1 as readings,
-                                              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                              case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                              row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.machine_id is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.machine_id,
-                                              1 as readings,
-                                              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                              case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                              row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.machine_id is not null
-                                       except all
-                                       select e.machine_id,
-                                              1 as readings,
-                                              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                              case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                              row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.machine_id is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.machine as p on p.machine_id = d.machine_id
-             order by p.machine_id
-               for no key update of p
+           select modelpack.key_value(p.machine_id)::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct c.machine_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.machine_id,
+                                             1 as readings,
+                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.machine_id is not null
+                                      except all
+                                      select e.machine_id,
+                                             1 as readings,
+                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.machine_id is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.machine_id,
+                                             1 as readings,
+                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.machine_id is not null
+                                      except all
+                                      select e.machine_id,
+                                             1 as readings,
+                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.machine_id is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.machine as p on p.machine_id = d.machine_id
+            order by p.machine_id
+              for no key update of p
          ) as x;
   update public.machine as p
      set readings = p.readings + d.readings,
@@ -893,7 +945,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.reading'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -901,7 +954,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -909,14 +964,14 @@ begin
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   perform
-     from (
-            select distinct e.machine_id
-              from old_rows as e
-             where e.machine_id is not null and e.read_at > v_moment - interval '1 hour'
-          ) as d
-     join public.machine as p on p.machine_id = d.machine_id
-    order by p.machine_id
-      for no key update of p;
+    from (
+           select distinct e.machine_id
+             from old_rows as e
+            where e.machine_id is not null and e.read_at > v_moment - interval '1 hour'
+         ) as d
+    join public.machine as p on p.machine_id = d.machine_id
+   order by p.machine_id
+     for no key update of p;
   update public.machine as p
      set features_at = v_moment
     from (
@@ -968,7 +1023,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.reading'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1084,8 +1140,10 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.machine_id <> old.machine_id then
     -- a new key: every feature from the events that are there already
@@ -1107,11 +1165,15 @@ begin
   end if;
   -- windows, read under the row's lock
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.reading'::regclass and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.reading', 'public.machine'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -1121,7 +1183,8 @@ begin
    where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
   new.features_at := v_moment;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

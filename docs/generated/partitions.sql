@@ -15,7 +15,9 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['public.ping'::regclass]::regclass[], null), 'public.device', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['public.ping'::regclass]::regclass[], null),
+  'public.device', 'share row exclusive');
 
 select modelpack.check_key_columns('public.device', array['region', 'device_id']::text[], 'public.ping', array['region', 'device_id']::text[]);
 
@@ -77,18 +79,23 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+                  where t.tgrelid = 'public.ping'::regclass
+                    and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.ping',
+        'public.device'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::public.device from public.device as q limit 1),
-           (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join public.device as p on p.region = k.region and p.device_id = k.device_id
    order by p.region, p.device_id
@@ -99,15 +106,22 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.region, p.device_id, r0.pings, r0.networks, p."the moment", p."read afresh"
+           select p.region,
+                  p.device_id,
+                  r0.pings,
+                  r0.networks,
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::public.device from public.device as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join public.device as p on p.region = k.region and p.device_id = k.device_id
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::public.device from public.device as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join public.device as p on p.region = k.region and p.device_id = k.device_id
                   ) as p
             cross join lateral (
               select count(*) as pings,
@@ -139,7 +153,7 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_91891d$
+as $modelpack_2$
 -- Counts the features of public.device again from the events and writes the rows that differ.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 -- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
@@ -156,11 +170,15 @@ declare
   v_rest bigint := 1;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+                  where t.tgrelid = 'public.ping'::regclass
+                    and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.ping',
+        'public.device'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -180,14 +198,15 @@ begin
 with chosen as materialized (
   select q.*, row_number() over () as "the number"
     from (
-           select p.*, modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs"
+           select p.*,
+                  modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs"
              from (
                     select p."the place", p."the partition", p."read afresh", x.*, $modelpack$
       || v_row || $modelpack$ as "the row"
                       from (
                              select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
                                from public.device as p
-                               where p.ctid >= $2 and p.ctid < $3
+                              where p.ctid >= $2 and p.ctid < $3
                            ) as p
                      cross join lateral (
                        select count(*) as pings,
@@ -205,7 +224,9 @@ with chosen as materialized (
                   ) as p
          ) as q
 ), called as materialized (
-  select modelpack.device_score_fault_many($4, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)) as "fault scores"
+  select modelpack.device_score_fault_many(
+           $4, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)
+         ) as "fault scores"
 ), written as (
   update public.device as p
      set pings = c.pings,
@@ -218,11 +239,17 @@ with chosen as materialized (
          features_at = $1
     from called as a
    cross join chosen as c
-   where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fault scores"[c."the number"] <> 'NaN'
-  returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key, p.fault, c."fault inputs"
+   where p.ctid = c."the place" and p.tableoid = c."the partition"
+     and a."fault scores"[c."the number"] <> 'NaN'
+  returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+            p.fault, c."fault inputs"
 )
 select w.rows, c.rows - w.rows, w.logged
-  from (select count(*) as rows, modelpack.device_score_fault_record($4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)) as logged from written as w) as w,
+  from (select count(*) as rows,
+               modelpack.device_score_fault_record(
+                 $4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)
+               ) as logged
+          from written as w) as w,
        (select count(*) as rows from chosen) as c$modelpack$
       into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1;
   end if;
@@ -233,12 +260,18 @@ select w.rows, c.rows - w.rows, w.logged
            features_at = x."the moment",
            features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
       from (
-             select p.region, p.device_id, r0.pings, r0.networks, p."the moment", p."read afresh"
+             select p.region,
+                    p.device_id,
+                    r0.pings,
+                    r0.networks,
+                    p."the moment",
+                    p."read afresh"
                from (
-                    select p.*, p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                      from public.device as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
+                      select p.*,
+                             p.features_at is null as "read afresh",
+                             case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                        from public.device as p
+                       where p.ctid >= v_first and p.ctid < v_beyond
                     ) as p
               cross join lateral (
                 select count(*) as pings,
@@ -255,7 +288,7 @@ select w.rows, c.rows - w.rows, w.logged
   end if;
   return v_written + v_rest;
 end
-$modelpack_91891d$;
+$modelpack_2$;
 
 revoke all on function modelpack.device_rebuild(bigint, bigint) from public;
 
@@ -285,11 +318,12 @@ begin
   update public.device as p
      set features_at = v_moment
     from (
-           select p.region, p.device_id
+           select p.region,
+                  p.device_id
              from (
-                  select p.*
-                    from public.device as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from public.device as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             
          ) as x
@@ -335,7 +369,9 @@ begin
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
         from (
-               select p.ctid as "the place", p.tableoid as "the partition", modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs"
+               select p.ctid as "the place",
+                      p.tableoid as "the partition",
+                      modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs"
                  from public.device as p
                 where p.ctid >= v_first and p.ctid < v_beyond
                   and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
@@ -345,7 +381,9 @@ begin
                   for no key update
              ) as q
     ), called as materialized (
-      select modelpack.device_score_fault_many(v_version_1, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)) as "fault scores"
+      select modelpack.device_score_fault_many(
+               v_version_1, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)
+             ) as "fault scores"
     ), written as (
       update public.device as p
          set fault = a."fault scores"[c."the number"],
@@ -355,11 +393,17 @@ begin
              features_at = v_moment
         from called as a
        cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fault scores"[c."the number"] <> 'NaN'
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key, p.fault, c."fault inputs"
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."fault scores"[c."the number"] <> 'NaN'
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                p.fault, c."fault inputs"
     )
     select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows, modelpack.device_score_fault_record(v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)) as logged from written as w) as w,
+      from (select count(*) as rows,
+                   modelpack.device_score_fault_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_rest, v_logged;
   else
@@ -429,9 +473,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::public.device from public.device as q limit 1),
-               (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::public.device from public.device as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join public.device as q on q.region = k.region and q.device_id = k.device_id
            ) as p
      cross join lateral (
@@ -628,7 +673,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -636,7 +682,9 @@ begin
   -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
-    if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+    then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -644,14 +692,14 @@ begin
     end if;
     -- rows are locked in the order of their keys: two statements never wait for each other in a circle
     perform
-       from (
-              select distinct e.region, e.device_id
-                from new_rows as e
-               where e.region is not null and e.device_id is not null
-            ) as d
-       join public.device as p on p.region = d.region and p.device_id = d.device_id
-      order by p.region, p.device_id
-        for no key update of p;
+      from (
+             select distinct e.region, e.device_id
+               from new_rows as e
+              where e.region is not null and e.device_id is not null
+           ) as d
+      join public.device as p on p.region = d.region and p.device_id = d.device_id
+     order by p.region, p.device_id
+       for no key update of p;
     if found then
       update public.device as p
          set pings = p.pings + d.pings,
@@ -679,15 +727,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.region, d.device_id
          from (
@@ -716,15 +770,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.region, e.device_id
-                       from new_rows as e
-                      where e.region is not null and e.device_id is not null
-                   ) as d
-              join public.device as p on p.region = d.region and p.device_id = d.device_id
-             order by p.region, p.device_id
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.region, e.device_id
+                      from new_rows as e
+                     where e.region is not null and e.device_id is not null
+                  ) as d
+             join public.device as p on p.region = d.region and p.device_id = d.device_id
+            order by p.region, p.device_id
+              for no key update of p
          ) as x;
   update public.device as p
      set pings = p.pings + d.pings,
@@ -758,7 +813,9 @@ begin
     end if;
     perform modelpack.device_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -796,7 +853,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -814,7 +872,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -838,48 +898,49 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct c.region, c.device_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.region,
-                                              e.device_id,
-                                              1 as pings,
-                                              row(e.network, e.pinged_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.region is not null and e.device_id is not null
-                                       except all
-                                       select e.region,
-                                              e.device_id,
-                                              1 as pings,
-                                              row(e.network, e.pinged_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.region is not null and e.device_id is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.region,
-                                              e.device_id,
-                                              1 as pings,
-                                              row(e.network, e.pinged_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.region is not null and e.device_id is not null
-                                       except all
-                                       select e.region,
-                                              e.device_id,
-                                              1 as pings,
-                                              row(e.network, e.pinged_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.region is not null and e.device_id is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.device as p on p.region = d.region and p.device_id = d.device_id
-             order by p.region, p.device_id
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct c.region, c.device_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.region,
+                                             e.device_id,
+                                             1 as pings,
+                                             row(e.network, e.pinged_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.region is not null and e.device_id is not null
+                                      except all
+                                      select e.region,
+                                             e.device_id,
+                                             1 as pings,
+                                             row(e.network, e.pinged_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.region is not null and e.device_id is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.region,
+                                             e.device_id,
+                                             1 as pings,
+                                             row(e.network, e.pinged_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.region is not null and e.device_id is not null
+                                      except all
+                                      select e.region,
+                                             e.device_id,
+                                             1 as pings,
+                                             row(e.network, e.pinged_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.region is not null and e.device_id is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.device as p on p.region = d.region and p.device_id = d.device_id
+            order by p.region, p.device_id
+              for no key update of p
          ) as x;
   update public.device as p
      set pings = p.pings + d.pings,
@@ -977,7 +1038,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -985,7 +1047,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -994,15 +1058,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.region, e.device_id
-                       from old_rows as e
-                      where e.region is not null and e.device_id is not null
-                   ) as d
-              join public.device as p on p.region = d.region and p.device_id = d.device_id
-             order by p.region, p.device_id
-               for no key update of p
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.region, e.device_id
+                      from old_rows as e
+                     where e.region is not null and e.device_id is not null
+                  ) as d
+             join public.device as p on p.region = d.region and p.device_id = d.device_id
+            order by p.region, p.device_id
+              for no key update of p
          ) as x;
   update public.device as p
      set pings = p.pings + d.pings,
@@ -1068,7 +1133,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.ping'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1157,7 +1223,8 @@ begin
       then
         return new;
       end if;
-    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
+    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at
+    then
       return new;  -- modelpack.rescore has scored it
     end if;
   end if;
@@ -1172,8 +1239,10 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.region <> old.region or new.device_id <> old.device_id then
     -- a new key: every feature from the events that are there already
@@ -1182,11 +1251,15 @@ begin
     new.fault_scored_at := null;
     new.fault_stale := null;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.ping'::regclass and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+                    where t.tgrelid = 'public.ping'::regclass
+                      and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.ping', 'public.device'),
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.ping',
+          'public.device'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
@@ -1202,7 +1275,9 @@ begin
   -- score fault
   v_version := modelpack.device_score_fault_version();
   v_score := modelpack.device_score_fault_predict(
-    v_version, modelpack.device_score_fault_numbers(new, v_moment, v_version), modelpack.device_score_fault_texts(new, v_moment, v_version),
+    v_version,
+    modelpack.device_score_fault_numbers(new, v_moment, v_version),
+    modelpack.device_score_fault_texts(new, v_moment, v_version),
     jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, tg_op = 'UPDATE');
   if v_score is null then
     new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
@@ -1213,7 +1288,8 @@ begin
     new.fault_stale := null;
   end if;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

@@ -35,7 +35,10 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['public.complaint'::regclass, 'public.purchase'::regclass]::regclass[], null), 'public.customer', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['public.complaint'::regclass,
+                     'public.purchase'::regclass]::regclass[], null),
+  'public.customer', 'share row exclusive');
 
 select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.purchase', array['customer_id']::text[]);
 
@@ -139,22 +142,34 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                  where t.tgrelid = 'public.complaint'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        concat_ws(', ',
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.purchase'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+            then 'public.purchase' end,
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.complaint'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+            then 'public.complaint' end),
+        'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::public.customer from public.customer as q limit 1),
-           (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('customer_id', u.key))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join public.customer as p on p.customer_id = k.customer_id
    order by p.customer_id
@@ -174,15 +189,31 @@ begin
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
-           select p.customer_id, r0.purchases, r0.purchases_90d, r0.spend, r0.basket, r0.basket_n, r0.basket_sum, r0.last_purchase_at, r0."held last_purchase_at", r1.complaints, r1.complaint_heat, r1.complaint_heat_ahead, r1."magnitude of complaint_heat", p."the moment", p."read afresh"
+           select p.customer_id,
+                  r0.purchases,
+                  r0.purchases_90d,
+                  r0.spend,
+                  r0.basket,
+                  r0.basket_n,
+                  r0.basket_sum,
+                  r0.last_purchase_at,
+                  r0."held last_purchase_at",
+                  r1.complaints,
+                  r1.complaint_heat,
+                  r1.complaint_heat_ahead,
+                  r1."magnitude of complaint_heat",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::public.customer from public.customer as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join public.customer as p on p.customer_id = k.customer_id
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::public.customer from public.customer as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('customer_id', u.key))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join public.customer as p on p.customer_id = k.customer_id
                   ) as p
             cross join lateral (
               select count(*) as purchases,
@@ -243,15 +274,26 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                  where t.tgrelid = 'public.complaint'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        concat_ws(', ',
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.purchase'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+            then 'public.purchase' end,
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.complaint'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+            then 'public.complaint' end),
+        'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -274,12 +316,27 @@ begin
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
-           select p.customer_id, r0.purchases, r0.purchases_90d, r0.spend, r0.basket, r0.basket_n, r0.basket_sum, r0.last_purchase_at, r0."held last_purchase_at", r1.complaints, r1.complaint_heat, r1.complaint_heat_ahead, r1."magnitude of complaint_heat", p."the moment", p."read afresh"
+           select p.customer_id,
+                  r0.purchases,
+                  r0.purchases_90d,
+                  r0.spend,
+                  r0.basket,
+                  r0.basket_n,
+                  r0.basket_sum,
+                  r0.last_purchase_at,
+                  r0."held last_purchase_at",
+                  r1.complaints,
+                  r1.complaint_heat,
+                  r1.complaint_heat_ahead,
+                  r1."magnitude of complaint_heat",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null as "read afresh",
-                         case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                    from public.customer as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.customer as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as purchases,
@@ -341,15 +398,26 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                  where t.tgrelid = 'public.complaint'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', concat_ws(', ', case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure) then 'public.purchase' end, case when not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure) then 'public.complaint' end), 'public.customer'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        concat_ws(', ',
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.purchase'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+            then 'public.purchase' end,
+          case when not exists (select from pg_trigger as t
+                                where t.tgrelid = 'public.complaint'::regclass
+                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+            then 'public.complaint' end),
+        'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -361,11 +429,12 @@ begin
      set complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
          features_at = v_moment
     from (
-           select p.customer_id, r0.purchases_90d
+           select p.customer_id,
+                  r0.purchases_90d
              from (
-                  select p.*
-                    from public.customer as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from public.customer as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
@@ -494,9 +563,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::public.customer from public.customer as q limit 1),
-               (select jsonb_agg(jsonb_build_object('customer_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::public.customer from public.customer as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('customer_id', u.key))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join public.customer as q on q.customer_id = k.customer_id
            ) as p
      cross join lateral (
@@ -762,7 +832,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -795,7 +866,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -809,15 +882,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.customer_id
          from (
@@ -846,15 +925,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.customer_id
-                       from new_rows as e
-                      where e.customer_id is not null
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.customer_id
+                      from new_rows as e
+                     where e.customer_id is not null
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set purchases = p.purchases + d.purchases,
@@ -892,7 +972,9 @@ begin
     end if;
     perform modelpack.customer_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -931,7 +1013,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -949,7 +1032,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -973,56 +1058,57 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct c.customer_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.customer_id,
-                                              1 as purchases,
-                                              coalesce(modelpack.amount(e.amount), 0) as spend,
-                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                              e.purchased_at as last_purchase_at,
-                                              row(e.purchased_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.customer_id is not null
-                                       except all
-                                       select e.customer_id,
-                                              1 as purchases,
-                                              coalesce(modelpack.amount(e.amount), 0) as spend,
-                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                              e.purchased_at as last_purchase_at,
-                                              row(e.purchased_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.customer_id is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.customer_id,
-                                              1 as purchases,
-                                              coalesce(modelpack.amount(e.amount), 0) as spend,
-                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                              e.purchased_at as last_purchase_at,
-                                              row(e.purchased_at)::text as "the image"
-                                         from old_rows as e
-                                        where e.customer_id is not null
-                                       except all
-                                       select e.customer_id,
-                                              1 as purchases,
-                                              coalesce(modelpack.amount(e.amount), 0) as spend,
-                                              ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                              e.purchased_at as last_purchase_at,
-                                              row(e.purchased_at)::text as "the image"
-                                         from new_rows as e
-                                        where e.customer_id is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct c.customer_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.customer_id,
+                                             1 as purchases,
+                                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                             e.purchased_at as last_purchase_at,
+                                             row(e.purchased_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.customer_id is not null
+                                      except all
+                                      select e.customer_id,
+                                             1 as purchases,
+                                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                             e.purchased_at as last_purchase_at,
+                                             row(e.purchased_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.customer_id is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.customer_id,
+                                             1 as purchases,
+                                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                             e.purchased_at as last_purchase_at,
+                                             row(e.purchased_at)::text as "the image"
+                                        from old_rows as e
+                                       where e.customer_id is not null
+                                      except all
+                                      select e.customer_id,
+                                             1 as purchases,
+                                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                             e.purchased_at as last_purchase_at,
+                                             row(e.purchased_at)::text as "the image"
+                                        from new_rows as e
+                                       where e.customer_id is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set purchases = p.purchases + d.purchases,
@@ -1135,7 +1221,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1143,7 +1230,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1152,15 +1241,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.customer_id
-                       from old_rows as e
-                      where e.customer_id is not null
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.customer_id
+                      from old_rows as e
+                     where e.customer_id is not null
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set purchases = p.purchases + d.purchases,
@@ -1234,7 +1324,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.purchase'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1276,7 +1367,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1306,7 +1398,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1320,15 +1414,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.customer_id
          from (
@@ -1357,15 +1457,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.customer_id
-                       from new_rows as e
-                      where e.customer_id is not null and (e.severity > 1)
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.customer_id
+                      from new_rows as e
+                     where e.customer_id is not null and (e.severity > 1)
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set complaints = p.complaints + d.complaints,
@@ -1397,7 +1498,9 @@ begin
     end if;
     perform modelpack.customer_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -1436,7 +1539,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1454,7 +1558,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1478,52 +1584,53 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct c.customer_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.customer_id,
-                                              1 as complaints,
-                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                         from new_rows as e
-                                        where e.customer_id is not null and (e.severity > 1)
-                                       except all
-                                       select e.customer_id,
-                                              1 as complaints,
-                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                         from old_rows as e
-                                        where e.customer_id is not null and (e.severity > 1)
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.customer_id,
-                                              1 as complaints,
-                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                         from old_rows as e
-                                        where e.customer_id is not null and (e.severity > 1)
-                                       except all
-                                       select e.customer_id,
-                                              1 as complaints,
-                                              coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                              case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                              row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                         from new_rows as e
-                                        where e.customer_id is not null and (e.severity > 1)
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct c.customer_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.customer_id,
+                                             1 as complaints,
+                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                        from new_rows as e
+                                       where e.customer_id is not null and (e.severity > 1)
+                                      except all
+                                      select e.customer_id,
+                                             1 as complaints,
+                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                        from old_rows as e
+                                       where e.customer_id is not null and (e.severity > 1)
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.customer_id,
+                                             1 as complaints,
+                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                        from old_rows as e
+                                       where e.customer_id is not null and (e.severity > 1)
+                                      except all
+                                      select e.customer_id,
+                                             1 as complaints,
+                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+                                        from new_rows as e
+                                       where e.customer_id is not null and (e.severity > 1)
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set complaints = p.complaints + d.complaints,
@@ -1628,7 +1735,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1636,7 +1744,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1645,15 +1755,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.customer_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.customer_id
-                       from old_rows as e
-                      where e.customer_id is not null and (e.severity > 1)
-                   ) as d
-              join public.customer as p on p.customer_id = d.customer_id
-             order by p.customer_id
-               for no key update of p
+           select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.customer_id
+                      from old_rows as e
+                     where e.customer_id is not null and (e.severity > 1)
+                  ) as d
+             join public.customer as p on p.customer_id = d.customer_id
+            order by p.customer_id
+              for no key update of p
          ) as x;
   update public.customer as p
      set complaints = p.complaints + d.complaints,
@@ -1722,7 +1833,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.complaint'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1868,8 +1980,10 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.customer_id <> old.customer_id then
     -- a new key: every feature from the events that are there already
@@ -1878,11 +1992,15 @@ begin
     new.churn_scored_at := null;
     new.churn_stale := null;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                    where t.tgrelid = 'public.complaint'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.complaint', 'public.customer'),
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.complaint',
+          'public.customer'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
@@ -1914,11 +2032,15 @@ begin
     new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
     if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
       if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.complaint'::regclass and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                      where t.tgrelid = 'public.complaint'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
       then
         raise exception using
           errcode = 'object_not_in_prerequisite_state',
-          message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.complaint', 'public.customer'),
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.complaint',
+            'public.customer'),
           detail = 'Its rows would count as events.',
           hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
       end if;
@@ -1933,11 +2055,15 @@ begin
   end if;
   -- windows, read under the row's lock
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.purchase'::regclass and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.purchase', 'public.customer'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.purchase',
+        'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -1949,7 +2075,9 @@ begin
   -- score churn
   v_version := modelpack.customer_score_churn_version();
   v_score := modelpack.customer_score_churn_predict(
-    v_version, modelpack.customer_score_churn_numbers(new, v_moment, v_version), modelpack.customer_score_churn_texts(new, v_moment, v_version),
+    v_version,
+    modelpack.customer_score_churn_numbers(new, v_moment, v_version),
+    modelpack.customer_score_churn_texts(new, v_moment, v_version),
     modelpack.key_value(new.customer_id)::text, v_moment, tg_op = 'UPDATE');
   if v_score is null then
     new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
@@ -1960,7 +2088,8 @@ begin
     new.churn_stale := null;
   end if;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

@@ -18,7 +18,9 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['public.transfer'::regclass]::regclass[], null), 'public.account', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['public.transfer'::regclass]::regclass[], null),
+  'public.account', 'share row exclusive');
 
 select modelpack.check_key_columns('public.account', array['account_id']::text[], 'public.transfer', array['account_id']::text[]);
 
@@ -98,18 +100,23 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+                  where t.tgrelid = 'public.transfer'::regclass
+                    and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.transfer',
+        'public.account'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::public.account from public.account as q limit 1),
-           (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('account_id', u.key))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join public.account as p on p.account_id = k.account_id
    order by p.account_id
@@ -120,15 +127,21 @@ begin
          features_at = x."the moment",
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
-           select p.account_id, r0.transfers, r0.sent, p."the moment", p."read afresh"
+           select p.account_id,
+                  r0.transfers,
+                  r0.sent,
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::public.account from public.account as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join public.account as p on p.account_id = k.account_id
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::public.account from public.account as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('account_id', u.key))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join public.account as p on p.account_id = k.account_id
                   ) as p
             cross join lateral (
               select count(*) as transfers,
@@ -160,7 +173,7 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_91d380$
+as $modelpack_2$
 -- Counts the features of public.account again from the events and writes the rows that differ.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 -- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
@@ -178,11 +191,15 @@ declare
   v_rest bigint := 1;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+                  where t.tgrelid = 'public.transfer'::regclass
+                    and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.transfer',
+        'public.account'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -203,14 +220,16 @@ begin
 with chosen as materialized (
   select q.*, row_number() over () as "the number"
     from (
-           select p.*, modelpack.account_score_fraud_numbers(p."the row", $1, $4) as "fraud inputs", modelpack.account_score_value_numbers(p."the row", $1, $5) as "value inputs"
+           select p.*,
+                  modelpack.account_score_fraud_numbers(p."the row", $1, $4) as "fraud inputs",
+                  modelpack.account_score_value_numbers(p."the row", $1, $5) as "value inputs"
              from (
                     select p."the place", p."the partition", p."read afresh", x.*, $modelpack$
       || v_row || $modelpack$ as "the row"
                       from (
                              select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
                                from public.account as p
-                               where p.ctid >= $2 and p.ctid < $3
+                              where p.ctid >= $2 and p.ctid < $3
                            ) as p
                      cross join lateral (
                        select count(*) as transfers,
@@ -228,8 +247,12 @@ with chosen as materialized (
                   ) as p
          ) as q
 ), called as materialized (
-  select modelpack.account_score_fraud_many($4, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)) as "fraud scores",
-         modelpack.account_score_value_many($5, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)) as "value scores"
+  select modelpack.account_score_fraud_many(
+           $4, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)
+         ) as "fraud scores",
+         modelpack.account_score_value_many(
+           $5, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)
+         ) as "value scores"
 ), written as (
   update public.account as p
      set transfers = c.transfers,
@@ -246,11 +269,22 @@ with chosen as materialized (
          features_at = $1
     from called as a
    cross join chosen as c
-   where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fraud scores"[c."the number"] <> 'NaN' and a."value scores"[c."the number"] <> 'NaN'
-  returning modelpack.key_value(p.account_id)::text as entity_key, p.fraud, c."fraud inputs", p.value, c."value inputs"
+   where p.ctid = c."the place" and p.tableoid = c."the partition"
+     and a."fraud scores"[c."the number"] <> 'NaN'
+     and a."value scores"[c."the number"] <> 'NaN'
+  returning modelpack.key_value(p.account_id)::text as entity_key,
+            p.fraud, c."fraud inputs",
+            p.value, c."value inputs"
 )
 select w.rows, c.rows - w.rows, w.logged
-  from (select count(*) as rows, modelpack.account_score_fraud_record($4, $1, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)) + modelpack.account_score_value_record($5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)) as logged from written as w) as w,
+  from (select count(*) as rows,
+               modelpack.account_score_fraud_record(
+                 $4, $1, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)
+               )
+               + modelpack.account_score_value_record(
+                 $5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
+               ) as logged
+          from written as w) as w,
        (select count(*) as rows from chosen) as c$modelpack$
       into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1, v_version_2;
   end if;
@@ -261,12 +295,17 @@ select w.rows, c.rows - w.rows, w.logged
            features_at = x."the moment",
            features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
       from (
-             select p.account_id, r0.transfers, r0.sent, p."the moment", p."read afresh"
+             select p.account_id,
+                    r0.transfers,
+                    r0.sent,
+                    p."the moment",
+                    p."read afresh"
                from (
-                    select p.*, p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                      from public.account as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
+                      select p.*,
+                             p.features_at is null as "read afresh",
+                             case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                        from public.account as p
+                       where p.ctid >= v_first and p.ctid < v_beyond
                     ) as p
               cross join lateral (
                 select count(*) as transfers,
@@ -283,7 +322,7 @@ select w.rows, c.rows - w.rows, w.logged
   end if;
   return v_written + v_rest;
 end
-$modelpack_91d380$;
+$modelpack_2$;
 
 revoke all on function modelpack.account_rebuild(bigint, bigint) from public;
 
@@ -315,9 +354,9 @@ begin
     from (
            select p.account_id
              from (
-                  select p.*
-                    from public.account as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from public.account as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             
          ) as x
@@ -365,7 +404,10 @@ begin
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
         from (
-               select p.ctid as "the place", p.tableoid as "the partition", modelpack.account_score_fraud_numbers(p, v_moment, v_version_1) as "fraud inputs", modelpack.account_score_value_numbers(p, v_moment, v_version_2) as "value inputs"
+               select p.ctid as "the place",
+                      p.tableoid as "the partition",
+                      modelpack.account_score_fraud_numbers(p, v_moment, v_version_1) as "fraud inputs",
+                      modelpack.account_score_value_numbers(p, v_moment, v_version_2) as "value inputs"
                  from public.account as p
                 where p.ctid >= v_first and p.ctid < v_beyond
                   and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
@@ -377,8 +419,12 @@ begin
                   for no key update
              ) as q
     ), called as materialized (
-      select modelpack.account_score_fraud_many(v_version_1, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)) as "fraud scores",
-             modelpack.account_score_value_many(v_version_2, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)) as "value scores"
+      select modelpack.account_score_fraud_many(
+               v_version_1, (select array_send(array_replace(array_agg(c."fraud inputs"), null, 'NaN')) from chosen as c)
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2, (select array_send(array_replace(array_agg(c."value inputs"), null, 'NaN')) from chosen as c)
+             ) as "value scores"
     ), written as (
       update public.account as p
          set fraud = a."fraud scores"[c."the number"],
@@ -392,11 +438,22 @@ begin
              features_at = v_moment
         from called as a
        cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition" and a."fraud scores"[c."the number"] <> 'NaN' and a."value scores"[c."the number"] <> 'NaN'
-      returning modelpack.key_value(p.account_id)::text as entity_key, p.fraud, c."fraud inputs", p.value, c."value inputs"
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."fraud scores"[c."the number"] <> 'NaN'
+         and a."value scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.account_id)::text as entity_key,
+                p.fraud, c."fraud inputs",
+                p.value, c."value inputs"
     )
     select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows, modelpack.account_score_fraud_record(v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)) + modelpack.account_score_value_record(v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)) as logged from written as w) as w,
+      from (select count(*) as rows,
+                   modelpack.account_score_fraud_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)
+                   )
+                   + modelpack.account_score_value_record(
+                     v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_rest, v_logged;
   else
@@ -470,9 +527,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::public.account from public.account as q limit 1),
-               (select jsonb_agg(jsonb_build_object('account_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::public.account from public.account as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('account_id', u.key))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join public.account as q on q.account_id = k.account_id
            ) as p
      cross join lateral (
@@ -697,7 +755,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -723,7 +782,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -737,15 +798,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.account_id
          from (
@@ -774,15 +841,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.account_id
-                       from new_rows as e
-                      where e.account_id is not null
-                   ) as d
-              join public.account as p on p.account_id = d.account_id
-             order by p.account_id
-               for no key update of p
+           select modelpack.key_value(p.account_id)::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.account_id
+                      from new_rows as e
+                     where e.account_id is not null
+                  ) as d
+             join public.account as p on p.account_id = d.account_id
+            order by p.account_id
+              for no key update of p
          ) as x;
   update public.account as p
      set transfers = p.transfers + d.transfers,
@@ -811,7 +879,9 @@ begin
     end if;
     perform modelpack.account_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -849,7 +919,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -867,7 +938,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -891,44 +964,45 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct c.account_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.account_id,
-                                              1 as transfers,
-                                              coalesce(modelpack.amount(e.amount), 0) as sent
-                                         from new_rows as e
-                                        where e.account_id is not null
-                                       except all
-                                       select e.account_id,
-                                              1 as transfers,
-                                              coalesce(modelpack.amount(e.amount), 0) as sent
-                                         from old_rows as e
-                                        where e.account_id is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.account_id,
-                                              1 as transfers,
-                                              coalesce(modelpack.amount(e.amount), 0) as sent
-                                         from old_rows as e
-                                        where e.account_id is not null
-                                       except all
-                                       select e.account_id,
-                                              1 as transfers,
-                                              coalesce(modelpack.amount(e.amount), 0) as sent
-                                         from new_rows as e
-                                        where e.account_id is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.account as p on p.account_id = d.account_id
-             order by p.account_id
-               for no key update of p
+           select modelpack.key_value(p.account_id)::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct c.account_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.account_id,
+                                             1 as transfers,
+                                             coalesce(modelpack.amount(e.amount), 0) as sent
+                                        from new_rows as e
+                                       where e.account_id is not null
+                                      except all
+                                      select e.account_id,
+                                             1 as transfers,
+                                             coalesce(modelpack.amount(e.amount), 0) as sent
+                                        from old_rows as e
+                                       where e.account_id is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.account_id,
+                                             1 as transfers,
+                                             coalesce(modelpack.amount(e.amount), 0) as sent
+                                        from old_rows as e
+                                       where e.account_id is not null
+                                      except all
+                                      select e.account_id,
+                                             1 as transfers,
+                                             coalesce(modelpack.amount(e.amount), 0) as sent
+                                        from new_rows as e
+                                       where e.account_id is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.account as p on p.account_id = d.account_id
+            order by p.account_id
+              for no key update of p
          ) as x;
   update public.account as p
      set transfers = p.transfers + d.transfers,
@@ -1017,7 +1091,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1025,7 +1100,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -1034,15 +1111,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.account_id)::text as key, p.features_read_at = v_statement as read
-              from (
-                     select distinct e.account_id
-                       from old_rows as e
-                      where e.account_id is not null
-                   ) as d
-              join public.account as p on p.account_id = d.account_id
-             order by p.account_id
-               for no key update of p
+           select modelpack.key_value(p.account_id)::text as key,
+                  p.features_read_at = v_statement as read
+             from (
+                    select distinct e.account_id
+                      from old_rows as e
+                     where e.account_id is not null
+                  ) as d
+             join public.account as p on p.account_id = d.account_id
+            order by p.account_id
+              for no key update of p
          ) as x;
   update public.account as p
      set transfers = p.transfers + d.transfers,
@@ -1103,7 +1181,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.transfer'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1198,7 +1277,9 @@ begin
       then
         return new;
       end if;
-    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
+    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
+      and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at
+    then
       return new;  -- modelpack.rescore has scored it
     end if;
   end if;
@@ -1213,8 +1294,10 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.account_id <> old.account_id then
     -- a new key: every feature from the events that are there already
@@ -1227,11 +1310,15 @@ begin
     new.value_scored_at := null;
     new.value_stale := null;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.transfer'::regclass and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+                    where t.tgrelid = 'public.transfer'::regclass
+                      and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.transfer', 'public.account'),
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.transfer',
+          'public.account'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
@@ -1247,7 +1334,9 @@ begin
   -- score fraud
   v_version := modelpack.account_score_fraud_version();
   v_score := modelpack.account_score_fraud_predict(
-    v_version, modelpack.account_score_fraud_numbers(new, v_moment, v_version), modelpack.account_score_fraud_texts(new, v_moment, v_version),
+    v_version,
+    modelpack.account_score_fraud_numbers(new, v_moment, v_version),
+    modelpack.account_score_fraud_texts(new, v_moment, v_version),
     modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
   if v_score is null then
     new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
@@ -1271,7 +1360,8 @@ begin
     v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
   end;
   v_score := modelpack.account_score_value_predict(
-    v_version, v_numbers, v_texts,
+    v_version,
+    v_numbers, v_texts,
     modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
   if v_score is null then
     new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
@@ -1282,7 +1372,8 @@ begin
     new.value_stale := null;
   end if;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

@@ -26,7 +26,9 @@
 
 begin;
 
-select modelpack.lock_tables(array_remove(array['public.page_view'::regclass]::regclass[], null), 'public.visitor', 'share row exclusive');
+select modelpack.lock_tables(
+  array_remove(array['public.page_view'::regclass]::regclass[], null),
+  'public.visitor', 'share row exclusive');
 
 select modelpack.check_key_columns('public.visitor', array['visitor_id']::text[], 'public.page_view', array['visitor_id']::text[]);
 
@@ -104,18 +106,23 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.page_view'::regclass and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.page_view', 'public.visitor'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
   perform
     from jsonb_populate_recordset(
            (select row(q.*)::public.visitor from public.visitor as q limit 1),
-           (select jsonb_agg(jsonb_build_object('visitor_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
+           (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
+              from (select distinct unnest(only_keys)) as u (key))
          ) as k
     join public.visitor as p on p.visitor_id = k.visitor_id
    order by p.visitor_id
@@ -134,15 +141,31 @@ begin
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
-           select p.visitor_id, r0.views_7d, r0.pages_30d, r0.seconds_30d, r0.spread_30d, r0.fastest_7d, r0."held fastest_7d", r0.interest, r0.interest_ahead, r0."magnitude of interest", r0.attention, r0.attention_ahead, r0."magnitude of attention", p."the moment", p."read afresh"
+           select p.visitor_id,
+                  r0.views_7d,
+                  r0.pages_30d,
+                  r0.seconds_30d,
+                  r0.spread_30d,
+                  r0.fastest_7d,
+                  r0."held fastest_7d",
+                  r0.interest,
+                  r0.interest_ahead,
+                  r0."magnitude of interest",
+                  r0.attention,
+                  r0.attention_ahead,
+                  r0."magnitude of attention",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                         case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
-                    from jsonb_populate_recordset(
-                           (select row(q.*)::public.visitor from public.visitor as q limit 1),
-                           (select jsonb_agg(jsonb_build_object('visitor_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-                         ) as k
-                    join public.visitor as p on p.visitor_id = k.visitor_id
+                    select p.*,
+                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
+                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                      from jsonb_populate_recordset(
+                             (select row(q.*)::public.visitor from public.visitor as q limit 1),
+                             (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
+                                from (select distinct unnest(only_keys)) as u (key))
+                           ) as k
+                      join public.visitor as p on p.visitor_id = k.visitor_id
                   ) as p
             cross join lateral (
               select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
@@ -198,11 +221,15 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.page_view'::regclass and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.page_view', 'public.visitor'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -224,12 +251,27 @@ begin
          features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
-           select p.visitor_id, r0.views_7d, r0.pages_30d, r0.seconds_30d, r0.spread_30d, r0.fastest_7d, r0."held fastest_7d", r0.interest, r0.interest_ahead, r0."magnitude of interest", r0.attention, r0.attention_ahead, r0."magnitude of attention", p."the moment", p."read afresh"
+           select p.visitor_id,
+                  r0.views_7d,
+                  r0.pages_30d,
+                  r0.seconds_30d,
+                  r0.spread_30d,
+                  r0.fastest_7d,
+                  r0."held fastest_7d",
+                  r0.interest,
+                  r0.interest_ahead,
+                  r0."magnitude of interest",
+                  r0.attention,
+                  r0.attention_ahead,
+                  r0."magnitude of attention",
+                  p."the moment",
+                  p."read afresh"
              from (
-                  select p.*, p.features_at is null as "read afresh",
-                         case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                    from public.visitor as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.visitor as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
@@ -286,11 +328,15 @@ declare
   v_written bigint := 0;
 begin
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.page_view'::regclass and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.page_view', 'public.visitor'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -303,11 +349,17 @@ begin
          attention = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200),
          features_at = v_moment
     from (
-           select p.visitor_id, r0.views_7d, r0.pages_30d, r0.seconds_30d, r0.spread_30d, r0.fastest_7d, r0."held fastest_7d"
+           select p.visitor_id,
+                  r0.views_7d,
+                  r0.pages_30d,
+                  r0.seconds_30d,
+                  r0.spread_30d,
+                  r0.fastest_7d,
+                  r0."held fastest_7d"
              from (
-                  select p.*
-                    from public.visitor as p
-                   where p.ctid >= v_first and p.ctid < v_beyond
+                    select p.*
+                      from public.visitor as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as views_7d,
@@ -422,9 +474,10 @@ begin
       from (
              select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
                from jsonb_populate_recordset(
-               (select row(q.*)::public.visitor from public.visitor as q limit 1),
-               (select jsonb_agg(jsonb_build_object('visitor_id', u.key)) from (select distinct unnest(only_keys)) as u (key))
-             ) as k
+                      (select row(q.*)::public.visitor from public.visitor as q limit 1),
+                      (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
+                         from (select distinct unnest(only_keys)) as u (key))
+                    ) as k
                join public.visitor as q on q.visitor_id = k.visitor_id
            ) as p
      cross join lateral (
@@ -632,7 +685,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.page_view'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -666,7 +720,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score') then
+          if not exists (select from pg_trigger as t
+                          where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+          then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -680,15 +736,21 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
-  v_settings := array[current_setting('enable_hashjoin'), current_setting('enable_mergejoin'), current_setting('jit')];
-  perform set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+  v_settings := array[current_setting('enable_hashjoin'),
+                      current_setting('enable_mergejoin'),
+                      current_setting('jit')];
+  perform set_config('enable_hashjoin', 'off', true),
+          set_config('enable_mergejoin', 'off', true),
+          set_config('jit', 'off', true);
   if exists (
        select d.visitor_id
          from (
@@ -717,15 +779,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.visitor_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.visitor_id
-                       from new_rows as e
-                      where e.visitor_id is not null
-                   ) as d
-              join public.visitor as p on p.visitor_id = d.visitor_id
-             order by p.visitor_id
-               for no key update of p
+           select modelpack.key_value(p.visitor_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.visitor_id
+                      from new_rows as e
+                     where e.visitor_id is not null
+                  ) as d
+             join public.visitor as p on p.visitor_id = d.visitor_id
+            order by p.visitor_id
+              for no key update of p
          ) as x;
   update public.visitor as p
      set interest = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200) + d.interest,
@@ -760,7 +823,9 @@ begin
     end if;
     perform modelpack.visitor_recount(v_read);
   end if;
-  perform set_config('enable_hashjoin', v_settings[1], true), set_config('enable_mergejoin', v_settings[2], true), set_config('jit', v_settings[3], true);
+  perform set_config('enable_hashjoin', v_settings[1], true),
+          set_config('enable_mergejoin', v_settings[2], true),
+          set_config('jit', v_settings[3], true);
   return null;
 end
 $modelpack$;
@@ -799,7 +864,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.page_view'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -817,7 +883,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -841,56 +909,57 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.visitor_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct c.visitor_id
-                       from (
-                              select 1 as "the sign", x.*
-                                from (
-                                       select e.visitor_id,
-                                              coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                              case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                              coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                              case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                              row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                         from new_rows as e
-                                        where e.visitor_id is not null
-                                       except all
-                                       select e.visitor_id,
-                                              coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                              case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                              coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                              case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                              row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                         from old_rows as e
-                                        where e.visitor_id is not null
-                                     ) as x
-                              union all
-                              select -1 as "the sign", x.*
-                                from (
-                                       select e.visitor_id,
-                                              coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                              case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                              coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                              case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                              row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                         from old_rows as e
-                                        where e.visitor_id is not null
-                                       except all
-                                       select e.visitor_id,
-                                              coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                              case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                              coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                              case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                              row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                         from new_rows as e
-                                        where e.visitor_id is not null
-                                     ) as x
-                            ) as c
-                   ) as d
-              join public.visitor as p on p.visitor_id = d.visitor_id
-             order by p.visitor_id
-               for no key update of p
+           select modelpack.key_value(p.visitor_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct c.visitor_id
+                      from (
+                             select 1 as "the sign", x.*
+                               from (
+                                      select e.visitor_id,
+                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+                                        from new_rows as e
+                                       where e.visitor_id is not null
+                                      except all
+                                      select e.visitor_id,
+                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+                                        from old_rows as e
+                                       where e.visitor_id is not null
+                                    ) as x
+                             union all
+                             select -1 as "the sign", x.*
+                               from (
+                                      select e.visitor_id,
+                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+                                        from old_rows as e
+                                       where e.visitor_id is not null
+                                      except all
+                                      select e.visitor_id,
+                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+                                        from new_rows as e
+                                       where e.visitor_id is not null
+                                    ) as x
+                           ) as c
+                  ) as d
+             join public.visitor as p on p.visitor_id = d.visitor_id
+            order by p.visitor_id
+              for no key update of p
          ) as x;
   update public.visitor as p
      set interest = r.interest,
@@ -1001,7 +1070,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.page_view'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1009,7 +1079,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score') then
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -1018,15 +1090,16 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
-           select modelpack.key_value(p.visitor_id)::text as key, p.features_read_at = v_statement or p.features_reread_at = v_statement as read
-              from (
-                     select distinct e.visitor_id
-                       from old_rows as e
-                      where e.visitor_id is not null
-                   ) as d
-              join public.visitor as p on p.visitor_id = d.visitor_id
-             order by p.visitor_id
-               for no key update of p
+           select modelpack.key_value(p.visitor_id)::text as key,
+                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+             from (
+                    select distinct e.visitor_id
+                      from old_rows as e
+                     where e.visitor_id is not null
+                  ) as d
+             join public.visitor as p on p.visitor_id = d.visitor_id
+            order by p.visitor_id
+              for no key update of p
          ) as x;
   update public.visitor as p
      set interest = r.interest,
@@ -1098,7 +1171,8 @@ begin
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
-        message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, 'public.page_view'),
+        message = format('%s has the triggers of the event table %s, which is another relation now',
+                         tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
         hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
@@ -1198,8 +1272,10 @@ begin
     end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'), current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true), set_config('extra_float_digits', '1', true);
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
   end if;
   if tg_op = 'INSERT' or new.visitor_id <> old.visitor_id then
     -- a new key: every feature from the events that are there already
@@ -1234,11 +1310,15 @@ begin
   end if;
   -- windows, read under the row's lock
   if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.page_view'::regclass and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', 'public.page_view', 'public.visitor'),
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
@@ -1256,7 +1336,8 @@ begin
    where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
   new.features_at := v_moment;
   if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true), set_config('extra_float_digits', v_settings[2], true);
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
   end if;
   return new;
 end

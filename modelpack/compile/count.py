@@ -183,7 +183,8 @@ class CountSql:
             f"  if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = {declared})\n"
             "     and (select c.relpersistence from pg_class as c where c.oid = tg_relid) <> 't'\n  then\n"
             "    raise exception using\n      errcode = 'object_not_in_prerequisite_state',\n"
-            f"      message = format('%s has the triggers of the event table %s, which is another relation now', tg_relid::regclass, {literal(self.event.table)}),\n"
+            "      message = format('%s has the triggers of the event table %s, which is another relation now',\n"
+            f"                       tg_relid::regclass, {literal(self.event.table)}),\n"
             "      detail = 'Its rows would count as events of that.',\n"
             "      hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';\n"
             "  end if;\nend if;"
@@ -364,9 +365,9 @@ class CountSql:
 
     def _locked(self, keys: str, columns: str = "") -> str:
         return (
-            f"{columns}\n   from (\n          {nest(keys, 10)}\n        ) as d\n"
-            f"   join {self.plan.table} as p on {self._match('p')}\n"
-            f"  order by {', '.join(self.plan.keys('p'))}\n    for no key update of p"
+            f"{columns}\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
+            f"  join {self.plan.table} as p on {self._match('p')}\n"
+            f" order by {', '.join(self.plan.keys('p'))}\n   for no key update of p"
         )
 
     def _lock(self, keys: str) -> str:
@@ -375,7 +376,7 @@ class CountSql:
 
     def _lock_and_look(self, keys: str) -> str:
         """Lock; which of them are to be counted again instead of being added to."""
-        columns = f" {self.plan.key_text('p')} as key, {self._read()} as read"
+        columns = f" {self.plan.key_text('p')} as key,\n       {self._read()} as read"
         rows = f"select{self._locked(keys, columns)}"
         return (
             f"{_LOCKED}\nselect array_agg(x.key) filter (where x.read) into v_read\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from modelpack.compile.plan import EventPlan, Plan
-from modelpack.compile.sql import ident, literal, nest, slug, table_slug
+from modelpack.compile.sql import ident, listed, literal, nest, slug, table_slug
 
 
 def count_name(plan: Plan, event: EventPlan, verb: str) -> str:
@@ -23,17 +23,19 @@ def events_in_place(plan: Plan, events: Iterable[EventPlan]) -> str:
         function = literal(f"modelpack.{ident(count_name(plan, event, 'insert'))}()")
         missing[event.table] = (
             f"not exists (select from pg_trigger as t\n"
-            f"                where t.tgrelid = {literal(event.table)}::regclass and t.tgfoid = {function}::regprocedure)"
+            f"                where t.tgrelid = {literal(event.table)}::regclass\n"
+            f"                  and t.tgfoid = {function}::regprocedure)"
         )
     if not missing:
         return ""
-    found = ", ".join(f"case when {test} then {literal(table)} end" for table, test in missing.items())
-    name = literal(next(iter(missing))) if len(missing) == 1 else f"concat_ws(', ', {found})"
+    found = (f"case when {nest(test, 6)}\n  then {literal(table)} end" for table, test in missing.items())
+    name = literal(next(iter(missing))) if len(missing) == 1 else f"concat_ws(', ',\n  {listed(found, 2)})"
     tests = "\n   or ".join(missing.values())
     return (
         f"if {tests}\nthen\n  raise exception using\n    errcode = 'object_not_in_prerequisite_state',\n"
-        f"    message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', "
-        f"{nest(name, 4)}, {literal(plan.table)}),\n"
+        "    message = format(\n"
+        "      '%s is another table than the event table that the declaration of %s means: it has no count trigger',\n"
+        f"      {nest(name, 6)},\n      {literal(plan.table)}),\n"
         "    detail = 'Its rows would count as events.',\n"
         "    hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';\nend if;"
     )
@@ -43,7 +45,8 @@ def profile_in_place(plan: Plan) -> str:
     """Refuse to write a profile that has no score trigger."""
     trigger = slug("zz_modelpack", table_slug(plan.profile.table), "score")
     return (
-        f"if not exists (select from pg_trigger as t where t.tgrelid = {literal(plan.table)}::regclass and t.tgname = {literal(trigger)}) then\n"
+        "if not exists (select from pg_trigger as t\n"
+        f"                where t.tgrelid = {literal(plan.table)}::regclass and t.tgname = {literal(trigger)})\nthen\n"
         "  raise exception using\n    errcode = 'object_not_in_prerequisite_state',\n"
         f"    message = {literal(f'{plan.table} is another table than the profile that was declared: it has no score trigger')},\n"
         "    hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';\nend if;"

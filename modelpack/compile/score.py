@@ -67,7 +67,7 @@ def score_function(plan: Plan) -> Function:
         f"{_windows(plan)}"
         "  new.features_at := v_moment;\n"
         + "".join(f"  {nest(_scored(plan, score), 2)}\n" for score in plan.profile.scores)
-        + f"  if v_settings is not null then\n    {unpin}\n  end if;\n"
+        + f"  if v_settings is not null then\n    {nest(unpin, 4)}\n  end if;\n"
         "  return new;\nend\n"
     )
     return Function(
@@ -88,7 +88,7 @@ def _scored(plan: Plan, score: Score) -> str:
     )
     numbers, texts = plan.inputs(score, "new", "v_moment", "v_version")
     packed = f"v_numbers := {numbers};\nv_texts := {texts};"
-    failure, call = "null", f"{numbers}, {texts}"
+    failure, call = "null", f"{numbers},\n  {texts}"
     if _may_fail(score):
         # an input that a row makes impossible (a division by zero) costs that row its score, not the event
         packed = (
@@ -105,7 +105,7 @@ def _scored(plan: Plan, score: Score) -> str:
     return (
         f"-- score {score.name}\nv_version := {plan.seam(score, 'version')}();\n{packed}"
         f"v_score := {plan.seam(score, 'predict')}(\n"
-        f"  v_version, {call},\n  {plan.key_text('new')}, v_moment, tg_op = 'UPDATE');\n"
+        f"  v_version,\n  {call},\n  {plan.key_text('new')}, v_moment, tg_op = 'UPDATE');\n"
         f"if v_score is null then\n"
         f"  new.{stale} := {plan.seam(score, 'reason')}(v_version, {failure});{gone}\n"
         f"else\n  new.{name} := v_score;\n  new.{version} := v_version;\n  new.{at} := v_moment;\n"
@@ -119,7 +119,8 @@ def _scored_already(plan: Plan) -> str:
         return ""
     times = [ident(f"{score.name}_scored_at") for score in plan.profile.scores]
     tests = [f"new.{at} = new.features_at and new.{at} is distinct from old.{at}" for at in times]
-    return f"    elsif {' and '.join(tests)} then\n      return new;  -- modelpack.rescore has scored it\n"
+    listed_tests = "\n      and ".join(tests)
+    return f"    elsif {listed_tests}\n    then\n      return new;  -- modelpack.rescore has scored it\n"
 
 
 def _another_key(plan: Plan, moved: str) -> str:

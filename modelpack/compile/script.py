@@ -20,7 +20,7 @@ from modelpack.compile.score import (
     triggers,
     types_function,
 )
-from modelpack.compile.sql import Function, ident, literal, nest, qualified, same
+from modelpack.compile.sql import Function, ident, listed, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -141,8 +141,8 @@ def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
         for t in sorted(wanted | former)
     ]
     return [
-        f"select modelpack.lock_tables(array_remove(array[{', '.join(tables)}]::regclass[], null), "
-        f"{literal(plan.table)}, {literal(mode)})"
+        f"select modelpack.lock_tables(\n  array_remove(array[{listed(tables, 21)}]::regclass[], null),\n"
+        f"  {literal(plan.table)}, {literal(mode)})"
     ]
 
 
@@ -201,8 +201,7 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _call(step: str, arguments: list[tuple[str, str]]) -> str:
-    listed = ",\n  ".join(f"{name} => {value}" for name, value in arguments)
-    return f"select modelpack.{step}(\n  {listed})"
+    return f"select modelpack.{step}(\n  {listed((f'{name} => {value}' for name, value in arguments), 2)})"
 
 
 def _array(values: Iterable[str]) -> str:

@@ -218,10 +218,10 @@ def turn(settings: Mapping[str, str]) -> tuple[str, str]:
 
     For a part of a function: a SET clause costs each of its calls.
     """
-    kept = ", ".join(f"current_setting('{name}')" for name in settings)
+    kept = listed((f"current_setting('{name}')" for name in settings), 20)
     back = {name: f"v_settings[{n}]" for n, name in enumerate(settings, 1)}
     to, again = (
-        ", ".join(f"set_config('{name}', {value}, true)" for name, value in values.items())
+        listed((f"set_config('{name}', {value}, true)" for name, value in values.items()), 8)
         for values in ({name: literal(value) for name, value in settings.items()}, back)
     )
     return f"v_settings := array[{kept}];\nperform {to};", f"perform {again};"
@@ -229,9 +229,10 @@ def turn(settings: Mapping[str, str]) -> tuple[str, str]:
 
 def dollar(body: str) -> str:
     """A function body in dollar quotes that it cannot close."""
-    tag = "$modelpack$"
+    tag, number = "$modelpack$", 1
     while tag[:-1] in body:
-        tag = f"$modelpack_{hashlib.sha256((tag + body).encode()).hexdigest()[:6]}$"
+        number += 1
+        tag = f"$modelpack_{number}$"
     return f"{tag}{body}{tag}"
 
 

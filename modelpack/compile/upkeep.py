@@ -75,11 +75,14 @@ def _read_versions(plan: Plan) -> str:
 
 
 def _packed(plan: Plan, row: str, moment: str, versions: Sequence[str]) -> str:
-    """The numbers of each score, as columns of a query."""
+    """The numbers of each score, as columns of a query that begins with another one."""
     live = zip(versions, plan.profile.scores, strict=True)
-    return ", ".join(
-        f"{plan.inputs(score, row, moment, version)[0]} as {ident(f'{score.name} inputs')}"
-        for version, score in live
+    return listed(
+        (
+            f"{plan.inputs(score, row, moment, version)[0]} as {ident(f'{score.name} inputs')}"
+            for version, score in live
+        ),
+        7,
     )
 
 
@@ -151,7 +154,7 @@ def _named(plan: Plan) -> str:
         fields = ", ".join(f"{name}, u.key::jsonb -> {place}" for place, name in enumerate(names))
     return (
         f"jsonb_populate_recordset(\n  (select row(q.*)::{plan.table} from {plan.table} as q limit 1),\n"
-        f"  (select jsonb_agg(jsonb_build_object({fields})) from (select distinct unnest(only_keys)) as u (key))\n) as k"
+        f"  (select jsonb_agg(jsonb_build_object({fields}))\n     from (select distinct unnest(only_keys)) as u (key))\n) as k"
     )
 
 
@@ -183,7 +186,7 @@ def _update(
 
     The variable `counted` takes how many these are.
     """
-    selected = ", ".join([*plan.keys("p"), *columns])
+    selected = listed([*plan.keys("p"), *columns], 7)
     source = f"select {selected}\n  from {nest(rows, 7)}\n {nest(joins, 1)}"
     return (
         f"update {plan.table} as p\n   set {listed(sets, 7)}\n  from (\n         {nest(source, 9)}\n       ) as x\n"
@@ -251,9 +254,9 @@ def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
     if not ranged:
         afresh += f" or coalesce(p.features_read_at = {STATEMENT}, false)"
     rows = (
-        f"(\nselect p.*, {afresh} as {AFRESH},\n"
-        f"       case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
-        f"  from {chosen}\n) as p"
+        f"(\n  select p.*,\n         {afresh} as {AFRESH},\n"
+        f"         case when {afresh} then clock_timestamp() else p.features_at end as {MOMENT}\n"
+        f"    from {nest(chosen, 2)}\n) as p"
     )
     columns += [f"p.{MOMENT}", f"p.{AFRESH}"]
     sets += [
@@ -307,10 +310,10 @@ def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
         fields += _checks(f, places)
     sets.append(f"features_read_at = case when c.{AFRESH} then {STATEMENT} else p.features_read_at end")
     rows = (
-        f"select p.*, {_packed(plan, f'p.{ROW}', '$1', versions)}\n  from (\n"
+        f"select p.*,\n       {_packed(plan, f'p.{ROW}', '$1', versions)}\n  from (\n"
         f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*, {_HOLE} as {ROW}\n"
         f"           from (\n                  select p.*, p.ctid as {PLACE}, p.tableoid as {PART}, {afresh} as {AFRESH}\n"
-        f"                    from {nest(chosen, 19)}\n                ) as p\n"
+        f"                    from {nest(chosen, 18)}\n                ) as p\n"
         f"          {nest(_expected(plan, '$1'), 10)}\n"
         f"          cross join lateral (\n            select {listed(fields, 19)}\n          ) as x\n"
         f"          where {nest(different, 10)}\n       ) as p"
@@ -354,7 +357,7 @@ def _refresh(plan: Plan) -> Function:
                 f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"
             )
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
-    rows = f"(\nselect p.*\n  from {plan.table} as p\n where {_in_range('p')}\n) as p"
+    rows = f"(\n  select p.*\n    from {plan.table} as p\n   where {_in_range('p')}\n) as p"
     joins = _expected(plan, "v_moment", windows_only=True)
     ageing = [event for event in plan.events if event.windowed or event.decayed]
     lock = "\n".join(filter(None, [events_in_place(plan, ageing), _lock(plan)]))
@@ -388,7 +391,7 @@ def _rescore(plan: Plan) -> Function:
         if batched(plan):
             # what is selected is the row as it is under its lock
             rows = (
-                f"select p.ctid as {PLACE}, p.tableoid as {PART}, {_packed(plan, 'p', 'v_moment', _version_names(plan))}\n"
+                f"select p.ctid as {PLACE},\n       p.tableoid as {PART},\n       {_packed(plan, 'p', 'v_moment', _version_names(plan))}\n"
                 f"  from {plan.table} as p\n where {where}\n order by {', '.join(plan.keys('p'))}\n   for no key update"
             )
             several = _batch(plan, rows, [], "v_moment", _version_names(plan))
@@ -417,7 +420,7 @@ def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Se
     for version, score in zip(versions, plan.profile.scores, strict=True):
         inputs, scores = ident(f"{score.name} inputs"), ident(f"{score.name} scores")
         packed = f"(select array_send(array_replace(array_agg(c.{inputs}), null, 'NaN')) from chosen as c)"
-        calls.append(f"{plan.seam(score, 'many')}({version}, {packed}) as {scores}")
+        calls.append(f"{plan.seam(score, 'many')}(\n  {version}, {packed}\n) as {scores}")
         name, at, by, stale = (
             ident(f"{score.name}{part}") for part in ("", "_scored_at", "_version", "_stale")
         )
@@ -426,7 +429,9 @@ def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Se
         scored.append(f"{found} <> 'NaN'")
         returned.append(f"p.{name}, c.{inputs}")
         rows_logged = f"array_agg(row(w.entity_key, w.{name}, w.{inputs}, null)::modelpack.scored)"
-        records.append(f"{plan.seam(score, 'record')}({version}, {moment}, {rows_logged})")
+        records.append(f"{plan.seam(score, 'record')}(\n  {version}, {moment}, {rows_logged}\n)")
+    tests, logged = "\n     and ".join(scored), "\n+ ".join(records)
+    key = f"{plan.key_text('p')} as entity_key"
     return (
         "-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
         "with chosen as materialized (\n"
@@ -434,10 +439,10 @@ def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Se
         f"), called as materialized (\n  select {listed(calls, 9)}\n), written as (\n"
         f"  update {plan.table} as p\n     set {listed([*sets, f'features_at = {moment}'], 9)}\n"
         "    from called as a\n   cross join chosen as c\n"
-        f"   where p.ctid = c.{PLACE} and p.tableoid = c.{PART} and {' and '.join(scored)}\n"
-        f"  returning {plan.key_text('p')} as entity_key, {', '.join(returned)}\n"
+        f"   where p.ctid = c.{PLACE} and p.tableoid = c.{PART}\n     and {tests}\n"
+        f"  returning {listed([key, *returned], 12)}\n"
         ")\nselect w.rows, c.rows - w.rows, w.logged\n"
-        f"  from (select count(*) as rows, {' + '.join(records)} as logged from written as w) as w,\n"
+        f"  from (select count(*) as rows,\n               {nest(logged, 15)} as logged\n          from written as w) as w,\n"
         "       (select count(*) as rows from chosen) as c"
     )
 
@@ -478,7 +483,7 @@ def _verify(plan: Plan) -> Function:
                 f" where f.differs;"
             )
 
-        named = f"{_named(plan)}\n  join {plan.table} as q on {same(plan.keys('q'), plan.keys('k'))}"
+        named = f"{nest(_named(plan), 7)}\n  join {plan.table} as q on {same(plan.keys('q'), plan.keys('k'))}"
         everybody = f"{plan.table} as q\n where {_in_range('q')}"
         body += (
             f"  if only_keys is null then\n    {nest(differing(everybody), 4)}\n"
