@@ -11,8 +11,8 @@ from __future__ import annotations
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.places import events_in_place
 from modelpack.compile.plan import EventPlan, Plan, batched
+from modelpack.compile.render import render
 from modelpack.compile.sql import (
-    PATH,
     RUNS,
     STATEMENT,
     TEXTS,
@@ -303,33 +303,12 @@ def guard_function(plan: Plan) -> Function:
     search_path: the owner of the table also connects by himself, or an ORM does, and is refused as any application.
     """
     kept = sorted([*plan.times, *(c.name for c in plan.columns), *plan.outputs])
-    new, old = ([f"{row}.{ident(name)}" for name in kept] for row in ("new", "old"))
-    changed = (
-        f"case when not {identical([after], [before])} then {literal(name)} end"
-        for name, after, before in zip(kept, new, old, strict=True)
-    )
-    body = (
-        "declare\n  v_path constant text := pg_catalog.current_setting('search_path');\nbegin\n"
-        "  -- our own functions, at the least cost\n"
-        f"  if v_path operator(pg_catalog.=) {literal(PATH)} and current_user operator(pg_catalog.=) tg_argv[0] then\n"
-        "    return new;\n  end if;\n"
-        f"  if {identical(new, old, 7)}\n"
-        "     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it\n"
-        f"     or v_path operator(pg_catalog.=) {literal(PATH)}  -- our own functions, after the role was renamed\n"
-        "        and current_user operator(pg_catalog.=) (\n"
-        "          select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)\n"
-        "  then\n    return new;\n  end if;\n"
-        "  raise exception using\n    errcode = 'insufficient_privilege',\n"
-        "    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, "
-        f"{literal(plan.table)},\n      pg_catalog.array_to_string(array[\n        {listed(changed, 8)}\n      ], ', ')),\n"
-        "    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',\n"
-        "    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';\nend\n"
-    )
     comment = (
         f"Refuses an UPDATE of features or scores of {plan.table} by anybody but a member of modelpack_owner."
     )
     # not with SET, which would cost our own triggers more than all else here: every name is qualified
     header = "language plpgsql security invoker"
+    body = render("guard.sql", plan=plan, kept=kept)
     return Function(plan.name("guard"), "", "trigger", body, comment, header)
 
 

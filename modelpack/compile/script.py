@@ -20,7 +20,7 @@ from modelpack.compile.score import (
     triggers,
     types_function,
 )
-from modelpack.compile.sql import Function, ident, listed, literal, nest, qualified, same
+from modelpack.compile.sql import Function, Sql, ident, listed, literal, nest, qualified, same
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -58,7 +58,7 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
     there, wanted = _wanted_columns(before), _wanted_columns(plan)
     dropped = [column[0] for column in there if column not in wanted]
     changes = [
-        ("old_declaration", literal(json.dumps(old.to_dict(), sort_keys=True)) + "::jsonb"),
+        ("old_declaration", _json(old.to_dict())),
         ("dropped_columns", _array(dropped)),
     ]
     counted = _rebuilt(plan)
@@ -193,15 +193,19 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
     return [
         ("relation", literal(plan.table)),
-        ("declaration", literal(json.dumps(plan.declared.to_dict(), sort_keys=True)) + "::jsonb"),
+        ("declaration", _json(plan.declared.to_dict())),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        ("scores", literal(json.dumps(scores, sort_keys=True)) + "::jsonb"),
+        ("scores", _json(scores)),
     ]
 
 
 def _call(step: str, arguments: list[tuple[str, str]]) -> str:
     return f"select modelpack.{step}(\n  {listed((f'{name} => {value}' for name, value in arguments), 2)})"
+
+
+def _json(value: object) -> Sql:
+    return Sql("{}::jsonb").format(literal(json.dumps(value, sort_keys=True)))
 
 
 def _array(values: Iterable[str]) -> str:

@@ -7,8 +7,56 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import NoReturn
 
 from modelpack.declaration.names import check_text
+
+
+class Sql(str):
+    """A text that is SQL of ours: names and texts of users went through `ident` and `literal`.
+
+    What Python makes of it is a plain str again (an f-string, a slice), which no template takes. `format`, `join` and
+    `+` give Sql and take nothing else.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Sql:
+        """Mark a text as SQL: a constant, or one that is composed of Sql alone."""
+        if "\0" in text:
+            require_text(text)
+        return super().__new__(cls, text)
+
+    def __html__(self) -> Sql:
+        return self
+
+    def __add__(self, other: str) -> Sql:
+        return Sql(str.__add__(self, _sql(other)))
+
+    def __radd__(self, other: str) -> Sql:
+        return _sql(other) + self
+
+    def __mod__(self, _: object) -> NoReturn:
+        raise TypeError("SQL is put together by format()")
+
+    def join(self, items: Iterable[str]) -> Sql:
+        """The items with this text between them."""
+        return Sql(str.join(self, [_sql(item) for item in items]))
+
+    def format(self, *values: object, **named: object) -> Sql:
+        """This text with values in the places of `{}`."""
+        return Sql(
+            str.format(self, *map(_sql, values), **{name: _sql(value) for name, value in named.items()})
+        )
+
+
+def _sql(value: object) -> Sql:
+    if type(value) is int:
+        return Sql(str(value))
+    if not isinstance(value, Sql):
+        raise TypeError(f"{value!r} is no SQL but {type(value).__name__}; pass it through ident or literal")
+    return value
+
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _WORDS = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
@@ -56,7 +104,7 @@ AS_WRITER = "\n".join(
 )
 """How a row trigger runs that is for everybody: as who writes the row."""
 
-STATEMENT = "greatest(now(), statement_timestamp())"
+STATEMENT = Sql("greatest(now(), statement_timestamp())")
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
 
 
@@ -68,12 +116,14 @@ NAMES = "#variable_conflict use_variable"
 """Generated SQL names the row of every column, so a bare name is a variable, also beside a column called so."""
 
 
-def ident(name: str) -> str:
+def ident(name: str) -> Sql:
     """An identifier, quoted where PostgreSQL needs it."""
+    if isinstance(name, Sql):
+        raise TypeError(f"{name!r} is SQL already, expected a name")
     require_text(name)
     if _PLAIN.fullmatch(name) and name not in _RESERVED:
-        return name
-    return '"' + name.replace('"', '""') + '"'
+        return Sql(name)
+    return Sql('"' + name.replace('"', '""') + '"')
 
 
 def require_text(value: str) -> None:
@@ -86,11 +136,11 @@ def unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def literal(value: str) -> str:
+def literal(value: str) -> Sql:
     """A string literal that reads the same whatever standard_conforming_strings says."""
     require_text(value)
     quoted = "'" + value.replace("'", "''") + "'"
-    return ("E" + quoted.replace("\\", "\\\\")) if "\\" in value else quoted
+    return Sql(("E" + quoted.replace("\\", "\\\\")) if "\\" in value else quoted)
 
 
 def split_table(table: str) -> tuple[str, str]:
@@ -99,9 +149,9 @@ def split_table(table: str) -> tuple[str, str]:
     return schema or "public", name
 
 
-def qualified(table: str) -> str:
+def qualified(table: str) -> Sql:
     """A table's name with its schema, quoted."""
-    return ".".join(ident(part) for part in split_table(table))
+    return Sql(".").join(ident(part) for part in split_table(table))
 
 
 def slug(*parts: str) -> str:
@@ -152,7 +202,7 @@ def _cleaned(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-_BREAK = re.compile(
+BREAK = re.compile(
     r"""(?P<whole>"[^"]*"|(?<![\w$\x80-\U0010ffff])[eE]'(?:\\.|''|[^'\\])*'|'[^']*'|(?<![\w$\x80-\U0010ffff])(?P<tag>\$(?:(?:[^\W\d]|[\x80-\U0010ffff])[\w\x80-\U0010ffff]*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
     re.DOTALL,
 )
@@ -163,7 +213,7 @@ def nest(text: str, by: int) -> str:
     """SQL to be set `by` columns further in: every line but the first is indented, names and literals are left alone."""
     if "\n" not in text:
         return text
-    return _BREAK.sub(lambda found: found["whole"] or "\n" + " " * by, text)
+    return BREAK.sub(lambda found: found["whole"] or "\n" + " " * by, text)
 
 
 def listed(items: Iterable[str], by: int = 0) -> str:
@@ -227,13 +277,13 @@ def turn(settings: Mapping[str, str]) -> tuple[str, str]:
     return f"v_settings := array[{kept}];\nperform {to};", f"perform {again};"
 
 
-def dollar(body: str) -> str:
+def dollar(body: str) -> Sql:
     """A function body in dollar quotes that it cannot close."""
     tag, number = "$modelpack$", 1
     while tag[:-1] in body:
         number += 1
         tag = f"$modelpack_{number}$"
-    return f"{tag}{body}{tag}"
+    return Sql(f"{tag}{body}{tag}")
 
 
 def remark(text: str) -> str:

@@ -83,6 +83,8 @@ def test_the_wheel_holds_what_is_needed_and_no_tests(wheel: Path) -> None:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert f"modelpack/{path.relative_to(ROOT).as_posix()}" in names
+    for path in (ROOT / "modelpack" / "compile" / "templates").iterdir():
+        assert path.relative_to(ROOT).as_posix() in names
     assert {"modelpack/py.typed", "modelpack/cli/app.py", "modelpack_alembic/__init__.py"} <= names
     tops = {name.split("/")[0] for name in names}
     assert {t for t in tops if not t.endswith(".dist-info")} == {"modelpack", "modelpack_alembic"}
