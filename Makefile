@@ -73,7 +73,7 @@ bench-record: bootstrap ## the quick benchmarks; records the ratios that bench-c
 # Without them the suite runs too, and says which cases it leaves out. orbital asks for another onnx than modelpack
 # does, so it has an environment of its own; it unpickles estimators, so scikit-learn is the same.
 bench-rivals: bootstrap ## what the benchmarks compare with: a web service's packages, orbital, matplotlib
-	@.venv/bin/python -m pip install -q --disable-pip-version-check -e '.[dev,bench]' || true
+	@.venv/bin/python -m pip install -q --disable-pip-version-check -c dev/constraints.txt -e '.[dev,bench]' || true
 	@[[ -f .modelpack/orbital/ready ]] || { \
 	  .venv/bin/python -m venv --clear .modelpack/orbital && \
 	  .modelpack/orbital/bin/python -m pip install -q --disable-pip-version-check "$$(sed -n 's/^orbital = \["\(.*\)"\]$$/\1/p' pyproject.toml)" \

