@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 import modelpack as mp
 from modelpack.declaration.features import Feature
+from tests.oracle import seconds
 
 Row = dict[str, Any]
 
-CONDITIONS: dict[str | None, Callable[[Row], bool]] = {
+Condition = Callable[[Row], bool]
+CONDITIONS: dict[str | None, Condition] = {
     None: lambda _: True,
     "c = 'a'": lambda r: r["c"] == "a",
     "x > 0": lambda r: r["x"] is not None and (math.isnan(r["x"]) or r["x"] > 0),
@@ -73,15 +75,18 @@ def order(x: Any) -> tuple[int, Any]:
 class Model:
     """What one feature is, over rows, at a moment."""
 
-    def __init__(self, feature: Feature, kind: str) -> None:
+    def __init__(
+        self, feature: Feature, kind: str, conditions: Mapping[str | None, Condition] | None = None
+    ) -> None:
         self.feature = feature
         self.kind = kind
+        self.where = (conditions or CONDITIONS)[feature.where]
 
     def over(self, rows: list[Row], moment: datetime) -> Any:
         f = self.feature
-        rows = [r for r in rows if CONDITIONS[f.where](r)]
+        rows = [r for r in rows if self.where(r)]
         if f.window:
-            since = moment - timedelta(seconds=LENGTHS[f.window])
+            since = moment - timedelta(seconds=seconds(f.window))
             rows = [r for r in rows if r["at"] is not None and since < r["at"] <= moment]
         values = [r[f.column] for r in rows] if f.column else []
         present = [v for v in values if v is not None]
@@ -107,7 +112,7 @@ class Model:
 
     def _decayed(self, rows: list[Row], moment: datetime) -> tuple[float, float]:
         """The value and its magnitude."""
-        half_life = LENGTHS[self.feature.half_life]  # type: ignore[attr-defined]
+        half_life = seconds(self.feature.half_life)  # type: ignore[attr-defined]
         weighed = []
         for r in rows:
             a = amount(r[self.feature.column], self.kind) if self.feature.column else Fraction(1)
@@ -208,5 +213,5 @@ KEYS: dict[str, list[tuple[Any, ...]]] = {
 }
 
 WHEN = st.sampled_from(
-    [None, 0, -1, -3599, -3601, -86400, -604801, -3e7, -4e7, -3e9, 1, 86400, 3e10]
+    [None, 0, -1, -3599, -3600, -3601, -86400, -604800, -604801, -34560000, -4e7, -3e9, 1e-6, 1, 86400, 3e10]
 )  # seconds from now

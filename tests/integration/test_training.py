@@ -6,11 +6,13 @@ import json
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from declared import Condition, Model
 from typer.testing import CliRunner
 
 from modelpack import (
@@ -109,6 +111,25 @@ def test_a_replay_through_the_triggers_has_the_features_of_the_training_set(
                 assert then[name] == value, name
             else:
                 assert float(then[name]) == pytest.approx(float(value), rel=1e-9), name
+    # and both are what the events say
+    assert wrong(psql) == []
+    known = [{"key": key, "at": at, "amount": amount, "sku": sku} for at, key, amount, sku in events]
+    moments = [events[n][0] for n in (3, 57, 211, 399)]  # exactly when an event happened
+    frame = frame_of(database, at=moments, everybody=True)
+    assert len(frame) == 12 * len(moments)
+    conditions: dict[str | None, Condition] = {
+        None: lambda _: True,
+        "amount > 50": lambda r: r["amount"] > 50,
+    }
+    for found in frame.to_dict("records"):
+        moment = found["at"].to_pydatetime()
+        before = [r for r in known if r["key"] == found["customer_id"] and r["at"] <= moment]
+        for name, feature in SHOP.events[0].features.items():
+            model = Model(feature, "double precision", conditions)
+            value = None if pd.isna(found[name]) else found[name]
+            if feature.kind == "total":  # a float has all digits of these
+                value = Decimal(repr(float(value)))
+            assert model.same(value, model.over(before, moment)), (name, moment, value)
 
 
 def test_no_event_after_the_moment_is_seen(database: str, psql: Session) -> None:
