@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
-from declared import KEYS, NUMBERS, WHEN, Declared, Row, declarations, number
+from declared import KEYS, LENGTHS, NUMBERS, WHEN, Declared, Row, declarations, number
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -44,12 +44,31 @@ STATEMENTS = (
     "insert on conflict do update", "copy", "update", "update of a key", "delete", "truncate", "truncate of a partition",
     "truncate of several", "merge", "with", "attach partition", "partition of", "detach partition", "drop table", "insert into p",
     "delete from p", "update of p's key", "update of p's plan", "begin", "savepoint", "rollback to savepoint", "commit", "rollback",
-    "call modelpack.rebuild", "call modelpack.refresh", "call modelpack.rescore",
+    "call modelpack.rebuild", "call modelpack.refresh", "call modelpack.rescore", "time passes",
 )  # fmt: skip
 LASTING, REREAD = (
     ("count", "total", "mean", "deviation"),
     ("decayed", "minimum", "maximum", "first", "last", "distinct"),
 )
+CLOCK = """
+alter function pg_catalog.clock_timestamp() rename to server_clock;
+create table public.clock as select timestamptz '2026-02-01' as now;
+create sequence public.ticks;
+grant select on public.clock to public;
+grant usage on public.ticks to public;
+create function pg_catalog.clock_timestamp() returns timestamptz language sql volatile
+as $$select now + nextval('public.ticks') * interval '1 microsecond' from public.clock$$;
+"""
+"""A clock of the test's own, a microsecond later at each look: functions find it by the name of the server's."""
+MICROSECOND = timedelta(microseconds=1)
+EDGES = {
+    "an event of this moment": timedelta(0),
+    "an event a microsecond ahead": -MICROSECOND,
+    "an event exactly a window ago": timedelta(0),
+    "an event a window and a microsecond ago": MICROSECOND,
+    "an event a window less a microsecond ago": -MICROSECOND,
+}
+"""How long ago, but for the window: what a windowed feature takes or leaves out."""
 DRAWN = {
     *STATEMENTS,
     *(
@@ -70,6 +89,7 @@ DRAWN = {
         "features with where=",
     ),
     *("one event table", "two event tables", "scored", "not scored"),
+    *EDGES,
 }
 """What a run has to come by."""
 
@@ -78,6 +98,7 @@ class Machine(RuleBasedStateMachine):
     """The database and the model, side by side."""
 
     session: ClassVar[Session]
+    clock: ClassVar[Session]
     numbers = counter()
     steps: ClassVar[int] = 0
     drawn: ClassVar[Counter[str]] = Counter()
@@ -151,6 +172,20 @@ class Machine(RuleBasedStateMachine):
                 drawn += ["features with where="] if f.where else []
         Machine.drawn.update(drawn)
 
+    @classmethod
+    def sets(cls, now: datetime) -> None:
+        """Put the clock; it is not part of any transaction of the walk."""
+        cls.clock.execute("update public.clock set now = %s", [now])
+        cls.clock.execute("select setval('public.ticks', 1)")
+
+    @classmethod
+    def now(cls) -> datetime:
+        """What the next look at the clock says, but for the ticks of other looks."""
+        found: datetime = value(
+            cls.clock, "select now + last_value * interval '1 microsecond' from public.clock, public.ticks"
+        )
+        return found
+
     def draws(self, statement: str) -> None:
         Machine.drawn[statement] += 1
         if getattr(self, "in_transaction", False):
@@ -214,7 +249,9 @@ class Machine(RuleBasedStateMachine):
 
     def row(self, data: st.DataObject, t: Declared) -> Row:
         when = data.draw(WHEN)
-        now = value(Machine.session, "select clock_timestamp()")
+        now = (
+            Machine.now() + data.draw(st.integers(0, 3)) * MICROSECOND
+        )  # SCORE's look at the clock is one of the next
         far = datetime(2999, 1, 1, tzinfo=timezone.utc)
         return {
             "id": next(self.ids),
@@ -462,6 +499,22 @@ class Machine(RuleBasedStateMachine):
             self.gone(t, [r for r in self.live(t) if r["part"] == 3])
         self.keep_state()
 
+    # --- time --------------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def time_passes(self, data: st.DataObject) -> None:
+        """To a moment at which an event begins or ends to count, or close by it; never back."""
+        ages = [timedelta(0), *(timedelta(seconds=length) for length in LENGTHS.values())]
+        near = [n * MICROSECOND for n in range(-5, 1)]
+        events = {r["at"] for t in self.tables for r in self.live(t) if r["at"] and r["at"].year < 2900}
+        now = Machine.now()
+        edges = (at + age + n for at in events for age in ages for n in near)
+        soon = sorted(moment for moment in edges if moment > now)[:8] or [now + timedelta(hours=1)]
+        moment = data.draw(st.sampled_from(soon))
+        note(f"it is {moment}")
+        self.draws("time passes")
+        Machine.sets(moment)
+
     # --- the profile itself -----------------------------------------------------------------------------
 
     @rule(data=st.data())
@@ -564,6 +617,7 @@ class Machine(RuleBasedStateMachine):
             for t in self.tables:
                 rows = [r for r in self.events[t.table] if r["key"] == key and t.counts(r)]
                 live = [r for r in rows if r["live"]]
+                self.draws_edges(t, rows, stored["features_at"])
                 for name, model in t.models.items():
                     over = live if model.feature.window or not t.keep else rows
                     expected = model.over(over, stored["features_at"])
@@ -574,6 +628,14 @@ class Machine(RuleBasedStateMachine):
             "select * from modelpack.verify(%s)", [f"{self.schema}.p"]
         ).fetchall()
         assert differing == []
+
+    def draws_edges(self, t: Declared, rows: list[Row], moment: datetime) -> None:
+        """Count the events that a windowed feature takes or leaves out by a microsecond."""
+        windows = {LENGTHS[f.window] for f in t.event.features.values() if f.window}
+        for ago in (moment - r["at"] for r in rows if windows and r["at"]):
+            for name, place in EDGES.items():
+                if any(ago == place + timedelta(seconds=w) for w in (windows if "window" in name else {0})):
+                    Machine.drawn[name] += 1
 
     def score_is_fresh(self, stored: Row) -> None:
         number = 1.0 if stored["plan"] == "x" else None
@@ -588,11 +650,20 @@ def session(database: str) -> Iterator[Session]:
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("set synchronous_commit = off")
         publish(session, "risk", ["n", "c"], WEIGHTS, BIAS)
+        session.execute(CLOCK)
         yield session
 
 
-def test_whatever_happens_features_equal_their_aggregates(session: Session) -> None:
-    Machine.session = session
+@pytest.fixture
+def clock(session: Session, database: str) -> Iterator[Session]:
+    assert session.autocommit
+    with psycopg.connect(database, autocommit=True) as clock:
+        yield clock
+
+
+def test_whatever_happens_features_equal_their_aggregates(session: Session, clock: Session) -> None:
+    Machine.session, Machine.clock = session, clock
+    Machine.sets(datetime(2026, 2, 1, 12, tzinfo=timezone.utc))
     Machine.steps = 0
     Machine.drawn = Counter()
     for walked, key_type in enumerate(KEYS):
