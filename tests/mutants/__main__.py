@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from tests.mutants.rooms import ROOMS, ROOT, Room, sources, tests
+from tests.mutants.rooms import ROOMS, ROOT, Room, sources, tests, tests_of
 from tests.mutants.rules import Change, python_changes, sql_changes
 
 RESULTS = ROOT / ".modelpack" / "mutants.jsonl"
@@ -101,15 +101,18 @@ def run(mutant: Mutant, folder: Path, limit: float) -> dict[str, object]:
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
     try:
-        done = subprocess.run(
-            [*command, *tests(mutant.room)],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-        )
+        for chosen in filter(None, (tests_of(mutant.room, mutant.path), tests(mutant.room))):
+            done = subprocess.run(
+                [*command, *chosen],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=limit,
+                check=False,
+            )
+            if done.returncode:
+                break
         said = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
         # 2 and 4: the tests or their fixtures cannot be imported
         outcomes = {0: "survived", 1: "killed", 2: "invalid", 4: "invalid", NOT_INSTALLED: "invalid"}

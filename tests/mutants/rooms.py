@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from modelpack.snapshots import newest
@@ -71,3 +74,24 @@ def sources(room: Room) -> list[Path]:
 def tests(room: Room) -> list[str]:
     """Those of its tests that are there."""
     return [name for name in room.tests if (ROOT / name).exists()]
+
+
+@cache
+def functions(file: str) -> dict[str, str]:
+    """The tests of a file, and the text of each."""
+    text = (ROOT / file).read_text()
+    lines = text.splitlines()
+    return {
+        f"{file}::{node.name}": "\n".join(
+            [node.name.replace("_", " "), *lines[node.lineno : node.end_lineno]]
+        )
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def tests_of(room: Room, path: Path) -> list[str]:
+    """Those that name the function of an SQL file: the first to be asked. The others are asked when none of them minds."""
+    word = re.compile(rf"\b{re.escape(path.parent.name)}\b")
+    files = [name for name in tests(room) if name.endswith(".py")] if room.part == "sql" else []
+    return [name for file in files for name, text in functions(file).items() if word.search(text)]
