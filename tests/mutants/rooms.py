@@ -46,7 +46,7 @@ ROOMS = (
     # part generated: the SQL in the texts of the compiler
     Room("generated", "counting", ("modelpack/compile/count.py", "modelpack/compile/feature_sql.py", "modelpack/compile/plan.py"),
          (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}window_edges.py", f"{_I}isolation.py", f"{_I}stateful.py")),
-    Room("generated", "scoring", ("modelpack/compile/score.py",), (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}rights.py", f"{_I}once.py")),
+    Room("generated", "scoring", ("modelpack/compile/score.py",), (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}count_kept.py", f"{_I}partitions.py", f"{_I}swapped.py", f"{_I}rights.py", f"{_I}once.py")),
     Room("generated", "upkeep", ("modelpack/compile/upkeep.py", "modelpack/compile/script.py", "modelpack/compile/sql.py", "modelpack/training.py"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}operations.py", f"{_I}training.py")),
     # part python
