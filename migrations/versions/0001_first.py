@@ -9,11 +9,11 @@ depends_on = None
 
 # in the order in which they need each other
 FUNCTIONS = (
-    "shown", "check_text", "check_facts", "why",
+    "shown", "check_text", "check_facts", "why", "withheld",
     "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "calls", "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
-    "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "holders", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "unseen", "check_unseen", "promote", "rollback", "predict",
+    "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "hold", "holders", "blame", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "coarse", "look_unseen", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",

@@ -59,6 +59,7 @@ def private(linked_wheels: Path) -> Iterator[Cluster]:
         "max_connections": "60",
         "restart_after_crash": "on",
         "wal_level": "logical",
+        "max_prepared_transactions": "5",
         "wal_retrieve_retry_interval": "100ms",
     }
     with Cluster.temporary(settings=settings, database="template") as cluster:

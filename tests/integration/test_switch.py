@@ -138,6 +138,7 @@ HELD = (
     "modelpack.profile",
     "modelpack.made",
     "modelpack.turn",
+    "modelpack.holding",
     "modelpack.versions",
     "pg_proc",
 )
@@ -374,6 +375,57 @@ def test_no_publisher_who_leaves_a_change_open_keeps_an_approver_from_stopping_t
     dora.execute("commit")  # nothing of hers was in the way
     assert event(psql_attached) == (OFF, OFF, ON, 1)
     agree(psql_attached)
+
+
+HOLDS = {
+    "plain": "begin; {}",
+    "released savepoint": "begin; savepoint a; {}; release a",
+    "among others": "begin; savepoint a; {}; savepoint b; select pg_current_xact_id()",
+}
+
+
+@pytest.mark.parametrize("holds", HOLDS)
+def test_an_approver_ends_nobody_who_changes_another_model_or_has_taken_it_back(
+    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session, holds: str
+) -> None:
+    carl, dora = people("modelpack_publisher"), people("modelpack_publisher")
+    psql_attached.execute("select modelpack.grant_model('worth', %s)", [user(carl)])
+    psql_attached.execute("select modelpack.grant_model('churn', %s)", [user(dora)])
+    carl.execute("begin; select modelpack.disable('worth', 'mine')")
+    dora.execute(f"begin; savepoint a; {START}; rollback to a; select modelpack.set_tag('churn', 1, 'kept')")
+    ann.execute(HOLDS[holds].format(START))
+    found = rows(psql_attached, "select pid from modelpack.holders(array['churn'])")
+    assert found == [(ann.info.backend_pid,)]
+    bob.execute(STOP)
+    for session in (carl, dora):
+        session.execute("commit")
+    with pytest.raises(errors.AdminShutdown):
+        ann.execute("commit")
+    assert event(psql_attached) == (OFF, OFF, "disabled: mine", 1)
+    assert value(psql_attached, "select tags from modelpack.versions where model = 'churn' and version = 1")
+    assert rows(psql_attached, "select from modelpack.holding") == []
+    agree(psql_attached)
+
+
+def test_who_came_to_hold_a_model_after_the_approver_began_to_wait_is_ended_the_second_time_alone(
+    psql_attached: Session, ann: Session
+) -> None:
+    ann.execute(f"begin; {START}")
+    assert value(psql_attached, "select modelpack.end_holders('worth', null)") == 0
+    assert value(psql_attached, "select modelpack.end_holders('churn', array['1'])") == 1
+    ann.execute("select 1")
+    assert value(psql_attached, "select modelpack.end_holders('churn', null)") == 1
+    with pytest.raises(errors.AdminShutdown):
+        ann.execute("commit")
+
+
+def test_a_member_of_the_owner_who_acts_as_a_publisher_is_named_and_not_ended(
+    people: Callable[..., Session], ann: Session, bob: Session
+) -> None:
+    deployer = people("modelpack_owner", user(ann))
+    deployer.execute(f"set role {user(ann)}; begin; {START}")
+    refused(bob, STOP, "the model churn is not stopped", deployer)
+    deployer.execute("commit")
 
 
 def test_a_model_stops_while_a_declaration_is_applied_and_when_that_is_done(

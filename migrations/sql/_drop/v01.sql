@@ -17,7 +17,7 @@ begin
   end loop;
   drop view modelpack.versions, modelpack.failures;
   drop table modelpack.lent, modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
-             modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement, modelpack.turn,
+             modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement, modelpack.turn, modelpack.holding,
              modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting, modelpack.secret cascade;
   for v_item in
     select p.oid::regprocedure as name from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace

@@ -280,6 +280,15 @@ create table modelpack.turn (
 comment on table modelpack.turn is 'locks that nobody else can take: a row while a model''s names move or its versions are counted, the table while modelpack.maintain() works';
 comment on column modelpack.turn.name is 'name of the model; after the word publish, where its versions are counted';
 
+create table modelpack.holding (
+  model text not null,
+  transaction text not null,
+  primary key (model, transaction)
+) with (vacuum_truncate = off);
+comment on table modelpack.holding is 'always empty: transactions that change a row of modelpack.model write to it and delete that, which modelpack.holders() finds out';
+comment on column modelpack.holding.model is 'name of the model';
+comment on column modelpack.holding.transaction is 'number of the transaction';
+
 create table modelpack.promotion (
   promotion_id bigint generated always as identity primary key,
   model text not null references modelpack.model,
@@ -462,11 +471,17 @@ comment on column modelpack.failure_log.kind is 'input, model, output, time, bre
 comment on column modelpack.failure_log.reason is 'the reason, as the profile row has it';
 comment on column modelpack.failure_log.failures is 'failures of this kind in the session since it last wrote; other sessions may have had more';
 
-create view modelpack.failures as
+create view modelpack.failures with (security_barrier) as
 select f.at, v.model, v.version, f.profile, f.kind, f.reason, f.failures
   from modelpack.failure_log as f
-  join modelpack.version as v using (version_id);
-comment on view modelpack.failures is 'the sampled failures of scoring, by model and version';
+  join modelpack.version as v using (version_id)
+ -- A model may fail at a text that its publisher chose: that it did tells him that a row has the text.
+ where pg_has_role(current_user, 'modelpack_monitor', 'member') or pg_has_role(current_user, 'modelpack_owner', 'member')
+    or f.kind in ('load', 'wheels')
+    or exists (select from modelpack.profile as p join pg_class as c on c.oid = p.relation join pg_roles as r on r.rolname = current_user
+                where p.name = f.profile
+                  and (pg_has_role(r.oid, c.relowner, 'usage') or has_table_privilege(r.oid, c.oid, 'select') and (not c.relrowsecurity or r.rolbypassrls)));
+comment on view modelpack.failures is 'the sampled failures of scoring, by model and version; to a publisher only those of profiles that he may read, and those that no row has to do with';
 
 create view modelpack.versions as
 select v.model,
@@ -512,7 +527,8 @@ grant select on modelpack.versions, modelpack.model, modelpack.alias, modelpack.
    to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.me to modelpack_publisher, modelpack_approver, modelpack_reader, modelpack_monitor;
 grant select on modelpack.prediction to modelpack_monitor;
-grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor, modelpack_publisher;
+grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor;
+grant select on modelpack.failures to modelpack_publisher;
 
 -- Tables stay the superuser's: an owner could put a view with functions of his own in the place of one that superusers read,
 -- or a trigger on one that they write. Only the log is modelpack_owner's, which makes and drops its partitions.

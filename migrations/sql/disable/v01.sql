@@ -8,12 +8,17 @@ as $modelpack$
 declare
   v_caller constant name := modelpack.caller(me, 'disable');
   v_approver constant boolean := pg_has_role(v_caller, 'modelpack_approver', 'member');
+  v_before text[];
+  v_blame record;
 begin
   perform modelpack.check_text('the reason', disable.reason);
   if not v_approver then
     perform modelpack.check_grant(v_caller, disable.model, 'disable');
   end if;
-  lock table modelpack.made in row share mode;  -- see modelpack.holders
+  perform modelpack.hold(array[disable.model]);
+  if v_approver then
+    v_before := array(select h.transaction from modelpack.holders(array[disable.model]) as h);
+  end if;
   loop
     begin
       update modelpack.model as m
@@ -21,9 +26,11 @@ begin
        where m.model = disable.model;
       exit;
     exception when lock_not_available then
-      -- no publisher keeps an approver from stopping a model
-      continue when v_approver and modelpack.end_holders() > 0;
-      raise;
+      -- no publisher keeps an approver from stopping a model; who came to hold it a moment ago may end by himself, once
+      if not v_approver or modelpack.end_holders(disable.model, v_before) = 0 then
+        raise;
+      end if;
+      v_before := null;
     end;
   end loop;
   if not found then
@@ -34,11 +41,12 @@ begin
   end if;
   perform modelpack.switch(disable.model);
 exception when lock_not_available then
+  v_blame := modelpack.blame(array[disable.model], 'Then disable again.');
   raise exception using
     errcode = 'lock_not_available',
     message = format('the model %s is not stopped: another transaction disables or enables it, or applies a declaration of it or takes it off', disable.model),
-    detail = format('Processes that do so: %s.', modelpack.holders()),
-    hint = 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and disable again.';
+    detail = v_blame.detail,
+    hint = v_blame.hint;
 end
 $modelpack$;
 comment on function modelpack.disable(modelpack.me, text, text) is 'modelpack.disable(model, reason) for who calls it.';

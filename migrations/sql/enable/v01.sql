@@ -9,7 +9,7 @@ begin
   if not pg_has_role(v_caller, 'modelpack_approver', 'member') then
     perform modelpack.check_grant(v_caller, enable.model, 'enable');
   end if;
-  lock table modelpack.made in row share mode;  -- see modelpack.holders
+  perform modelpack.hold(array[enable.model]);
   update modelpack.model as m set disabled = null, disabled_at = null, disabled_by = null where m.model = enable.model;
   if not found then
     raise exception using

@@ -1,15 +1,29 @@
-create or replace function modelpack.end_holders() returns integer
-language sql volatile security definer
+create or replace function modelpack.end_holders(model text, since text[]) returns integer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- Runs as a superuser, for nobody else may end a session of another's. It takes no argument and ends publishers alone.
-select count(*) filter (where pg_terminate_backend(a.pid))
-  from (select distinct l.pid
-          from pg_locks as l
-         where l.locktype = 'relation' and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-           and l.relation = 'modelpack.made'::regclass and l.mode = 'RowShareLock' and l.granted and l.pid <> pg_backend_pid()) as l
-  join pg_stat_activity as a using (pid)
- where a.xact_start < clock_timestamp() - interval '3 s' and not pg_has_role(a.usesysid, 'modelpack_owner', 'member')
+-- Runs as a superuser, for nobody else may end a session of another's. It ends those alone that stand between an approver
+-- and the model: no members of modelpack_owner, and nobody who changes another model.
+declare
+  v_holder record;
+  v_found integer := 0;
+begin
+  for v_holder in
+    select h.* from modelpack.holders(array[end_holders.model]) as h
+     where h.pid is not null and not pg_has_role(h.login, 'modelpack_owner', 'member')
+  loop
+    -- who is done by now may be at something else
+    if exists (select from pg_locks as l where l.locktype = 'transactionid' and l.granted and l.pid = v_holder.pid
+                                           and l.transactionid::text = v_holder.transaction) then
+      v_found := v_found + 1;
+      if since is null or v_holder.transaction = any (since) then
+        perform pg_terminate_backend(v_holder.pid);
+      end if;
+    end if;
+  end loop;
+  return v_found;
+end
 $modelpack$;
-comment on function modelpack.end_holders() is
-  'Ends the sessions of publishers that have had a disable or enable open for three seconds, and says how many these are; a step of modelpack.disable, when an approver calls it.';
+comment on function modelpack.end_holders(text, text[]) is
+  'Ends the sessions of publishers that hold a model, or wait for it, and did so in one of some transactions (NULL: in any), and says how many hold it, ended or not; a step of modelpack.disable, when an approver calls it.';
+revoke all on function modelpack.end_holders(text, text[]) from public;

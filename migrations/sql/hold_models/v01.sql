@@ -6,11 +6,12 @@ as $modelpack$
 -- No verb of a publisher's holds it but disable and enable, so nobody else can keep a model from being stopped.
 declare
   v_setting constant text := current_setting('lock_timeout');
+  v_blame record;
 begin
   if cardinality(models) = 0 then
     return;
   end if;
-  lock table modelpack.made in row share mode;  -- see modelpack.holders
+  perform modelpack.hold(hold_models.models);
   -- the tables of the declaration are locked by now: their traffic waits as long as we do
   if v_setting::interval = interval '0' or v_setting::interval > interval '3 s' then
     perform set_config('lock_timeout', '3s', true);
@@ -20,11 +21,12 @@ begin
   update modelpack.model as m set disabled = m.disabled where m.model = any (models);
   perform set_config('lock_timeout', v_setting, true);
 exception when lock_not_available then
+  v_blame := modelpack.blame(hold_models.models, 'Then apply the declaration again.');
   raise exception using
     errcode = 'lock_not_available',
     message = format('the model %s is being disabled or enabled in another transaction', array_to_string(models, ' or ')),
-    detail = format('Processes that do so: %s.', modelpack.holders()),
-    hint = 'Have that transaction end, and apply the declaration again.';
+    detail = v_blame.detail,
+    hint = v_blame.hint;
 end
 $modelpack$;
 comment on function modelpack.hold_models(text[]) is
