@@ -97,8 +97,10 @@ class Unseen:
     input: str
     rows: int
     """Rows of the sample that have a text."""
-    unseen: int
-    """Of these, rows with a text that the model has never seen."""
+    unseen: int | None
+    """Of these, rows with a text that the model has never seen; None for who may not read the columns."""
+    share: str | None
+    """Their share in words: in whole tens of per cent for who may not read the columns, and None of few rows."""
     categories: int
     """Texts that the model knows."""
     examples: tuple[str, ...]
@@ -108,8 +110,13 @@ class Unseen:
         known = ", ".join(map(repr, self.examples)) + (", …" if self.categories > len(self.examples) else "")
         if self.rows == 0:
             return f"{self.input}: no row of {self.profile} has a text yet to compare with the model's categories, {known}."
+        if self.share is None:
+            return (
+                f"{self.input}: how many rows of {self.profile} have a text that the model has never seen is not told of fewer "
+                "than 50 rows; that takes SELECT on the columns that the input reads."
+            )
         return (
-            f"{self.input}: {self.unseen / self.rows:.0%} of {self.rows:,} rows of {self.profile} have a text that the model "
+            f"{self.input}: {self.share} of {self.rows:,} rows of {self.profile} have a text that the model "
             f"has never seen; its categories are {known}."
         )
 
@@ -324,7 +331,7 @@ class Registry(Curation):
         with self._transaction() as connection:
             found = connection.execute(
                 text(
-                    "select u.profile, u.score, u.input, u.rows, u.unseen, u.categories, u.examples "
+                    "select u.profile, u.score, u.input, u.rows, u.unseen, u.share, u.categories, u.examples "
                     "from modelpack.unseen(:name, cast(:version as integer)) as u"
                 ),
                 {"name": name, "version": version},

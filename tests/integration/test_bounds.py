@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from modelpack import Event, Profile, Score, count, expression
 from tests.hostile import info, proto, tensor
-from tests.support import Session, attach, linear_model, publish, row, rows, value, wait_for
+from tests.support import Session, attach, linear_model, publish, row, rows, user, value, wait_for
 
 LONG = 5_000_000
 SIGNATURE = {
@@ -257,13 +258,13 @@ def payroll(database: str, new_role: Callable[..., str]) -> Iterator[Session]:
         yield session
 
 
-def _as_publisher(session: Session, *queries: str) -> str:
-    """All that a publisher sees of some queries, errors and notices included."""
+def _seen_by(session: Session, role: str, *queries: str) -> str:
+    """All that a role sees of some queries, errors and notices included."""
     seen: list[str] = []
     session.add_notice_handler(
         lambda notice: seen.append(f"{notice.message_primary} {notice.message_detail}")
     )
-    session.execute("set role modelpack_publisher")
+    session.execute(f"set role {role}")
     try:
         for query in queries:
             try:
@@ -313,24 +314,92 @@ def test_a_model_that_fails_tells_nobody_the_value_that_it_failed_with(payroll: 
     assert str(SECRET) not in repr(stale)
     payroll.execute("update customer set rate = '1', salary = 1e39")
     assert "input a is beyond what float32 holds" in value(payroll, "select churn_stale from customer")
-    seen = _as_publisher(payroll, *REPORTS)
-    assert "the model fails" in seen
-    assert "float32" in seen
+    for role in ("modelpack_monitor", "modelpack_publisher"):
+        seen = _seen_by(payroll, role, *REPORTS)
+        assert ("the model fails" in seen) is (role == "modelpack_monitor")
+        assert ("float32" in seen) is (role == "modelpack_monitor")
+        assert str(SECRET) not in seen
+        assert "1000000000000000000000" not in seen
+
+
+def _is_alice() -> bytes:
+    """Gives no number for one text, and 0 for all others."""
+    node = helper.make_node(
+        "LabelEncoder",
+        ["text"],
+        ["score"],
+        domain="ai.onnx.ml",
+        keys_strings=["alice"],
+        values_floats=[math.nan],
+        default_float=0.0,
+    )
+    made: bytes = proto([node], inputs=[info("text", ["N", 1], TensorProto.STRING)]).SerializeToString()
+    return made
+
+
+def test_a_model_that_fails_at_a_chosen_text_tells_its_publisher_of_no_row(
+    payroll: Session, people: Callable[..., Session]
+) -> None:
+    ann = people("modelpack_publisher")
+    payroll.execute("insert into customer (customer_id, rate) values (1, 'alice'), (2, 'bob')")
+    signature = {**SIGNATURE, "inputs": [{"name": "rate", "type": "text", "missing": True}]}
+    golden = {"rows": [["bob"]], "scores": [0.0]}
+    ann.execute(
+        "select modelpack.publish('churn', %s, %s, %s)",
+        [_is_alice(), json.dumps(signature), json.dumps(golden)],
+    )
+    ann.execute("select modelpack.promote('churn', 1)")
+    ann.execute("call modelpack.rescore('customer')")
+    failures = "select kind, reason from modelpack.failures"
+    assert rows(payroll, failures) == [("output", "the model gives nan")]
+    assert value(payroll, "select churn_stale from customer where customer_id = 1") == "the model gives nan"
+    assert rows(ann, failures) == []
+    doctor = (
+        'select "check", found from modelpack.doctor() where "check" ~ \'stale|failures|behind\' order by 1'
+    )
+    assert rows(ann, doctor)[0] == (
+        "stale rows of public.customer",
+        "some, not counted here: that takes SELECT on the profile",
+    )
+    assert "the model gives" not in str(rows(ann, doctor))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ann.execute("select * from modelpack.failure_log")
+    # what a view filters, no function of a reader's sees before
+    ann.execute(
+        "create function pg_temp.spy(text) returns boolean language plpgsql cost 0.0001 as $$ begin raise notice '%', $1; return true; end $$"
+    )
+    heard: list[str] = []
+    ann.add_notice_handler(lambda notice: heard.append(str(notice.message_primary)))
+    assert rows(ann, f"{failures} where pg_temp.spy(reason)") == []
+    assert heard == []
+    payroll.execute(f"grant select on customer to {user(ann)}")
+    assert rows(ann, failures) == [("output", "the model gives nan")]
+    assert "such as: the model gives nan" in str(rows(ann, doctor))
+
+
+def test_an_error_of_a_table_tells_who_may_not_read_it_no_row(payroll: Session) -> None:
+    publish(payroll, "churn", ["a"], [0.0])
+    payroll.execute("insert into customer (customer_id, salary) values (77, %s)", [SECRET])
+    payroll.execute("alter table customer add check (salary is null) not valid")
+    call = "call modelpack.rescore('customer', everything => true)"
+    with pytest.raises(psycopg.errors.CheckViolation, match=str(SECRET)):
+        payroll.execute(call)
+    seen = _seen_by(payroll, "modelpack_publisher", call)
+    assert "rescore of public.customer ends: SQLSTATE 23514" in seen
     assert str(SECRET) not in seen
-    assert "1000000000000000000000" not in seen
 
 
 def test_who_may_not_read_a_profile_learns_only_that_features_differ(payroll: Session) -> None:
     payroll.execute("insert into visit values (77)")
     payroll.execute("update customer set n = %s", [SECRET])
-    seen = _as_publisher(payroll, *REPORTS[:5])
+    seen = _seen_by(payroll, "modelpack_publisher", *REPORTS[:5])
     assert "not shown: that takes SELECT on the profile" in seen
     assert str(SECRET) not in seen
     assert "77" not in seen
     payroll.execute("grant select on customer to modelpack_publisher")
-    assert str(SECRET) in _as_publisher(payroll, *REPORTS[:5])
+    assert str(SECRET) in _seen_by(payroll, "modelpack_publisher", *REPORTS[:5])
     payroll.execute("alter table customer enable row level security")
-    assert str(SECRET) not in _as_publisher(payroll, *REPORTS[:5])
+    assert str(SECRET) not in _seen_by(payroll, "modelpack_publisher", *REPORTS[:5])
     assert value(payroll, "select stored from modelpack.verify('customer')") == str(SECRET)
 
 
@@ -341,8 +410,11 @@ def test_the_gate_tells_no_cell_of_a_golden_row(payroll: Session) -> None:
     payroll.execute(
         "update modelpack.version set golden = %s", [json.dumps({"rows": [[SECRET]], "scores": [0.9]})]
     )
-    seen = _as_publisher(
-        payroll, "select modelpack.verify_version('churn', 1)", "select modelpack.promote('churn', 1)"
+    seen = _seen_by(
+        payroll,
+        "modelpack_publisher",
+        "select modelpack.verify_version('churn', 1)",
+        "select modelpack.promote('churn', 1)",
     )
     assert "golden row 1 gives 0.5" in seen
     assert str(SECRET) not in seen

@@ -369,7 +369,7 @@ def test_promoting_refuses_a_version_that_has_never_seen_the_texts_of_the_profil
     (found,) = registry.unseen("churn", 2)
     assert (found.rows, found.unseen) == (10, 4)
     assert str(found).startswith(
-        "plan: 40% of 10 rows of public.customer have a text that the model has never seen"
+        "plan: 40 % of 10 rows of public.customer have a text that the model has never seen"
     )
     registry.rollback("churn")  # is never refused
     psql.execute("update modelpack.setting set value = '40' where name = 'unseen_percent'")
@@ -425,22 +425,31 @@ def test_who_promotes_is_told_of_texts_in_a_table_that_he_may_not_read(
         made = "select array_agg(p.xmin::text order by p.oid) from pg_proc as p where pronamespace = 'modelpack'::regnamespace"
         before, looked = (
             value(psql, made),
-            "select score, input, rows, unseen from modelpack.unseen('churn', 1)",
+            "select score, input, rows, unseen, share from modelpack.unseen('churn', 1)",
         )
         # rows whose input cannot be computed have no text, and hide no others
-        found = [("churn", "plan", 100, 40), ("second", "plan", 90, 60)]
+        found = [("churn", "plan", 100, None, "about 40 %"), ("second", "plan", 90, None, "about 70 %")]
         assert rows(his, looked) == found
         assert value(psql, made) == before
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as refused:
             his.execute("select modelpack.promote('churn', 1)")
         words = f"{refused.value} {refused.value.diag.message_detail}"
-        assert 'its input "plan" in 60 of 90 rows of his.customer' in words
+        assert 'its input "plan" in about 70 % of the rows of his.customer' in words
         assert "bronze" not in words
         assert value(psql, "select count(*) from modelpack.alias") == 0
         his.execute("set modelpack.allow_unseen = on")
         his.execute("select modelpack.promote('churn', 1)")
         his.execute("select set_config('his.seen', '', false)")
         assert rows(his, looked) == found
+        # the exact figure is for who may read what the input reads, and all of that
+        psql.execute(f"grant select (plan) on his.customer to {publisher}")
+        exact = [("churn", "plan", 100, 40, "40 %"), found[1]]
+        assert rows(his, looked) == exact
+        psql.execute("alter table his.customer enable row level security")
+        assert rows(his, looked) == found
+        psql.execute(
+            f"alter table his.customer disable row level security; revoke select (plan) on his.customer from {publisher}"
+        )
         assert set(value(his, "select current_setting('his.seen')").split()) == {owner}
         for statement in (
             "select plan from his.customer",
@@ -454,6 +463,51 @@ def test_who_promotes_is_told_of_texts_in_a_table_that_he_may_not_read(
         " where p.proname = 'his__customer_sample' and x.privilege_type = 'EXECUTE' order by 1"
     )
     assert {name for (name,) in rows(psql, granted)} == {"modelpack_owner", owner}
+
+
+LOOK = "select rows, unseen, share, examples from modelpack.unseen('churn', %s)"
+
+
+def test_no_publisher_asks_by_categories_of_his_own_whether_a_row_has_a_text(
+    database: str, psql: Session, people: Callable[..., Session]
+) -> None:
+    make(database, psql, {"plan": "text"})
+    first, other = people("modelpack_publisher"), people("modelpack_publisher")
+    both = people("modelpack_publisher", "modelpack_approver", "modelpack_monitor")
+    publish_lookup(first, missing=True, categories=["gold"], promote=False)
+    psql.execute("insert into customer (customer_id, plan) values (1, 'alice'), (2, 'bob')")
+    # without the grant: nothing, by whatever right to look at versions of others
+    for session, version, words in (
+        (other, 2, "other|it is granted to"),
+        (both, 3, "the model is not granted to him"),
+    ):
+        publish_lookup(session, missing=True, categories=["alice"], promote=False)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=words):
+            session.execute(LOOK, [version])
+    assert rows(both, LOOK, 2) == [(2, None, None, [])]
+    # with it: nothing of few rows, neither by the share nor by a refusal
+    for version in (1, 2):
+        assert rows(first, LOOK, version) == [(2, None, None, ["gold" if version == 1 else "alice"])]
+        first.execute("select modelpack.promote('churn', %s)", [version])
+    # of many, a text or two make no step
+    psql.execute(
+        "insert into customer (customer_id, plan) select n, 'row ' || n from generate_series(3, 50) as n"
+    )
+    shares = set()
+    for categories in (["nobody"], ["alice"], ["alice", "bob"]):
+        publish_lookup(first, missing=True, categories=categories, promote=False)
+        version = value(psql, "select max(version) from modelpack.version")
+        (found,) = rows(first, LOOK, version)
+        shares.add(found[:3])
+        with pytest.raises(
+            psycopg.errors.ObjectNotInPrerequisiteState,
+            match=r"in about 100 % of the rows of public\.customer",
+        ):
+            first.execute("select modelpack.promote('churn', %s)", [version])
+    assert shares == {(50, None, "about 100 %")}
+    for session in (people("modelpack_approver"), people("modelpack_monitor")):
+        assert rows(session, LOOK, 3) == [(50, None, "about 100 %", [])]
+    assert rows(psql, LOOK, 3) == [(50, 49, "98 %", ["alice"])]
 
 
 def test_an_error_in_the_owners_code_tells_who_promotes_no_value(

@@ -122,13 +122,11 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = (
-    "amount check_facts check_text decay dollar key_value qualified server_wheels shown to_double why"
-)
+IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_value qualified server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_live check_places column_type examine_log"
-    " examine_rights examine_tables examine_triggers feed find_profile find_version history holders index_name log_partitions"
+    " examine_rights examine_tables examine_triggers feed find_profile find_version history index_name log_partitions"
     " misplaced needed_rights scorable sees"
 )
 GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled)$"

@@ -7,7 +7,10 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  -- SET ROLE needs membership, so its setting can be believed
+  v_sees constant boolean := modelpack.sees(coalesce(nullif(current_setting('role'), 'none')::name, session_user), profile);
   v_rows bigint;
+  v_context text;
 begin
   if current_setting('session_replication_role') = 'replica' then
     raise exception using
@@ -36,6 +39,15 @@ begin
       end if;
   end case;
   return v_rows;
+exception when others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if v_sees or not modelpack.withheld(v_context) then
+    raise;
+  end if;
+  raise exception using
+    errcode = sqlstate,
+    message = format('%s of %s ends: %s', task, profile, modelpack.why(sqlstate)),
+    hint = 'Who may SELECT the profile is told more.';
 end
 $modelpack$;
 comment on function modelpack.chunk(text, regclass, bigint, bigint, boolean, timestamptz, text[]) is

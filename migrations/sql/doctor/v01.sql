@@ -1,9 +1,10 @@
-create or replace function modelpack.doctor() returns table (status text, "check" text, found text, expected text, mend text)
+create or replace function modelpack.doctor(me modelpack.me) returns table (status text, "check" text, found text, expected text, mend text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
+  v_caller constant name := modelpack.caller(me);
   v_area record;
   v_row record;
   v_found boolean;
@@ -21,7 +22,8 @@ begin
   loop
     v_found := false;
     begin
-      for v_row in execute format('select * from modelpack.%I()', 'examine_' || v_area.name) loop
+      for v_row in execute format('select * from modelpack.%I(%s)', 'examine_' || v_area.name, case when v_area.name in ('rows', 'models') then '$1' end)
+                   using v_caller loop
         v_found := v_found or v_row.status <> 'ok';
         return query select v_row.status, v_row."check", v_row.found, v_row.expected, v_row.mend;
       end loop;
@@ -36,7 +38,15 @@ begin
   end loop;
 end
 $modelpack$;
+comment on function modelpack.doctor(modelpack.me) is 'modelpack.doctor() for who calls it.';
+revoke all on function modelpack.doctor(modelpack.me) from public;
+create or replace function modelpack.doctor() returns table (status text, "check" text, found text, expected text, mend text)
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select f.* from modelpack.me as m cross join lateral modelpack.doctor(m) as f
+$modelpack$;
 comment on function modelpack.doctor() is
   'Examines the installation: one row a finding, with status (ok, warn, fail), what was found, what is expected, and the statement that mends it. Imports numpy and onnxruntime, and reads profiles: for people and monitoring every few minutes, not for every second.';
 revoke all on function modelpack.doctor() from public;
-grant execute on function modelpack.doctor() to modelpack_monitor, modelpack_publisher;
+grant execute on function modelpack.doctor(), modelpack.doctor(modelpack.me) to modelpack_monitor, modelpack_publisher;

@@ -1,4 +1,4 @@
-create or replace function modelpack.examine_rows() returns table (status text, "check" text, found text, expected text, mend text)
+create or replace function modelpack.examine_rows(caller name default null) returns table (status text, "check" text, found text, expected text, mend text)
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -7,6 +7,8 @@ declare
   p modelpack.profile;
   v_found record;
   v_rows text;
+  v_sees boolean;
+  v_told boolean;
   v_model record;
 begin
   for p in
@@ -16,17 +18,21 @@ begin
        and not exists (select from modelpack.misplaced(q.profile_id) as m where m.taken)
      order by q.name
   loop
+    v_sees := caller is null or modelpack.sees(caller, p.relation);
+    -- a publisher chooses which rows his model fails for
+    v_told := v_sees or pg_has_role(caller, 'modelpack_monitor', 'member');
     begin
       -- whoever owns the table reads it: its policies and operators are none of ours
       for v_found in execute format('select * from modelpack.%I()', p.stem || '_examine') loop
-        v_rows := format('%s%s', case when v_found.rows = 10000 then 'at least ' else '' end, v_found.rows);
+        v_rows := case when v_told then format('%s%s', case when v_found.rows = 10000 then 'at least ' else '' end, v_found.rows)
+                       else 'some, not counted here: that takes SELECT on the profile' end;
         select s.score, s.model, a.version as champion into v_model
           from modelpack.score as s left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
          where s.profile_id = p.profile_id and s.score = v_found.subject;
         case v_found.what
           when 'stale' then
             return query
-            select 'warn', format('stale rows of %s', p.name), format('%s, such as: %s', v_rows, v_found.example),
+            select 'warn', format('stale rows of %s', p.name), v_rows || case when v_told then ', such as: ' || v_found.example else '' end,
                    format('every %s is fresh', v_model.score),
                    -- without a champion nothing can be scored: the row of the model says how to get one
                    case when v_model.champion is null then format('first promote a version (see: champion of %s), then: ', v_model.model) else '' end
@@ -53,6 +59,11 @@ begin
       end loop;
     exception when undefined_table or undefined_column or undefined_function or insufficient_privilege then
       null;  -- what is missing has a row of its own
+    when others then
+      if v_sees then
+        raise;
+      end if;
+      raise exception using errcode = sqlstate, message = format('the rows of %s cannot be read: %s', p.name, modelpack.why(sqlstate));
     end;
     return query
     select 'warn', format('heap-only updates of %s', p.name), format('%s %% of %s updates, fillfactor %s', round(100.0 * t.n_tup_hot_upd / t.n_tup_upd), t.n_tup_upd, f.factor),
@@ -72,5 +83,5 @@ begin
   end loop;
 end
 $modelpack$;
-comment on function modelpack.examine_rows() is
-  'Rows of all profiles: stale, behind the champion, samples of features that differ from their events, bloat. No row: all is right.';
+comment on function modelpack.examine_rows(name) is
+  'Rows of all profiles, as a caller may know of them (NULL: all of it): stale, behind the champion, samples of features that differ from their events, bloat. No row: all is right.';

@@ -1,89 +1,48 @@
-create or replace function modelpack.unseen(model text, version integer)
-returns table (profile text, score text, input text, rows bigint, unseen bigint, categories bigint, examples text[])
+create or replace function modelpack.unseen(me modelpack.me, model text, version integer)
+returns table (profile text, score text, input text, rows bigint, unseen bigint, share text, categories bigint, examples text[])
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
--- The rows are read as the owner of their table, by a function of the declaration; only what is counted here leaves it.
+-- Whoever publishes chooses the categories, and with them what is asked of the rows. So a publisher needs the grant, and
+-- who may not read a column is told of it in coarse steps.
 declare
-  v_score record;
-  v_input record;
-  v_percent double precision;
+  v_caller constant name := modelpack.caller(me);
+  v_manages boolean := true;
 begin
-  perform modelpack.find_version(unseen.model, unseen.version);
-  for v_score in
-    select p.profile_id, p.name, p.relation, p.stem, s.score, v.signature -> 'inputs' as inputs,
-           coalesce(unseen.version in (a.version, b.previous), false) as bound
-      from modelpack.score as s
-      join modelpack.profile as p on p.profile_id = s.profile_id
-      join modelpack.version as v on v.model = s.model and v.version = unseen.version
-      left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
-      left join lateral (select h.previous from modelpack.promotion as h
-                          where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) as b on true
-     where s.model = unseen.model
-       -- another table that has the name is not the profile
-       and not exists (select from modelpack.misplaced(p.profile_id) as m where m.declared = p.name)
-     order by p.name, s.position
-  loop
-    perform modelpack.feed(v_score.profile_id, v_score.score, unseen.version);  -- refuses what the profile cannot feed
-    continue when not jsonb_path_exists(v_score.inputs, '$[*] ? (@.type == "text" && @.categories.type() == "array")');
-    -- however large the table is, about a thousand of its blocks are read
-    select least(100, 100000.0 * current_setting('block_size')::integer / greatest(1, sum(pg_relation_size(t.oid))))
-      into v_percent
-      from (select v_score.relation::oid as oid union select t.relid from pg_partition_tree(v_score.relation) as t) as t;
-    begin
-      if not v_score.bound then
-        -- how it would be fed, for this look alone
-        perform modelpack.bind(v_score.relation, unseen.model, unseen.version);
-      end if;
-      begin
-        for v_input in execute format($count$
-            with inputs as (
-              select i.value ->> 'name' as name, i.value -> 'categories' as categories, row_number() over (order by i.ordinality) as place
-                from jsonb_array_elements($4) with ordinality as i
-               where i.value ->> 'type' = 'text'
-            ), found as (
-              select x.place, x.text collate "C" as text, count(*) as rows
-                from modelpack.%I($1, $2, $3) as s (texts) cross join lateral unnest(s.texts) with ordinality as x (text, place)
-               where x.text is not null
-               group by 1, 2
-            )
-            select i.name, i.categories, coalesce(sum(f.rows), 0)::bigint as rows,
-                   coalesce(sum(f.rows) filter (where not i.categories ? f.text), 0)::bigint as unseen
-              from inputs as i left join found as f on f.place = i.place
-             where jsonb_typeof(i.categories) = 'array'
-             group by i.place, i.name, i.categories
-             order by i.place $count$, v_score.stem || '_sample')
-          using v_score.score, unseen.version, v_percent, v_score.inputs
-        loop
-          profile := v_score.name;
-          score := v_score.score;
-          input := v_input.name;
-          rows := v_input.rows;
-          unseen := v_input.unseen;
-          categories := jsonb_array_length(v_input.categories);
-          examples := array(select e.text from jsonb_array_elements_text(v_input.categories) with ordinality as e (text, place)
-                             where e.place <= 5 order by e.place);
-          return next;
-        end loop;
-      exception when others then
-        -- an error may have values of rows in its text, which who promotes need not be allowed to read
-        raise exception using
-          errcode = case when sqlstate = 'MPUND' then 'external_routine_exception' else sqlstate end,  -- one of ours, below
-          message = format('the rows of %s cannot be read to look for texts that %s version %s has never seen: %s',
-                           v_score.name, unseen.model, unseen.version, modelpack.why(sqlstate)),
-          hint = 'select * from modelpack.doctor() says what is wrong with the profile. To promote it without that look: set modelpack.allow_unseen = on.';
-      end;
-      if not v_score.bound then
-        raise exception using errcode = 'MPUND', message = 'what was bound for the look is taken back';
-      end if;
-    exception when sqlstate 'MPUND' then
-      null;
-    end;
-  end loop;
+  begin
+    perform modelpack.check_grant(v_caller, unseen.model, 'hold rows against a version of');
+  exception when insufficient_privilege then
+    if not pg_has_role(v_caller, 'modelpack_approver', 'member') and not pg_has_role(v_caller, 'modelpack_monitor', 'member') then
+      raise;
+    end if;
+    v_manages := false;
+  end;
+  if not v_manages and exists (select from modelpack.version as v
+                                where v.model = unseen.model and v.version = unseen.version
+                                  and (v_caller in (v.created_by, v.created_login) or session_user in (v.created_by, v.created_login))) then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = format('%s published %s version %s, and the model is not granted to him', v_caller, unseen.model, unseen.version),
+      hint = 'Somebody else has to look at it, a member of modelpack_approver or modelpack_monitor, or whom the model is granted to.';
+  end if;
+  return query
+  select u.profile, u.score, u.input, u.rows, case when s.exact then u.unseen end, modelpack.coarse(u.unseen, u.rows, s.exact), u.categories,
+         case when v_manages or s.exact then u.examples else '{}' end
+    from modelpack.look_unseen(unseen.model, unseen.version) as u
+   cross join lateral modelpack.sees(v_caller, u.relation, u.columns) as s (exact);
 end
 $modelpack$;
+comment on function modelpack.unseen(modelpack.me, text, integer) is 'modelpack.unseen(model, version) for who calls it.';
+revoke all on function modelpack.unseen(modelpack.me, text, integer) from public;
+create or replace function modelpack.unseen(model text, version integer)
+returns table (profile text, score text, input text, rows bigint, unseen bigint, share text, categories bigint, examples text[])
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select f.* from modelpack.me as m cross join lateral modelpack.unseen(m, unseen.model, unseen.version) as f
+$modelpack$;
 comment on function modelpack.unseen(text, integer) is
-  'For each text input of a version whose categories are known, and each profile that it scores: of a sample of the rows (about a thousand blocks), those that have a text, and those whose text the model has never seen; with the number of its categories and some of them.';
+  'For each text input of a version whose categories are known, and each profile that it scores: of a sample of the rows (about a thousand blocks), those that have a text, and those whose text the model has never seen; with the number of its categories and some of them. Who may not SELECT the columns that the input reads gets the share alone, in whole tens of per cent, and none of fewer than 50 rows. A publisher needs the grant.';
 revoke all on function modelpack.unseen(text, integer) from public;
-grant execute on function modelpack.unseen(text, integer) to modelpack_publisher, modelpack_approver, modelpack_monitor;
+grant execute on function modelpack.unseen(text, integer), modelpack.unseen(modelpack.me, text, integer) to modelpack_publisher, modelpack_approver, modelpack_monitor;

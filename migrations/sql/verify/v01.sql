@@ -6,12 +6,14 @@ as $modelpack$
 -- Whoever may not read the profile learns that features differ, and which, but no key and no value.
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_sees constant boolean := modelpack.sees(modelpack.caller(me), profile);
   v_call constant text := format(
-    case when modelpack.sees(modelpack.caller(me), profile) then 'select * from modelpack.%I($1, $2, $3)'
+    case when v_sees then 'select * from modelpack.%I($1, $2, $3)'
          else 'select ''row '' || dense_rank() over (order by d.entity_key) || '', not shown: that takes SELECT on the profile'', d.feature, null::text, '
               'null::text from modelpack.%I($1, $2, $3) as d (entity_key, feature, stored, expected)' end,
     v_profile.stem || '_verify');
   v_chunk record;
+  v_context text;
 begin
   perform modelpack.check_places(v_profile);
   if keys is not null then
@@ -25,6 +27,15 @@ begin
       raise notice 'verify of %: held against its events up to block %', profile, v_chunk.last_block;
     end if;
   end loop;
+exception when others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if v_sees or not modelpack.withheld(v_context) then
+    raise;
+  end if;
+  raise exception using
+    errcode = sqlstate,
+    message = format('verify of %s ends: %s', profile, modelpack.why(sqlstate)),
+    hint = 'Who may SELECT the profile is told more.';
 end
 $modelpack$;
 comment on function modelpack.verify(modelpack.me, regclass, text[]) is 'modelpack.verify(profile, keys) for who calls it.';
