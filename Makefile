@@ -50,12 +50,13 @@ down: ## stop the private servers; their data stay
 psql: bootstrap ## open psql on the server
 	@$(start); psql "$$dsn"
 
-check: bootstrap ## ruff, formatting, mypy --strict
+check: bootstrap ## ruff, formatting, mypy --strict, who imports whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
 	.venv/bin/mypy --strict -p dev
 	.venv/bin/mypy --strict -p benchmarks
+	.venv/bin/lint-imports --no-logo --no-cache
 
 format: bootstrap ## let ruff mend what it can
 	.venv/bin/ruff check --fix .
