@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.catalog import check, read_table
 from modelpack.compile.plan import Plan
-from modelpack.compile.sql import ident, listed, literal, nest
+from modelpack.compile.sql import Sql, ident, listed, literal, nest
 from modelpack.declaration.inputs import MOMENT, Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -165,8 +165,8 @@ def training_sql(
                 f"Event({event.event.table!r}) names no time (at=…), so nobody can say which of its rows were there at "
                 "a moment in the past"
             )
-        before = f"e.{event.at} <= t.at"
-        rows = event.aggregate(event.features, plan.keys("p"), before, moment="t.at")
+        before = Sql(f"e.{event.at} <= t.at")
+        rows = event.aggregate(event.features, plan.keys("p"), before, moment=Sql("t.at"))
         joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
         columns += [f"r{number}.{ident(c.name)}" for f in event.features for c in f.columns if c.visible]
         keys = " and ".join(f"{a} = {b}" for a, b in zip(event.keys("e"), plan.keys("p"), strict=True))

@@ -25,6 +25,7 @@ from modelpack.compile.sql import (
     SIGN,
     STATEMENT,
     Function,
+    Sql,
     ident,
     key_hash,
     listed,
@@ -85,7 +86,7 @@ class CountSql:
         self.keep = event.event.on_delete == "keep"
         self.columns = [ident(column) for column in event.key]
         self.stored = _shared(event.stored)
-        self.present = " and ".join(f"{key} is not null" for key in event.keys("e"))
+        self.present = Sql(" and ".join(f"{key} is not null" for key in event.keys("e")))
 
     def functions(self) -> dict[str, Function]:
         """For each verb that needs one, its function."""
@@ -212,9 +213,9 @@ class CountSql:
         """The order in which profiles are made, met and locked: that of the key's type, whatever its text."""
         return ", ".join(self._of(alias))
 
-    def _of(self, alias: str) -> list[str]:
+    def _of(self, alias: str) -> list[Sql]:
         """The event's key columns, read from a query of them."""
-        return [f"{alias}.{column}" for column in self.columns]
+        return [Sql(f"{alias}.{column}") for column in self.columns]
 
     def _changed_keys(self) -> str:
         keys = ", ".join(f"c.{column}" for column in self.columns)
@@ -230,11 +231,11 @@ class CountSql:
             feature = self.event.event.features[sql.name]
             if not sql.contributions:
                 if feature.where:
-                    held.append(over_event(feature.where))
+                    held.append(Sql(over_event(feature.where)))
                 if feature.column:
-                    held.append(f"e.{ident(feature.column)}")
+                    held.append(Sql(f"e.{ident(feature.column)}"))
                 if self.event.at:
-                    held.append(f"e.{self.event.at}")
+                    held.append(Sql(f"e.{self.event.at}"))
         return [f"row({', '.join(dict.fromkeys(held))})::text as {IMAGE}"] if held else []
 
     def _changes(self) -> str:
@@ -295,13 +296,13 @@ class CountSql:
             yield "features_reread_at", "v_statement"
 
     def _match(self, alias: str) -> str:
-        return same(self.plan.keys(alias), [f"d.{column}" for column in self.columns])
+        return same(self.plan.keys(alias), self._of("d"))
 
     def _write(self, sums: str, *, signed: bool) -> str:
         source = f"(\n         {nest(sums, 9)}\n       ) as d"
         again = self._again(signed=signed)
         if again:
-            rows = self.event.aggregate(again, [f"d.{column}" for column in self.columns])
+            rows = self.event.aggregate(again, self._of("d"))
             source += f"\n       cross join lateral (\n         {nest(rows, 9)}\n       ) as r"
         return (
             f"update {self.plan.table} as p\n   set {assignments(self._set(signed=signed), 7)}\n"
@@ -312,9 +313,9 @@ class CountSql:
         """The same for the only event of a statement, with its values at hand: `e` is no row here but a variable."""
         held: dict[str, tuple[str, str]] = {}  # variable: its type, its value
 
-        def amount_once(column: str) -> str:
+        def amount_once(column: str) -> Sql:
             held[variable("amount", column)] = ("numeric", amount(column))
-            return variable("amount", column)
+            return Sql(variable("amount", column))
 
         given: dict[str, str] = {}
         own: dict[str, str] = {}
@@ -327,7 +328,7 @@ class CountSql:
                 scalar = scalars[c.name]
                 if c.type and not _PLAIN.fullmatch(scalar):
                     held[variable("d", c.name)] = (c.type, scalar)
-                    scalar = variable("d", c.name)
+                    scalar = Sql(variable("d", c.name))
                 given[f"d.{ident(c.name)}"] = scalar
         sets = [
             (name, own.get(name) or _OF_ROW.sub(lambda m: given[m[0]], sql))
@@ -397,7 +398,7 @@ class CountSql:
 
     def _unknown(self, keys: str) -> str:
         """The keys without a profile."""
-        columns = [f"d.{column}" for column in self.columns]
+        columns = self._of("d")
         return (
             f"select {', '.join(columns)}\n  from (\n         {nest(keys, 9)}\n       ) as d\n"
             f" where not exists (select from {self.plan.table} as q where {same(self.plan.keys('q'), columns)})"
@@ -557,7 +558,7 @@ def _shared(features: tuple[FeatureSql, ...]) -> tuple[FeatureSql, ...]:
                 else:
                     old, new = f"d.{ident(c.name)}", f"d.{ident(place)}"
                     merge = {
-                        k: re.sub(re.escape(old) + r"(?![\w$])", new.replace("\\", r"\\"), v)
+                        k: Sql(re.sub(re.escape(old) + r"(?![\w$])", new.replace("\\", r"\\"), v))
                         for k, v in merge.items()
                     }
             f = replace(f, contributions=tuple(own), merge=merge)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from modelpack.compile.sql import ident, one_type, unquoted
+from modelpack.compile.sql import Sql, ident, one_type, unquoted
 from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import over_event
 from modelpack.declaration.features import (
@@ -38,14 +38,18 @@ from modelpack.declaration.features import (
 )
 from modelpack.errors import DeclarationError
 
+BIGINT, NUMERIC, DOUBLE, TIME = Sql("bigint"), Sql("numeric"), Sql("double precision"), Sql("timestamptz")
+ZERO, ONE = Sql("0"), Sql("1")
+P, V_MOMENT = Sql("p"), Sql("v_moment")
+
 
 @dataclass(frozen=True)
 class Column:
     """A profile column that a feature needs. `like` names the event column whose type it takes."""
 
     name: str
-    type: str | None
-    default: str | None = None
+    type: Sql | None
+    default: Sql | None = None
     like: str | None = None
     visible: bool = True
 
@@ -58,10 +62,10 @@ class Contribution:
     """
 
     name: str
-    scalar: str
-    combine: str
+    scalar: Sql
+    combine: Sql
     additive: bool = False
-    type: str | None = None
+    type: Sql | None = None
 
 
 @dataclass(frozen=True)
@@ -79,80 +83,80 @@ class FeatureSql:
 
     name: str
     columns: tuple[Column, ...]
-    recompute: dict[str, str]
+    recompute: dict[str, Sql]
     contributions: tuple[Contribution, ...] = ()
-    merge: dict[str, str] | None = None
-    one: dict[str, str] | None = None
+    merge: dict[str, Sql] | None = None
+    one: dict[str, Sql] | None = None
     invertible: bool = False
     window: str | None = None
     half_life: float | None = None
-    magnitude: str | None = None
-    held: str | None = None
+    magnitude: Sql | None = None
+    held: Sql | None = None
     bound: str | None = None
 
 
-def amount(column: str) -> str:
+def amount(column: str) -> Sql:
     """A column of the event as an exact number; NULL where it cannot be one."""
-    return f"modelpack.amount(e.{ident(column)})"
+    return Sql(f"modelpack.amount(e.{ident(column)})")
 
 
 @dataclass(frozen=True)
 class Source:
     """Where a feature's SQL finds what it reads beside columns and conditions. SQL with a user's text in it is never edited."""
 
-    at: str | None
-    moment: str = "v_moment"
-    amount: Callable[[str], str] = amount
+    at: Sql | None
+    moment: Sql = V_MOMENT
+    amount: Callable[[str], Sql] = amount
 
 
 def feature_sql(
     name: str,
     feature: Feature,
     at: str | None,
-    moment: str = "v_moment",
-    amount: Callable[[str], str] = amount,
+    moment: Sql = V_MOMENT,
+    amount: Callable[[str], Sql] = amount,
 ) -> FeatureSql:
     """The SQL of a feature of an event whose time stands in the column `at`, as of `moment`."""
     build = _WINDOWED if feature.window else _BUILDERS[type(feature)]
-    return build(name, feature, Source(f"e.{ident(at)}" if at else None, moment, amount))
+    return build(name, feature, Source(Sql(f"e.{ident(at)}") if at else None, moment, amount))
 
 
-def _conditions(feature: Feature, *more: str) -> list[str]:
-    own = [over_event(feature.where)] if feature.where else []
+def _conditions(feature: Feature, *more: Sql) -> list[Sql]:
+    own = [Sql(over_event(feature.where))] if feature.where else []
     return own + list(more)
 
 
-def _when(conditions: list[str], value: str, otherwise: str | None = None) -> str:
+def _when(conditions: list[Sql], value: Sql, otherwise: Sql | None = None) -> Sql:
     if not conditions:
         return value
     rest = f" else {otherwise}" if otherwise else ""
-    return f"case when {' and '.join(conditions)} then {value}{rest} end"
+    return Sql(f"case when {' and '.join(conditions)} then {value}{rest} end")
 
 
-def _filter(conditions: list[str]) -> str:
-    return f" filter (where {' and '.join(conditions)})" if conditions else ""
+def _filter(conditions: list[Sql]) -> Sql:
+    return Sql(f" filter (where {' and '.join(conditions)})" if conditions else "")
 
 
-def _amount(feature: Feature, source: Source, *more: str) -> str:
+def _amount(feature: Feature, source: Source, *more: Sql) -> Sql:
     """The column as an exact number; NULL where it cannot be one or the row does not count."""
     return _when(_conditions(feature, *more), source.amount(feature.column or ""))
 
 
-def _sum(name: str, scalar: str, kind: str) -> Contribution:
-    return Contribution(name, scalar, f"sum({{sign}}c.{ident(name)})::{kind}", additive=True, type=kind)
+def _sum(name: str, scalar: Sql, kind: Sql) -> Contribution:
+    return Contribution(name, scalar, Sql(f"sum({{sign}}c.{ident(name)})::{kind}"), additive=True, type=kind)
 
 
-def _added(column: str, contribution: str | None = None) -> str:
-    return f"p.{ident(column)} + d.{ident(contribution or column)}"
+def _added(column: str) -> Sql:
+    return Sql(f"p.{ident(column)} + d.{ident(column)}")
 
 
 def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
     conditions = _conditions(feature)
     return FeatureSql(
         name,
-        (Column(name, "bigint", "0"),),
-        {name: f"count(*){_filter(conditions)}"},
-        (_sum(name, _when(conditions, "1", "0"), "bigint"),),
+        (Column(name, BIGINT, ZERO),),
+        {name: Sql(f"count(*){_filter(conditions)}")},
+        (_sum(name, _when(conditions, ONE, ZERO), BIGINT),),
         {name: _added(name)},
         invertible=True,
     )
@@ -162,39 +166,44 @@ def _total(name: str, feature: Feature, source: Source) -> FeatureSql:
     amount = _amount(feature, source)
     return FeatureSql(
         name,
-        (Column(name, "numeric", "0"),),
-        {name: f"coalesce(sum({amount}), 0)"},
-        (_sum(name, f"coalesce({amount}, 0)", "numeric"),),
+        (Column(name, NUMERIC, ZERO),),
+        {name: Sql(f"coalesce(sum({amount}), 0)")},
+        (_sum(name, Sql(f"coalesce({amount}, 0)"), NUMERIC),),
         {name: _added(name)},
         invertible=True,
     )
 
 
-def _mean_of(n: str, s: str) -> str:
+def _mean_of(n: Sql, s: Sql) -> Sql:
     """In double precision: a numeric division would depend on the scale of amounts that are long gone."""
-    return f"({s})::double precision / nullif({n}, 0)"
+    return Sql(f"({s})::double precision / nullif({n}, 0)")
 
 
-def _deviation_of(n: str, s: str, q: str) -> str:
-    return f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
+def _deviation_of(n: Sql, s: Sql, q: Sql) -> Sql:
+    return Sql(
+        f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
+    )
 
 
 def _moments(
-    name: str, feature: Feature, source: Source, visible: Callable[..., str], powers: int
+    name: str, feature: Feature, source: Source, visible: Callable[..., Sql], powers: int
 ) -> FeatureSql:
     """Mean and standard deviation: exact sums of x^0, x^1 (and x^2), and what follows from them."""
     amount = _amount(feature, source)
-    parts = [(f"{name}_n", f"(({amount}) is not null)::integer", f"count({amount})", "bigint")]
-    parts.append((f"{name}_sum", f"coalesce({amount}, 0)", f"coalesce(sum({amount}), 0)", "numeric"))
+    parts = [
+        (f"{name}_n", Sql(f"(({amount}) is not null)::integer"), Sql(f"count({amount})"), BIGINT),
+        (f"{name}_sum", Sql(f"coalesce({amount}, 0)"), Sql(f"coalesce(sum({amount}), 0)"), NUMERIC),
+    ]
     if powers == 2:
-        square = f"({amount}) * ({amount})"
-        parts.append((f"{name}_squares", f"coalesce({square}, 0)", f"coalesce(sum({square}), 0)", "numeric"))
-    added = [f"({_added(part)})" for part, *_ in parts]
+        square = Sql(f"({amount}) * ({amount})")
+        summed = Sql(f"coalesce(sum({square}), 0)")
+        parts.append((f"{name}_squares", Sql(f"coalesce({square}, 0)"), summed, NUMERIC))
+    added = [Sql(f"({_added(part)})") for part, *_ in parts]
     return FeatureSql(
         name,
         (
-            Column(name, "double precision"),
-            *(Column(part, kind, "0", visible=False) for part, _, _, kind in parts),
+            Column(name, DOUBLE),
+            *(Column(part, kind, ZERO, visible=False) for part, _, _, kind in parts),
         ),
         {name: visible(*(aggregate for _, _, aggregate, _ in parts))}
         | {part: aggregate for part, _, aggregate, _ in parts},
@@ -212,39 +221,39 @@ def _deviation(name: str, feature: Feature, source: Source) -> FeatureSql:
     return _moments(name, feature, source, _deviation_of, 2)
 
 
-def _foremost(value: str, order: str) -> str:
+def _foremost(value: Sql, order: str) -> Sql:
     """The smallest (`asc`) or largest (`desc`) value, by the order of its own type.
 
     min() and max() are found by name, and those of a type outside pg_catalog by the session's search_path alone;
     ORDER BY, least and greatest go by the type's default operator class. So nothing here is compared by operators.
     """
-    return f"percentile_disc(0) within group (order by {value}{' desc' if order == 'desc' else ''})"
+    return Sql(f"percentile_disc(0) within group (order by {value}{' desc' if order == 'desc' else ''})")
 
 
 _FURTHER = {"asc": "least", "desc": "greatest"}
 
 
-def _held(name: str, value: str, conditions: list[str]) -> str:
+def _held(name: str, value: Sql, conditions: list[Sql]) -> Sql:
     """Whether one of the events has the value that the profile row holds, byte for byte.
 
     Where one of the two columns got another type since, equality is all that there is; where no event is of the time that
     the row holds beside the value, that time is what is wrong.
     """
-    stored = f"p.{ident(name)}"
-    same = " operator(pg_catalog.*=) ".join(one_type(value, stored))
-    found = f"bool_or({same} or pg_typeof({value}) <> pg_typeof({stored})){_filter(conditions)}"
-    return f"{stored} is null or ({found}) is not false"
+    stored = Sql(f"p.{ident(name)}")
+    same = Sql(" operator(pg_catalog.*=) ").join(one_type(value, stored))
+    found = Sql(f"bool_or({same} or pg_typeof({value}) <> pg_typeof({stored})){_filter(conditions)}")
+    return Sql(f"{stored} is null or ({found}) is not false")
 
 
 def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
     conditions = _conditions(feature)
-    value = f"e.{ident(column)}"
+    value = Sql(f"e.{ident(column)}")
     return FeatureSql(
         name,
         (Column(name, None, like=column),),
-        {name: f"{_foremost(value, order)}{_filter(conditions)}"},
-        (Contribution(name, _when(conditions, value), _foremost(f"c.{ident(name)}", order)),),
-        {name: f"{_FURTHER[order]}(p.{ident(name)}, d.{ident(name)})"},
+        {name: Sql(f"{_foremost(value, order)}{_filter(conditions)}")},
+        (Contribution(name, _when(conditions, value), _foremost(Sql(f"c.{ident(name)}"), order)),),
+        {name: Sql(f"{_FURTHER[order]}(p.{ident(name)}, d.{ident(name)})")},
         held=_held(name, value, conditions),
     )
 
@@ -257,23 +266,23 @@ def _maximum(name: str, feature: Feature, _source: Source) -> FeatureSql:
     return _extreme(name, feature, feature.column or "", "desc")
 
 
-def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> FeatureSql:
+def _edge(name: str, feature: Feature, at: Sql | None, *, latest: bool) -> FeatureSql:
     """First and last: the value at the earliest or latest time, kept together with that time."""
     if at is None or feature.column is None:
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
     pick, order, sign = ("max", "desc", ">") if latest else ("min", "asc", "<")  # times are of pg_catalog
-    value = f"e.{ident(feature.column)}"
+    value = Sql(f"e.{ident(feature.column)}")
     if value == at:
         return _extreme(name, feature, feature.column, order)
     time = f"{name}_at"
-    conditions = _conditions(feature, f"{value} is not null", f"{at} is not null")
+    conditions = _conditions(feature, Sql(f"{value} is not null"), Sql(f"{at} is not null"))
     x, xt = ident(name), ident(time)
     further = _FURTHER[order]
 
-    def newer(time: str, value: str) -> str:
-        return (
+    def newer(time: Sql, value: Sql) -> Sql:
+        return Sql(
             f"case when p.{xt} is null or {time} {sign} p.{xt} then {value} "
             f"when {time} = p.{xt} then {further}(p.{x}, {value}) else p.{x} end"
         )
@@ -282,26 +291,28 @@ def _edge(name: str, feature: Feature, at: str | None, *, latest: bool) -> Featu
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=unquoted(at[2:]), visible=False)),
         {
-            name: f"(array_agg({value} order by {at} {order}, {value} {order}){_filter(conditions)})[1]",
-            time: f"{pick}({at}){_filter(conditions)}",
+            name: Sql(f"(array_agg({value} order by {at} {order}, {value} {order}){_filter(conditions)})[1]"),
+            time: Sql(f"{pick}({at}){_filter(conditions)}"),
         },
         (
             Contribution(
                 name,
                 _when(conditions, value),
-                f"(array_agg(c.{x} order by c.{xt} {order}, c.{x} {order}) filter (where c.{xt} is not null))[1]",
+                Sql(
+                    f"(array_agg(c.{x} order by c.{xt} {order}, c.{x} {order}) filter (where c.{xt} is not null))[1]"
+                ),
             ),
-            Contribution(time, _when(conditions, at), f"{pick}(c.{xt})"),
+            Contribution(time, _when(conditions, at), Sql(f"{pick}(c.{xt})")),
         ),
         {
-            name: f"case when d.{xt} is null then p.{x} else {newer(f'd.{xt}', f'd.{x}')} end",
-            time: f"{further}(p.{xt}, d.{xt})",
+            name: Sql(f"case when d.{xt} is null then p.{x} else {newer(Sql(f'd.{xt}'), Sql(f'd.{x}'))} end"),
+            time: Sql(f"{further}(p.{xt}, d.{xt})"),
         },
         {
-            name: f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end",
-            time: f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end",
+            name: Sql(f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end"),
+            time: Sql(f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end"),
         },
-        held=_held(name, value, [*conditions, f"{at} = p.{xt}"]),
+        held=_held(name, value, [*conditions, Sql(f"{at} = p.{xt}")]),
     )
 
 
@@ -314,11 +325,11 @@ def _last(name: str, feature: Feature, source: Source) -> FeatureSql:
 
 
 def _distinct(name: str, feature: Feature, _source: Source) -> FeatureSql:
-    value = f"e.{ident(feature.column or '')}"
+    value = Sql(f"e.{ident(feature.column or '')}")
     return FeatureSql(
         name,
-        (Column(name, "bigint", "0"),),
-        {name: f"count(distinct {value}){_filter(_conditions(feature))}"},
+        (Column(name, BIGINT, ZERO),),
+        {name: Sql(f"count(distinct {value}){_filter(_conditions(feature))}")},
     )
 
 
@@ -329,37 +340,39 @@ def _decayed(name: str, feature: Feature, source: Source) -> FeatureSql:
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
     half_life = duration(feature.half_life, what="half_life").total_seconds()
-    value = f"({_amount(feature, source)})::double precision" if feature.column else "1::double precision"
-    counted = _conditions(feature, f"isfinite({at})")
-    weighed = f"modelpack.decay({value}, date_part('epoch', {moment} - {at}::timestamptz), {half_life:.0f})"
-    scalar = f"coalesce({_when([*counted, f'{at} <= {moment}'], weighed)}, 0)"
+    value = Sql(f"({_amount(feature, source)})" if feature.column else "1") + Sql("::double precision")
+    counted = _conditions(feature, Sql(f"isfinite({at})"))
+    weighed = Sql(
+        f"modelpack.decay({value}, date_part('epoch', {moment} - {at}::timestamptz), {half_life:.0f})"
+    )
+    scalar = Sql(f"coalesce({_when([*counted, Sql(f'{at} <= {moment}')], weighed)}, 0)")
     # what is dated ahead counts when its time has come: then the feature is read again (see SCORE)
     ahead = f"{name}_ahead"
-    waits = _when([*counted, f"{at} > {moment}", f"{at} < date '200000-01-01'"], f"{at}::timestamptz")
+    waits = _when(
+        [*counted, Sql(f"{at} > {moment}"), Sql(f"{at} < date '200000-01-01'")], Sql(f"{at}::timestamptz")
+    )
     return FeatureSql(
         name,
-        (Column(name, "double precision", "0"), Column(ahead, "timestamptz", visible=False)),
-        {name: f"coalesce(sum({scalar}), 0)", ahead: f"max({waits})"},
+        (Column(name, DOUBLE, ZERO), Column(ahead, TIME, visible=False)),
+        {name: Sql(f"coalesce(sum({scalar}), 0)"), ahead: Sql(f"max({waits})")},
         (
-            Contribution(
-                name, scalar, f"sum({{sign}}c.{ident(name)})", additive=True, type="double precision"
-            ),
-            Contribution(ahead, waits, f"max(c.{ident(ahead)})", type="timestamptz"),
+            Contribution(name, scalar, Sql(f"sum({{sign}}c.{ident(name)})"), additive=True, type=DOUBLE),
+            Contribution(ahead, waits, Sql(f"max(c.{ident(ahead)})"), type=TIME),
         ),
         {
-            name: f"{aged(name, half_life)} + d.{ident(name)}",
-            ahead: f"greatest(p.{ident(ahead)}, d.{ident(ahead)})",
+            name: Sql(f"{aged(name, half_life)} + d.{ident(name)}"),
+            ahead: Sql(f"greatest(p.{ident(ahead)}, d.{ident(ahead)})"),
         },
         half_life=half_life,
-        magnitude=f"coalesce(sum(abs({scalar})), 0)",
+        magnitude=Sql(f"coalesce(sum(abs({scalar})), 0)"),
         bound=ahead,
     )
 
 
-def aged(name: str, half_life: float, row: str = "p") -> str:
+def aged(name: str, half_life: float, row: Sql = P) -> Sql:
     """A decayed feature of a profile row, carried from the row's `features_at` to `v_moment`."""
     elapsed = f"date_part('epoch', v_moment - coalesce({row}.features_at, v_moment))"
-    return f"modelpack.decay({row}.{ident(name)}, {elapsed}, {half_life:.0f})"
+    return Sql(f"modelpack.decay({row}.{ident(name)}, {elapsed}, {half_life:.0f})")
 
 
 def _windowed(name: str, feature: Feature, source: Source) -> FeatureSql:
@@ -369,25 +382,25 @@ def _windowed(name: str, feature: Feature, source: Source) -> FeatureSql:
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
-    inside = [f"{at} > {moment} - {interval(feature.window)}", f"{at} <= {moment}"]
+    inside = [Sql(f"{at} > {moment} - {interval(feature.window)}"), Sql(f"{at} <= {moment}")]
     amount = _amount(feature, source, *inside)
     rows = _filter(_conditions(feature, *inside))
-    value = f"e.{ident(feature.column or '')}"
-    column, held = Column(name, "double precision"), None
+    value = Sql(f"e.{ident(feature.column or '')}")
+    column, held = Column(name, DOUBLE), None
     if isinstance(feature, Count):
-        column, sql = Column(name, "bigint", "0"), f"count(*){rows}"
+        column, sql = Column(name, BIGINT, ZERO), Sql(f"count(*){rows}")
     elif isinstance(feature, Distinct):
-        column, sql = Column(name, "bigint", "0"), f"count(distinct {value}){rows}"
+        column, sql = Column(name, BIGINT, ZERO), Sql(f"count(distinct {value}){rows}")
     elif isinstance(feature, Total):
-        column, sql = Column(name, "numeric", "0"), f"coalesce(sum({amount}), 0)"
+        column, sql = Column(name, NUMERIC, ZERO), Sql(f"coalesce(sum({amount}), 0)")
     elif isinstance(feature, Mean):
-        sql = _mean_of(f"count({amount})", f"sum({amount})")
+        sql = _mean_of(Sql(f"count({amount})"), Sql(f"sum({amount})"))
     elif isinstance(feature, Deviation):
-        square = f"({amount}) * ({amount})"
-        sql = _deviation_of(f"count({amount})", f"sum({amount})", f"sum({square})")
+        square = Sql(f"({amount}) * ({amount})")
+        sql = _deviation_of(Sql(f"count({amount})"), Sql(f"sum({amount})"), Sql(f"sum({square})"))
     elif isinstance(feature, (Minimum, Maximum)):
         column = Column(name, None, like=feature.column)
-        sql = f"{_foremost(value, 'asc' if isinstance(feature, Minimum) else 'desc')}{rows}"
+        sql = Sql(f"{_foremost(value, 'asc' if isinstance(feature, Minimum) else 'desc')}{rows}")
         held = _held(name, value, _conditions(feature, *inside))
     else:
         raise DeclarationError(f"feature {name!r}: {feature.kind}() takes no window")

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from modelpack.compile.feature_sql import Column, FeatureSql, aged, feature_sql
-from modelpack.compile.sql import ident, listed, nest, qualified, same, score_slug, slug, table_slug
+from modelpack.compile.feature_sql import V_MOMENT, Column, FeatureSql, P, aged, feature_sql
+from modelpack.compile.render import render
+from modelpack.compile.sql import Sql, ident, listed, nest, qualified, same, score_slug, slug, table_slug
 from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import Resolved, over_event, steady
 from modelpack.declaration.inputs import ROW, Input
@@ -28,16 +29,16 @@ def held(feature: str) -> str:
     return f"held {feature}"
 
 
-def checks(f: FeatureSql) -> dict[str, str]:
+def checks(f: FeatureSql) -> dict[str, Sql]:
     """What tells whether a stored feature is right, beside its value by the events: aggregates by their names."""
     found = {magnitude(f.name): f.magnitude, held(f.name): f.held}
     return {name: sql for name, sql in found.items() if sql}
 
 
-def key_text(columns: Iterable[str]) -> str:
+def key_text(columns: Iterable[Sql]) -> Sql:
     """A key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
     keys = [f"modelpack.key_value({column})" for column in columns]
-    return f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text"
+    return Sql(f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,12 @@ class EventPlan:
     features: tuple[FeatureSql, ...]
 
     @property
-    def table(self) -> str:
+    def table(self) -> Sql:
         """The event table's name, qualified and quoted."""
         return qualified(self.event.table)
 
     @property
-    def at(self) -> str | None:
+    def at(self) -> Sql | None:
         """The column with the event's time, quoted."""
         return ident(self.event.at) if self.event.at else None
 
@@ -74,31 +75,32 @@ class EventPlan:
         return tuple(f for f in self.features if f.half_life)
 
     @property
-    def where(self) -> str | None:
+    def where(self) -> Sql | None:
         """The event's own condition over `e`."""
-        return over_event(self.event.where) if self.event.where else None
+        return Sql(over_event(self.event.where)) if self.event.where else None
 
-    def conditions(self, *more: str) -> str:
+    def conditions(self, *more: Sql) -> Sql:
         """A WHERE list: the event's own condition and `more`."""
-        return " and ".join([*more, *([self.where] if self.where else [])]) or "true"
+        own = [self.where] if self.where else []
+        return Sql(" and ").join([*more, *own] or [Sql("true")])
 
-    def keys(self, alias: str) -> list[str]:
+    def keys(self, alias: str) -> list[Sql]:
         """The event's key columns, read from `alias`."""
-        return [f"{alias}.{ident(column)}" for column in self.key]
+        return [Sql(f"{alias}.{ident(column)}") for column in self.key]
 
-    def longest_window(self) -> str:
+    def longest_window(self) -> Sql:
         """The longest window of the event's features, as an SQL interval."""
         windows = [f.window for f in self.windowed if f.window]
-        return interval(max(windows, key=lambda w: duration(w, what="window")))
+        return Sql(interval(max(windows, key=lambda w: duration(w, what="window"))))
 
     def aggregate(
         self,
         features: tuple[FeatureSql, ...],
-        key: list[str],
-        *more: str,
+        key: list[Sql],
+        *more: Sql,
         checked: bool = False,
-        moment: str = "v_moment",
-    ) -> str:
+        moment: Sql = V_MOMENT,
+    ) -> Sql:
         """One row: the features of one key as aggregates over all of its events, as of `moment`.
 
         `checked`: with what tells whether those of the profile row `p` are right.
@@ -107,12 +109,8 @@ class EventPlan:
         wanted = [(name, sql) for f in dated for name, sql in f.recompute.items()]
         if checked:
             wanted += [pair for f in dated for pair in checks(f).items()]
-        columns = [f"{sql} as {ident(name)}" for name, sql in wanted]
-        return (
-            f"select {listed(columns, 7)}\n"
-            f"  from {self.table} as e\n"
-            f" where {self.conditions(same(self.keys('e'), key), *more)}"
-        )
+        where = self.conditions(same(self.keys("e"), key), *more)
+        return render("aggregate.sql", event=self, columns=wanted, where=where)
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class Plan:
     meanings: Meanings | None
 
     @property
-    def table(self) -> str:
+    def table(self) -> Sql:
         """The profile table's name, qualified and quoted."""
         return qualified(self.profile.table)
 
@@ -143,31 +141,31 @@ class Plan:
         """The stem of the names of the functions that a promotion replaces; short enough for `stem || '_numbers'`."""
         return score_slug(self.slug, score.name)
 
-    def called(self, *parts: str) -> str:
+    def called(self, *parts: str) -> Sql:
         """How a generated function of the profile is called: its name with the schema, quoted."""
-        return f"modelpack.{ident(self.name(*parts))}"
+        return Sql(f"modelpack.{ident(self.name(*parts))}")
 
-    def seam(self, score: Score, kind: str) -> str:
+    def seam(self, score: Score, kind: str) -> Sql:
         """How a function that a promotion replaces is called, such as `version` or `numbers`."""
-        return f"modelpack.{ident(f'{self.score_stem(score)}_{kind}')}"
+        return Sql(f"modelpack.{ident(f'{self.score_stem(score)}_{kind}')}")
 
-    def inputs(self, score: Score, row: str, moment: str, version: str) -> tuple[str, str]:
+    def inputs(self, score: Score, row: str, moment: str, version: str) -> tuple[Sql, Sql]:
         """What a version of a score is fed from a row: its numbers and its texts."""
         numbers, texts = (
-            f"{self.seam(score, kind)}({row}, {moment}, {version})" for kind in ("numbers", "texts")
+            Sql(f"{self.seam(score, kind)}({row}, {moment}, {version})") for kind in ("numbers", "texts")
         )
         return numbers, texts
 
     @property
-    def key(self) -> list[str]:
+    def key(self) -> list[Sql]:
         """The key columns, quoted."""
         return [ident(column) for column in self.profile.key]
 
-    def keys(self, alias: str) -> list[str]:
+    def keys(self, alias: str) -> list[Sql]:
         """The key columns, read from `alias`."""
-        return [f"{alias}.{column}" for column in self.key]
+        return [Sql(f"{alias}.{column}") for column in self.key]
 
-    def key_text(self, alias: str) -> str:
+    def key_text(self, alias: str) -> Sql:
         """The key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
         return key_text(self.keys(alias))
 
@@ -215,7 +213,7 @@ class Plan:
             times["features_reread_at"] = "statement that read decayed features from the events again"
         return times
 
-    def ageing(self, own: EventPlan | None = None, row: str = "p") -> Iterator[tuple[str, str]]:
+    def ageing(self, own: EventPlan | None = None, row: Sql = P) -> Iterator[tuple[str, Sql]]:
         """Decayed features of other events, carried on to `v_moment` whenever `features_at` of `row` moves."""
         mine = {f.name for f in own.features} if own else set()
         for f in self.decayed:

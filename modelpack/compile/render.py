@@ -16,12 +16,14 @@ A value does not go inside of quotes or of a comment: `'{{ name }}'` raises. SQL
 
 Layout follows from where a value stands. A value of several lines has its further lines set in to the column where its
 first one begins, within other values too; nobody counts. A line that holds nothing but empty values vanishes, so an
-optional part is `{{ part }}` on a line of its own. A last line break of a value is dropped. Lists:
+optional part is `{{ part }}` on a line of its own. A last line break is dropped, of a template and of a value. Lists:
 
     select {{ columns | lines(",") }}            one below the other, a comma after each but the last
      where {{ tests | lines(before="or ") }}     the same with a word before each but the first
      order by {{ keys | join(", ") }}            on one line
     row({{ names | of("new") | join(", ") }})    new.a, new.b
+    select {{ pairs | selected | join(", ") }}   1 as a, 2 as b, of names and expressions
+       set {{ pairs | assigned | lines(",") }}   a = 1, b = 2
 
 What is longer than a filter is a loop, and `{% if not loop.last %},{% endif %}` its comma.
 
@@ -113,9 +115,23 @@ def _join(context: Context, items: Iterable[object], between: str) -> Markup:
     return Markup(between.join(_accept(context, item) for item in items))
 
 
+def _quoted(name: str) -> Sql:
+    return name if isinstance(name, Sql) else ident(name)
+
+
 def _of(columns: Iterable[str], row: str) -> list[Sql]:
-    """Columns of a row. Names that are `Sql` are quoted already."""
-    return [Sql(f"{ident(row)}.{c if isinstance(c, Sql) else ident(c)}") for c in columns]
+    """Columns of a row. Names that are `Sql` are quoted already, here and below."""
+    return [Sql("{}.{}").format(_quoted(row), _quoted(column)) for column in columns]
+
+
+def _selected(columns: Iterable[tuple[str, Sql]]) -> list[Sql]:
+    """`expression as name`."""
+    return [Sql("{} as {}").format(sql, _quoted(name)) for name, sql in columns]
+
+
+def _assigned(columns: Iterable[tuple[str, Sql]]) -> list[Sql]:
+    """`name = expression`."""
+    return [Sql("{} = {}").format(_quoted(name), sql) for name, sql in columns]
 
 
 def _environment() -> Environment:
@@ -125,7 +141,6 @@ def _environment() -> Environment:
         autoescape=True,  # macros give Markup then, which tells what they made from texts
         finalize=_accept,
         line_statement_prefix="%",
-        keep_trailing_newline=True,
         auto_reload=False,
         extensions=[_Strict],
     )
@@ -138,6 +153,8 @@ def _environment() -> Environment:
         "lines": _lines,
         "join": _join,
         "of": _of,
+        "selected": _selected,
+        "assigned": _assigned,
     }
     made.globals = {"path": literal(PATH), "statement": STATEMENT}
     return made
@@ -154,12 +171,12 @@ def render(template: str, /, **values: object) -> Sql:
 def part(macro: str, /, **values: object) -> Sql:
     """The SQL of one macro of `templates/parts.sql`."""
     made = getattr(ENVIRONMENT.get_template("parts.sql").module, macro)(**values)
-    return _laid_out(made.removesuffix("\n"), macro)
+    return _laid_out(made, macro)
 
 
 def _laid_out(text: str, template: str) -> Sql:
     """The finished text: lines set in to where their value begins, but for breaks within names, texts and comments."""
-    text = _VANISHING.sub("", text).replace(_EMPTY, "")
+    text = _VANISHING.sub("", text).removesuffix("\n").replace(_EMPTY, "")
     made: list[str] = []
     margins, column, done = [0], 0, 0
     for found in _TOKEN.finditer(text):

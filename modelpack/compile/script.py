@@ -276,7 +276,7 @@ def _new_profiles(plan: Plan) -> list[str]:
     for event in plan.events:
         if event.event.missing == "create":
             keys = event.keys("e")
-            present = " and ".join(f"{key} is not null" for key in keys)
+            present = Sql(" and ".join(f"{key} is not null" for key in keys))
             statements.append(
                 f"insert into {plan.table} ({', '.join(plan.key)}) overriding system value\n"
                 f"select distinct {', '.join(keys)}\n  from {event.table} as e\n"
@@ -321,7 +321,7 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                 fresh.append(f)
         if fresh:
             names = ", ".join(ident(name) for f in fresh for name in f.recompute)
-            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment="p.features_at")
+            rows = event.aggregate(tuple(fresh), plan.keys("p"), moment=Sql("p.features_at"))
             statements.append(
                 f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
                 " where p.features_at is not null"

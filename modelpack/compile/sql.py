@@ -30,20 +30,20 @@ class Sql(str):
     def __html__(self) -> Sql:
         return self
 
-    def __add__(self, other: str) -> Sql:
+    def __add__(self, other: Sql) -> Sql:  # type: ignore[override]
         return Sql(str.__add__(self, _sql(other)))
 
-    def __radd__(self, other: str) -> Sql:
+    def __radd__(self, other: Sql) -> Sql:
         return _sql(other) + self
 
     def __mod__(self, _: object) -> NoReturn:
         raise TypeError("SQL is put together by format()")
 
-    def join(self, items: Iterable[str]) -> Sql:
+    def join(self, items: Iterable[Sql]) -> Sql:  # type: ignore[override]
         """The items with this text between them."""
         return Sql(str.join(self, [_sql(item) for item in items]))
 
-    def format(self, *values: object, **named: object) -> Sql:
+    def format(self, *values: Sql | int, **named: Sql | int) -> Sql:  # type: ignore[override]
         """This text with values in the places of `{}`."""
         return Sql(
             str.format(self, *map(_sql, values), **{name: _sql(value) for name, value in named.items()})
@@ -221,46 +221,30 @@ def listed(items: Iterable[str], by: int = 0) -> str:
     return nest(",\n".join(items), by)
 
 
-def same(left: Iterable[str], right: Iterable[str]) -> str:
+def same(left: Iterable[Sql], right: Iterable[Sql]) -> Sql:
     """Equality of two keys, column by column."""
-    return " and ".join(f"{a} = {b}" for a, b in zip(left, right, strict=True))
+    return Sql(" and ").join(Sql("{} = {}").format(a, b) for a, b in zip(left, right, strict=True))
 
 
-def unequal(left: str, right: str) -> str:
+def unequal(left: Sql, right: Sql) -> Sql:
     """Whether two values differ by the equality of their type, which an operator's name may miss; NULL equals NULL."""
-    return " operator(pg_catalog.<>) ".join(one_type(left, right))
+    return Sql(" operator(pg_catalog.<>) ").join(one_type(left, right))
 
 
-def key_hash(columns: Iterable[str]) -> str:
+def key_hash(columns: Iterable[Sql]) -> Sql:
     """A text that is the same for keys that are equal, whatever their own texts: numeric 1 and 1.0, -0 and 0."""
-    return f"hash_record_extended(row({', '.join(columns)}), 0)::text"
+    return Sql("hash_record_extended(row({}), 0)::text").format(Sql(", ").join(columns))
 
 
-def record(columns: Iterable[str], by: int | None = None) -> str:
-    """A row as a record: it is compared by the types' own order and equality, whatever the search_path.
-
-    With `by` the columns stand one below the other, `by` columns in.
-    """
-    if by is None:
-        return f"row({', '.join(columns)})::pg_catalog.record"
-    space = " " * by
-    return f"row(\n{space}{listed(columns, by)}\n{space[2:]})::pg_catalog.record"
+def record(columns: Iterable[Sql]) -> Sql:
+    """A row as a record: it is compared by the types' own order and equality, whatever the search_path."""
+    return Sql("row({})::pg_catalog.record").format(Sql(", ").join(columns))
 
 
-def one_type(left: str, right: str) -> tuple[str, str]:
+def one_type(left: Sql, right: Sql) -> tuple[Sql, Sql]:
     """Two values as records of the one type that both can be: a domain's value and its base type's, varchar and text."""
-    return (
-        record([f"case when true then {left} else {right} end"]),
-        record([f"case when true then {right} else {left} end"]),
-    )
-
-
-def identical(left: Iterable[str], right: Iterable[str], by: int | None = None) -> str:
-    """Whether two rows hold the same, byte for byte.
-
-    What is equal may differ: 30 days and 1 month, 1.0 and 1.00, two spellings of a citext; and json has no equality.
-    """
-    return f"{record(left, by)} operator(pg_catalog.*=) {record(right, by)}"
+    either = Sql("case when true then {} else {} end")
+    return record([either.format(left, right)]), record([either.format(right, left)])
 
 
 def turn(settings: Mapping[str, str]) -> tuple[str, str]:
@@ -318,7 +302,8 @@ class Function:
         """What stands between the dollar quotes."""
         settings = "" if "TimeZone" not in self.header else _TEXTS_ALIKE
         remarks = "\n".join(remark(text) for text in (self.comment, settings, self.reason) if text)
-        return f"\n{remarks}\n{NAMES}\n{self.body}"
+        body = self.body.removesuffix("\n")
+        return f"\n{remarks}\n{NAMES}\n{body}\n"
 
     def statements(self, stem: str) -> list[str]:
         """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""

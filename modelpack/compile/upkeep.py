@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.feature_sql import V_MOMENT, FeatureSql
 from modelpack.compile.places import events_in_place
 from modelpack.compile.plan import EventPlan, Plan, batched, checks, held, key_text, magnitude
 from modelpack.compile.sql import (
@@ -21,6 +21,7 @@ from modelpack.compile.sql import (
     PLACE,
     STATEMENT,
     Function,
+    Sql,
     dollar,
     ident,
     listed,
@@ -86,7 +87,7 @@ def _packed(plan: Plan, row: str, moment: str, versions: Sequence[str]) -> str:
     )
 
 
-def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
+def _expected(plan: Plan, moment: Sql, *, windows_only: bool = False) -> str:
     """FROM items beside a profile row `p`: r0, r1, … with its features by the events, as of `moment`."""
     joins: list[str] = []
     for number, event in enumerate(plan.events):
@@ -97,36 +98,34 @@ def _expected(plan: Plan, moment: str, *, windows_only: bool = False) -> str:
     return "\n".join(joins)
 
 
-def differs(f: FeatureSql, name: str, stored: str, place: str) -> str:
+def differs(f: FeatureSql, name: str, stored: Sql, place: Sql) -> Sql:
     """Whether a column is wrong, where `place` has what the events say.
 
     A sum of floating-point numbers may be off by 1e-9 of its magnitude. Arithmetic gives equal numbers: a sum may be 1.0
     or 1.00. A copy is what an event has, byte for byte; among equal values SQL's own aggregate takes any.
     """
-    expected = f"{place}.{ident(name)}"
+    expected = Sql(f"{place}.{ident(name)}")
     if name == f.bound:
-        return f"coalesce({expected} > coalesce({stored}, '-infinity'), false)"
+        return Sql(f"coalesce({expected} > coalesce({stored}, '-infinity'), false)")
     if f.magnitude:
         most = f"1e-9 * {place}.{ident(magnitude(f.name))} + 1e-70"
-        return f"({stored} is null or abs({stored} - {expected}) > {most})"
+        return Sql(f"({stored} is null or abs({stored} - {expected}) > {most})")
     if name == f.name and f.held:
-        return f"({unequal(stored, expected)} or not {place}.{ident(held(name))})"
+        return Sql(f"({unequal(stored, expected)} or not {place}.{ident(held(name))})")
     if any(column.name == name and column.like for column in f.columns):
         return unequal(stored, expected)
-    return f"{stored} is distinct from {expected}"
+    return Sql(f"{stored} is distinct from {expected}")
 
 
 def compared(plan: Plan) -> str:
     """A query that holds stored features against the events: the server says whether their types take it."""
     places = _places(plan)
     wrong = [
-        differs(f, name, f"p.{ident(name)}", places[name].partition(".")[0])
+        differs(f, name, Sql(f"p.{ident(name)}"), Sql(places[name].partition(".")[0]))
         for f in plan.features
         for name in f.recompute
     ]
-    return (
-        f"select\n  from {plan.table} as p\n {nest(_expected(plan, 'now()'), 1)}\n where {' or '.join(wrong)}"
-    )
+    return f"select\n  from {plan.table} as p\n {nest(_expected(plan, Sql('now()')), 1)}\n where {' or '.join(wrong)}"
 
 
 def _kept(plan: Plan) -> set[str]:
@@ -244,7 +243,7 @@ def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
                 sets.append(f"{column} = case when x.{AFRESH} then x.{column} else p.{column} end")
             else:
                 sets.append(f"{column} = x.{column}")
-                tests.append(differs(f, name, f"p.{column}", "x"))
+                tests.append(differs(f, name, Sql(f"p.{column}"), Sql("x")))
         columns += _checks(f, places)
     if not columns:
         return "begin\n  return 0;\nend\n"
@@ -270,7 +269,7 @@ def _again(plan: Plan, lock: str, chosen: str, *, ranged: bool) -> str:
     write = _update(
         plan,
         rows,
-        _expected(plan, f"p.{MOMENT}"),
+        _expected(plan, Sql(f"p.{MOMENT}")),
         columns,
         sets,
         _any(f"x.{AFRESH}", tests),
@@ -314,7 +313,7 @@ def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
         f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*, {_HOLE} as {ROW}\n"
         f"           from (\n                  select p.*, p.ctid as {PLACE}, p.tableoid as {PART}, {afresh} as {AFRESH}\n"
         f"                    from {nest(chosen, 18)}\n                ) as p\n"
-        f"          {nest(_expected(plan, '$1'), 10)}\n"
+        f"          {nest(_expected(plan, Sql('$1')), 10)}\n"
         f"          cross join lateral (\n            select {listed(fields, 19)}\n          ) as x\n"
         f"          where {nest(different, 10)}\n       ) as p"
     )
@@ -345,20 +344,20 @@ def _refresh(plan: Plan) -> Function:
         if f.window:
             column = ident(f.name)
             columns += [_places(plan)[f.name], *_checks(f, _places(plan))]
-            tests.append(differs(f, f.name, f"p.{column}", "x"))
+            tests.append(differs(f, f.name, Sql(f"p.{column}"), Sql("x")))
     for event in plan.events:
         for f in event.decayed:
             due = event.conditions(
                 same(event.keys("e"), plan.keys("p")),
-                f"e.{event.at} > p.features_at",
-                f"e.{event.at} <= v_moment",
+                Sql(f"e.{event.at} > p.features_at"),
+                Sql(f"e.{event.at} <= v_moment"),
             )
             tests.append(
                 f"p.{ident(f.bound or '')} > p.features_at and exists (select from {event.table} as e where {due})"
             )
     sets = [f"{ident(name)} = {sql}" for name, sql in plan.ageing()] + ["features_at = v_moment"]
     rows = f"(\n  select p.*\n    from {plan.table} as p\n   where {_in_range('p')}\n) as p"
-    joins = _expected(plan, "v_moment", windows_only=True)
+    joins = _expected(plan, V_MOMENT, windows_only=True)
     ageing = [event for event in plan.events if event.windowed or event.decayed]
     lock = "\n".join(filter(None, [events_in_place(plan, ageing), _lock(plan)]))
     write = _update(plan, rows, joins, columns, sets, "(" + "\n  or ".join(tests) + ")")
@@ -467,8 +466,8 @@ def _verify(plan: Plan) -> Function:
     for number, event in enumerate(plan.events):
         for f in event.features:
             for name in f.recompute if f.name not in kept else ():
-                stored, expected = f"p.{ident(name)}", f"r{number}.{ident(name)}"
-                wrong = differs(f, name, stored, f"r{number}")
+                stored, expected = Sql(f"p.{ident(name)}"), f"r{number}.{ident(name)}"
+                wrong = differs(f, name, stored, Sql(f"r{number}"))
                 rows.append(f"({literal(name)}, {stored}::text, {expected}::text, {wrong})")
     body = f"declare\n{_BOUNDS}begin\n"
     if rows:
@@ -478,7 +477,7 @@ def _verify(plan: Plan) -> Function:
                 f"return query\nselect {plan.key_text('p')}, f.feature, f.stored, f.expected\n"
                 f"  from (\n         select q.*, coalesce(q.features_at, clock_timestamp()) as {MOMENT}\n"
                 f"           from {nest(chosen, 9)}\n       ) as p\n"
-                f" {nest(_expected(plan, f'p.{MOMENT}'), 1)}\n"
+                f" {nest(_expected(plan, Sql(f'p.{MOMENT}')), 1)}\n"
                 f" cross join lateral (\n   values {listed(rows, 10)}\n ) as f (feature, stored, expected, differs)\n"
                 f" where f.differs;"
             )
@@ -542,7 +541,7 @@ def _sampled(plan: Plan, event: EventPlan) -> list[str]:
     """A sample of events, read as they lie: a load with triggers switched off shows here."""
     keys = event.keys("e")
     key = key_text(keys)
-    present = " and ".join(f"{k} is not null" for k in keys)
+    present = Sql(" and ".join(f"{k} is not null" for k in keys))
     size = f"pg_relation_size({literal(event.table)}::regclass)"
     sample = f"{event.table} as e tablesample system (v_share)"
     found = [
@@ -558,7 +557,7 @@ def _sampled(plan: Plan, event: EventPlan) -> list[str]:
         ),
     ]
     if event.event.missing == "create":
-        columns = [f"x.{ident(column)}" for column in event.key]
+        columns = [Sql(f"x.{ident(column)}") for column in event.key]
         found.append(
             _finding(
                 "missing",

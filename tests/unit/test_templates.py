@@ -113,7 +113,7 @@ def test_a_value_that_was_rendered_before_is_set_in_as_a_whole(make: Make) -> No
 def test_a_list_stands_one_below_the_other(make: Make) -> None:
     items = [ident("a"), Sql("f(\n  b\n)"), literal("c\nd")]
     assert make("select {{ x | lines(',') }}\n", x=items) == (
-        "select a,\n       f(\n         b\n       ),\n       'c\nd'\n"
+        "select a,\n       f(\n         b\n       ),\n       'c\nd'"
     )
     assert make("if {{ x | lines(before='or ') }} then", x=items[:2]) == (
         "if a\n   or f(\n        b\n      ) then"
@@ -141,14 +141,14 @@ def test_breaks_within_names_and_texts_stay_as_they_are(make: Make, value: Sql) 
 
 def test_a_line_with_nothing_but_empty_values_vanishes(make: Make) -> None:
     text = "% macro m(x)\n{{ x }}\n% endmacro\na\n  {{ x }}{{ m(x) }}\n  b{{ x }}\n{{ x }}\nc\n  {{ m(x) }}\n"
-    assert make(text, x=Sql("")) == "a\n  b\nc\n"
-    assert make(text, x=Sql("x")) == "a\n  xx\n  bx\nx\nc\n  x\n"
+    assert make(text, x=Sql("")) == "a\n  b\nc"
+    assert make(text, x=Sql("x")) == "a\n  xx\n  bx\nx\nc\n  x"
 
 
 def test_lines_that_begin_with_a_percent_sign_vanish(make: Make) -> None:
     text = "%# a remark, isn't it\na\n  % if x\n  %# another\n  b\n  % endif\nc % 2\n"
-    assert make(text, x=True) == "a\n  b\nc % 2\n"
-    assert make(text, x=False) == "a\nc % 2\n"
+    assert make(text, x=True) == "a\n  b\nc % 2"
+    assert make(text, x=False) == "a\nc % 2"
 
 
 def test_nul_is_refused(make: Make) -> None:
