@@ -237,7 +237,6 @@ begin
                       from store.item as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
-            
          ) as x
    where p.shop_id = x.shop_id and p.sku = x.sku
      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));

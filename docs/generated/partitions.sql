@@ -325,7 +325,6 @@ begin
                       from public.device as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
-            
          ) as x
    where p.region = x.region and p.device_id = x.device_id
      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));

@@ -358,7 +358,6 @@ begin
                       from public.account as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
-            
          ) as x
    where p.account_id = x.account_id
      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));

@@ -186,7 +186,7 @@ def _update(
     The variable `counted` takes how many these are.
     """
     selected = listed([*plan.keys("p"), *columns], 7)
-    source = f"select {selected}\n  from {nest(rows, 7)}\n {nest(joins, 1)}"
+    source = f"select {selected}\n  from {nest(rows, 7)}" + (f"\n {nest(joins, 1)}" if joins else "")
     return (
         f"update {plan.table} as p\n   set {listed(sets, 7)}\n  from (\n         {nest(source, 9)}\n       ) as x\n"
         f" where {same(plan.keys('p'), plan.keys('x'))}\n   and {nest(different, 3)};\n"
