@@ -194,15 +194,17 @@ begin
       into v_row
       from pg_attribute as a
      where a.attrelid = 'public.device'::regclass and a.attnum > 0 and not a.attisdropped;
-    execute $modelpack$-- all rows in one call of each model; what it cannot score is left to the score trigger
+    execute $modelpack$
+-- all rows in one call of each model; what it cannot score is left to the score trigger
 with chosen as materialized (
   select q.*, row_number() over () as "the number"
     from (
            select p.*,
                   modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs"
              from (
-                    select p."the place", p."the partition", p."read afresh", x.*, $modelpack$
-      || v_row || $modelpack$ as "the row"
+                    select p."the place", p."the partition", p."read afresh", x.*,
+$modelpack$ || v_row || $modelpack$
+                           as "the row"
                       from (
                              select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
                                from public.device as p
@@ -250,7 +252,8 @@ select w.rows, c.rows - w.rows, w.logged
                  $4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)
                ) as logged
           from written as w) as w,
-       (select count(*) as rows from chosen) as c$modelpack$
+       (select count(*) as rows from chosen) as c
+$modelpack$
       into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1;
   end if;
   if v_rest > 0 then

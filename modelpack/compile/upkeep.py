@@ -310,7 +310,7 @@ def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
     sets.append(f"features_read_at = case when c.{AFRESH} then {STATEMENT} else p.features_read_at end")
     rows = (
         f"select p.*,\n       {_packed(plan, f'p.{ROW}', '$1', versions)}\n  from (\n"
-        f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*, {_HOLE} as {ROW}\n"
+        f"         select p.{PLACE}, p.{PART}, p.{AFRESH}, x.*,{_HOLE}                           as {ROW}\n"
         f"           from (\n                  select p.*, p.ctid as {PLACE}, p.tableoid as {PART}, {afresh} as {AFRESH}\n"
         f"                    from {nest(chosen, 18)}\n                ) as p\n"
         f"          {nest(_expected(plan, Sql('$1')), 10)}\n"
@@ -318,7 +318,7 @@ def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
         f"          where {nest(different, 10)}\n       ) as p"
     )
     statement = _batch(plan, rows, sets, "$1", versions)
-    before, after = (dollar(part) for part in statement.split(_HOLE))
+    before, after = (dollar(f"\n{part}\n") for part in statement.split(_HOLE))
     counted = ", ".join(literal(name) for f in plan.features for name in f.recompute)
     passed = ", ".join(["v_moment", "v_first", "v_beyond", *_version_names(plan)])
     return (
@@ -328,7 +328,7 @@ def _batch_counted(plan: Plan, afresh: str, different: str) -> str:
         f"                                else format('p.%I', a.attname) end, ', ' order by a.attnum) || {literal(f')::{plan.table}')}\n"
         f"  into v_row\n  from pg_attribute as a\n"
         f" where a.attrelid = {literal(plan.table)}::regclass and a.attnum > 0 and not a.attisdropped;\n"
-        f"execute {before}\n  || v_row || {after}\n  into v_written, v_rest, v_logged using {passed};"
+        f"execute {before} || v_row || {after}\n  into v_written, v_rest, v_logged using {passed};"
     )
 
 
