@@ -145,8 +145,8 @@ begin
                   where t.tgrelid = 'public.purchase'::regclass
                     and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass
-                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                     where t.tgrelid = 'public.complaint'::regclass
+                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -154,12 +154,12 @@ begin
         '%s is another table than the event table that the declaration of %s means: it has no count trigger',
         concat_ws(', ',
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.purchase'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.purchase'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
             then 'public.purchase' end,
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.complaint'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.complaint'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
             then 'public.complaint' end),
         'public.customer'),
       detail = 'Its rows would count as events.',
@@ -277,8 +277,8 @@ begin
                   where t.tgrelid = 'public.purchase'::regclass
                     and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass
-                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                     where t.tgrelid = 'public.complaint'::regclass
+                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -286,12 +286,12 @@ begin
         '%s is another table than the event table that the declaration of %s means: it has no count trigger',
         concat_ws(', ',
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.purchase'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.purchase'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
             then 'public.purchase' end,
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.complaint'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.complaint'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
             then 'public.complaint' end),
         'public.customer'),
       detail = 'Its rows would count as events.',
@@ -401,8 +401,8 @@ begin
                   where t.tgrelid = 'public.purchase'::regclass
                     and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
      or not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.complaint'::regclass
-                    and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                     where t.tgrelid = 'public.complaint'::regclass
+                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -410,12 +410,12 @@ begin
         '%s is another table than the event table that the declaration of %s means: it has no count trigger',
         concat_ws(', ',
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.purchase'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.purchase'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
             then 'public.purchase' end,
           case when not exists (select from pg_trigger as t
-                                where t.tgrelid = 'public.complaint'::regclass
-                                  and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+                                 where t.tgrelid = 'public.complaint'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
             then 'public.complaint' end),
         'public.customer'),
       detail = 'Its rows would count as events.',

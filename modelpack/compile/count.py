@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from modelpack.compile.feature_sql import FeatureSql, amount, feature_sql
-from modelpack.compile.places import count_name, profile_in_place
+from modelpack.compile.places import profile_in_place
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
     AS_WRITER,
@@ -157,7 +157,7 @@ class CountSql:
         return f"{NAMES}\ndeclare\n  {_MOMENT}\n  {_STATEMENT}\nbegin\n  {nest(statements, 2)}\nend"
 
     def _name(self, verb: str) -> str:
-        return count_name(self.plan, self.event, verb)
+        return self.plan.count_name(self.event, verb)
 
     def _function(self, verb: str, declare: str, body: str) -> Function:
         comment = (

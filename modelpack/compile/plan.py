@@ -137,6 +137,19 @@ class Plan:
         """The name of a generated object."""
         return slug(self.slug, *parts)
 
+    def trigger(self, what: str, prefix: str = "modelpack") -> str:
+        """The name of a trigger."""
+        return slug(prefix, self.slug, what)
+
+    @property
+    def score_trigger(self) -> str:
+        """The name of the last of the BEFORE triggers, so that it scores what is stored."""
+        return self.trigger("score", "zz_modelpack")
+
+    def count_name(self, event: EventPlan, verb: str) -> str:
+        """The name of the function that counts what a statement of this kind does to the event table."""
+        return self.name("count", table_slug(event.event.table), verb)
+
     def score_stem(self, score: Score) -> str:
         """The stem of the names of the functions that a promotion replaces; short enough for `stem || '_numbers'`."""
         return score_slug(self.slug, score.name)
@@ -144,6 +157,11 @@ class Plan:
     def called(self, *parts: str) -> Sql:
         """How a generated function of the profile is called: its name with the schema, quoted."""
         return Sql(f"modelpack.{ident(self.name(*parts))}")
+
+    @cached_property
+    def scores(self) -> tuple[ScorePlan, ...]:
+        """The scores with the names of their columns and functions."""
+        return tuple(ScorePlan(score, self.score_stem(score)) for score in self.profile.scores)
 
     def seam(self, score: Score, kind: str) -> Sql:
         """How a function that a promotion replaces is called, such as `version` or `numbers`."""
@@ -219,6 +237,58 @@ class Plan:
         for f in self.decayed:
             if f.half_life and f.name not in mine:
                 yield f.name, aged(f.name, f.half_life, row)
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """A score with the names of its columns and functions."""
+
+    score: Score
+    stem: str
+
+    @property
+    def name(self) -> str:
+        """The score's name, as it was declared."""
+        return self.score.name
+
+    @property
+    def on_error(self) -> str:
+        """What happens when there is no score."""
+        return self.score.on_error
+
+    @property
+    def value(self) -> Sql:
+        """The column with the score, quoted."""
+        return ident(self.name)
+
+    @property
+    def version(self) -> Sql:
+        """The column with the version that scored, quoted."""
+        return ident(f"{self.name}_version")
+
+    @property
+    def scored_at(self) -> Sql:
+        """The column with the time of the score, quoted."""
+        return ident(f"{self.name}_scored_at")
+
+    @property
+    def stale(self) -> Sql:
+        """The column that says why there is no fresh score, quoted."""
+        return ident(f"{self.name}_stale")
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether a row may make an input impossible."""
+        return any(not isinstance(value, str) and value.may_fail for value in self.score.inputs.values())
+
+    @property
+    def expressions(self) -> dict[str, Sql]:
+        """The inputs that are declared as SQL over the profile row `p`."""
+        return {n: Sql(v.sql) for n, v in self.score.inputs.items() if not isinstance(v, str)}
+
+    def called(self, kind: str) -> Sql:
+        """How a function that a promotion replaces is called, such as `version` or `numbers`."""
+        return Sql(f"modelpack.{ident(f'{self.stem}_{kind}')}")
 
 
 def batched(plan: Plan) -> bool:

@@ -22,10 +22,12 @@ optional part is `{{ part }}` on a line of its own. A last line break is dropped
      where {{ tests | lines(before="or ") }}     the same with a word before each but the first
      order by {{ keys | join(", ") }}            on one line
     row({{ names | of("new") | join(", ") }})    new.a, new.b
+    {{ names | each(m) | join(" or ") }}         what the macro `m` makes of each; of a pair it takes both
     select {{ pairs | selected | join(", ") }}   1 as a, 2 as b, of names and expressions
        set {{ pairs | assigned | lines(",") }}   a = 1, b = 2
 
-What is longer than a filter is a loop, and `{% if not loop.last %},{% endif %}` its comma.
+What is longer than that is a loop, and `{% if not loop.last %},{% endif %}` its comma. A message that names something
+is `{{ "{} has no trigger" | filled(plan.table) | literal }}`; Python's `same(left, right)` is there, too.
 
 How to convert a function of this package: put its body into `templates/NAME.sql`; what is more than an if or a for stays
 in Python and reaches the template as a value with a good name; then
@@ -39,7 +41,7 @@ gallery (docs/generated) shows whether the text has stayed what it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateSyntaxError, Undefined, pass_context
 from jinja2.ext import Extension
@@ -47,7 +49,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, literal
+from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, literal, same
 
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
 _OPEN, _CLOSE, _EMPTY, _TOLD = "\0(", "\0)", "\0-", "\0:"
@@ -115,6 +117,16 @@ def _join(context: Context, items: Iterable[object], between: str) -> Markup:
     return Markup(between.join(_accept(context, item) for item in items))
 
 
+def _each(items: Iterable[object], macro: Callable[..., Markup]) -> list[Markup]:
+    """What a macro makes of each item; a tuple is several arguments."""
+    return [macro(*item) if isinstance(item, tuple) else macro(item) for item in items]
+
+
+def _filled(text: str, *values: str) -> str:
+    """A text with others in the places of `{}`: a text still, for `literal`."""
+    return str(text).format(*values)
+
+
 def _quoted(name: str) -> Sql:
     return name if isinstance(name, Sql) else ident(name)
 
@@ -153,10 +165,13 @@ def _environment() -> Environment:
         "lines": _lines,
         "join": _join,
         "of": _of,
+        "each": _each,
+        "filled": _filled,
+        "length": len,
         "selected": _selected,
         "assigned": _assigned,
     }
-    made.globals = {"path": literal(PATH), "statement": STATEMENT}
+    made.globals = {"path": literal(PATH), "statement": STATEMENT, "same": same}
     return made
 
 

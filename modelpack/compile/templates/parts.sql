@@ -8,3 +8,49 @@ row(
   {{ right | lines(",") }}
 )::pg_catalog.record
 % endmacro
+
+%# Triggers stay with a table that is renamed, so they say which table was meant, also after a dump was restored:
+%# another table may have taken the name of one.
+
+%# Refuse to write a profile that has no score trigger.
+% macro profile_in_place(plan)
+if not exists (select from pg_trigger as t
+                where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.score_trigger | literal }})
+then
+  raise exception using
+    errcode = 'object_not_in_prerequisite_state',
+    message = {{ "{} is another table than the profile that was declared: it has no score trigger" | filled(plan.table) | literal }},
+    hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+end if;
+% endmacro
+
+%# Refuse to read event tables that do not have the triggers of COUNT; nothing for no events.
+% macro events_in_place(plan, events)
+% macro uncounted(event)
+not exists (select from pg_trigger as t
+             where t.tgrelid = {{ event.table | literal }}::regclass
+               and t.tgfoid = {{ "modelpack.{}()" | filled(plan.count_name(event, "insert") | ident) | literal }}::regprocedure)
+% endmacro
+% macro named(event)
+case when {{ uncounted(event) }}
+  then {{ event.table | literal }} end
+% endmacro
+% if events
+if {{ events | each(uncounted) | lines(before="or ") }}
+then
+  raise exception using
+    errcode = 'object_not_in_prerequisite_state',
+    message = format(
+      '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+      % if events | length == 1
+      {{ events[0].table | literal }},
+      % else
+      concat_ws(', ',
+        {{ events | each(named) | lines(",") }}),
+      % endif
+      {{ plan.table | literal }}),
+    detail = 'Its rows would count as events.',
+    hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+end if;
+% endif
+% endmacro
