@@ -93,6 +93,17 @@ class EventPlan:
         windows = [f.window for f in self.windowed if f.window]
         return Sql(interval(max(windows, key=lambda w: duration(w, what="window"))))
 
+    def recent(self) -> list[Sql]:
+        """Whether an event is in the longest window."""
+        return [
+            Sql(f"e.{self.at} > v_moment - {self.longest_window()}"),
+            Sql(f"e.{self.at} <= v_moment"),
+        ]
+
+    def aggregates(self, features: Iterable[FeatureSql]) -> dict[str, Sql]:
+        """The columns of features, and each one's value by the events."""
+        return {name: sql for f in features for name, sql in f.recompute.items()}
+
     def aggregate(
         self,
         features: tuple[FeatureSql, ...],
@@ -221,6 +232,11 @@ class Plan:
         return {c.name for c in self.columns} | set(self.outputs) | set(self.times)
 
     @property
+    def batched(self) -> bool:
+        """Whether rows can be scored from what they hold: without features that move with the clock."""
+        return bool(self.profile.scores) and not any(f.window or f.half_life for f in self.features)
+
+    @property
     def times(self) -> dict[str, str]:
         """The columns with times of the features, and what they say."""
         times = {
@@ -292,8 +308,8 @@ class ScorePlan:
 
 
 def batched(plan: Plan) -> bool:
-    """Whether rows can be scored from what they hold: without features that move with the clock."""
-    return bool(plan.profile.scores) and not any(f.window or f.half_life for f in plan.features)
+    """`Plan.batched`."""
+    return plan.batched
 
 
 @dataclass(frozen=True)

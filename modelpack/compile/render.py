@@ -69,7 +69,7 @@ class _Strict(Extension):
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         """Operators that join texts: Jinja2 escapes a text there as HTML, and takes it for safe from then on."""
         for token in stream:
-            if token.type in ("tilde", "add", "mul", "mod"):
+            if token.type in ("tilde", "add", "mod"):
                 raise TemplateSyntaxError(
                     "a template joins no texts by operators; write them next to each other",
                     token.lineno,

@@ -54,3 +54,30 @@ then
 end if;
 % endif
 % endmacro
+
+%# Turn settings until the transaction's end, keeping them in v_settings: a SET clause costs each call of a function.
+% macro turn(settings)
+% macro current(name)
+current_setting({{ name | literal }})
+% endmacro
+% macro turned(name, value)
+set_config({{ name | literal }}, {{ value | literal }}, true)
+% endmacro
+v_settings := array[{{ settings | each(current) | lines(",") }}];
+perform {{ settings.items() | each(turned) | lines(",") }};
+% endmacro
+
+%# Turn them back.
+% macro turn_back(settings)
+perform {% for name in settings %}set_config({{ name | literal }}, v_settings[{{ loop.index }}], true){% if not loop.last %},
+        {% endif %}{% endfor %};
+% endmacro
+
+%# Lock unknown keys, with or without a profile to come: `hashes` is a query of the hashes of the keys, in key order. An
+%# event that is ignored and the INSERT of its key's profile do not meet anywhere else, and each would overlook the
+%# other while neither is committed.
+% macro meet(plan, hashes)
+perform {{ plan.called("meet") }}(array(
+  {{ hashes }}
+));
+% endmacro
