@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 import modelpack
+from tests.support import Session, attach, linear_score, publish, value
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("shop_app", "scientist")
@@ -134,8 +135,31 @@ def the_story_of_the_readme_is_true(connection: psycopg.Connection[Any]) -> None
     assert connection.execute("select count(*) from modelpack.verify('customer')").fetchone() == (0,)
 
 
-def test_the_first_block_is_two_commands_of_make() -> None:
-    first = blocks("README.md")[0]
+def test_the_front_page_shows_what_the_server_answers(database: str, psql: Session) -> None:
+    declaration, told = blocks("README.md")[:2]
+    assert [declaration.language, told.language] == ["python", "console"]
+    psql.execute(
+        "create table customer (customer_id bigint primary key);"
+        "create table purchase (customer_id bigint, purchased_at timestamptz default now(), amount numeric(10, 2));"
+        "insert into purchase (customer_id, amount) values (3, 15), (3, 9.90), (3, 30)"
+    )
+    publish(psql, "churn", ["purchases", "spend"], [-0.8, 0.02], bias=0.5)
+    names: dict[str, Any] = {}
+    exec(declaration.text, names)
+    attach(database, names["customer"])
+    for command, shown in re.findall(
+        r"^shop=> ([^\n]+)\n(.*?)(?=^shop=> |\Z)", told.text + "\n", re.MULTILINE | re.DOTALL
+    ):
+        done = subprocess.run(
+            ["psql", "-X", "-d", database, "-c", command], capture_output=True, text=True, check=True
+        )
+        assert [line.rstrip() for line in done.stdout.rstrip().splitlines()] == shown.splitlines(), command
+    stored = value(psql, "select churn from customer")
+    assert stored == pytest.approx(linear_score([-0.8, 0.02], 0.5, [4, 74.80]), abs=1e-6)
+
+
+def test_two_commands_of_make_come_first_of_all_commands() -> None:
+    first = next(block for block in blocks("README.md") if block.language == "sh")
     assert [line.split("#")[0].strip() for line in first.text.splitlines()] == ["make demo", "make test"]
 
 
