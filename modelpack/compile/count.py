@@ -10,11 +10,10 @@ the lock, so that it sees what concurrent sessions committed.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from modelpack.compile.feature_sql import FeatureSql, amount, feature_sql
+from modelpack.compile.feature_sql import FeatureSql, Place, Rows, amount, feature_sql
 from modelpack.compile.places import profile_in_place
 from modelpack.compile.plan import EventPlan, Plan, assignments
 from modelpack.compile.sql import (
@@ -66,12 +65,7 @@ _SECOND = "-- most statements bring one event: then one UPDATE of its profile is
 _STATEMENT = f"v_statement constant timestamptz := {STATEMENT};"
 
 
-_PLAIN = re.compile(r"[0-9]+|e\.[a-z_][a-z0-9_]*")
-"""A contribution that costs nothing to name again: a number, or a column of the event."""
-
-
-_OF_ROW = re.compile(r'(?<![\w$".])d\.(?:"(?:[^"]|"")+"|[a-z_][\w$]*)')
-"""A contribution's name in `FeatureSql.merge`."""
+_C, _SIGN_OF_C, _CAME = Sql("c"), Sql(f"c.{SIGN}"), Sql(f"c.{SIGN} = 1")
 
 
 _SET, _RESET = turn(dict.fromkeys(_JOINS, "off"))
@@ -85,7 +79,7 @@ class CountSql:
         self.event = event
         self.keep = event.event.on_delete == "keep"
         self.columns = [ident(column) for column in event.key]
-        self.stored = _shared(event.stored)
+        self.stored, self.places = _shared(event.stored)
         self.present = Sql(" and ".join(f"{key} is not null" for key in event.keys("e")))
 
     def functions(self) -> dict[str, Function]:
@@ -271,29 +265,38 @@ class CountSql:
         for f in self.stored:
             if f.name not in again:
                 for c in f.contributions:
-                    combine = c.combine.replace("{sign}", f"c.{SIGN} * " if signed else "")
-                    if signed and not self._by_difference(f):  # only what came; nothing can be taken back
-                        combine = _only_came(combine)
-                    columns.append(f"{combine} as {ident(c.name)}")
+                    columns.append(f"{c.combine(self._added(f, signed=signed))} as {ident(c.name)}")
         return (
             f"select {listed(columns, 7)}\n  from (\n         {nest(rows, 9)}\n       ) as c\n"
             f" group by {', '.join(f'c.{column}' for column in self.columns)}"
         )
 
+    def _added(self, f: FeatureSql, *, signed: bool) -> Rows:
+        """Contributions to a feature row by row: with a sign; or only what came, where nothing can be taken back."""
+        if not signed:
+            return Rows(_C)
+        return Rows(_C, sign=_SIGN_OF_C, only=() if self._by_difference(f) else (_CAME,))
+
+    def _summed(self, name: str) -> Sql:
+        """A contribution summed up a key: features that add the same number take it from one place."""
+        return Sql(f"d.{ident(self.places.get(name, name))}")
+
     # --- the statements ---------------------------------------------------------------------------------
 
-    def _set(self, *, signed: bool) -> Iterator[tuple[str, str]]:
+    def _set(self, *, signed: bool, one: Place | None = None) -> Iterator[tuple[str, Sql]]:
+        """What an UPDATE of profiles sets. `one`: where the contributions of the only event are."""
         again = {f.name for f in self._again(signed=signed)}
         for f in self.stored:
             if f.name not in again:
-                yield from (f.merge or {}).items()
+                written = f.one if one else None
+                yield from (written or (f.merge(one or self._summed) if f.merge else {})).items()
             else:
-                yield from ((name, f"r.{ident(name)}") for name in f.recompute)
+                yield from ((name, Sql(f"r.{ident(name)}")) for name in f.recompute)
         yield from self.plan.ageing(self.event)
-        yield "features_at", "v_moment" if self.plan.decayed else "null"  # SCORE dates them
+        yield "features_at", Sql("v_moment" if self.plan.decayed else "null")  # SCORE dates them
         if any(f.half_life for f in self.stored if f.name in again):
             # another trigger of this statement (MERGE, ON CONFLICT, a CTE) must not add to what was read here
-            yield "features_reread_at", "v_statement"
+            yield "features_reread_at", Sql("v_statement")
 
     def _match(self, alias: str) -> str:
         return same(self.plan.keys(alias), self._of("d"))
@@ -317,23 +320,17 @@ class CountSql:
             held[variable("amount", column)] = ("numeric", amount(column))
             return Sql(variable("amount", column))
 
-        given: dict[str, str] = {}
-        own: dict[str, str] = {}
+        given: dict[str, Sql] = {}
         for f in self.stored:
-            own |= f.one or {}
             feature = self.event.event.features[f.name]
             once = feature_sql(f.name, feature, self.event.event.at, amount=amount_once)
             scalars = {c.name: c.scalar for c in once.contributions}
             for c in () if f.one else f.contributions:
-                scalar = scalars[c.name]
-                if c.type and not _PLAIN.fullmatch(scalar):
-                    held[variable("d", c.name)] = (c.type, scalar)
-                    scalar = Sql(variable("d", c.name))
-                given[f"d.{ident(c.name)}"] = scalar
-        sets = [
-            (name, own.get(name) or _OF_ROW.sub(lambda m: given[m[0]], sql))
-            for name, sql in self._set(signed=False)
-        ]
+                given[c.name] = scalars[c.name]
+                if c.type:
+                    held[variable("d", c.name)] = (c.type, scalars[c.name])
+                    given[c.name] = Sql(variable("d", c.name))
+        sets = self._set(signed=False, one=lambda name: given[self.places.get(name, name)])
         update = (
             f"update {self.plan.table} as p\n   set {assignments(sets, 7)}\n"
             f" where {same(self.plan.keys('p'), self.event.keys('e'))}\n   and ({self._read()}) is not true\n"
@@ -544,30 +541,17 @@ class CountSql:
         return "", body
 
 
-def _shared(features: tuple[FeatureSql, ...]) -> tuple[FeatureSql, ...]:
-    """Features that add the same number (a sum and a mean of one column) take it from one place."""
-    places: dict[tuple[str, str], str] = {}
-    found = []
-    for f in features:
-        if f.invertible and f.merge:
-            merge, own = f.merge, []
-            for c in f.contributions:
-                place = places.setdefault((c.scalar, c.combine.replace(ident(c.name), "")), c.name)
-                if place == c.name:
-                    own.append(c)
-                else:
-                    old, new = f"d.{ident(c.name)}", f"d.{ident(place)}"
-                    merge = {
-                        k: Sql(re.sub(re.escape(old) + r"(?![\w$])", new.replace("\\", r"\\"), v))
-                        for k, v in merge.items()
-                    }
-            f = replace(f, contributions=tuple(own), merge=merge)
-        found.append(f)
-    return tuple(found)
-
-
-def _only_came(combine: str) -> str:
-    """An aggregate over the rows that a statement brought, leaving out the old selves of changed rows."""
-    if "filter (where " in combine:
-        return combine.replace("filter (where ", f"filter (where c.{SIGN} = 1 and ")
-    return f"{combine} filter (where c.{SIGN} = 1)"
+def _shared(features: tuple[FeatureSql, ...]) -> tuple[tuple[FeatureSql, ...], dict[str, str]]:
+    """Features that add the same number (a sum and a mean of one column) take it from one place: which is whose."""
+    first: dict[tuple[Sql, Sql | None], str] = {}
+    places = {
+        c.name: first.setdefault((c.scalar, c.type), c.name)
+        for f in features
+        if f.invertible
+        for c in f.contributions
+    }
+    own = (
+        replace(f, contributions=tuple(c for c in f.contributions if places.get(c.name, c.name) == c.name))
+        for f in features
+    )
+    return tuple(own), places

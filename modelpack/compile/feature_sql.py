@@ -17,7 +17,7 @@ In all SQL here `e` is an event row, `p` the profile row, `d` what a statement c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from modelpack.compile.sql import Sql, ident, one_type, unquoted
@@ -54,16 +54,43 @@ class Column:
     visible: bool = True
 
 
+Place = Callable[[str], Sql]
+"""Where a contribution is found, by its name."""
+
+
+def of_row(row: Sql) -> Place:
+    """Contributions that are columns of a row."""
+    return lambda name: Sql("{}.{}").format(row, ident(name))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of contributions, to be summed up. `sign`: what each is multiplied by; `only`: which of them count at all."""
+
+    row: Sql
+    sign: Sql | None = None
+    only: tuple[Sql, ...] = ()
+
+    def of(self, name: str) -> Sql:
+        """A contribution of each row."""
+        return of_row(self.row)(name)
+
+    def signed(self, name: str) -> Sql:
+        """The same as a number that is added or taken away."""
+        return Sql("{} * {}").format(self.sign, self.of(name)) if self.sign else self.of(name)
+
+
 @dataclass(frozen=True)
 class Contribution:
-    """What one event row adds: `scalar` over `e`, summed up a key by `combine` over the alias `c`.
+    """What one event row adds: `scalar` over `e`, summed up a key by the aggregate `combine`.
 
-    `type`: the SQL type of the scalar; None where it is that of a column of the event table.
+    `type`: the SQL type of the scalar; None where it costs nothing to name it again, or where its type is that of a column
+    of the event table.
     """
 
     name: str
     scalar: Sql
-    combine: Sql
+    combine: Callable[[Rows], Sql]
     additive: bool = False
     type: Sql | None = None
 
@@ -72,9 +99,8 @@ class Contribution:
 class FeatureSql:
     """The SQL of one feature. `recompute` maps each column to its aggregate over the events `e`.
 
-    `merge` maps each column to its new value from `p` and `d`; None where an INSERT has to recompute. `one` does so
-    from `p` and the only row `e`, where that reads better than `merge` with the row's contribution in the place of `d`.
-    `merge` and `combine` have names of ours alone and nothing that a user wrote, so COUNT may put other names into them.
+    `merge` maps each column to its new value from `p` and the contributions, wherever they are; None where an INSERT has to
+    recompute. `one` does so from `p` and the only row `e`, where that reads better than `merge` with the row's scalars.
     `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
     absolute contributions of a sum of floating-point numbers, which says how exact it can be. `held`: the aggregate
     that says whether an event has just the value that the profile row `p` holds a copy of. `bound`: a helper column
@@ -85,7 +111,7 @@ class FeatureSql:
     columns: tuple[Column, ...]
     recompute: dict[str, Sql]
     contributions: tuple[Contribution, ...] = ()
-    merge: dict[str, Sql] | None = None
+    merge: Callable[[Place], dict[str, Sql]] | None = None
     one: dict[str, Sql] | None = None
     invertible: bool = False
     window: str | None = None
@@ -133,8 +159,9 @@ def _when(conditions: list[Sql], value: Sql, otherwise: Sql | None = None) -> Sq
     return Sql(f"case when {' and '.join(conditions)} then {value}{rest} end")
 
 
-def _filter(conditions: list[Sql]) -> Sql:
-    return Sql(f" filter (where {' and '.join(conditions)})" if conditions else "")
+def _filter(conditions: Iterable[Sql]) -> Sql:
+    tests = " and ".join(conditions)
+    return Sql(f" filter (where {tests})" if tests else "")
 
 
 def _amount(feature: Feature, source: Source, *more: Sql) -> Sql:
@@ -142,12 +169,19 @@ def _amount(feature: Feature, source: Source, *more: Sql) -> Sql:
     return _when(_conditions(feature, *more), source.amount(feature.column or ""))
 
 
-def _sum(name: str, scalar: Sql, kind: Sql) -> Contribution:
-    return Contribution(name, scalar, Sql(f"sum({{sign}}c.{ident(name)})::{kind}"), additive=True, type=kind)
+def _sum(name: str, scalar: Sql, kind: Sql, *, plain: bool = False) -> Contribution:
+    """A number that is added exactly. `plain`: it costs nothing to name the scalar again."""
+    return Contribution(
+        name,
+        scalar,
+        lambda rows: Sql(f"sum({rows.signed(name)}){_filter(rows.only)}::{kind}"),
+        additive=True,
+        type=None if plain else kind,
+    )
 
 
-def _added(column: str) -> Sql:
-    return Sql(f"p.{ident(column)} + d.{ident(column)}")
+def _added(column: str, contributed: Place) -> Sql:
+    return Sql(f"p.{ident(column)} + {contributed(column)}")
 
 
 def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
@@ -156,8 +190,8 @@ def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
         name,
         (Column(name, BIGINT, ZERO),),
         {name: Sql(f"count(*){_filter(conditions)}")},
-        (_sum(name, _when(conditions, ONE, ZERO), BIGINT),),
-        {name: _added(name)},
+        (_sum(name, _when(conditions, ONE, ZERO), BIGINT, plain=not conditions),),
+        lambda d: {name: _added(name, d)},
         invertible=True,
     )
 
@@ -169,7 +203,7 @@ def _total(name: str, feature: Feature, source: Source) -> FeatureSql:
         (Column(name, NUMERIC, ZERO),),
         {name: Sql(f"coalesce(sum({amount}), 0)")},
         (_sum(name, Sql(f"coalesce({amount}, 0)"), NUMERIC),),
-        {name: _added(name)},
+        lambda d: {name: _added(name, d)},
         invertible=True,
     )
 
@@ -198,7 +232,11 @@ def _moments(
         square = Sql(f"({amount}) * ({amount})")
         summed = Sql(f"coalesce(sum({square}), 0)")
         parts.append((f"{name}_squares", Sql(f"coalesce({square}, 0)"), summed, NUMERIC))
-    added = [Sql(f"({_added(part)})") for part, *_ in parts]
+
+    def merge(d: Place) -> dict[str, Sql]:
+        added = {part: _added(part, d) for part, *_ in parts}
+        return {name: visible(*(Sql(f"({sql})") for sql in added.values()))} | added
+
     return FeatureSql(
         name,
         (
@@ -208,7 +246,7 @@ def _moments(
         {name: visible(*(aggregate for _, _, aggregate, _ in parts))}
         | {part: aggregate for part, _, aggregate, _ in parts},
         tuple(_sum(part, scalar, kind) for part, scalar, _, kind in parts),
-        {name: visible(*added)} | {part: _added(part) for part, *_ in parts},
+        merge,
         invertible=True,
     )
 
@@ -248,12 +286,16 @@ def _held(name: str, value: Sql, conditions: list[Sql]) -> Sql:
 def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
     conditions = _conditions(feature)
     value = Sql(f"e.{ident(column)}")
+
+    def combine(rows: Rows) -> Sql:
+        return Sql(f"{_foremost(rows.of(name), order)}{_filter(rows.only)}")
+
     return FeatureSql(
         name,
         (Column(name, None, like=column),),
         {name: Sql(f"{_foremost(value, order)}{_filter(conditions)}")},
-        (Contribution(name, _when(conditions, value), _foremost(Sql(f"c.{ident(name)}"), order)),),
-        {name: Sql(f"{_FURTHER[order]}(p.{ident(name)}, d.{ident(name)})")},
+        (Contribution(name, _when(conditions, value), combine),),
+        lambda d: {name: Sql(f"{_FURTHER[order]}(p.{ident(name)}, {d(name)})")},
         held=_held(name, value, conditions),
     )
 
@@ -287,6 +329,17 @@ def _edge(name: str, feature: Feature, at: Sql | None, *, latest: bool) -> Featu
             f"when {time} = p.{xt} then {further}(p.{x}, {value}) else p.{x} end"
         )
 
+    def foremost(rows: Rows) -> Sql:
+        v, vt = rows.of(name), rows.of(time)
+        dated = _filter([*rows.only, Sql(f"{vt} is not null")])
+        return Sql(f"(array_agg({v} order by {vt} {order}, {v} {order}){dated})[1]")
+
+    def merge(d: Place) -> dict[str, Sql]:
+        return {
+            name: Sql(f"case when {d(time)} is null then p.{x} else {newer(d(time), d(name))} end"),
+            time: Sql(f"{further}(p.{xt}, {d(time)})"),
+        }
+
     return FeatureSql(
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=unquoted(at[2:]), visible=False)),
@@ -295,19 +348,12 @@ def _edge(name: str, feature: Feature, at: Sql | None, *, latest: bool) -> Featu
             time: Sql(f"{pick}({at}){_filter(conditions)}"),
         },
         (
+            Contribution(name, _when(conditions, value), foremost),
             Contribution(
-                name,
-                _when(conditions, value),
-                Sql(
-                    f"(array_agg(c.{x} order by c.{xt} {order}, c.{x} {order}) filter (where c.{xt} is not null))[1]"
-                ),
+                time, _when(conditions, at), lambda rows: Sql(f"{pick}({rows.of(time)}){_filter(rows.only)}")
             ),
-            Contribution(time, _when(conditions, at), Sql(f"{pick}(c.{xt})")),
         ),
-        {
-            name: Sql(f"case when d.{xt} is null then p.{x} else {newer(Sql(f'd.{xt}'), Sql(f'd.{x}'))} end"),
-            time: Sql(f"{further}(p.{xt}, d.{xt})"),
-        },
+        merge,
         {
             name: Sql(f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end"),
             time: Sql(f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end"),
@@ -356,12 +402,20 @@ def _decayed(name: str, feature: Feature, source: Source) -> FeatureSql:
         (Column(name, DOUBLE, ZERO), Column(ahead, TIME, visible=False)),
         {name: Sql(f"coalesce(sum({scalar}), 0)"), ahead: Sql(f"max({waits})")},
         (
-            Contribution(name, scalar, Sql(f"sum({{sign}}c.{ident(name)})"), additive=True, type=DOUBLE),
-            Contribution(ahead, waits, Sql(f"max(c.{ident(ahead)})"), type=TIME),
+            Contribution(
+                name,
+                scalar,
+                lambda rows: Sql(f"sum({rows.signed(name)}){_filter(rows.only)}"),
+                additive=True,
+                type=DOUBLE,
+            ),
+            Contribution(
+                ahead, waits, lambda rows: Sql(f"max({rows.of(ahead)}){_filter(rows.only)}"), type=TIME
+            ),
         ),
-        {
-            name: Sql(f"{aged(name, half_life)} + d.{ident(name)}"),
-            ahead: Sql(f"greatest(p.{ident(ahead)}, d.{ident(ahead)})"),
+        lambda d: {
+            name: Sql(f"{aged(name, half_life)} + {d(name)}"),
+            ahead: Sql(f"greatest(p.{ident(ahead)}, {d(ahead)})"),
         },
         half_life=half_life,
         magnitude=Sql(f"coalesce(sum(abs({scalar})), 0)"),
