@@ -284,8 +284,8 @@ select w.rows, c.rows - w.rows, w.logged
                  $4, $1, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)
                )
                + modelpack.account_score_value_record(
-                 $5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
-               ) as logged
+                   $5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
+                 ) as logged
           from written as w) as w,
        (select count(*) as rows from chosen) as c
 $modelpack$
@@ -453,8 +453,8 @@ begin
                      v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", null)::modelpack.scored)
                    )
                    + modelpack.account_score_value_record(
-                     v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
-                   ) as logged
+                       v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", null)::modelpack.scored)
+                     ) as logged
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_rest, v_logged;

@@ -429,7 +429,10 @@ def _batch(plan: Plan, rows: str, sets: Sequence[str], moment: str, versions: Se
         returned.append(f"p.{name}, c.{inputs}")
         rows_logged = f"array_agg(row(w.entity_key, w.{name}, w.{inputs}, null)::modelpack.scored)"
         records.append(f"{plan.seam(score, 'record')}(\n  {version}, {moment}, {rows_logged}\n)")
-    tests, logged = "\n     and ".join(scored), "\n+ ".join(records)
+    tests, logged = (
+        "\n     and ".join(scored),
+        "\n+ ".join(nest(record, 2) if n else record for n, record in enumerate(records)),
+    )
     key = f"{plan.key_text('p')} as entity_key"
     return (
         "-- all rows in one call of each model; what it cannot score is left to the score trigger\n"
