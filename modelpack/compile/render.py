@@ -23,6 +23,7 @@ optional part is `{{ part }}` on a line of its own. A last line break is dropped
      order by {{ keys | join(", ") }}            on one line
     row({{ names | of("new") | join(", ") }})    new.a, new.b
     {{ names | each(m) | join(" or ") }}         what the macro `m` makes of each; of a pair it takes both
+    {{ names | each(m, row) | join(" or ") }}    the same with a further argument
     select {{ pairs | selected | join(", ") }}   1 as a, 2 as b, of names and expressions
        set {{ pairs | assigned | lines(",") }}   a = 1, b = 2
 
@@ -117,9 +118,9 @@ def _join(context: Context, items: Iterable[object], between: str) -> Markup:
     return Markup(between.join(_accept(context, item) for item in items))
 
 
-def _each(items: Iterable[object], macro: Callable[..., Markup]) -> list[Markup]:
-    """What a macro makes of each item; a tuple is several arguments."""
-    return [macro(*item) if isinstance(item, tuple) else macro(item) for item in items]
+def _each(items: Iterable[object], macro: Callable[..., Markup], *more: object) -> list[Markup]:
+    """What a macro makes of each item and of `more`; a tuple is several arguments."""
+    return [macro(*item, *more) if isinstance(item, tuple) else macro(item, *more) for item in items]
 
 
 def _filled(text: str, *values: str) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, TemplateSyntaxError, UndefinedError
 
-from docs.gallery import declarations, script
+from docs.gallery import FOLDER, declarations, script
+from modelpack.compile.plan import make_plan
 from modelpack.compile.render import ENVIRONMENT, render
 from modelpack.compile.sql import Sql, ident, literal
+from modelpack.compile.upkeep import compared
+from modelpack.declaration import load_profiles
 from modelpack.errors import DeclarationError
 
 Make = Callable[..., str]
@@ -191,4 +194,6 @@ def test_every_template_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ENVIRONMENT.cache.clear()  # type: ignore[union-attr]
     for name in declarations():
         script(name)
+        [profile] = load_profiles(FOLDER / f"{name}.py")
+        compared(make_plan(profile))
     assert noting.names == set(_loaders[0].list_templates())

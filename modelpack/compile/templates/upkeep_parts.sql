@@ -1,0 +1,118 @@
+%# What the functions of upkeep have in common.
+
+%# Bounds of a range of blocks. They are there in any case: a condition on last_block itself would keep a generic plan
+%# from using the upper one, and each chunk would read on to the end of the table.
+% macro bounds()
+v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+% endmacro
+
+%# The keys that `only_keys` has as text, in their own types, so that an index finds them. Fields that the JSON leaves
+%# out come from a row that is there: a domain may forbid their being NULL.
+% macro asked(plan)
+jsonb_populate_recordset(
+  (select row(q.*)::{{ plan.table }} from {{ plan.table }} as q limit 1),
+  (select jsonb_agg(jsonb_build_object({{ fields(plan.profile.key) }}))
+     from (select distinct unnest(only_keys)) as u (key))
+)
+% endmacro
+
+% macro fields(key)
+%   for name in key
+{{ name | literal }}, u.key{% if loop.length > 1 %}::jsonb -> {{ loop.index0 }}{% endif %}{% if not loop.last %}, {% endif %}
+{%- endfor %}
+% endmacro
+
+%# Beside a profile row `p`: r0, r1, … with its features by the events.
+% macro by_events(reads)
+%   for read in reads
+cross join lateral (
+  {{ read.rows }}
+) as {{ read.name }}
+%   endfor
+% endmacro
+
+%# Write the rows whose features are not what the events say. A row that is read afresh is brought up to the moment, with
+%# the features that outlive their events too.
+%# `chosen`: a query of rows `p`, with "read afresh" and "the moment".
+% macro write_again(plan, found, reads, chosen)
+update {{ plan.table }} as p
+   set {{ found.columns | each(again) | lines(",") }},
+       features_at = x."the moment",
+       features_read_at = case when x."read afresh" then {{ statement }} else p.features_read_at end
+       {%- if "features_reread_at" in plan.times %},
+       features_reread_at = {{ statement }}
+       {%- endif %}
+  from (
+         select {{ plan.keys("p") | lines(",") }},
+                {{ found.values | lines(",") }},
+                p."the moment",
+                p."read afresh"
+           from (
+                  {{ chosen }}
+                ) as p
+          {{ by_events(reads) }}
+       ) as x
+ where {{ same(plan.keys("p"), plan.keys("x")) }}
+   and (x."read afresh"{% for c in found.columns if not c.lasting %}
+     or {{ c.changed }}{% endfor %});
+% endmacro
+
+% macro again(c)
+{{ c.column }} = {% if c.lasting %}case when x."read afresh" then x.{{ c.column }} else p.{{ c.column }} end{% else %}x.{{ c.column }}{% endif %}
+% endmacro
+
+%# What a statement does that scores the rows of `chosen` in one call of each model, writes and logs them. They are
+%# locked, in the order of their keys, as COUNT locks them. One that a model cannot score stays as it is for the UPDATE
+%# that follows, one row at a time; so does a row for whose lock this statement had to wait, which its snapshot does not
+%# show.
+
+% macro packed(s, row, moment)
+{{ s.called("numbers") }}({{ row }}, {{ moment }}, {{ s.by }}) as {{ s.inputs }}
+% endmacro
+
+% macro call(s)
+{{ s.called("many") }}(
+  {{ s.by }}, (select array_send(array_replace(array_agg(c.{{ s.inputs }}), null, 'NaN')) from chosen as c)
+) as {{ s.results }}
+% endmacro
+
+%# `features`: what is assigned beside the scores.
+% macro written(plan, scores, moment, features=none)
+update {{ plan.table }} as p
+   set {% if features %}{{ features }},
+       {% endif %}{{ scores | each(outcome, moment) | lines(",") }},
+       features_at = {{ moment }}
+  from called as a
+ cross join chosen as c
+ where p.ctid = c."the place" and p.tableoid = c."the partition"
+   % for s in scores
+   and a.{{ s.results }}[c."the number"] <> 'NaN'
+   % endfor
+returning {{ plan.key_text("p") }} as entity_key,
+          % for s in scores
+          p.{{ s.value }}, c.{{ s.inputs }}{% if not loop.last %},{% endif %}
+          % endfor
+% endmacro
+
+% macro outcome(s, moment)
+{{ s.value }} = a.{{ s.results }}[c."the number"],
+{{ s.version }} = {{ s.by }},
+{{ s.scored_at }} = {{ moment }},
+{{ s.stale }} = null
+% endmacro
+
+%# How many were written, how many not, and how many are in the log.
+% macro logged(scores, moment)
+select w.rows, c.rows - w.rows, w.logged
+  from (select count(*) as rows,
+               {{ scores | each(record, moment) | lines(before="+ ") }} as logged
+          from written as w) as w,
+       (select count(*) as rows from chosen) as c
+% endmacro
+
+% macro record(s, moment)
+{{ s.called("record") }}(
+  {{ s.by }}, {{ moment }}, array_agg(row(w.entity_key, w.{{ s.value }}, w.{{ s.inputs }}, null)::modelpack.scored)
+)
+% endmacro
