@@ -50,7 +50,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, literal, same
+from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, key_hash, literal, same
 
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
 _OPEN, _CLOSE, _EMPTY, _TOLD = "\0(", "\0)", "\0-", "\0:"
@@ -172,7 +172,7 @@ def _environment() -> Environment:
         "selected": _selected,
         "assigned": _assigned,
     }
-    made.globals = {"path": literal(PATH), "statement": STATEMENT, "same": same}
+    made.globals = {"path": literal(PATH), "statement": STATEMENT, "same": same, "key_hash": key_hash}
     return made
 
 

@@ -8,6 +8,7 @@ import pytest
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, TemplateSyntaxError, UndefinedError
 
 from docs.gallery import FOLDER, declarations, script
+from modelpack.compile.count import CountSql
 from modelpack.compile.plan import make_plan
 from modelpack.compile.render import ENVIRONMENT, render
 from modelpack.compile.sql import Sql, ident, literal
@@ -194,6 +195,8 @@ def test_every_template_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     ENVIRONMENT.cache.clear()  # type: ignore[union-attr]
     for name in declarations():
         script(name)
-        [profile] = load_profiles(FOLDER / f"{name}.py")
-        compared(make_plan(profile))
+        plan = make_plan(*load_profiles(FOLDER / f"{name}.py"))
+        compared(plan)
+        for event in plan.events:
+            CountSql(plan, event).tried()
     assert noting.names == set(_loaders[0].list_templates())

@@ -1,0 +1,21 @@
+%# COUNT, after a statement that took events.
+% from "parts.sql" import profile_in_place
+% import "count_parts.sql" as count with context
+declare
+  % if plan.decayed
+  v_moment constant timestamptz := clock_timestamp();
+  % endif
+  v_statement constant timestamptz := {{ statement }};
+  v_read text[];
+begin
+  {{ count.event_in_place() }}
+  if not exists (select from old_rows) then
+    return null;
+  end if;
+  {{ profile_in_place(plan) }}
+  {{ count.heed(count.keys_of("old_rows")) }}
+  {{ count.lock_and_look(count.keys_of("old_rows")) }}
+  {{ count.write(count.summed(count.gone_rows(), changing), changing) }}
+  {{ count.recount() }}
+  return null;
+end

@@ -1,0 +1,59 @@
+%# COUNT, after a statement that brought events.
+%#
+%# `one`      how the only event of a statement is written; None where features are read from the events again
+%# `joins`    settings of the planner that are off while rows are joined
+% from "parts.sql" import profile_in_place, turn, turn_back
+% import "count_parts.sql" as count with context
+% set keys = count.keys_of("new_rows")
+declare
+  % if plan.decayed
+  v_moment constant timestamptz := clock_timestamp();
+  % endif
+  v_statement constant timestamptz := {{ statement }};
+  v_read text[];
+  % if event.event.missing == "create"
+  v_made text[];
+  % endif
+  v_settings text[];
+begin
+  {{ count.event_in_place() }}
+  {{ count.heed(keys) }}
+  -- most statements bring one event: then one UPDATE of its profile is all
+  perform from new_rows offset 1;
+  if not found then
+    % if one
+    {{ count.write_one(one) }}
+    % else
+    %# what is read from the events is read after the lock
+    {{ profile_in_place(plan) }}
+    {{ count.lock(keys) }}
+    if found then
+      {{ count.write(count.rows_of("new_rows"), adding) }}
+      if found then
+        return null;
+      end if;
+    end if;
+    % endif
+    if not exists (select from new_rows) then
+      return null;
+    end if;
+  end if;
+  {{ profile_in_place(plan) }}
+  -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
+  {{ turn(joins) }}
+  % if event.event.missing == "create"
+  %# mostly there are none, and an INSERT of no row fires statement triggers, too
+  if exists (
+       {{ count.unknown(keys) }}
+     ) then
+    {{ count.create(keys) }}
+  end if;
+  % elif event.event.missing == "refuse"
+  {{ count.refuse(keys) }}
+  % endif
+  {{ count.lock_and_look(keys) }}
+  {{ count.write(count.summed(count.rows_of("new_rows"), adding), adding) }}
+  {{ count.recount(makes=event.event.missing == "create") }}
+  {{ turn_back(joins) }}
+  return null;
+end
