@@ -88,6 +88,10 @@ class EventPlan:
         """The event's key columns, read from `alias`."""
         return [Sql(f"{alias}.{ident(column)}") for column in self.key]
 
+    def present(self, alias: str) -> Sql:
+        """Whether no column of the key is NULL."""
+        return Sql(" and ").join(Sql("{} is not null").format(key) for key in self.keys(alias))
+
     def longest_window(self) -> Sql:
         """The longest window of the event's features, as an SQL interval."""
         windows = [f.window for f in self.windowed if f.window]

@@ -185,9 +185,18 @@ def render(template: str, /, **values: object) -> Sql:
 
 
 def part(macro: str, /, **values: object) -> Sql:
-    """The SQL of one macro of `templates/parts.sql`."""
-    made = getattr(ENVIRONMENT.get_template("parts.sql").module, macro)(**values)
-    return _laid_out(made, macro)
+    """The SQL of a macro of `templates/parts.sql`."""
+    return _made("parts.sql", macro, values)
+
+
+def statement(macro: str, /, **values: object) -> Sql:
+    """The SQL of a macro of `templates/script.sql`."""
+    return _made("script.sql", macro, values)
+
+
+def _made(template: str, macro: str, values: dict[str, object]) -> Sql:
+    made = getattr(ENVIRONMENT.get_template(template).module, macro)(**values)
+    return _laid_out(made, f"{macro} of {template}")
 
 
 def _laid_out(text: str, template: str) -> Sql:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
+from modelpack.compile.render import render, statement
 from modelpack.compile.score import (
     guard_function,
     log_function,
@@ -20,7 +21,7 @@ from modelpack.compile.score import (
     triggers,
     types_function,
 )
-from modelpack.compile.sql import Function, Sql, ident, listed, literal, nest, qualified, same
+from modelpack.compile.sql import Function, Sql, ident, literal, qualified
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -29,7 +30,7 @@ CHUNK = 500
 """Blocks of the profile that are counted at a time; as many as `modelpack.rebuild` takes unless told."""
 
 
-def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[str]:
+def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[Sql]:
     """The SQL statements of `op.create_scoring(profile)`, in order.
 
     Without `meanings` the script itself asks the server whether the triggers will read the expressions as it does.
@@ -38,12 +39,12 @@ def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[st
     return [
         *_locks(plan),
         *_keys(plan),
-        _call("attach", [*_record(plan), ("stem", literal(plan.slug))]),
+        _by_names("attach", [*_record(plan), ("stem", literal(plan.slug))]),
         *_made(plan, [], *_rebuilt(plan)),
     ]
 
 
-def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None) -> list[str]:
+def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None) -> list[Sql]:
     """The SQL statements of `op.replace_scoring(old, new)`, in order.
 
     What both declare alike stays as it is stored; features that are new or mean something else are counted
@@ -68,16 +69,16 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
         emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
     ):
         # what this statement has scored is not scored again where it has moved to
-        counted.append(_in_chunks(plan, "rescore", "false, statement_timestamp()"))
+        counted.append(_in_chunks(plan, "rescore", Sql("false"), Sql("statement_timestamp()")))
     return [
         *_locks(plan, before),
         *_keys(plan),
-        _call("replace", [*_record(plan), *changes]),
+        _by_names("replace", [*_record(plan), *changes]),
         *_made(plan, _counted_anew(before, plan), *counted),
     ]
 
 
-def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
+def _made(plan: Plan, anew: list[Sql], *counted: Sql) -> list[Sql]:
     """From the columns to the triggers, and then what is counted, with no event in between.
 
     The triggers of the event tables come first: rows are counted from tables that have them (see `places`).
@@ -90,18 +91,22 @@ def _made(plan: Plan, anew: list[str], *counted: str) -> list[str]:
         *_indexes(plan),
         *(s for function in [*_functions(plan), *once] for s in function.statements(plan.slug)),
         *triggers(plan),
-        f"select modelpack.run_as({literal(plan.table)})",
+        _call("run_as", literal(plan.table)),
         # the functions that name the live version
-        f"select modelpack.bind({literal(plan.table)})",
-        *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
-        *(f"select {function.signature}" for function in once),
-        *(f"drop function {function.signature}" for function in once),
+        _call("bind", literal(plan.table)),
+        *(
+            Sql(s)
+            for e in plan.events
+            for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]
+        ),
+        *(Sql("select {}").format(function.signature) for function in once),
+        *(Sql("drop function {}").format(function.signature) for function in once),
         *counted,
         *(
-            f"select modelpack.cover_partitions({literal(t)})"
-            for t in [plan.table, *(e.table for e in plan.events)]
+            _call("cover_partitions", literal(table))
+            for table in [plan.table, *(event.table for event in plan.events)]
         ),
-        f"select modelpack.seal({literal(plan.table)})",
+        _call("seal", literal(plan.table)),
     ]
 
 
@@ -117,9 +122,9 @@ def _functions(plan: Plan) -> list[Function]:
     ]
 
 
-def detach_script(profile: Profile) -> list[str]:
+def detach_script(profile: Profile) -> list[Sql]:
     """The SQL statements of `op.drop_scoring(profile)`."""
-    return [f"select modelpack.detach({literal(qualified(profile.table))})"]
+    return [_call("detach", literal(qualified(profile.table)))]
 
 
 def generated_functions(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
@@ -127,7 +132,7 @@ def generated_functions(profile: Profile, meanings: Meanings | None = None) -> d
     return {function.name: function.source for function in _functions(make_plan(profile, meanings))}
 
 
-def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
+def _locks(plan: Plan, before: Plan | None = None) -> list[Sql]:
     """No event slips in between the backfill and the triggers.
 
     To make triggers, events may still be read. Where a declaration is replaced, triggers are dropped, too, which
@@ -137,49 +142,48 @@ def _locks(plan: Plan, before: Plan | None = None) -> list[str]:
     wanted = {event.table for event in plan.events}
     former = {event.table for event in before.events} if before else set()
     tables = [
-        f"{literal(t)}::regclass" if t in wanted else f"to_regclass({literal(t)})"
-        for t in sorted(wanted | former)
+        Sql("{}::regclass" if table in wanted else "to_regclass({})").format(literal(table))
+        for table in sorted(wanted | former)
     ]
-    return [
-        f"select modelpack.lock_tables(\n  array_remove(array[{listed(tables, 21)}]::regclass[], null),\n"
-        f"  {literal(plan.table)}, {literal(mode)})"
-    ]
+    return [statement("lock_tables", plan=plan, tables=tables, mode=mode)]
 
 
-def _meanings(plan: Plan) -> list[str]:
+def _meanings(plan: Plan) -> list[Sql]:
     """Record what the expressions were found to mean; without a connection the server is asked whether they are as written."""
     if plan.meanings is not None:
-        found = json.dumps([[table, sql, meant] for (table, sql), meant in plan.meanings.items()])
-        return [
-            f"update modelpack.profile set meanings = {literal(found)}::jsonb where name = {literal(plan.table)}"
-        ]
+        found = [[table, sql, meant] for (table, sql), meant in plan.meanings.items()]
+        return [statement("record_meanings", plan=plan, meanings=_json(found))]
     asked = dict.fromkeys(reading for _, reading in readings(plan.declared))
     return [
-        f"select modelpack.check_meaning({literal(r.table)}, {literal(r.sql)}, {literal(r.alias)}, {str(r.condition).lower()})"
-        for r in asked
+        _call(
+            "check_meaning",
+            *(literal(text) for text in (reading.table, reading.sql, reading.alias)),
+            Sql("true" if reading.condition else "false"),
+        )
+        for reading in asked
     ]
 
 
-def _keys(plan: Plan) -> list[str]:
+def _keys(plan: Plan) -> list[Sql]:
     """What only the server knows of the keys' types is asked there."""
-    mine = f"{literal(plan.table)}, {_array(plan.profile.key)}"
-    calls = [f"{mine}, {literal(e.table)}, {_array(e.key)}" for e in plan.events] or [mine]
-    return [f"select modelpack.check_key_columns({call})" for call in calls]
+    mine = [literal(plan.table), _array(plan.profile.key)]
+    others = [[literal(event.table), _array(event.key)] for event in plan.events] or [[]]
+    return [_call("check_key_columns", *mine, *other) for other in others]
 
 
-def _wanted_columns(plan: Plan) -> list[tuple[str, str | None, str | None, str, str]]:
+def _wanted_columns(plan: Plan) -> list[tuple[str, Sql | None, Sql | None, str, str]]:
     """name, type, default, and the event table and column whose type it takes."""
-    found: list[tuple[str, str | None, str | None, str, str]] = [
-        (name, "timestamptz", None, "", "") for name in plan.times
+    found: list[tuple[str, Sql | None, Sql | None, str, str]] = [
+        (name, Sql("timestamptz"), None, "", "") for name in plan.times
     ]
     for event in plan.events:
         found += [
             (c.name, c.type, c.default, event.table, c.like or "") for f in event.features for c in f.columns
         ]
-    return found + [(name, kind, None, "", "") for name, kind in plan.outputs.items()]
+    return found + [(name, Sql(kind), None, "", "") for name, kind in plan.outputs.items()]
 
 
-def _record(plan: Plan) -> list[tuple[str, str]]:
+def _record(plan: Plan) -> list[tuple[str, Sql]]:
     """What `modelpack.profile` and `modelpack.score` keep of a declaration, as named arguments."""
     scores = [
         {
@@ -200,31 +204,31 @@ def _record(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _call(step: str, arguments: list[tuple[str, str]]) -> str:
-    return f"select modelpack.{step}(\n  {listed((f'{name} => {value}' for name, value in arguments), 2)})"
+def _call(function: str, *arguments: Sql) -> Sql:
+    """A function of modelpack's, called on one line."""
+    return Sql("select modelpack.{}({})").format(ident(function), Sql(", ").join(arguments))
+
+
+def _by_names(function: str, arguments: list[tuple[str, Sql]]) -> Sql:
+    return statement("call_by_names", function=function, arguments=arguments)
 
 
 def _json(value: object) -> Sql:
     return Sql("{}::jsonb").format(literal(json.dumps(value, sort_keys=True)))
 
 
-def _array(values: Iterable[str]) -> str:
-    items = ", ".join(literal(v) for v in values)
-    return f"array[{items}]::text[]"
+def _array(values: Iterable[str]) -> Sql:
+    return Sql("array[{}]::text[]").format(Sql(", ").join(literal(value) for value in values))
 
 
-def _columns(plan: Plan) -> list[str]:
+def _columns(plan: Plan) -> list[Sql]:
     statements = []
     for name, kind, default, event, like in _wanted_columns(plan):
-        filled = f" not null default {default}" if default else ""
         if kind:
-            statements.append(
-                f"alter table {plan.table} add column if not exists {ident(name)} {kind}{filled}"
-            )
+            statements.append(statement("add_column", plan=plan, name=name, type=kind, default=default))
         else:
-            statements.append(
-                f"select modelpack.add_column_like({literal(plan.table)}, {literal(name)}, {literal(event)}, {literal(like)})"
-            )
+            told = [literal(text) for text in (plan.table, name, event, like)]
+            statements.append(_call("add_column_like", *told))
     comments = {
         c.name: f"helper of the feature {f.name}" for f in plan.features for c in f.columns if not c.visible
     }
@@ -238,8 +242,7 @@ def _columns(plan: Plan) -> list[str]:
             f"{score.name}_stale": "NULL when the score is fresh, else why it is not",
         }
     return statements + [
-        f"comment on column {plan.table}.{ident(name)} is {literal(f'{text}; kept by modelpack')}"
-        for name, text in comments.items()
+        statement("comment_on_column", plan=plan, name=name, text=text) for name, text in comments.items()
     ]
 
 
@@ -254,53 +257,44 @@ def _explain(plan: Plan, name: str) -> str:
     return name
 
 
-def _indexes(plan: Plan) -> list[str]:
+def _indexes(plan: Plan) -> list[Sql]:
     """Features are read again by key (and time): without an index each event would read the whole table.
 
     Stale rows have an index of their own.
     """
     stale = [f"{score.name}_stale" for score in plan.profile.scores]
-    made = [
-        f"select modelpack.ensure_stale_index({literal(plan.table)}, {_array(plan.profile.key)}, {_array(stale)})"
-    ]
+    made = [_call("ensure_stale_index", literal(plan.table), _array(plan.profile.key), _array(stale))]
+    times = [event.event.at if event.windowed else None for event in plan.events]
     return (made if stale else []) + [
-        f"select modelpack.ensure_index({literal(plan.table)}, {literal(event.table)}, "
-        f"{_array(event.key)}, {literal(event.event.at) if event.windowed and event.event.at else 'null'})"
-        for event in plan.events
+        _call(
+            "ensure_index",
+            literal(plan.table),
+            literal(event.table),
+            _array(event.key),
+            literal(at) if at else Sql("null"),
+        )
+        for event, at in zip(plan.events, times, strict=True)
     ]
 
 
-def _new_profiles(plan: Plan) -> list[str]:
+def _new_profiles(plan: Plan) -> list[Sql]:
     """Profiles for the keys of the events that are there already."""
-    statements = []
-    for event in plan.events:
-        if event.event.missing == "create":
-            keys = event.keys("e")
-            present = Sql(" and ".join(f"{key} is not null" for key in keys))
-            statements.append(
-                f"insert into {plan.table} ({', '.join(plan.key)}) overriding system value\n"
-                f"select distinct {', '.join(keys)}\n  from {event.table} as e\n"
-                f" where {event.conditions(present)}\n"
-                f"   and not exists (select from {plan.table} as q where {same(plan.keys('q'), keys)})\n"
-                f" order by {', '.join(keys)}"
-            )
-    return statements
+    return [
+        statement("new_profiles", plan=plan, event=event)
+        for event in plan.events
+        if event.event.missing == "create"
+    ]
 
 
-def _rebuilt(plan: Plan) -> list[str]:
+def _rebuilt(plan: Plan) -> list[Sql]:
     return [_in_chunks(plan, "rebuild")]
 
 
-def _in_chunks(plan: Plan, task: str, *more: str) -> str:
-    """In chunks, of the blocks that are there now: rows that are written anew need not be looked at again."""
-    blocks = f"c.first_block, coalesce(c.last_block, c.first_block + {CHUNK} - 1)"
-    return (
-        f"select sum({plan.called(task)}({', '.join([blocks, *more])}))\n"
-        f"  from modelpack.chunks({literal(plan.table)}, {CHUNK}) as c"
-    )
+def _in_chunks(plan: Plan, task: str, *more: Sql) -> Sql:
+    return statement("in_chunks", plan=plan, task=task, chunk=CHUNK, more=more)
 
 
-def _counted_anew(before: Plan, plan: Plan) -> list[str]:
+def _counted_anew(before: Plan, plan: Plan) -> list[Sql]:
     """Features that outlive their events are not rebuilt: new ones are counted once, those that stay are left alone."""
     statements = []
     for event in plan.events:
@@ -320,22 +314,17 @@ def _counted_anew(before: Plan, plan: Plan) -> list[str]:
                     )
                 fresh.append(f)
         if fresh:
-            names = ", ".join(ident(name) for f in fresh for name in f.recompute)
+            columns = [ident(name) for f in fresh for name in f.recompute]
             rows = event.aggregate(tuple(fresh), plan.keys("p"), moment=Sql("p.features_at"))
-            statements.append(
-                f"update {plan.table} as p\n   set ({names}) = (\n         {nest(rows, 9)}\n       )\n"
-                " where p.features_at is not null"
-            )
+            statements.append(statement("count_anew", plan=plan, columns=columns, rows=rows))
     return statements
 
 
-def _once(plan: Plan, statements: list[str]) -> list[Function]:
+def _once(plan: Plan, statements: list[Sql]) -> list[Function]:
     """A function for statements that run once, as the triggers do: with their role, time zone and precision."""
     if not statements:
         return []
-    body = (
-        "begin\n  " + "".join(f"{nest(statement, 2)};\n  " for statement in statements).rstrip(" ") + "end\n"
-    )
+    body = render("once.sql", statements=statements)
     comment = f"Makes missing rows of {plan.table} and counts new features, once."
     return [Function(plan.name("once"), "", "void", body, comment)]
 

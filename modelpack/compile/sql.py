@@ -292,10 +292,10 @@ class Function:
     reason: str = ""
 
     @property
-    def signature(self) -> str:
+    def signature(self) -> Sql:
         """The function as SQL names it."""
         types = (a.split(" default ")[0].strip().split(" ", 1)[1] for a in self.arguments.split(", ") if a)
-        return f"modelpack.{ident(self.name)}({', '.join(types)})"
+        return Sql(f"modelpack.{ident(self.name)}({', '.join(types)})")
 
     @property
     def source(self) -> str:
@@ -305,11 +305,13 @@ class Function:
         body = self.body.removesuffix("\n")
         return f"\n{remarks}\n{NAMES}\n{body}\n"
 
-    def statements(self, stem: str) -> list[str]:
+    def statements(self, stem: str) -> list[Sql]:
         """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""
         return [
-            f"create or replace function modelpack.{ident(self.name)}({self.arguments})\nreturns {self.returns}\n"
-            f"{self.header}\nas {dollar(self.source)}",
-            f"revoke all on function {self.signature} from public",
-            f"comment on function {self.signature} is\n  {literal(f'{self.comment} [{stem}]')}",
+            Sql(
+                f"create or replace function modelpack.{ident(self.name)}({self.arguments})\n"
+                f"returns {self.returns}\n{self.header}\nas {dollar(self.source)}"
+            ),
+            Sql(f"revoke all on function {self.signature} from public"),
+            Sql(f"comment on function {self.signature} is\n  {literal(f'{self.comment} [{stem}]')}"),
         ]

@@ -1,0 +1,62 @@
+%# The statements of a script, each a macro, but for those that create functions.
+
+%# No event slips in between the backfill and the triggers. `tables`: event tables, NULL for one that is gone.
+% macro lock_tables(plan, tables, mode)
+select modelpack.lock_tables(
+  array_remove(array[{{ tables | lines(",") }}]::regclass[], null),
+  {{ plan.table | literal }}, {{ mode | literal }})
+% endmacro
+
+%# A function of modelpack's with arguments that are named, one below the other.
+% macro call_by_names(function, arguments)
+% macro named(name, value)
+{{ name | ident }} => {{ value }}
+% endmacro
+select modelpack.{{ function | ident }}(
+  {{ arguments | each(named) | lines(",") }})
+% endmacro
+
+% macro record_meanings(plan, meanings)
+update modelpack.profile set meanings = {{ meanings }} where name = {{ plan.table | literal }}
+% endmacro
+
+% macro add_column(plan, name, type, default)
+alter table {{ plan.table }} add column if not exists {{ name | ident }} {{ type }}{% if default %} not null default {{ default }}{% endif %}
+% endmacro
+
+% macro comment_on_column(plan, name, text)
+comment on column {{ plan.table }}.{{ name | ident }} is {{ "{}; kept by modelpack" | filled(text) | literal }}
+% endmacro
+
+% macro create_trigger(name, when, table, function, level, referencing=None)
+create trigger {{ name | ident }} {{ when }} on {{ table }}
+  % if referencing
+  referencing {{ referencing }}
+  % endif
+  for each {{ level }} execute function modelpack.{{ function | ident }}()
+% endmacro
+
+%# Profiles for the keys of the events that are there already.
+% macro new_profiles(plan, event)
+insert into {{ plan.table }} ({{ plan.key | join(", ") }}) overriding system value
+select distinct {{ event.keys("e") | join(", ") }}
+  from {{ event.table }} as e
+ where {{ event.conditions(event.present("e")) }}
+   and not exists (select from {{ plan.table }} as q where {{ same(plan.keys("q"), event.keys("e")) }})
+ order by {{ event.keys("e") | join(", ") }}
+% endmacro
+
+%# Features that are new and outlive their events: `columns`, from `rows`.
+% macro count_anew(plan, columns, rows)
+update {{ plan.table }} as p
+   set ({{ columns | join(", ") }}) = (
+         {{ rows }}
+       )
+ where p.features_at is not null
+% endmacro
+
+%# A task in chunks, of the blocks that are there now: rows that are written anew need not be looked at again.
+% macro in_chunks(plan, task, chunk, more)
+select sum({{ plan.called(task) }}(c.first_block, coalesce(c.last_block, c.first_block + {{ chunk }} - 1){% for value in more %}, {{ value }}{% endfor %}))
+  from modelpack.chunks({{ plan.table | literal }}, {{ chunk }}) as c
+% endmacro
