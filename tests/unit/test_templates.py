@@ -87,10 +87,12 @@ def test_a_comment_tells_of_a_text_on_one_line(make: Make) -> None:
     assert make("-- of {{ a | note }}\nselect 1", a=text) == "-- of a b drop table c d\nselect 1"
 
 
-@pytest.mark.parametrize("text", ["{{ a | note }}", "'{{ a | note }}'", '"{{ a | note }}"'])
-def test_a_note_is_for_comments_alone(make: Make, text: str) -> None:
-    with pytest.raises(TypeError, match=r"one: a (note|value) stands"):
-        make(text, a="1")
+def test_a_note_is_for_comments_alone(make: Make) -> None:
+    with pytest.raises(TypeError, match="one: a note stands outside of a comment"):
+        make("{{ a | note }}", a="1")
+    for text in ("'{{ a | note }}'", '"{{ a | note }}"', "$$ -- {{ a | note }} $$"):
+        with pytest.raises(TypeError, match="one: a value stands inside of quotes"):
+            make(text, a="1")
 
 
 def test_lines_are_set_in_to_where_their_value_begins(make: Make) -> None:
@@ -143,10 +145,18 @@ def test_breaks_within_names_and_texts_stay_as_they_are(make: Make, value: Sql) 
     assert made == f"  f(\n     {inside},\n     {inside}\n   )"
 
 
+def test_what_follows_a_text_with_breaks_is_set_in_from_its_last_line(make: Make) -> None:
+    assert make("{{ a }}, {{ b }}", a=literal("x" * 9 + "\ny"), b=Sql("(\n  z\n)")) == (
+        f"'{'x' * 9}\ny', (\n      z\n    )"
+    )
+
+
 def test_a_line_with_nothing_but_empty_values_vanishes(make: Make) -> None:
     text = "% macro m(x)\n{{ x }}\n% endmacro\na\n  {{ x }}{{ m(x) }}\n  b{{ x }}\n{{ x }}\nc\n  {{ m(x) }}\n"
     assert make(text, x=Sql("")) == "a\n  b\nc"
     assert make(text, x=Sql("x")) == "a\n  xx\n  bx\nx\nc\n  x"
+    around = "% macro m(x)\n{{ x }}\nb\n  {{ x }}\n% endmacro\na {{ m(x) }} c"
+    assert make(around, x=Sql("")) == "a b c"
 
 
 def test_lines_that_begin_with_a_percent_sign_vanish(make: Make) -> None:
