@@ -16,16 +16,18 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.catalog import check, read_table
 from modelpack.compile.plan import Plan
-from modelpack.compile.sql import Sql, ident, listed, literal, nest
-from modelpack.declaration.inputs import MOMENT, Input
+from modelpack.compile.render import render
+from modelpack.compile.sql import BREAK, Sql, ident
+from modelpack.compile.upkeep import Read
+from modelpack.declaration.inputs import Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FIRST, _LAST = "date '0001-01-01'", "date '9999-12-31'"
-"""The times that Python can hold."""
+_HOLDABLE = Sql("case when {time} between date '0001-01-01' and date '9999-12-31' then {time} end")
+"""A time that Python can hold."""
 
 
 def training_set(
@@ -65,9 +67,10 @@ def training_set(
     try:
         with connection.begin_nested():
             connection.exec_driver_sql("set local timezone = 'UTC'; set local extra_float_digits = 1")
-            raw = training_sql(plan, static, moments, label, everybody=everybody, times=times)
-            packed, numbers = _packing(connection, raw, keep={*plan.profile.key, "at", "label"})
-            sql = training_sql(plan, static, moments, label, everybody=everybody, times=times, packed=packed)
+            shown = _shown(plan, static, label, times)
+            raw = training_sql(plan, static, moments, label, shown, everybody=everybody)
+            packed, numbers = _packing(connection, raw, shown, keep={*plan.profile.key, "at", "label"})
+            sql = training_sql(plan, static, moments, label, shown | packed, everybody=everybody)
             result = connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
             frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
     except DBAPIError as error:
@@ -82,27 +85,32 @@ def training_set(
 
 
 def _packing(
-    connection: Connection, sql: str, *, keep: Collection[str]
-) -> tuple[dict[str, str], frozenset[str]]:
-    """For the columns of a query that can be inputs: SQL over `{}` that makes the input of the value, by the function that
+    connection: Connection, sql: Sql, shown: Mapping[str, Sql], *, keep: Collection[str]
+) -> tuple[dict[str, Sql], frozenset[str]]:
+    """For the columns of a query that can be inputs: SQL that makes the input of the value (`shown`), by the function that
     the triggers ask, too; and which of them are numbers. Numbers of `keep` stay as they are.
     """
     described = connection.exec_driver_sql(
-        f"select * from ({sql}) as described limit 0", execution_options={"no_parameters": True}
+        Sql("select * from ({}) as described limit 0").format(sql),
+        execution_options={"no_parameters": True},
     )
     types = {column[0]: column[1] for column in described.cursor.description}
     found = connection.execute(
         text(
-            "select t.oid, p.kind, p.packed from unnest(cast(:types as oid[])) as t (oid), modelpack.pack(t.oid, '({})') as p"
+            "select c.name, p.kind, p.packed "
+            "from unnest(cast(:names as text[]), cast(:types as oid[]), cast(:values as text[])) as c (name, type, value), "
+            "modelpack.pack(c.type, format('(%s)', c.value)) as p where p.kind is not null"
         ),
-        {"types": list(set(types.values()))},
+        {
+            "names": list(types),
+            "types": list(types.values()),
+            "values": [str(shown[name]) for name in types],
+        },
     )
-    ways = {oid: (kind, packed) for oid, kind, packed in found if kind is not None}
-    inputs = {name: ways[oid] for name, oid in types.items() if oid in ways}
     inputs = {
-        name: way
-        for name, way in inputs.items()
-        if name not in keep or (way[0] == "text" and name != "label")
+        name: (kind, Sql(packed))
+        for name, kind, packed in found
+        if name not in keep or (kind == "text" and name != "label")
     }
     numbers = frozenset(name for name, (kind, _) in inputs.items() if kind == "number")
     return {name: packed for name, (_, packed) in inputs.items()}, numbers
@@ -140,65 +148,65 @@ def _inputs(plan: Plan) -> dict[str, Input]:
     return found
 
 
+def _shown(plan: Plan, static: Sequence[str], label: str | None, times: Collection[str]) -> dict[str, Sql]:
+    """The columns of a training set, over the rows `p`; `times` are those that hold a date or time."""
+    features = [c.name for c in plan.columns if c.visible]
+    inputs = _inputs(plan)
+    for name, what in {"at": "moment", **({"label": "label"} if label else {})}.items():
+        if name in (*static, *features, *inputs):
+            raise DeclarationError(
+                f"{name!r} is the {what} of a training set, and {plan.table} has a column or an input of that name; rename it"
+            )
+    shown = {name: Sql("p.{}").format(ident(name)) for name in (*static, "at", *features)}
+    shown |= {name: _HOLDABLE.format(time=shown[name]) for name in times}
+    shown |= {"label": Sql("p.label")} if label else {}
+    return shown | {name: Sql(value.sql) for name, value in inputs.items()}
+
+
+def _closed(label: str) -> Sql:
+    """The label's expression; refused if what stands behind it would be part of it."""
+    rest = BREAK.sub(" ", Sql(label) + Sql(";"))
+    if not rest.endswith(";") or "'" in rest or '"' in rest:
+        raise DeclarationError(
+            f"the label {label!r} ends within quotes or a comment, expected an SQL expression"
+        )
+    return Sql(label)
+
+
 def training_sql(
     plan: Plan,
     static: Sequence[str],
     moments: Sequence[str],
     label: str | None,
+    shown: Mapping[str, Sql],
     *,
     everybody: bool = False,
-    times: Collection[str] = (),
-    packed: Mapping[str, str] | None = None,
-) -> str:
-    """The query behind `training_set`.
-
-    Args:
-        times: the columns that hold a date or time.
-        packed: SQL over `{}` that makes a model's input of a column's value.
-    """
+) -> Sql:
+    """The query behind `training_set`: what is `shown` of the features, `static` columns and the label at the moments."""
     if not moments:
         raise DeclarationError("no moment is given; pass at least one, for example --at 1997-10-01")
-    joins, columns, present = [], [], []
+    reads, features = [], []
     for number, event in enumerate(plan.events):
         if event.at is None:
             raise DeclarationError(
                 f"Event({event.event.table!r}) names no time (at=…), so nobody can say which of its rows were there at "
                 "a moment in the past"
             )
-        before = Sql(f"e.{event.at} <= t.at")
+        before = Sql("e.{} <= t.at").format(event.at)
         rows = event.aggregate(event.features, plan.keys("p"), before, moment=Sql("t.at"))
-        joins.append(f"cross join lateral (\n  {nest(rows, 2)}\n) as r{number}")
-        columns += [f"r{number}.{ident(c.name)}" for f in event.features for c in f.columns if c.visible]
-        keys = " and ".join(f"{a} = {b}" for a, b in zip(event.keys("e"), plan.keys("p"), strict=True))
-        present.append(f"exists (select from {event.table} as e where {keys} and {before})")
-    inputs = _inputs(plan)
-    names = [
-        *static,
-        *(c.name for event in plan.events for f in event.features for c in f.columns if c.visible),
-    ]
-    for name, what in {"at": "moment", **({"label": "label"} if label else {})}.items():
-        if name in names or name in inputs:
-            raise DeclarationError(
-                f"{name!r} is the {what} of a training set, and {plan.table} has a column or an input of that name; rename it"
-            )
-    names.insert(len(static), "at")
-    shown = {name: f"p.{ident(name)}" for name in names}
-    shown |= {
-        name: f"case when {shown[name]} between {_FIRST} and {_LAST} then {shown[name]} end" for name in times
-    }
-    shown |= {"label": "p.label"} if label else {}
-    shown |= {name: value.sql for name, value in inputs.items()}
-    shown = {name: (packed or {}).get(name, "{}").replace("{}", sql) for name, sql in shown.items()}
-    outer = (f"{sql} as {ident(name)}" for name, sql in shown.items())
-    values = ", ".join(f"({literal(moment)}::timestamptz)" for moment in moments)
-    population = f"\n where {' or '.join(present)}" if present and not everybody else ""
-    labelled = f",\n       ({label}) as label" if label else ""
-    own = ", ".join(f"p.{ident(c)}" for c in static)
-    inner = (
-        f"select {own}, t.at, {', '.join(columns)}{labelled}\n"
-        f"  from (values {values}) as t (at)\n cross join {plan.table} as p\n {nest(chr(10).join(joins), 1)}{population}"
-    )
-    return (
-        f"select {listed(outer, 7)}\n  from (\n        {nest(inner, 8)}\n       ) as p\n"
-        f" cross join lateral (select p.at) as m ({MOMENT})\n order by p.at, {', '.join(plan.keys('p'))}"
+        place = Sql("r{}").format(number)
+        reads.append(Read(place, rows))
+        features += [
+            Sql("{}.{}").format(place, ident(c.name)) for f in event.features for c in f.columns if c.visible
+        ]
+    return render(
+        "training_set.sql",
+        plan=plan,
+        static=static,
+        moments=moments,
+        label=_closed(label) if label else None,
+        shown=shown.items(),
+        everybody=everybody,
+        reads=reads,
+        features=features,
     )

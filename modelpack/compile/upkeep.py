@@ -23,6 +23,7 @@ _WHY_BY_PLACE = (
 )
 
 _P, _X = Sql("p"), Sql("x")
+_P_MOMENT = Sql('p."the moment"')
 
 
 def functions(plan: Plan) -> list[Function]:
@@ -59,8 +60,16 @@ def differs(f: FeatureSql, name: str, stored: Sql, place: Sql) -> Sql:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A FROM item with features of an event table by its events: r0, r1, …"""
+
+    name: Sql
+    rows: Sql
+
+
+@dataclass(frozen=True)
 class _Column:
-    """A column of `_Read`: of a feature, or what tells whether one is right (see `checks`).
+    """A column of `Read`: of a feature, or what tells whether one is right (see `checks`).
 
     `lasting`: its events may be gone, so that what is stored is all that is known.
     """
@@ -100,18 +109,11 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A FROM item with features of an event table by its events."""
-
-    name: Sql
-    rows: Sql
-
-
-@dataclass(frozen=True)
 class _Found:
-    """All columns that are read from the events."""
+    """What the events say beside a row `p`: `everything` in it, and where it is read."""
 
-    everything: tuple[_Column, ...]
+    everything: list[_Column]
+    reads: list[Read]
 
     @property
     def columns(self) -> list[_Column]:
@@ -124,30 +126,17 @@ class _Found:
         return [c.value for c in self.everything]
 
 
-def _read(plan: Plan, moment: Sql, *, windows_only: bool = False) -> list[_Read]:
-    """Where features are read from the events, as of `moment`: r0, r1, …"""
-    found = []
+def _found(plan: Plan, moment: Sql, *, windows_only: bool = False) -> _Found:
+    """Features by the events, as of `moment`."""
+    columns, reads = [], []
     for number, event in enumerate(plan.events):
         if features := event.windowed if windows_only else event.features:
-            rows = event.aggregate(features, plan.keys("p"), checked=True, moment=moment)
-            found.append(_Read(_place(number), rows))
-    return found
-
-
-def _found(plan: Plan, *, windows_only: bool = False) -> _Found:
-    """The columns of `_read`."""
-    return _Found(
-        tuple(
-            _Column(f, name, _place(number), event.event.on_delete == "keep" and not f.window)
-            for number, event in enumerate(plan.events)
-            for f in (event.windowed if windows_only else event.features)
-            for name in (*f.recompute, *checks(f))
-        )
-    )
-
-
-def _place(number: int) -> Sql:
-    return Sql("r{}").format(number)
+            place = Sql("r{}").format(number)
+            reads.append(Read(place, event.aggregate(features, plan.keys("p"), checked=True, moment=moment)))
+            for f in features:
+                lasting = event.event.on_delete == "keep" and not f.window
+                columns += [_Column(f, name, place, lasting) for name in (*f.recompute, *checks(f))]
+    return _Found(columns, reads)
 
 
 @dataclass(frozen=True)
@@ -173,15 +162,14 @@ def _live(plan: Plan, by: str = "v_version_{}", first: int = 1) -> list[_Live]:
 
 def compared(plan: Plan) -> Sql:
     """A query that holds stored features against the events: the server says whether their types take it."""
-    return render("compared.sql", plan=plan, reads=_read(plan, Sql("now()")), found=_found(plan))
+    return render("compared.sql", plan=plan, found=_found(plan, Sql("now()")))
 
 
 def _recount(plan: Plan) -> Function:
     body = render(
         "recount.sql",
         plan=plan,
-        found=_found(plan),
-        reads=_read(plan, Sql('p."the moment"')),
+        found=_found(plan, _P_MOMENT),
     )
     comment = (
         f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
@@ -194,8 +182,7 @@ def _rebuild(plan: Plan) -> Function:
     body = render(
         "rebuild.sql",
         plan=plan,
-        found=_found(plan),
-        reads=_read(plan, Sql('p."the moment"')),
+        found=_found(plan, _P_MOMENT),
         scores=_live(plan) if at_once else [],
         **(_halves(plan) if at_once else {}),
     )
@@ -207,8 +194,7 @@ def _halves(plan: Plan) -> dict[str, Sql]:
     """The statement that counts and scores the rows of a range that differ, in dollar quotes."""
     values = {
         "plan": plan,
-        "found": _found(plan),
-        "reads": _read(plan, Sql("$1")),
+        "found": _found(plan, Sql("$1")),
         "scores": _live(plan, "${}", 4),
         "row": Sql('p."the row"'),
         "moment": Sql("$1"),
@@ -227,8 +213,7 @@ def _refresh(plan: Plan) -> Function:
     body = render(
         "refresh.sql",
         plan=plan,
-        found=_found(plan, windows_only=True),
-        reads=_read(plan, V_MOMENT, windows_only=True),
+        found=_found(plan, V_MOMENT, windows_only=True),
         ageing=list(plan.ageing()),
         ageing_events=[event for event in plan.events if event.windowed or event.decayed],
     )
@@ -253,12 +238,9 @@ def _rescore(plan: Plan) -> Function:
 
 
 def _verify(plan: Plan) -> Function:
-    body = render(
-        "verify.sql",
-        plan=plan,
-        columns=[c for c in _found(plan).columns if not c.lasting],
-        reads=_read(plan, Sql('p."the moment"')),
-    )
+    found = _found(plan, _P_MOMENT)
+    columns = [c for c in found.columns if not c.lasting]
+    body = render("verify.sql", plan=plan, found=found, columns=columns)
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."
     returns = "table (entity_key text, feature text, stored text, expected text)"
     return Function(plan.name("verify"), f"{_RANGE}, only_keys text[]", returns, body, comment)

@@ -207,6 +207,8 @@ def test_floats_have_all_their_digits_whatever_the_session_shows(database: str, 
         ({"at": []}, "no moment is given"),
         ({"at": ["yesterday"]}, "no moment, expected a date"),
         ({"at": ["2020-01-01"], "label": "nonsense +"}, "cannot be read"),
+        ({"at": ["2020-01-01"], "label": "1 -- one"}, "ends within quotes or a comment"),
+        ({"at": ["2020-01-01"], "label": "'one"}, "ends within quotes or a comment"),
     ],
 )
 def test_what_is_no_training_set_is_refused_in_words(

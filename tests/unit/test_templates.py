@@ -15,6 +15,7 @@ from modelpack.compile.sql import Sql, ident, literal
 from modelpack.compile.upkeep import compared
 from modelpack.declaration import load_profiles
 from modelpack.errors import DeclarationError
+from modelpack.training import training_sql
 
 Make = Callable[..., str]
 
@@ -209,4 +210,6 @@ def test_every_template_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         compared(plan)
         for event in plan.events:
             CountSql(plan, event).tried()
+        if all(event.at for event in plan.events):
+            training_sql(plan, plan.profile.key, ["2020-01-01"], None, {})
     assert noting.names == set(_loaders[0].list_templates())

@@ -2,5 +2,5 @@
 % from "upkeep_parts.sql" import by_events
 select
   from {{ plan.table }} as p
- {{ by_events(reads) }}
+ {{ by_events(found.reads) }}
  where {% for c in found.columns %}{{ c.wrong }}{% if not loop.last %} or {% endif %}{% endfor %}

@@ -57,12 +57,12 @@ begin
       into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, {{ scores | each(by) | join(", ") }};
   end if;
   if v_rest > 0 then
-    {{ write_again(plan, found, reads, chosen) }}
+    {{ write_again(plan, found, chosen) }}
     get diagnostics v_rest = row_count;
   end if;
   return v_written + v_rest;
   % else
-  {{ write_again(plan, found, reads, chosen) }}
+  {{ write_again(plan, found, chosen) }}
   get diagnostics v_written = row_count;
   return v_written;
   % endif

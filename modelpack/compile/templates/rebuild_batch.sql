@@ -35,7 +35,7 @@ with chosen as materialized (
                                from {{ plan.table }} as p
                               where p.ctid >= $2 and p.ctid < $3
                            ) as p
-                     {{ by_events(reads) }}
+                     {{ by_events(found.reads) }}
                      cross join lateral (
                        select {{ found.everything | each(going_to_be) | lines(",") }}
                      ) as x

@@ -1,5 +1,5 @@
 %# RECOUNT: the features of some rows, again from the events.
-%# `found`: what the events say; `reads`: where it is read.
+%# `found`: what the events say.
 % from "parts.sql" import events_in_place
 % from "upkeep_parts.sql" import asked, write_again
 % set afresh
@@ -27,7 +27,7 @@ begin
     join {{ plan.table }} as p on {{ same(plan.keys("p"), plan.keys("k")) }}
    order by {{ plan.keys("p") | join(", ") }}
      for no key update of p;
-  {{ write_again(plan, found, reads, chosen) }}
+  {{ write_again(plan, found, chosen) }}
   get diagnostics v_written = row_count;
   return v_written;
 end

@@ -27,7 +27,7 @@ begin
                       from {{ plan.table }} as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
-            {{ by_events(reads) }}
+            {{ by_events(found.reads) }}
          ) as x
    where {{ same(plan.keys("p"), plan.keys("x")) }}
      %# a row that is ahead of the clock was brought up to date before the clock was set back

@@ -35,7 +35,7 @@ cross join lateral (
 %# Write the rows whose features are not what the events say. A row that is read afresh is brought up to the moment, with
 %# the features that outlive their events too.
 %# `chosen`: a query of rows `p`, with "read afresh" and "the moment".
-% macro write_again(plan, found, reads, chosen)
+% macro write_again(plan, found, chosen)
 update {{ plan.table }} as p
    set {{ found.columns | each(again) | lines(",") }},
        features_at = x."the moment",
@@ -51,7 +51,7 @@ update {{ plan.table }} as p
            from (
                   {{ chosen }}
                 ) as p
-          {{ by_events(reads) }}
+          {{ by_events(found.reads) }}
        ) as x
  where {{ same(plan.keys("p"), plan.keys("x")) }}
    and (x."read afresh"{% for c in found.columns if not c.lasting %}

@@ -6,7 +6,7 @@ select {{ plan.key_text("p") }}, f.feature, f.stored, f.expected
   from (
          {{ chosen }}
        ) as p
- {{ by_events(reads) }}
+ {{ by_events(found.reads) }}
  cross join lateral (
    values {{ columns | each(held_against) | lines(",") }}
  ) as f (feature, stored, expected, differs)
