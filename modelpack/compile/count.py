@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from modelpack.compile.feature_sql import NUMERIC, FeatureSql, Place, Rows, amount, feature_sql, of_row
+from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, with_settings
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.render import render
-from modelpack.compile.sql import AS_WRITER, HEADER, SIGN, Function, Sql, ident, literal, variable
+from modelpack.compile.sql import SIGN, Sql, ident, literal, variable
 from modelpack.declaration.expressions import over_event
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
@@ -79,7 +80,7 @@ class CountSql:
         """For each verb its function."""
         return {verb: self._function(verb) for verb in _VERBS}
 
-    def triggers(self) -> list[str]:
+    def triggers(self) -> list[Sql]:
         """The statements that put the functions on the event table."""
         return [render("count_trigger.sql", plan=self.plan, event=self.event, verb=verb) for verb in _VERBS]
 
@@ -87,7 +88,7 @@ class CountSql:
         """Notes a row that a statement moves to another partition."""
         body = render("move.sql", moving=self._setting("moving"), moved=self._setting("moved"))
         comment = f"Notes rows of {self.event.table} that a statement moves to another partition."
-        return Function(self._name("move"), "", "trigger", body, comment, AS_WRITER)
+        return Function(self._name("move"), {}, TRIGGER, body, comment, AS_WRITER)
 
     def follow_moves(self) -> Sql:
         """The statement that has moves noted where the event table has partitions."""
@@ -107,10 +108,10 @@ class CountSql:
         )
         # every SET costs, and most INSERTs bring one event, which joins nothing
         settings = _SCANS if verb == "insert" else (*_SCANS, *_JOINS)
-        header = "\n".join([HEADER, *(f"set {name} = off" for name in settings)])
+        header = with_settings(HEADER, dict.fromkeys(settings, "off"))
         reason = f"{', '.join(settings)}: {_REASON}"
         body = render(template, **self._values)
-        return Function(self._name(verb), "", "trigger", body, comment, header, reason)
+        return Function(self._name(verb), {}, TRIGGER, body, comment, header, reason)
 
     def _name(self, verb: str) -> str:
         return self.plan.count_name(self.event, verb)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from modelpack.compile.feature_sql import V_MOMENT, Column, FeatureSql, P, aged, feature_sql
 from modelpack.compile.render import render
-from modelpack.compile.sql import Sql, ident, listed, nest, qualified, same, score_slug, slug, table_slug
+from modelpack.compile.sql import Sql, ident, qualified, same, score_slug, slug, table_slug
 from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import Resolved, over_event, steady
 from modelpack.declaration.inputs import ROW, Input
@@ -178,17 +178,6 @@ class Plan:
         """The scores with the names of their columns and functions."""
         return tuple(ScorePlan(score, self.score_stem(score)) for score in self.profile.scores)
 
-    def seam(self, score: Score, kind: str) -> Sql:
-        """How a function that a promotion replaces is called, such as `version` or `numbers`."""
-        return Sql(f"modelpack.{ident(f'{self.score_stem(score)}_{kind}')}")
-
-    def inputs(self, score: Score, row: str, moment: str, version: str) -> tuple[Sql, Sql]:
-        """What a version of a score is fed from a row: its numbers and its texts."""
-        numbers, texts = (
-            Sql(f"{self.seam(score, kind)}({row}, {moment}, {version})") for kind in ("numbers", "texts")
-        )
-        return numbers, texts
-
     @property
     def key(self) -> list[Sql]:
         """The key columns, quoted."""
@@ -221,14 +210,6 @@ class Plan:
     def outputs(self) -> dict[str, str]:
         """The columns that scores write, with their types."""
         return {name: kind for score in self.profile.scores for name, kind in score.columns.items()}
-
-    def meet(self, keys: str) -> str:
-        """Lock unknown keys, with or without a profile to come: `keys` is a query of the hashes of their keys, in key order.
-
-        An event that is ignored and the INSERT of its key's profile do not meet anywhere else, and each
-        would overlook the other while neither is committed.
-        """
-        return f"perform {self.called('meet')}(array(\n  {nest(keys, 2)}\n));"
 
     @property
     def kept(self) -> set[str]:
@@ -309,11 +290,6 @@ class ScorePlan:
     def called(self, kind: str) -> Sql:
         """How a function that a promotion replaces is called, such as `version` or `numbers`."""
         return Sql(f"modelpack.{ident(f'{self.stem}_{kind}')}")
-
-
-def batched(plan: Plan) -> bool:
-    """`Plan.batched`."""
-    return plan.batched
 
 
 @dataclass(frozen=True)
@@ -398,8 +374,3 @@ def make_plan(declared: Profile, meanings: Meanings | None = None) -> Plan:
                 f"Profile({profile.table!r}): two columns would be called {name!r}; rename a feature"
             )
     return plan
-
-
-def assignments(pairs: Iterable[tuple[str, str]], by: int = 0) -> str:
-    """`column = expression`, one below the other, to be set `by` columns in."""
-    return listed((f"{ident(name)} = {sql}" for name, sql in pairs), by)

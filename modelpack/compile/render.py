@@ -5,7 +5,8 @@ A template is SQL with values in it, `{{ plan.table }}`, and lines that begin wi
 about the template itself. A remark that helps whoever reads the function in the database is an SQL comment.
 
 Text is never code. A value goes in only if it is `Sql`, a number, or what a macro has made; all else raises TypeError.
-A name goes through the filter `ident`, a text through `literal`, a text that a comment tells of through `note`:
+A name goes through the filter `ident`, a text through `literal`, a text that a comment tells of through `note` (`remark`
+makes the whole comment):
 
     update {{ plan.table }} as p
        set {{ name | ident }} = 1
@@ -33,7 +34,7 @@ is `{{ "{} has no trigger" | filled(plan.table) | literal }}`; Python's `same(le
 How to convert a function of this package: put its body into `templates/NAME.sql`; what is more than an if or a for stays
 in Python and reaches the template as a value with a good name; then
 
-    Function(plan.name("guard"), "", "trigger", render("guard.sql", plan=plan, kept=kept), comment)
+    Function(plan.name("guard"), {}, TRIGGER, render("guard.sql", plan=plan, kept=kept), comment)
 
 What several functions have in common is a macro in `templates/parts.sql`; `part` is for Python that still needs one. The
 gallery (docs/generated) shows whether the text has stayed what it was.
@@ -50,7 +51,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, key_hash, literal, same
+from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, key_hash, literal, remark, same
 
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
 _OPEN, _CLOSE, _EMPTY, _TOLD = "\0(", "\0)", "\0-", "\0:"
@@ -163,6 +164,7 @@ def _environment() -> Environment:
         "literal": literal,
         "dollar": dollar,
         "note": _note,
+        "remark": remark,
         "lines": _lines,
         "join": _join,
         "of": _of,
@@ -218,12 +220,16 @@ def _laid_out(text: str, template: str) -> Sql:
             made.append("\n" + " " * column)
         elif token == _TOLD:
             raise TypeError(f"{template}: a note stands outside of a comment")
-        elif "\0" in token.replace(_TOLD, "") if token.startswith("--") else "\0" in token:
-            raise TypeError(
-                f"{template}: a value stands inside of quotes or of a comment: {_MARK.sub('', token)}"
-            )
         else:
-            token = token.replace(_TOLD, "")
+            if token.startswith("--"):
+                token = token.replace(_TOLD, "")
+                while token.endswith(_CLOSE):  # of a value that ends with this comment
+                    token = token.removesuffix(_CLOSE)
+                    margins.pop()
+            if "\0" in token:
+                raise TypeError(
+                    f"{template}: a value stands inside of quotes or of a comment: {_MARK.sub('', token)}"
+                )
             column = len(token) - token.rfind("\n") - 1 if "\n" in token else column + len(token)
             made.append(token)
     return Sql("".join([*made, text[done:]]))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
+from modelpack.compile.function import Function
 from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
 from modelpack.compile.render import render, statement
 from modelpack.compile.score import (
@@ -21,7 +22,7 @@ from modelpack.compile.score import (
     triggers,
     types_function,
 )
-from modelpack.compile.sql import Function, Sql, ident, literal, qualified
+from modelpack.compile.sql import Sql, ident, literal, qualified
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -81,7 +82,7 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
 def _made(plan: Plan, anew: list[Sql], *counted: Sql) -> list[Sql]:
     """From the columns to the triggers, and then what is counted, with no event in between.
 
-    The triggers of the event tables come first: rows are counted from tables that have them (see `places`).
+    The triggers of the event tables come first: rows are counted from tables that have them.
     `anew` are statements that run once, as the triggers do.
     """
     once = _once(plan, [*_new_profiles(plan), *anew])
@@ -94,11 +95,7 @@ def _made(plan: Plan, anew: list[Sql], *counted: Sql) -> list[Sql]:
         _call("run_as", literal(plan.table)),
         # the functions that name the live version
         _call("bind", literal(plan.table)),
-        *(
-            Sql(s)
-            for e in plan.events
-            for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]
-        ),
+        *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
         *(Sql("select {}").format(function.signature) for function in once),
         *(Sql("drop function {}").format(function.signature) for function in once),
         *counted,
@@ -326,7 +323,7 @@ def _once(plan: Plan, statements: list[Sql]) -> list[Function]:
         return []
     body = render("once.sql", statements=statements)
     comment = f"Makes missing rows of {plan.table} and counts new features, once."
-    return [Function(plan.name("once"), "", "void", body, comment)]
+    return [Function(plan.name("once"), {}, Sql("void"), body, comment)]
 
 
 def _same_meaning(old: EventPlan, was: FeatureSql, new: EventPlan, now: FeatureSql) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from textwrap import wrap
 from typing import NoReturn
 
@@ -84,25 +83,7 @@ WIDTH = 120
 """Columns of a line, where what stands in it can be broken."""
 
 PATH = "pg_catalog, pg_temp"
-RUNS = f"language plpgsql security definer\nset search_path = {PATH}"
-"""A function that runs as its owner (see `modelpack.run_as`); texts of times and of numbers follow the session."""
-
-TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
-"""What the texts of times and of numbers depend on."""
-
-_TEXTS_ALIKE = f"{', '.join(TEXTS)}: the texts of times and of numbers are the same in every session."
-
-HEADER = "\n".join([RUNS, *(f"set {name} = '{value}'" for name, value in TEXTS.items())])
-"""How generated functions run: as their owner, with nothing that a session could turn."""
-
-AS_WRITER = "\n".join(
-    [
-        "language plpgsql security invoker",
-        f"set search_path = {PATH}",
-        *(f"set {n} = '{v}'" for n, v in TEXTS.items()),
-    ]
-)
-"""How a row trigger runs that is for everybody: as who writes the row."""
+"""The search_path of generated functions."""
 
 STATEMENT = Sql("greatest(now(), statement_timestamp())")
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
@@ -111,9 +92,6 @@ STATEMENT = Sql("greatest(now(), statement_timestamp())")
 SIGN, MOMENT, AFRESH, IMAGE = '"the sign"', '"the moment"', '"read afresh"', '"the image"'
 PLACE, PART, NUMBER = '"the place"', '"the partition"', '"the number"'
 """Columns of generated queries that stand beside a user's own: names that nobody gives a column."""
-
-NAMES = "#variable_conflict use_variable"
-"""Generated SQL names the row of every column, so a bare name is a variable, also beside a column called so."""
 
 
 def ident(name: str) -> Sql:
@@ -247,20 +225,6 @@ def one_type(left: Sql, right: Sql) -> tuple[Sql, Sql]:
     return record([either.format(left, right)]), record([either.format(right, left)])
 
 
-def turn(settings: Mapping[str, str]) -> tuple[str, str]:
-    """Statements that turn settings until the transaction's end, keeping them in v_settings, and that turn them back.
-
-    For a part of a function: a SET clause costs each of its calls.
-    """
-    kept = listed((f"current_setting('{name}')" for name in settings), 20)
-    back = {name: f"v_settings[{n}]" for n, name in enumerate(settings, 1)}
-    to, again = (
-        listed((f"set_config('{name}', {value}, true)" for name, value in values.items()), 8)
-        for values in ({name: literal(value) for name, value in settings.items()}, back)
-    )
-    return f"v_settings := array[{kept}];\nperform {to};", f"perform {again};"
-
-
 def dollar(body: str) -> Sql:
     """A function body in dollar quotes that it cannot close."""
     tag, number = "$modelpack$", 1
@@ -270,48 +234,7 @@ def dollar(body: str) -> Sql:
     return Sql(f"{tag}{body}{tag}")
 
 
-def remark(text: str) -> str:
+def remark(text: str) -> Sql:
     """A comment, whatever names it tells of: in lines that fit a terminal, but for names that do not."""
     words = wrap(" ".join(text.split()), WIDTH - 3, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(f"-- {line}" for line in words)
-
-
-@dataclass(frozen=True)
-class Function:
-    """A generated function. `signature` has its arguments' types alone; `comment` says what it is for.
-
-    `reason`: why the header has settings of the planner.
-    """
-
-    name: str
-    arguments: str
-    returns: str
-    body: str
-    comment: str
-    header: str = HEADER
-    reason: str = ""
-
-    @property
-    def signature(self) -> Sql:
-        """The function as SQL names it."""
-        types = (a.split(" default ")[0].strip().split(" ", 1)[1] for a in self.arguments.split(", ") if a)
-        return Sql(f"modelpack.{ident(self.name)}({', '.join(types)})")
-
-    @property
-    def source(self) -> str:
-        """What stands between the dollar quotes."""
-        settings = "" if "TimeZone" not in self.header else _TEXTS_ALIKE
-        remarks = "\n".join(remark(text) for text in (self.comment, settings, self.reason) if text)
-        body = self.body.removesuffix("\n")
-        return f"\n{remarks}\n{NAMES}\n{body}\n"
-
-    def statements(self, stem: str) -> list[Sql]:
-        """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""
-        return [
-            Sql(
-                f"create or replace function modelpack.{ident(self.name)}({self.arguments})\n"
-                f"returns {self.returns}\n{self.header}\nas {dollar(self.source)}"
-            ),
-            Sql(f"revoke all on function {self.signature} from public"),
-            Sql(f"comment on function {self.signature} is\n  {literal(f'{self.comment} [{stem}]')}"),
-        ]
+    return Sql("\n".join(f"-- {line}" for line in words))

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelpack.compile.feature_sql import V_MOMENT, FeatureSql
-from modelpack.compile.plan import Plan, ScorePlan, batched, checks, held, key_text, magnitude
+from modelpack.compile.feature_sql import BIGINT, TIME, V_MOMENT, FeatureSql
+from modelpack.compile.function import HEADER, Function, with_settings
+from modelpack.compile.plan import Plan, ScorePlan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
-from modelpack.compile.sql import HEADER, Function, Sql, dollar, ident, unequal
+from modelpack.compile.sql import Sql, dollar, ident, unequal
 
-_RANGE = "first_block bigint, last_block bigint"
+_RANGE = {"first_block": BIGINT, "last_block": BIGINT}
 
-_BY_PLACE = HEADER + "\nset enable_hashjoin = off\nset enable_mergejoin = off\nset jit = off"
+_BY_PLACE = with_settings(HEADER, dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "jit"), "off"))
 _WHY_BY_PLACE = (
     "enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; "
     "no other plan is good for a row and for many."
@@ -174,11 +175,11 @@ def _recount(plan: Plan) -> Function:
     comment = (
         f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
     )
-    return Function(plan.name("recount"), "only_keys text[]", "bigint", body, comment)
+    return Function(plan.name("recount"), {"only_keys": Sql("text[]")}, BIGINT, body, comment)
 
 
 def _rebuild(plan: Plan) -> Function:
-    at_once = batched(plan)
+    at_once = plan.batched
     body = render(
         "rebuild.sql",
         plan=plan,
@@ -187,7 +188,7 @@ def _rebuild(plan: Plan) -> Function:
         **(_halves(plan) if at_once else {}),
     )
     comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
-    return Function(plan.name("rebuild"), _RANGE, "bigint", body, comment, *_header(plan))
+    return Function(plan.name("rebuild"), _RANGE, BIGINT, body, comment, *_header(plan))
 
 
 def _halves(plan: Plan) -> dict[str, Sql]:
@@ -204,9 +205,9 @@ def _halves(plan: Plan) -> dict[str, Sql]:
     }
 
 
-def _header(plan: Plan) -> tuple[str, str]:
+def _header(plan: Plan) -> tuple[Sql, str]:
     """For what may score many rows at a time: settings of the planner, and why."""
-    return (_BY_PLACE, _WHY_BY_PLACE) if batched(plan) else (HEADER, "")
+    return (_BY_PLACE, _WHY_BY_PLACE) if plan.batched else (HEADER, "")
 
 
 def _refresh(plan: Plan) -> Function:
@@ -220,7 +221,7 @@ def _refresh(plan: Plan) -> Function:
     comment = (
         f"Brings the rows of {plan.table} whose windows have moved on up to the moment, and scores them."
     )
-    return Function(plan.name("refresh"), f"{_RANGE}, older_than timestamptz", "bigint", body, comment)
+    return Function(plan.name("refresh"), {**_RANGE, "older_than": TIME}, BIGINT, body, comment)
 
 
 def _rescore(plan: Plan) -> Function:
@@ -228,13 +229,13 @@ def _rescore(plan: Plan) -> Function:
         "rescore.sql",
         plan=plan,
         scores=_live(plan),
-        at_once=batched(plan),
+        at_once=plan.batched,
         row=_P,
         moment=V_MOMENT,
     )
     comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
-    arguments = f"{_RANGE}, only_stale boolean, older_than timestamptz"
-    return Function(plan.name("rescore"), arguments, "bigint", body, comment, *_header(plan))
+    arguments = {**_RANGE, "only_stale": Sql("boolean"), "older_than": TIME}
+    return Function(plan.name("rescore"), arguments, BIGINT, body, comment, *_header(plan))
 
 
 def _verify(plan: Plan) -> Function:
@@ -242,18 +243,18 @@ def _verify(plan: Plan) -> Function:
     columns = [c for c in found.columns if not c.lasting]
     body = render("verify.sql", plan=plan, found=found, columns=columns)
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."
-    returns = "table (entity_key text, feature text, stored text, expected text)"
-    return Function(plan.name("verify"), f"{_RANGE}, only_keys text[]", returns, body, comment)
+    returns = Sql("table (entity_key text, feature text, stored text, expected text)")
+    return Function(plan.name("verify"), {**_RANGE, "only_keys": Sql("text[]")}, returns, body, comment)
 
 
 def _stale(plan: Plan) -> Function:
     comment = f"Chunks of blocks of {plan.table} that hold stale rows."
     body = render("stale.sql", plan=plan)
-    return Function(plan.name("stale"), "chunk_blocks bigint", "setof bigint", body, comment)
+    return Function(plan.name("stale"), {"chunk_blocks": BIGINT}, Sql("setof bigint"), body, comment)
 
 
 def _examine(plan: Plan) -> Function:
     body = render("examine.sql", plan=plan, key_text=key_text)
     comment = f"What is wrong with rows of {plan.table}, for modelpack.doctor(): how many, and one of them."
-    returns = "table (what text, subject text, rows bigint, example text)"
-    return Function(plan.name("examine"), "", returns, body, comment)
+    returns = Sql("table (what text, subject text, rows bigint, example text)")
+    return Function(plan.name("examine"), {}, returns, body, comment)

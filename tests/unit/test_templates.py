@@ -146,6 +146,13 @@ def test_breaks_within_names_and_texts_stay_as_they_are(make: Make, value: Sql) 
     assert made == f"  f(\n     {inside},\n     {inside}\n   )"
 
 
+def test_a_value_may_end_with_a_comment_where_its_line_ends(make: Make) -> None:
+    text = "% macro m(x)\na\n  {{ x }}\n% endmacro\n  {{ m(x) }}\nc"
+    assert make(text, x=Sql("(\n  x\n)  -- it's")) == "  a\n    (\n      x\n    )  -- it's\nc"
+    with pytest.raises(TypeError, match="inside of quotes or of a comment: -- x, b"):
+        make("{{ x }}, b", x=Sql("a -- x"))
+
+
 def test_what_follows_a_text_with_breaks_is_set_in_from_its_last_line(make: Make) -> None:
     assert make("{{ a }}, {{ b }}", a=literal("x" * 9 + "\ny"), b=Sql("(\n  z\n)")) == (
         f"'{'x' * 9}\ny', (\n      z\n    )"

@@ -1,4 +1,24 @@
-%# The statements of a script, each a macro, but for those that create functions.
+%# The statements of a script, each a macro.
+
+% macro create_function(function)
+% macro argument(name, type)
+{{ name | ident }} {{ type }}
+% endmacro
+create or replace function {{ function.called }}({{ function.arguments.items() | each(argument) | join(", ") }})
+returns {{ function.returns }}
+{{ function.header }}
+as {{ function.quoted }}
+% endmacro
+
+% macro keep_from_public(function)
+revoke all on function {{ function.signature }} from public
+% endmacro
+
+%# `stem`: the profile that it belongs to.
+% macro comment_on_function(function, stem)
+comment on function {{ function.signature }} is
+  {{ "{} [{}]" | filled(function.comment, stem) | literal }}
+% endmacro
 
 %# No event slips in between the backfill and the triggers. `tables`: event tables, NULL for one that is gone.
 % macro lock_tables(plan, tables, mode)
@@ -28,12 +48,10 @@ alter table {{ plan.table }} add column if not exists {{ name | ident }} {{ type
 comment on column {{ plan.table }}.{{ name | ident }} is {{ "{}; kept by modelpack" | filled(text) | literal }}
 % endmacro
 
-% macro create_trigger(name, when, table, function, level, referencing=None)
-create trigger {{ name | ident }} {{ when }} on {{ table }}
-  % if referencing
-  referencing {{ referencing }}
-  % endif
-  for each {{ level }} execute function modelpack.{{ function | ident }}()
+%# On the profile.
+% macro create_row_trigger(plan, name, when, function)
+create trigger {{ name | ident }} {{ when }} on {{ plan.table }}
+  for each row execute function {{ plan.called(function) }}()
 % endmacro
 
 %# Profiles for the keys of the events that are there already.

@@ -1,0 +1,80 @@
+"""A generated function: how it runs, and the statements that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelpack.compile.render import render, statement
+from modelpack.compile.sql import PATH, Sql, dollar, ident, literal
+
+TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
+"""What the texts of times and of numbers depend on."""
+
+_TEXTS_ALIKE = f"{', '.join(TEXTS)}: the texts of times and of numbers are the same in every session."
+
+
+def with_settings(header: Sql, settings: Mapping[str, str]) -> Sql:
+    """A header that also turns settings."""
+    turned = (Sql("set {} = {}").format(Sql(name), Sql(value)) for name, value in settings.items())
+    return Sql("\n").join([header, *turned])
+
+
+_PATH = {"search_path": PATH}
+_TEXTS = {name: literal(value) for name, value in TEXTS.items()}
+
+RUNS = with_settings(Sql("language plpgsql security definer"), _PATH)
+"""A function that runs as its owner (see `modelpack.run_as`); texts of times and of numbers follow the session."""
+
+HEADER = with_settings(RUNS, _TEXTS)
+"""How generated functions run: as their owner, with nothing that a session could turn."""
+
+AS_WRITER = with_settings(Sql("language plpgsql security invoker"), {**_PATH, **_TEXTS})
+"""How a row trigger runs that is for everybody: as who writes the row."""
+
+TRIGGER = Sql("trigger")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A generated function. `arguments` has names and types; `comment` says what it is for.
+
+    `reason`: why the header has settings of the planner.
+    """
+
+    name: str
+    arguments: Mapping[str, Sql]
+    returns: Sql
+    body: Sql
+    comment: str
+    header: Sql = HEADER
+    reason: str = ""
+
+    @property
+    def called(self) -> Sql:
+        """Its name with the schema, quoted."""
+        return Sql("modelpack.{}").format(ident(self.name))
+
+    @property
+    def signature(self) -> Sql:
+        """The function as SQL names it."""
+        return Sql("{}({})").format(self.called, Sql(", ").join(self.arguments.values()))
+
+    @property
+    def source(self) -> Sql:
+        """What stands between the dollar quotes."""
+        remarks = [self.comment, _TEXTS_ALIKE if "TimeZone" in self.header else "", self.reason]
+        return render("source.sql", remarks=[text for text in remarks if text], body=self.body)
+
+    @property
+    def quoted(self) -> Sql:
+        """The same in dollar quotes that it cannot close."""
+        return dollar(f"\n{self.source}\n")
+
+    def statements(self, stem: str) -> list[Sql]:
+        """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""
+        return [
+            statement("create_function", function=self),
+            statement("keep_from_public", function=self),
+            statement("comment_on_function", function=self, stem=stem),
+        ]
