@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
-from modelpack.compile.sql import dollar, ident, literal, qualified, split_table
+from modelpack.compile.sql import dollar, ident, literal, qualified
 from modelpack.compile.upkeep import compared
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Feature, Mean, Total
@@ -61,15 +61,7 @@ def read_table(connection: Connection, table: str) -> Table:
     name = qualified(table)
     row = connection.execute(
         text(
-            "select c.oid, c.relkind::text, pg_get_userbyid(c.relowner), c.relpersistence = 'u', case "
-            "when c.relispartition then format('is a partition of %s', (select root from pg_partition_ancestors(c.oid) "
-            "with ordinality as a (root, level) order by level desc limit 1)) "
-            "when exists (select from pg_inherits as i where i.inhrelid = c.oid) then format('inherits from %s', "
-            "(select min(i.inhparent::regclass::text) from pg_inherits as i where i.inhrelid = c.oid)) "
-            "when c.relkind = 'r' then (select format('has %s, which inherits from it', min(i.inhrelid::regclass::text)) "
-            "from pg_inherits as i where i.inhparent = c.oid having count(*) > 0) "
-            "when c.relkind = 'p' then (select format('has the partition %s, a foreign table', min(f.oid::regclass::text)) "
-            "from pg_partition_tree(c.oid) as t join pg_class as f on f.oid = t.relid and f.relkind = 'f' having count(*) > 0) end, "
+            "select c.oid, c.relkind::text, pg_get_userbyid(c.relowner), c.relpersistence = 'u', modelpack.kin(c.oid), "
             "nullif(c.reloftype, 0)::regtype::text, c.relpersistence = 't', n.nspname::text "
             "from pg_class as c join pg_namespace as n on n.oid = c.relnamespace where c.oid = to_regclass(:name)"
         ),
@@ -411,6 +403,8 @@ def _tried(
         ):
             connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == "55P03":  # the feature has nothing to do with it
+            raise
         return str(error.orig).splitlines()[0]
     finally:
         nested.rollback()
@@ -422,24 +416,33 @@ def _as_owner(connection: Connection, plan: Plan, event: EventPlan) -> list[str]
 
     Domains and functions of the tables are code of their owners'.
     """
-    row = connection.execute(
+    owner = connection.execute(
         text(
-            "select r.rolname::text, has_schema_privilege(r.oid, e.relnamespace, 'usage'), has_table_privilege(r.oid, e.oid, 'select') "
-            "from pg_class as p join pg_roles as r on r.oid = p.relowner, pg_class as e "
-            "where p.oid = to_regclass(:profile) and e.oid = to_regclass(:event) and not r.rolsuper"
+            "select r.rolname::text from pg_class as p join pg_roles as r on r.oid = p.relowner "
+            "where p.oid = to_regclass(:profile) and not r.rolsuper"
         ),
-        {"profile": plan.table, "event": event.table},
-    ).first()
-    if row is None:
+        {"profile": plan.table},
+    ).scalar()
+    if owner is None:
         return []
-    owner, enters, reads = row
-    schema = ident(split_table(event.event.table)[0])
-    arithmetic = connection.execute(text("select f::text from modelpack.arithmetic() as f")).scalars()
+    lacking = connection.execute(
+        text(
+            "select 'usage', 'schema ' || n.oid::regnamespace::text, 'pg_namespace', n.oid from pg_namespace as n where n.oid in ("
+            "'modelpack'::regnamespace, (select c.relnamespace from pg_class as c where c.oid = to_regclass(:event))) "
+            "and not has_schema_privilege(:owner, n.oid, 'usage') union all "
+            "select 'execute', 'function ' || f::text, 'pg_proc', f from modelpack.arithmetic() as f "
+            "where not has_function_privilege(:owner, f, 'execute') union all "
+            "select 'select', 'table ' || c.oid::regclass::text, 'pg_class', c.oid from pg_class as c "
+            "where c.oid = to_regclass(:event) and not has_table_privilege(:owner, c.oid, 'select')"
+        ),
+        {"owner": owner, "event": event.table},
+    ).all()
     return [
-        f"grant usage on schema modelpack to {ident(owner)}",
-        f"grant execute on function {', '.join(arithmetic)} to {ident(owner)}",
-        *([] if enters else [f"grant usage on schema {schema} to {ident(owner)}"]),
-        *([] if reads else [f"grant select on {event.table} to {ident(owner)}"]),
+        *(
+            f"select modelpack.do_soon({literal(f'grant {right} on {thing} to {ident(owner)}')}, "
+            f"{literal(f'the {thing}')}, {literal(catalog)}, {oid})"
+            for right, thing, catalog, oid in lacking
+        ),
         f"set local role {ident(owner)}",
     ]
 

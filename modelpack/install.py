@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command, op
@@ -12,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from modelpack.errors import InstallError
 from modelpack.settings import pinned
@@ -185,6 +187,47 @@ def check_server(connection: Connection) -> None:
         )
 
 
+def unnamed_holder(error: OperationalError) -> bool:
+    """Whether the server gave up waiting for a lock and could not say whose it is; modelpack's functions can."""
+    diagnostics = getattr(error.orig, "diag", None)
+    return getattr(diagnostics, "sqlstate", None) == "55P03" and not getattr(
+        diagnostics, "message_hint", None
+    )
+
+
+@contextmanager
+def bounded(connection: Connection, limit: str) -> Iterator[None]:
+    """Wait no longer for others, unless the session has a lock_timeout of its own; then say whose they are."""
+    own = connection.execute(
+        text(
+            "select set_config('lock_timeout', :limit, true) from pg_catalog.pg_settings where name = 'lock_timeout' and setting = '0'"
+        ),
+        {"limit": limit},
+    ).first()
+    try:
+        with connection.begin_nested():
+            yield
+    except OperationalError as error:
+        if not unnamed_holder(error):
+            raise
+        holders = connection.exec_driver_sql(
+            "select pg_catalog.string_agg('process ' || a.pid || ' (' || a.usename || ', transaction open since ' || "
+            "pg_catalog.date_trunc('second', a.xact_start) || ')', '; ' order by a.xact_start) from pg_catalog.pg_stat_activity as a "
+            "where a.pid <> pg_catalog.pg_backend_pid() and (a.datname = pg_catalog.current_database() and a.backend_xid is not null "
+            "or exists (select from pg_catalog.pg_locks as l join pg_catalog.pg_class as c on c.oid = l.relation "
+            "join pg_catalog.pg_namespace as n on n.oid = c.relnamespace "
+            "where l.pid = a.pid and l.granted and (l.database = a.datid and a.datname = pg_catalog.current_database() and n.nspname = 'modelpack' "
+            "or l.database = 0 and l.mode <> 'AccessShareLock')))"
+        ).scalar()
+        raise InstallError(
+            f"another transaction holds what has to change ({str(error.orig).splitlines()[0]}); that may be: "
+            f"{holders or 'nobody any more'}; have it end (select pg_terminate_backend(PID)), and try again; how long is waited: "
+            "set lock_timeout (PGOPTIONS='-c lock_timeout=1min')"
+        ) from error
+    if own is not None:
+        connection.exec_driver_sql("select set_config('lock_timeout', '0', true)")
+
+
 def install(connection: Connection, server_wheels: Path | None = None, revision: str = "head") -> str:
     """Bring the schema to a revision (`head` by default), within the caller's transaction.
 
@@ -196,7 +239,8 @@ def install(connection: Connection, server_wheels: Path | None = None, revision:
     found = installed(connection)
     if found is not None and found not in revisions():
         require(connection)
-    command.upgrade(alembic_config(connection), revision)
+    with bounded(connection, "1min"):  # of two databases at once the second waits for the roles
+        command.upgrade(alembic_config(connection), revision)
     if server_wheels is not None:
         with pinned(connection):
             set_server_wheels(connection, server_wheels)
@@ -232,7 +276,7 @@ def repair(connection: Connection) -> None:
     check_server(connection)
     connection.exec_driver_sql(one_at_a_time())
     require(connection)
-    with pinned(connection):
+    with bounded(connection, "5s"), pinned(connection):
         for statement in rights():
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         connection.exec_driver_sql(
@@ -243,9 +287,10 @@ def repair(connection: Connection) -> None:
 def uninstall(connection: Connection) -> None:
     """Downgrade to nothing: users' own tables and their data stay as they were."""
     require(connection)
-    command.downgrade(alembic_config(connection), "base")
-    connection.exec_driver_sql("drop table if exists modelpack.alembic_version")
-    connection.exec_driver_sql("drop schema if exists modelpack")
+    with bounded(connection, "5s"):
+        command.downgrade(alembic_config(connection), "base")
+        connection.exec_driver_sql("drop table if exists modelpack.alembic_version cascade")
+        connection.exec_driver_sql("drop schema if exists modelpack")
 
 
 def script(server_wheels: Path | None = None, revision: str = "head") -> str:

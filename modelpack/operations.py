@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from modelpack.catalog import check
 from modelpack.compile.plan import Meanings
@@ -24,16 +25,17 @@ from modelpack.compile.script import (
 )
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
-from modelpack.install import require
+from modelpack.errors import DeclarationError
+from modelpack.install import require, unnamed_holder
 
 _ALONE = """do $alone$
 begin  -- whoever may not is told what he lacks when the declaration is held against the tables
   if pg_catalog.pg_has_role('modelpack_owner', 'usage') then
-    lock table modelpack.profile in share row exclusive mode;
+    perform modelpack.alone();
   end if;
 end
 $alone$"""
-"""Taken before it is read what the database has; see modelpack.lock_tables."""
+"""Taken before it is read what the database has; see modelpack.alone."""
 
 
 @Operations.register_operation("create_scoring")
@@ -126,8 +128,19 @@ def _run(operations: Operations, statements: Sequence[str]) -> None:
 
 def execute(connection: Connection, statements: Sequence[str]) -> None:
     """Run SQL statements as they are, within the caller's transaction."""
-    for statement in statements:
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    try:
+        with connection.begin_nested():
+            for statement in statements:
+                connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    except OperationalError as error:
+        if not unnamed_holder(error):
+            raise
+        holders = connection.exec_driver_sql("select modelpack.lockers()").scalar()
+        raise DeclarationError(
+            f"another transaction holds what has to change ({str(error.orig).splitlines()[0]}); that may be: {holders}; have it "
+            "end (as a superuser: select pg_terminate_backend(PID)), and try again; how long is waited: set lock_timeout, or "
+            "lock_wait of modelpack.setting"
+        ) from error
 
 
 def apply(connection: Connection, profile: Profile) -> bool:

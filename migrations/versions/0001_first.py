@@ -12,7 +12,7 @@ FUNCTIONS = (
     "shown", "check_text", "check_facts", "why", "withheld",
     "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
-    "calls", "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
+    "lockers", "patience", "do_soon", "dependents", "drop_object", "hold_profile", "alone", "calls", "caller", "sees", "take_turn", "check_grant", "find_version", "scorable", "score_named", "check_live", "grant_model", "revoke_model", "require_approval",
     "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "hold", "holders", "blame", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "coarse", "look_unseen", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "verify_version", "score_rows", "diff",
@@ -20,7 +20,7 @@ FUNCTIONS = (
     "generated", "misplaced", "check_places", "find_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
     "cover_partitions", "follow_moves", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
-    "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "keep_functions", "keep_owners", "keep_shipped",
+    "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "keep_functions", "keep_owners", "kin", "keep_alone", "keep_shipped",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
 )  # fmt: skip

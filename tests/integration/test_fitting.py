@@ -18,17 +18,17 @@ VISIT = "create table visit (customer text);"
 UNFIT = {
     CUSTOMER + "create table web (customer text) partition by list (customer);"
     "create table visit partition of web default":
-        "public.visit is a partition of web",
+        "public.visit is a partition of public.web",
     CUSTOMER + "create table web (customer text) partition by list (customer);"
     "create table page partition of web default partition by list (customer);"
     "create table visit partition of page default":
-        "public.visit is a partition of web",
+        "public.visit is a partition of public.web",
     CUSTOMER + VISIT + "create table page (url text) inherits (visit)":
-        "public.visit has page, which inherits from it",
+        "public.visit has public.page, which inherits from it",
     CUSTOMER + "create table happening (customer text); create table visit () inherits (happening)":
-        "public.visit inherits from happening",
+        "public.visit inherits from public.happening",
     CUSTOMER + VISIT + "create table firm () inherits (customer)":
-        "public.customer has firm, which inherits from it",
+        "public.customer has public.firm, which inherits from it",
     CUSTOMER + "create unlogged table visit (customer text)":
         "public.visit is unlogged and public.customer is not",
     CUSTOMER.replace("table", "unlogged table") + VISIT:
@@ -65,7 +65,7 @@ UNFIT = {
     CUSTOMER + "create extension if not exists file_fdw; create server if not exists f foreign data wrapper file_fdw;"
     "create table visit (customer text) partition by list (customer);"
     "create foreign table page partition of visit default server f options (filename '/dev/null')":
-        "public.visit has the partition page, a foreign table",
+        "public.visit has the partition public.page, a foreign table",
     CUSTOMER + "create sequence visit":
         "public.visit is a sequence",
     "create table customer (id bytea primary key); create table visit (customer date)":

@@ -9,7 +9,7 @@ declare
 begin
   for v_routine in
     select p.oid::regprocedure as name,
-           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname <> 'end_holders' as is_owners
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('end_holders', 'lockers') as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
     execute format('revoke all on routine %s from public', v_routine.name);
@@ -35,7 +35,7 @@ grant execute on function modelpack.chunks(regclass, bigint, integer, integer), 
 grant execute on function modelpack.find_profile(regclass) to modelpack_publisher, modelpack_monitor;
 -- so is a declaration held against its tables
 grant execute on function modelpack.column_type(regclass, text), modelpack.check_key_columns(text, text[], text, text[]),
-      modelpack.view_meaning(text), modelpack.resolve(text, text, text, boolean, text, text)
+      modelpack.view_meaning(text), modelpack.kin(regclass), modelpack.resolve(text, text, text, boolean, text, text)
    to modelpack_publisher, modelpack_reader, modelpack_monitor;
 do $rights$
 declare

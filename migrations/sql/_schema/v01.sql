@@ -36,7 +36,7 @@ create table modelpack.setting (
   explanation text not null,
   -- a value can be read as what the setting is: a time, a size, or a number
   constraint setting_value_check check (
-    case when name in ('log_retention', 'retired_kept', 'failure_retention', 'time_budget', 'breaker_pause')
+    case when name in ('log_retention', 'retired_kept', 'failure_retention', 'time_budget', 'breaker_pause', 'lock_wait', 'table_wait')
          then value::interval >= interval '0'
          when name in ('model_bytes', 'trial_memory')
          then pg_size_bytes(value) >= 0
@@ -57,6 +57,8 @@ insert into modelpack.setting (name, value, explanation) values
   ('time_budget', '250 ms', 'processor time that one call of a model may take, where the model has no time_budget of its own; new sessions see a change'),
   ('breaker_failures', '1000', 'failures in a row after which a session stops calling a model; a call that ran beyond its time budget counts as a quarter of them'),
   ('breaker_pause', '10 s', 'how long the session waits before it tries such a model again'),
+  ('lock_wait', '5 s', 'how long who applies a declaration or promotes a version waits for another transaction that holds what has to change, where the session has no lock_timeout; 0: for ever'),
+  ('table_wait', '1 min', 'how long who applies a declaration asks for its tables, letting them go in between, where the session has no lock_timeout; 0: for ever'),
   ('model_bytes', '128 MB', 'a larger model is not published'),
   ('unseen_percent', '30', 'a version that has never seen the texts of more rows of a profile, in percent, is not promoted'),
   ('model_nodes', '10000', 'a model of more operators is not published'),

@@ -26,8 +26,8 @@ $runs$;
 set search_path = pg_catalog, pg_temp
 $runs$;
 begin
-  select * into v_profile from modelpack.profile as p where p.relation = bind.relation for update;
-  if not found then
+  v_profile := modelpack.hold_profile(bind.relation);
+  if v_profile.profile_id is null then
     return;  -- it was taken off while a promotion waited for it
   end if;
   delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam';

@@ -21,11 +21,11 @@ begin
     execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
   end loop;
   for v_item in
-    select f.oid::regprocedure as name from pg_proc as f
+    select f.oid from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(stem) as g)
        and f.proname <> all (disarm.kept)
   loop
-    execute format('drop function %s', v_item.name);
+    perform modelpack.drop_object(format('drop function %s', v_item.oid::regprocedure), 'pg_proc', v_item.oid);
   end loop;
 end
 $modelpack$;

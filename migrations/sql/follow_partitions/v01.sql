@@ -7,12 +7,16 @@ as $modelpack$
 declare
   v_table record;
   v_found record;
+  v_before constant text := current_setting('lock_timeout');
+  v_hint text;
 begin
   if not exists (select from pg_event_trigger_ddl_commands() as d
                    join pg_class as c on c.oid = d.objid
                   where d.object_type = 'table' and (c.relispartition or c.relkind = 'p')) then
     return;
   end if;
+  -- the partition is locked by now: whoever keeps rows of the profile keeps its traffic waiting
+  perform set_config('lock_timeout', modelpack.patience(), true);
   for v_table in
     select a.relation, bool_or(a.is_event) as is_event
       from modelpack.attached_tables() as a
@@ -60,11 +64,23 @@ begin
     end loop;
     perform modelpack.cover_partitions(v_table.relation::text);
   end loop;
+  perform set_config('lock_timeout', v_before, true);
+exception when lock_not_available then
+  get stacked diagnostics v_hint = pg_exception_hint;
+  if v_hint <> '' then
+    raise;
+  end if;
+  raise exception using
+    errcode = 'lock_not_available',
+    message = format('%s is counted with its partitions, and another transaction holds rows or tables that this needs', v_table.relation),
+    detail = format('Held by: %s.', modelpack.lockers(tables => v_table.relation::regclass || array(
+      select a.profile from modelpack.attached_tables() as a where a.relation = v_table.relation and a.is_event))),
+    hint = 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and try again. How long is waited: set lock_timeout, or lock_wait of modelpack.setting.';
 end
 $modelpack$;
 comment on function modelpack.follow_partitions() is
   'Event trigger: a partition that joins an event table gets its triggers and counts as an INSERT of its rows, one that leaves counts as a DELETE.';
 drop event trigger if exists modelpack_partitions;
-create event trigger modelpack_partitions on ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE')
+create event trigger modelpack_partitions on ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA')
   execute function modelpack.follow_partitions();
 comment on event trigger modelpack_partitions is 'keeps features exact when partitions of an event table come and go';

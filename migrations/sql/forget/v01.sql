@@ -6,8 +6,8 @@ as $modelpack$
 declare
   v_profile modelpack.profile;
 begin
-  lock table modelpack.profile in share row exclusive mode;
-  select * into v_profile from modelpack.profile as p where p.name = forget.name or parse_ident(p.name) = parse_ident(modelpack.qualified(forget.name)) for update;
+  perform modelpack.alone();
+  select * into v_profile from modelpack.profile as p where p.name = forget.name or parse_ident(p.name) = parse_ident(modelpack.qualified(forget.name));
   if not found then
     raise exception using
       errcode = 'undefined_object',
@@ -19,6 +19,7 @@ begin
       message = format('the profile table %s is there', v_profile.relation),
       hint = 'Use op.drop_scoring or `modelpack remove` to take its declaration off.';
   end if;
+  v_profile := modelpack.hold_profile(v_profile.relation);
   perform modelpack.disarm(v_profile.relation, v_profile.stem);
   delete from modelpack.ignored as i where i.profile = v_profile.name;
   delete from modelpack.profile as p where p.profile_id = v_profile.profile_id;

@@ -7,10 +7,12 @@ as $modelpack$
 -- anybody looks for a deadlock.
 declare
   v_setting constant text := current_setting('lock_timeout');
-  v_limit constant interval := v_setting::interval;
+  v_limit constant interval := case when v_setting::interval > interval '0' then v_setting::interval
+                                    else (select s.value::interval from modelpack.setting as s where s.name = 'table_wait') end;
   v_moment constant integer := greatest(extract(epoch from current_setting('deadlock_timeout')::interval) * 1000 / 4, 1);
   v_since constant timestamptz := clock_timestamp();
   v_event regclass;
+  v_hint constant text := 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and try again. How long is asked: set lock_timeout, or table_wait and lock_wait of modelpack.setting.';
 begin
   if current_setting('session_replication_role') = 'replica' then
     raise exception using
@@ -19,9 +21,7 @@ begin
       detail = 'What is written now would be neither counted nor scored.',
       hint = 'set session_replication_role = origin';
   end if;
-  -- declarations change one at a time: a schema's rights and a table's triggers cannot be changed by two at once. Only members of
-  -- modelpack_owner can take this lock; promotions and events take none that meets it
-  lock table modelpack.profile in share row exclusive mode;
+  perform modelpack.alone();
   loop
     begin
       perform set_config('lock_timeout', v_moment::text, true);
@@ -29,11 +29,18 @@ begin
         execute format('lock table %s in %s mode', v_event, mode);
       end loop;
       execute format('lock table %s in access exclusive mode', profile);
+      -- from now on traffic waits for us: we wait for nobody long, until modelpack.seal or the end of modelpack.detach
       perform set_config('lock_timeout', v_setting, true);
+      perform set_config('lock_timeout', modelpack.patience(), true), set_config('modelpack.lock_timeout', v_setting, true);
       return;
     exception when lock_not_available or deadlock_detected then  -- the locks are let go with the subtransaction
       if v_limit > interval '0' and clock_timestamp() > v_since + v_limit then
-        raise;
+        raise exception using
+          errcode = 'lock_not_available',
+          message = format('%s cannot be locked, as long as others use %s', array_to_string(events || profile, ', '),
+                           case when events <> '{}' then 'one of them' else 'it' end),
+          detail = format('Used by: %s.', modelpack.lockers(tables => events || profile, readers => true)),
+          hint = v_hint;
       end if;
     end;
     perform pg_sleep(0.1 * random());
@@ -41,4 +48,4 @@ begin
 end
 $modelpack$;
 comment on function modelpack.lock_tables(regclass[], regclass, text) is
-  'Locks event tables in a mode and a profile for itself alone, all or none, within lock_timeout; the first step of attaching, replacing and detaching.';
+  'Locks event tables in a mode and a profile for itself alone, all or none, within lock_timeout (the setting table_wait where that is 0); until modelpack.seal nothing waits longer than modelpack.patience(); the first step of attaching, replacing and detaching.';

@@ -21,6 +21,9 @@ declare
   v_upto timestamptz;
   v_count bigint;
   v_locked boolean;
+  v_setting constant text := current_setting('lock_timeout');
+  v_detail text;
+  v_hint text;
   -- transactions that may have a snapshot from before this moment
   v_before constant xid := pg_snapshot_xmin(pg_current_snapshot())::xid;
   v_running constant text[] := array(select l.virtualtransaction
@@ -109,10 +112,16 @@ begin
     -- every event waits for the log by now: whoever reads one partition alone is not waited for
     if v_locked and modelpack.try_lock(format('modelpack.%I', partition)::regclass, 'access exclusive', wait => false) then
       begin
-        execute format('drop table modelpack.%I', partition);
+        perform set_config('lock_timeout', '10ms', true);
+        perform modelpack.drop_object(format('drop table modelpack.%I', partition), 'pg_class', format('modelpack.%I', partition)::regclass);
         action := 'dropped';
-      exception when dependent_objects_still_exist then
-        action := 'not dropped: ' || sqlerrm;
+        perform set_config('lock_timeout', v_setting, true);
+      exception
+        when dependent_objects_still_exist then
+          get stacked diagnostics v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+          action := format('not dropped: %s. %s %s', sqlerrm, v_detail, v_hint);
+        when lock_not_available then  -- a view of it is in use
+          null;
       end;
     end if;
     return next;

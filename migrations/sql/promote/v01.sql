@@ -25,7 +25,6 @@ begin
                     promote.model, promote.version, promote.model, promote.version);
   end if;
   perform modelpack.set_champion(v_caller, promote.model, promote.version, 'promote', promote.reason);
-  perform modelpack.check_unseen(v_caller, promote.model, promote.version);
 end
 $modelpack$;
 comment on function modelpack.promote(modelpack.me, text, integer, text) is 'modelpack.promote(model, version, reason) for who calls it.';

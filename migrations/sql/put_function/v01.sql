@@ -15,8 +15,9 @@ declare
   v_there constant pg_proc := (select f from pg_proc as f where f.oid = to_regprocedure(v_signature));
 begin
   if v_there.prosrc is distinct from put_function.body then
-    execute format('create or replace function %s returns %s language %s as %s', v_function, put_function.returns, put_function.how,
-                   modelpack.dollar(put_function.body));
+    perform modelpack.do_soon(format('create or replace function %s returns %s language %s as %s', v_function, put_function.returns,
+                                     put_function.how, modelpack.dollar(put_function.body)),
+                              format('the function %s', v_signature), 'pg_proc', v_there.oid);
   end if;
   if v_there.oid is null then
     execute format('revoke all on function %s from public', v_signature);

@@ -21,14 +21,10 @@ begin
   if v_functions is null then
     return;
   end if;
-  -- one at a time for each profile, as when a version is promoted
-  perform from modelpack.profile as p
-    where exists (select from modelpack.made as m join pg_proc as f on f.proname = m.object
-                   where m.profile_id = p.profile_id and f.oid = any (v_functions))
-    order by p.profile_id
-      for update;
+  -- the table is locked by now, and its traffic waits. No promotion changes these functions, so nothing is held but their own rows
   for i in 1 .. cardinality(v_functions) loop
-    execute format('alter function %s cost 100', v_functions[i]::regprocedure);
+    perform modelpack.do_soon(format('alter function %s cost 100', v_functions[i]::regprocedure),
+                              format('the function %s', v_functions[i]::regprocedure), 'pg_proc', v_functions[i]);
   end loop;
 end
 $modelpack$;

@@ -5,7 +5,10 @@ as $modelpack$
 -- A dropped partition takes its events along, and nobody can ask it any more which customers they were of.
 declare
   v_found record;
+  v_before constant text := current_setting('lock_timeout');
+  v_hint text;
 begin
+  perform set_config('lock_timeout', modelpack.patience(), true);
   for v_found in
     select distinct a.stem, a.profile, a.relation, a.on_delete
       from pg_event_trigger_dropped_objects() as d
@@ -29,6 +32,18 @@ begin
       perform modelpack.chunk('refresh', v_found.profile, 0, null);
     end if;
   end loop;
+  perform set_config('lock_timeout', v_before, true);
+exception when lock_not_available then
+  get stacked diagnostics v_hint = pg_exception_hint;
+  if v_hint <> '' then
+    raise;
+  end if;
+  raise exception using
+    errcode = 'lock_not_available',
+    message = format('%s is counted with its partitions, and another transaction holds rows or tables that this needs', v_found.relation),
+    detail = format('Held by: %s.', modelpack.lockers(tables => v_found.relation::regclass || array(
+      select a.profile from modelpack.attached_tables() as a where a.relation = v_found.relation and a.is_event))),
+    hint = 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and try again. How long is waited: set lock_timeout, or lock_wait of modelpack.setting.';
 end
 $modelpack$;
 comment on function modelpack.recount_dropped() is 'Event trigger: counts a profile again when a partition of one of its event tables was dropped with its rows.';

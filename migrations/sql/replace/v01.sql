@@ -16,8 +16,8 @@ begin
       detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
       hint = 'Do it at read committed.';
   end if;
-  select * into v_profile from modelpack.profile as p where p.relation = to_regclass(replace.relation) for update;
-  if not found or v_profile.declaration <> replace.old_declaration then
+  v_profile := modelpack.hold_profile(to_regclass(replace.relation));
+  if v_profile.profile_id is null or v_profile.declaration <> replace.old_declaration then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format('%s does not have the declaration that is to be replaced', replace.relation),
@@ -31,7 +31,8 @@ begin
                and replace.scores @> jsonb_build_array(jsonb_build_object('stem', s.stem, 'model', s.model))));
   foreach v_column in array replace.dropped_columns loop
     if v_column = any (v_profile.added_columns) then
-      execute format('alter table %s drop column if exists %I', v_profile.relation, v_column);
+      perform modelpack.drop_object(format('alter table %s drop column %I', v_profile.relation, a.attname), 'pg_class', a.attrelid, a.attnum)
+         from pg_attribute as a where a.attrelid = v_profile.relation and a.attname = v_column and not a.attisdropped;
     end if;
   end loop;
   update modelpack.profile as p

@@ -1,13 +1,20 @@
 create or replace function modelpack.run_as(relation text, runner regrole default null) returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $modelpack$
 -- Whoever applies a declaration is a member of both roles, or a superuser. A new owner of functions needs CREATE on their
 -- schema, for this moment alone.
 declare
   v_profile constant modelpack.profile := modelpack.find_profile(run_as.relation::regclass);
   v_runner constant regrole := coalesce(run_as.runner, modelpack.runs_as(v_profile.relation));
-  v_lacks constant boolean := not has_schema_privilege(v_runner, 'modelpack', 'create');
+  v_lacks constant boolean := not has_schema_privilege(v_runner, 'modelpack', 'create')
+    and not (select r.rolsuper from pg_roles as r where r.rolname = current_user)
+    and exists (select from pg_proc as f
+                 where f.pronamespace = 'modelpack'::regnamespace and f.proowner <> v_runner
+                   and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
+                   and not exists (select from modelpack.made as m
+                                    where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname));
   -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
   v_pinned constant boolean := exists (
     select from pg_attribute as a join pg_type as t on t.oid = a.atttypid
@@ -25,43 +32,47 @@ begin
     perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s where s.profile_id = v_profile.profile_id));
   end if;
   if v_lacks then
-    execute format('grant create on schema modelpack to %s', v_runner);
+    perform modelpack.do_soon(format('grant create on schema modelpack to %s', v_runner), 'the schema modelpack', 'pg_namespace', 'modelpack'::regnamespace);
   end if;
   for v_function in
-    select f.oid::regprocedure as name, f.proowner, f.prosecdef, f.prorettype = 'trigger'::regtype as fires
+    select f.oid, f.oid::regprocedure as name, f.proowner, f.prosecdef, f.prorettype = 'trigger'::regtype as fires, f.proconfig
       from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
        and not exists (select from modelpack.made as m
                         where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname)
   loop
     if v_function.proowner <> v_runner then
-      execute format('alter function %s owner to %s', v_function.name, v_runner);
+      perform modelpack.do_soon(format('alter function %s owner to %s', v_function.name, v_runner),
+                                format('the function %s', v_function.name), 'pg_proc', v_function.oid);
     end if;
-    if not v_function.fires then
-      execute format('grant execute on function %s to modelpack_owner', v_function.name);
+    if not v_function.fires and not has_function_privilege('modelpack_owner', v_function.oid, 'EXECUTE') then
+      perform modelpack.do_soon(format('grant execute on function %s to modelpack_owner', v_function.name),
+                                format('the function %s', v_function.name), 'pg_proc', v_function.oid);
     end if;
-    if v_pinned and v_function.prosecdef then
-      execute format('alter function %s set datestyle = ''ISO, MDY''', v_function.name);
-      execute format('alter function %s set intervalstyle = postgres', v_function.name);
-      execute format('alter function %s set bytea_output = hex', v_function.name);
+    if v_pinned and v_function.prosecdef
+       and not coalesce(v_function.proconfig, '{}') @> array['DateStyle=ISO, MDY', 'IntervalStyle=postgres', 'bytea_output=hex'] then
+      perform modelpack.do_soon(format('alter function %s set datestyle = ''ISO, MDY'' set intervalstyle = postgres set bytea_output = hex', v_function.name),
+                                format('the function %s', v_function.name), 'pg_proc', v_function.oid);
     end if;
   end loop;
   if v_lacks then
-    execute format('revoke create on schema modelpack from %s', v_runner);
+    perform modelpack.do_soon(format('revoke create on schema modelpack from %s', v_runner), 'the schema modelpack', 'pg_namespace', 'modelpack'::regnamespace);
   end if;
   for v_function in
-    select f.oid::regprocedure as name, f.proowner, a.grantee
+    select f.oid, f.oid::regprocedure as name, f.proowner, a.grantee
       from modelpack.made as m
       join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
       left join lateral (select x.grantee from aclexplode(f.proacl) as x where x.grantee not in (f.proowner, v_runner)) as a on true
      where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch')
   loop
     if v_function.proowner <> 'modelpack_owner'::regrole then
-      execute format('alter function %s owner to modelpack_owner', v_function.name);
+      perform modelpack.do_soon(format('alter function %s owner to modelpack_owner', v_function.name),
+                                format('the function %s', v_function.name), 'pg_proc', v_function.oid);
     end if;
     if v_function.grantee is not null then
-      execute format('revoke all on function %s from %s', v_function.name,
-                     case when v_function.grantee = 0 then 'public' else v_function.grantee::regrole::text end);
+      perform modelpack.do_soon(format('revoke all on function %s from %s', v_function.name,
+                                       case when v_function.grantee = 0 then 'public' else v_function.grantee::regrole::text end),
+                                format('the function %s', v_function.name), 'pg_proc', v_function.oid);
     end if;
   end loop;
   perform modelpack.grant_access(run_as.relation, v_runner);
@@ -79,6 +90,7 @@ begin
     select t.tgname, f.proname
       from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
      where t.tgrelid = v_profile.relation and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_profile.stem || '_guard'
+       and t.tgargs <> convert_to(pg_get_userbyid(v_runner), getdatabaseencoding()) || '\x00'::bytea
   loop
     execute format('drop trigger %I on %s', v_trigger.tgname, v_profile.relation);
     execute format('create trigger %I before update on %s for each row execute function modelpack.%I(%L)',

@@ -25,6 +25,10 @@ begin
     join pg_class as c on c.oid = t.tgrelid
    where not t.tgisinternal and not c.relispartition
      and f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g);
+  -- see modelpack.lock_tables
+  if current_setting('modelpack.lock_timeout', true) <> '' then
+    perform set_config('lock_timeout', current_setting('modelpack.lock_timeout'), true), set_config('modelpack.lock_timeout', '', true);
+  end if;
 end
 $modelpack$;
 comment on function modelpack.seal(text) is
