@@ -90,7 +90,7 @@ begin
     select t.tgname, f.proname
       from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
      where t.tgrelid = v_profile.relation and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_profile.stem || '_guard'
-       and t.tgargs <> convert_to(pg_get_userbyid(v_runner), getdatabaseencoding()) || '\x00'::bytea
+       and t.tgargs <> convert_to(pg_get_userbyid(v_runner), getdatabaseencoding()) || decode('00', 'hex')
   loop
     execute format('drop trigger %I on %s', v_trigger.tgname, v_profile.relation);
     execute format('create trigger %I before update on %s for each row execute function modelpack.%I(%L)',
