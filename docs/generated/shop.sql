@@ -469,10 +469,7 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
   v_version_1 integer;
-  v_logged bigint;
-  v_written bigint := 0;
   v_rest bigint := 0;
 begin
   v_version_1 := modelpack.customer_score_churn_version();
@@ -493,7 +490,7 @@ begin
          or (not only_stale and p.churn_version is distinct from v_version_1));
     get diagnostics v_rest = row_count;
   end if;
-  return v_written + v_rest;
+  return v_rest;
 end
 $modelpack$;
 

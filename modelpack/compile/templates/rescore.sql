@@ -15,21 +15,29 @@ perform from {{ plan.table }} as p
    for no key update;
 get diagnostics v_rest = row_count;
 % endmacro
+% if not scores
+begin
+  return 0;
+end
+% else
 declare
   {{ bounds() }}
+  % if at_once
   v_moment constant timestamptz := clock_timestamp();
+  % endif
   % for s in scores
   {{ s.by }} integer;
   % endfor
+  % if at_once
   v_logged bigint;
   v_written bigint := 0;
+  % endif
   v_rest bigint := 0;
 begin
-  % if scores
-  %   for s in scores
+  % for s in scores
   {{ s.by }} := {{ s.called("version") }}();
-  %   endfor
-  %   if at_once
+  % endfor
+  % if at_once
   if {{ plan.called("batched") }}() then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (
@@ -55,9 +63,9 @@ begin
   else
     {{ lock() }}
   end if;
-  %   else
+  % else
   {{ lock() }}
-  %   endif
+  % endif
   if v_rest > 0 then
     %# an UPDATE of …_stale makes the score trigger score the row
     update {{ plan.table }} as p
@@ -66,6 +74,10 @@ begin
        {{ and_due() }};
     get diagnostics v_rest = row_count;
   end if;
-  % endif
+  % if at_once
   return v_written + v_rest;
+  % else
+  return v_rest;
+  % endif
 end
+% endif
