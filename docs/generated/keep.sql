@@ -118,7 +118,6 @@ begin
                   r0.energy,
                   r0.first_status,
                   r0.first_status_at,
-                  r0."held first_status",
                   r0.readings_1h,
                   p."the moment",
                   p."read afresh"
@@ -138,8 +137,7 @@ begin
                      coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
                      (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
                      min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h,
-                     p.first_status is null or (bool_or(row(case when true then e.status else p.first_status end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record or pg_typeof(e.status) <> pg_typeof(p.first_status)) filter (where e.status is not null and e.read_at is not null and e.read_at = p.first_status_at)) is not false as "held first_status"
+                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
                 from public.reading as e
                where e.machine_id = p.machine_id
             ) as r0
@@ -203,7 +201,6 @@ begin
                   r0.energy,
                   r0.first_status,
                   r0.first_status_at,
-                  r0."held first_status",
                   r0.readings_1h,
                   p."the moment",
                   p."read afresh"
@@ -219,8 +216,7 @@ begin
                      coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
                      (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
                      min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h,
-                     p.first_status is null or (bool_or(row(case when true then e.status else p.first_status end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record or pg_typeof(e.status) <> pg_typeof(p.first_status)) filter (where e.status is not null and e.read_at is not null and e.read_at = p.first_status_at)) is not false as "held first_status"
+                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
                 from public.reading as e
                where e.machine_id = p.machine_id
             ) as r0
@@ -343,12 +339,7 @@ begin
               where q.ctid >= v_first and q.ctid < v_beyond
            ) as p
      cross join lateral (
-       select count(*) as readings,
-              coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
-              (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
-              min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-              count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h,
-              p.first_status is null or (bool_or(row(case when true then e.status else p.first_status end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record or pg_typeof(e.status) <> pg_typeof(p.first_status)) filter (where e.status is not null and e.read_at is not null and e.read_at = p.first_status_at)) is not false as "held first_status"
+       select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
          from public.reading as e
         where e.machine_id = p.machine_id
      ) as r0
@@ -369,12 +360,7 @@ begin
                join public.machine as q on q.machine_id = k.machine_id
            ) as p
      cross join lateral (
-       select count(*) as readings,
-              coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
-              (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
-              min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-              count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h,
-              p.first_status is null or (bool_or(row(case when true then e.status else p.first_status end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record or pg_typeof(e.status) <> pg_typeof(p.first_status)) filter (where e.status is not null and e.read_at is not null and e.read_at = p.first_status_at)) is not false as "held first_status"
+       select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
          from public.reading as e
         where e.machine_id = p.machine_id
      ) as r0

@@ -75,6 +75,16 @@ class EventPlan:
         return tuple(f for f in self.features if f.half_life)
 
     @property
+    def lasting(self) -> tuple[FeatureSql, ...]:
+        """Features that outlive their events: what is stored is all that is known."""
+        return self.stored if self.event.on_delete == "keep" else ()
+
+    @property
+    def comparable(self) -> tuple[FeatureSql, ...]:
+        """All others: the events say what they have to be."""
+        return self.windowed if self.event.on_delete == "keep" else self.features
+
+    @property
     def where(self) -> Sql | None:
         """The event's own condition over `e`."""
         return Sql(over_event(self.event.where)) if self.event.where else None
@@ -113,17 +123,17 @@ class EventPlan:
         features: tuple[FeatureSql, ...],
         key: list[Sql],
         *more: Sql,
-        checked: bool = False,
+        checked: Iterable[FeatureSql] = (),
         moment: Sql = V_MOMENT,
     ) -> Sql:
         """One row: the features of one key as aggregates over all of its events, as of `moment`.
 
-        `checked`: with what tells whether those of the profile row `p` are right.
+        `checked`: those with what tells whether the profile row `p` is right.
         """
         dated = [feature_sql(f.name, self.event.features[f.name], self.event.at, moment) for f in features]
         wanted = [(name, sql) for f in dated for name, sql in f.recompute.items()]
-        if checked:
-            wanted += [pair for f in dated for pair in checks(f).items()]
+        names = {f.name for f in checked}
+        wanted += [pair for f in dated if f.name in names for pair in checks(f).items()]
         where = self.conditions(same(self.keys("e"), key), *more)
         return render("aggregate.sql", event=self, columns=wanted, where=where)
 

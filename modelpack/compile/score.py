@@ -48,7 +48,7 @@ def _outliving(plan: Plan) -> dict[str, object]:
     moment = Sql("p.features_at")
     return {
         "outliving": [
-            (event, event.aggregate(event.stored, plan.keys("p"), checked=True, moment=moment))
+            (event, event.aggregate(event.stored, plan.keys("p"), checked=event.stored, moment=moment))
             for event in kept
         ],
         "lasting": ", ".join(f.name for event in kept for f in event.stored),

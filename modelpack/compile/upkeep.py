@@ -7,11 +7,13 @@ session moves to a block already passed has been brought up to date by that sess
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from modelpack.compile.feature_sql import BIGINT, TIME, V_MOMENT, FeatureSql
 from modelpack.compile.function import HEADER, Function, with_settings
-from modelpack.compile.plan import Plan, ScorePlan, checks, held, key_text, magnitude
+from modelpack.compile.plan import EventPlan, Plan, ScorePlan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, dollar, ident, unequal
 
@@ -127,16 +129,23 @@ class _Found:
         return [c.value for c in self.everything]
 
 
-def _found(plan: Plan, moment: Sql, *, windows_only: bool = False) -> _Found:
-    """Features by the events, as of `moment`."""
+_Features = Callable[[EventPlan], tuple[FeatureSql, ...]]
+_ALL: _Features = attrgetter("features")
+_WINDOWED: _Features = attrgetter("windowed")
+_COMPARABLE: _Features = attrgetter("comparable")
+
+
+def _found(plan: Plan, moment: Sql, wanted: _Features = _ALL, checked: _Features = _COMPARABLE) -> _Found:
+    """Features by the events, as of `moment`: the `wanted` ones of each event table, some of them `checked`."""
     columns, reads = [], []
     for number, event in enumerate(plan.events):
-        if features := event.windowed if windows_only else event.features:
+        if features := wanted(event):
             place = Sql("r{}").format(number)
-            reads.append(Read(place, event.aggregate(features, plan.keys("p"), checked=True, moment=moment)))
+            rows = event.aggregate(features, plan.keys("p"), checked=checked(event), moment=moment)
+            reads.append(Read(place, rows))
             for f in features:
-                lasting = event.event.on_delete == "keep" and not f.window
-                columns += [_Column(f, name, place, lasting) for name in (*f.recompute, *checks(f))]
+                names = (*f.recompute, *checks(f)) if f in checked(event) else tuple(f.recompute)
+                columns += [_Column(f, name, place, f in event.lasting) for name in names]
     return _Found(columns, reads)
 
 
@@ -163,7 +172,7 @@ def _live(plan: Plan, by: str = "v_version_{}", first: int = 1) -> list[_Live]:
 
 def compared(plan: Plan) -> Sql:
     """A query that holds stored features against the events: the server says whether their types take it."""
-    return render("compared.sql", plan=plan, found=_found(plan, Sql("now()")))
+    return render("compared.sql", plan=plan, found=_found(plan, Sql("now()"), checked=_ALL))
 
 
 def _recount(plan: Plan) -> Function:
@@ -214,7 +223,7 @@ def _refresh(plan: Plan) -> Function:
     body = render(
         "refresh.sql",
         plan=plan,
-        found=_found(plan, V_MOMENT, windows_only=True),
+        found=_found(plan, V_MOMENT, _WINDOWED),
         ageing=list(plan.ageing()),
         ageing_events=[event for event in plan.events if event.windowed or event.decayed],
     )
@@ -239,9 +248,7 @@ def _rescore(plan: Plan) -> Function:
 
 
 def _verify(plan: Plan) -> Function:
-    found = _found(plan, _P_MOMENT)
-    columns = [c for c in found.columns if not c.lasting]
-    body = render("verify.sql", plan=plan, found=found, columns=columns)
+    body = render("verify.sql", plan=plan, found=_found(plan, _P_MOMENT, _COMPARABLE))
     comment = f"Features of {plan.table} that differ from the same aggregate over the events."
     returns = Sql("table (entity_key text, feature text, stored text, expected text)")
     return Function(plan.name("verify"), {**_RANGE, "only_keys": Sql("text[]")}, returns, body, comment)

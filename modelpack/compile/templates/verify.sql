@@ -8,7 +8,7 @@ select {{ plan.key_text("p") }}, f.feature, f.stored, f.expected
        ) as p
  {{ by_events(found.reads) }}
  cross join lateral (
-   values {{ columns | each(held_against) | lines(",") }}
+   values {{ found.columns | each(held_against) | lines(",") }}
  ) as f (feature, stored, expected, differs)
  where f.differs;
 % endmacro
@@ -28,7 +28,7 @@ select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
 declare
   {{ bounds() }}
 begin
-  % if columns
+  % if found.columns
   if only_keys is null then
     {{ differing(everybody) }}
   else
