@@ -703,11 +703,23 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   if exists (
-       select from (
-         select e.machine_id, case when e.status is not null and e.read_at is not null then e.status end as first_status, case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at, row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image" from old_rows as e where true
-         except all
-         select e.machine_id, case when e.status is not null and e.read_at is not null then e.status end as first_status, case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at, row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image" from new_rows as e where true
-       ) as x where x.first_status is not null or x.first_status_at is not null
+       select
+         from (
+                select e.machine_id,
+                       case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                       case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                       row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                  from old_rows as e
+                 where true
+                except all
+                select e.machine_id,
+                       case when e.status is not null and e.read_at is not null then e.status end as first_status,
+                       case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+                       row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                  from new_rows as e
+                 where true
+              ) as x
+        where x.first_status is not null or x.first_status_at is not null
      ) then
     raise exception using
       errcode = 'feature_not_supported',

@@ -244,17 +244,23 @@ end if;
 %# --- with on_delete="keep" an extreme cannot be taken back: the events that it would need are gone ---
 
 % macro fixed_of(source)
-select {{ event.keys("e") | join(", ") }}, {{ fixed | selected | join(", ") }}{% if image %}, row({{ image | join(", ") }})::text as "the image"{% endif %} from {{ source | ident }} as e where {{ event.conditions() }}
+select {{ event.keys("e") | lines(",") }},
+       {{ fixed | selected | lines(",") }}{% if image %},
+       row({{ image | join(", ") }})::text as "the image"{% endif %}
+  from {{ source | ident }} as e
+ where {{ event.conditions() }}
 % endmacro
 
 % macro refuse_forgetting()
 % if fixed
 if exists (
-     select from (
-       {{ fixed_of("old_rows") }}
-       except all
-       {{ fixed_of("new_rows") }}
-     ) as x where {{ lost | join(" or ") }}
+     select
+       from (
+              {{ fixed_of("old_rows") }}
+              except all
+              {{ fixed_of("new_rows") }}
+            ) as x
+      where {{ lost | join(" or ") }}
    ) then
   raise exception using
     errcode = 'feature_not_supported',
