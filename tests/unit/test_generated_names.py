@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpack import Event, Profile, Score, count
+from modelpack import Event, Profile, Score, count, mean, total
 from modelpack.compile.plan import make_plan
 from modelpack.compile.script import attach_script, generated_functions
 from modelpack.compile.sql import table_slug, variable
@@ -109,3 +109,12 @@ def test_variables_of_distinct_columns_are_distinct(names: list[str]) -> None:
     made = [variable(kind, name) for kind in ("amount", "d") for name in names]
     assert len(set(made)) == len(made)
     assert all(len(name.encode()) <= 63 for name in made)
+
+
+@given(name=st.sampled_from(["s", "n", "sum", "numeric", "spend", "c", "d"]))
+@settings(deadline=None, derandomize=True)
+def test_features_share_a_sum_whatever_they_are_called(name: str) -> None:
+    event = Event("purchase", features={name: total("amount"), "basket": mean("amount")})
+    made = generated_functions(Profile("customer", key="id", events=[event]))
+    insert = made["customer_count_purchase_insert"]
+    assert insert.count("coalesce(modelpack.amount(e.amount), 0)") == 1
