@@ -658,56 +658,64 @@ begin
       hint = 'Insert the profile row first, or declare the event with missing="create".';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.at_shop,
+           e.item_sku,
+           1 as movements,
+           e.pieces as largest_move,
+           row(e.pieces)::text as "the image"
+      from new_rows as e
+     where e.at_shop is not null and e.item_sku is not null
+  ),
+  went as (
+    select e.at_shop,
+           e.item_sku,
+           1 as movements,
+           e.pieces as largest_move,
+           row(e.pieces)::text as "the image"
+      from old_rows as e
+     where e.at_shop is not null and e.item_sku is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.at_shop, c.item_sku
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.at_shop,
-                                             e.item_sku,
-                                             1 as movements,
-                                             e.pieces as largest_move,
-                                             row(e.pieces)::text as "the image"
-                                        from new_rows as e
-                                       where e.at_shop is not null and e.item_sku is not null
-                                      except all
-                                      select e.at_shop,
-                                             e.item_sku,
-                                             1 as movements,
-                                             e.pieces as largest_move,
-                                             row(e.pieces)::text as "the image"
-                                        from old_rows as e
-                                       where e.at_shop is not null and e.item_sku is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.at_shop,
-                                             e.item_sku,
-                                             1 as movements,
-                                             e.pieces as largest_move,
-                                             row(e.pieces)::text as "the image"
-                                        from old_rows as e
-                                       where e.at_shop is not null and e.item_sku is not null
-                                      except all
-                                      select e.at_shop,
-                                             e.item_sku,
-                                             1 as movements,
-                                             e.pieces as largest_move,
-                                             row(e.pieces)::text as "the image"
-                                        from new_rows as e
-                                       where e.at_shop is not null and e.item_sku is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join store.item as p on p.shop_id = d.at_shop and p.sku = d.item_sku
             order by p.shop_id, p.sku
               for no key update of p
          ) as x;
+  with came as (
+    select e.at_shop,
+           e.item_sku,
+           1 as movements,
+           e.pieces as largest_move,
+           row(e.pieces)::text as "the image"
+      from new_rows as e
+     where e.at_shop is not null and e.item_sku is not null
+  ),
+  went as (
+    select e.at_shop,
+           e.item_sku,
+           1 as movements,
+           e.pieces as largest_move,
+           row(e.pieces)::text as "the image"
+      from old_rows as e
+     where e.at_shop is not null and e.item_sku is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update store.item as p
      set movements = p.movements + d.movements,
          largest_move = r.largest_move,
@@ -716,45 +724,7 @@ begin
            select c.at_shop,
                   c.item_sku,
                   sum(c."the sign" * c.movements)::bigint as movements
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.at_shop,
-                                    e.item_sku,
-                                    1 as movements,
-                                    e.pieces as largest_move,
-                                    row(e.pieces)::text as "the image"
-                               from new_rows as e
-                              where e.at_shop is not null and e.item_sku is not null
-                             except all
-                             select e.at_shop,
-                                    e.item_sku,
-                                    1 as movements,
-                                    e.pieces as largest_move,
-                                    row(e.pieces)::text as "the image"
-                               from old_rows as e
-                              where e.at_shop is not null and e.item_sku is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.at_shop,
-                                    e.item_sku,
-                                    1 as movements,
-                                    e.pieces as largest_move,
-                                    row(e.pieces)::text as "the image"
-                               from old_rows as e
-                              where e.at_shop is not null and e.item_sku is not null
-                             except all
-                             select e.at_shop,
-                                    e.item_sku,
-                                    1 as movements,
-                                    e.pieces as largest_move,
-                                    row(e.pieces)::text as "the image"
-                               from new_rows as e
-                              where e.at_shop is not null and e.item_sku is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.at_shop, c.item_sku
          ) as d
          cross join lateral (

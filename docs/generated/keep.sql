@@ -729,114 +729,105 @@ begin
   end if;
   -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
   perform modelpack.machine_meet(array(
+    with came as (
+      select e.machine_id,
+             1 as readings,
+             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+        from new_rows as e
+       where e.machine_id is not null
+    ),
+    went as (
+      select e.machine_id,
+             1 as readings,
+             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+             case when e.status is not null and e.read_at is not null then e.status end as first_status,
+             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+        from old_rows as e
+       where e.machine_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    )
     select hash_record_extended(row(u.machine_id), 0)::text
       from (
              select d.machine_id
                from (
                       select distinct c.machine_id
-                        from (
-                               select 1 as "the sign", x.*
-                                 from (
-                                        select e.machine_id,
-                                               1 as readings,
-                                               coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                               case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                               case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                               row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                          from new_rows as e
-                                         where e.machine_id is not null
-                                        except all
-                                        select e.machine_id,
-                                               1 as readings,
-                                               coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                               case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                               case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                               row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                          from old_rows as e
-                                         where e.machine_id is not null
-                                      ) as x
-                               union all
-                               select -1 as "the sign", x.*
-                                 from (
-                                        select e.machine_id,
-                                               1 as readings,
-                                               coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                               case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                               case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                               row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                          from old_rows as e
-                                         where e.machine_id is not null
-                                        except all
-                                        select e.machine_id,
-                                               1 as readings,
-                                               coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                               case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                               case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                               row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                          from new_rows as e
-                                         where e.machine_id is not null
-                                      ) as x
-                             ) as c
+                        from changed as c
                     ) as d
               where not exists (select from public.machine as q where q.machine_id = d.machine_id)
            ) as u
      order by u.machine_id
   ));
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.machine_id,
+           1 as readings,
+           coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+           case when e.status is not null and e.read_at is not null then e.status end as first_status,
+           case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+      from new_rows as e
+     where e.machine_id is not null
+  ),
+  went as (
+    select e.machine_id,
+           1 as readings,
+           coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+           case when e.status is not null and e.read_at is not null then e.status end as first_status,
+           case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+      from old_rows as e
+     where e.machine_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.machine_id)::text as key,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.machine_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.machine_id,
-                                             1 as readings,
-                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.machine_id is not null
-                                      except all
-                                      select e.machine_id,
-                                             1 as readings,
-                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.machine_id is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.machine_id,
-                                             1 as readings,
-                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.machine_id is not null
-                                      except all
-                                      select e.machine_id,
-                                             1 as readings,
-                                             coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                             case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                             case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.machine_id is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.machine as p on p.machine_id = d.machine_id
             order by p.machine_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.machine_id,
+           1 as readings,
+           coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+           case when e.status is not null and e.read_at is not null then e.status end as first_status,
+           case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+      from new_rows as e
+     where e.machine_id is not null
+  ),
+  went as (
+    select e.machine_id,
+           1 as readings,
+           coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
+           case when e.status is not null and e.read_at is not null then e.status end as first_status,
+           case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
+           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+      from old_rows as e
+     where e.machine_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.machine as p
      set readings = p.readings + d.readings,
          energy = p.energy + d.energy,
@@ -849,49 +840,7 @@ begin
                   sum(c."the sign" * c.energy)::numeric as energy,
                   (array_agg(c.first_status order by c.first_status_at asc, c.first_status asc) filter (where c."the sign" = 1 and c.first_status_at is not null))[1] as first_status,
                   min(c.first_status_at) filter (where c."the sign" = 1) as first_status_at
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.machine_id,
-                                    1 as readings,
-                                    coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                    case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                    case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                    row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                               from new_rows as e
-                              where e.machine_id is not null
-                             except all
-                             select e.machine_id,
-                                    1 as readings,
-                                    coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                    case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                    case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                    row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                               from old_rows as e
-                              where e.machine_id is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.machine_id,
-                                    1 as readings,
-                                    coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                    case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                    case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                    row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                               from old_rows as e
-                              where e.machine_id is not null
-                             except all
-                             select e.machine_id,
-                                    1 as readings,
-                                    coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
-                                    case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                                    case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                                    row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
-                               from new_rows as e
-                              where e.machine_id is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.machine_id
          ) as d
    where p.machine_id = d.machine_id

@@ -898,52 +898,60 @@ begin
   )
   select array_agg(made.key) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.region,
+           e.device_id,
+           1 as pings,
+           row(e.network, e.pinged_at)::text as "the image"
+      from new_rows as e
+     where e.region is not null and e.device_id is not null
+  ),
+  went as (
+    select e.region,
+           e.device_id,
+           1 as pings,
+           row(e.network, e.pinged_at)::text as "the image"
+      from old_rows as e
+     where e.region is not null and e.device_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.region, c.device_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.region,
-                                             e.device_id,
-                                             1 as pings,
-                                             row(e.network, e.pinged_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.region is not null and e.device_id is not null
-                                      except all
-                                      select e.region,
-                                             e.device_id,
-                                             1 as pings,
-                                             row(e.network, e.pinged_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.region is not null and e.device_id is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.region,
-                                             e.device_id,
-                                             1 as pings,
-                                             row(e.network, e.pinged_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.region is not null and e.device_id is not null
-                                      except all
-                                      select e.region,
-                                             e.device_id,
-                                             1 as pings,
-                                             row(e.network, e.pinged_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.region is not null and e.device_id is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.device as p on p.region = d.region and p.device_id = d.device_id
             order by p.region, p.device_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.region,
+           e.device_id,
+           1 as pings,
+           row(e.network, e.pinged_at)::text as "the image"
+      from new_rows as e
+     where e.region is not null and e.device_id is not null
+  ),
+  went as (
+    select e.region,
+           e.device_id,
+           1 as pings,
+           row(e.network, e.pinged_at)::text as "the image"
+      from old_rows as e
+     where e.region is not null and e.device_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.device as p
      set pings = p.pings + d.pings,
          networks = r.networks,
@@ -952,41 +960,7 @@ begin
            select c.region,
                   c.device_id,
                   sum(c."the sign" * c.pings)::bigint as pings
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.region,
-                                    e.device_id,
-                                    1 as pings,
-                                    row(e.network, e.pinged_at)::text as "the image"
-                               from new_rows as e
-                              where e.region is not null and e.device_id is not null
-                             except all
-                             select e.region,
-                                    e.device_id,
-                                    1 as pings,
-                                    row(e.network, e.pinged_at)::text as "the image"
-                               from old_rows as e
-                              where e.region is not null and e.device_id is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.region,
-                                    e.device_id,
-                                    1 as pings,
-                                    row(e.network, e.pinged_at)::text as "the image"
-                               from old_rows as e
-                              where e.region is not null and e.device_id is not null
-                             except all
-                             select e.region,
-                                    e.device_id,
-                                    1 as pings,
-                                    row(e.network, e.pinged_at)::text as "the image"
-                               from new_rows as e
-                              where e.region is not null and e.device_id is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.region, c.device_id
          ) as d
          cross join lateral (

@@ -1053,60 +1053,68 @@ begin
   )
   select array_agg(made.key) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.customer_id,
+           1 as purchases,
+           coalesce(modelpack.amount(e.amount), 0) as spend,
+           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+           e.purchased_at as last_purchase_at,
+           row(e.purchased_at)::text as "the image"
+      from new_rows as e
+     where e.customer_id is not null
+  ),
+  went as (
+    select e.customer_id,
+           1 as purchases,
+           coalesce(modelpack.amount(e.amount), 0) as spend,
+           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+           e.purchased_at as last_purchase_at,
+           row(e.purchased_at)::text as "the image"
+      from old_rows as e
+     where e.customer_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.customer_id)::text as key,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.customer_id,
-                                             1 as purchases,
-                                             coalesce(modelpack.amount(e.amount), 0) as spend,
-                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                             e.purchased_at as last_purchase_at,
-                                             row(e.purchased_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.customer_id is not null
-                                      except all
-                                      select e.customer_id,
-                                             1 as purchases,
-                                             coalesce(modelpack.amount(e.amount), 0) as spend,
-                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                             e.purchased_at as last_purchase_at,
-                                             row(e.purchased_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.customer_id is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.customer_id,
-                                             1 as purchases,
-                                             coalesce(modelpack.amount(e.amount), 0) as spend,
-                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                             e.purchased_at as last_purchase_at,
-                                             row(e.purchased_at)::text as "the image"
-                                        from old_rows as e
-                                       where e.customer_id is not null
-                                      except all
-                                      select e.customer_id,
-                                             1 as purchases,
-                                             coalesce(modelpack.amount(e.amount), 0) as spend,
-                                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                             e.purchased_at as last_purchase_at,
-                                             row(e.purchased_at)::text as "the image"
-                                        from new_rows as e
-                                       where e.customer_id is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.customer as p on p.customer_id = d.customer_id
             order by p.customer_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.customer_id,
+           1 as purchases,
+           coalesce(modelpack.amount(e.amount), 0) as spend,
+           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+           e.purchased_at as last_purchase_at,
+           row(e.purchased_at)::text as "the image"
+      from new_rows as e
+     where e.customer_id is not null
+  ),
+  went as (
+    select e.customer_id,
+           1 as purchases,
+           coalesce(modelpack.amount(e.amount), 0) as spend,
+           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+           e.purchased_at as last_purchase_at,
+           row(e.purchased_at)::text as "the image"
+      from old_rows as e
+     where e.customer_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.customer as p
      set purchases = p.purchases + d.purchases,
          spend = p.spend + d.spend,
@@ -1121,49 +1129,7 @@ begin
                   sum(c."the sign" * c.purchases)::bigint as purchases,
                   sum(c."the sign" * c.spend)::numeric as spend,
                   sum(c."the sign" * c.basket_n)::bigint as basket_n
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as purchases,
-                                    coalesce(modelpack.amount(e.amount), 0) as spend,
-                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                    e.purchased_at as last_purchase_at,
-                                    row(e.purchased_at)::text as "the image"
-                               from new_rows as e
-                              where e.customer_id is not null
-                             except all
-                             select e.customer_id,
-                                    1 as purchases,
-                                    coalesce(modelpack.amount(e.amount), 0) as spend,
-                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                    e.purchased_at as last_purchase_at,
-                                    row(e.purchased_at)::text as "the image"
-                               from old_rows as e
-                              where e.customer_id is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as purchases,
-                                    coalesce(modelpack.amount(e.amount), 0) as spend,
-                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                    e.purchased_at as last_purchase_at,
-                                    row(e.purchased_at)::text as "the image"
-                               from old_rows as e
-                              where e.customer_id is not null
-                             except all
-                             select e.customer_id,
-                                    1 as purchases,
-                                    coalesce(modelpack.amount(e.amount), 0) as spend,
-                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                    e.purchased_at as last_purchase_at,
-                                    row(e.purchased_at)::text as "the image"
-                               from new_rows as e
-                              where e.customer_id is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.customer_id
          ) as d
          cross join lateral (
@@ -1579,56 +1545,64 @@ begin
   )
   select array_agg(made.key) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.customer_id,
+           1 as complaints,
+           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+      from new_rows as e
+     where e.customer_id is not null and (e.severity > 1)
+  ),
+  went as (
+    select e.customer_id,
+           1 as complaints,
+           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+      from old_rows as e
+     where e.customer_id is not null and (e.severity > 1)
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.customer_id)::text as key,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.customer_id,
-                                             1 as complaints,
-                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                        from new_rows as e
-                                       where e.customer_id is not null and (e.severity > 1)
-                                      except all
-                                      select e.customer_id,
-                                             1 as complaints,
-                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                        from old_rows as e
-                                       where e.customer_id is not null and (e.severity > 1)
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.customer_id,
-                                             1 as complaints,
-                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                        from old_rows as e
-                                       where e.customer_id is not null and (e.severity > 1)
-                                      except all
-                                      select e.customer_id,
-                                             1 as complaints,
-                                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                                        from new_rows as e
-                                       where e.customer_id is not null and (e.severity > 1)
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.customer as p on p.customer_id = d.customer_id
             order by p.customer_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.customer_id,
+           1 as complaints,
+           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+      from new_rows as e
+     where e.customer_id is not null and (e.severity > 1)
+  ),
+  went as (
+    select e.customer_id,
+           1 as complaints,
+           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+      from old_rows as e
+     where e.customer_id is not null and (e.severity > 1)
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.customer as p
      set complaints = p.complaints + d.complaints,
          complaint_heat = r.complaint_heat,
@@ -1638,45 +1612,7 @@ begin
     from (
            select c.customer_id,
                   sum(c."the sign" * c.complaints)::bigint as complaints
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as complaints,
-                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                               from new_rows as e
-                              where e.customer_id is not null and (e.severity > 1)
-                             except all
-                             select e.customer_id,
-                                    1 as complaints,
-                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                               from old_rows as e
-                              where e.customer_id is not null and (e.severity > 1)
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as complaints,
-                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                               from old_rows as e
-                              where e.customer_id is not null and (e.severity > 1)
-                             except all
-                             select e.customer_id,
-                                    1 as complaints,
-                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-                                    row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-                               from new_rows as e
-                              where e.customer_id is not null and (e.severity > 1)
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.customer_id
          ) as d
          cross join lateral (

@@ -964,48 +964,56 @@ begin
   )
   select array_agg(made.key) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.account_id,
+           1 as transfers,
+           coalesce(modelpack.amount(e.amount), 0) as sent
+      from new_rows as e
+     where e.account_id is not null
+  ),
+  went as (
+    select e.account_id,
+           1 as transfers,
+           coalesce(modelpack.amount(e.amount), 0) as sent
+      from old_rows as e
+     where e.account_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.account_id)::text as key,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.account_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.account_id,
-                                             1 as transfers,
-                                             coalesce(modelpack.amount(e.amount), 0) as sent
-                                        from new_rows as e
-                                       where e.account_id is not null
-                                      except all
-                                      select e.account_id,
-                                             1 as transfers,
-                                             coalesce(modelpack.amount(e.amount), 0) as sent
-                                        from old_rows as e
-                                       where e.account_id is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.account_id,
-                                             1 as transfers,
-                                             coalesce(modelpack.amount(e.amount), 0) as sent
-                                        from old_rows as e
-                                       where e.account_id is not null
-                                      except all
-                                      select e.account_id,
-                                             1 as transfers,
-                                             coalesce(modelpack.amount(e.amount), 0) as sent
-                                        from new_rows as e
-                                       where e.account_id is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.account as p on p.account_id = d.account_id
             order by p.account_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.account_id,
+           1 as transfers,
+           coalesce(modelpack.amount(e.amount), 0) as sent
+      from new_rows as e
+     where e.account_id is not null
+  ),
+  went as (
+    select e.account_id,
+           1 as transfers,
+           coalesce(modelpack.amount(e.amount), 0) as sent
+      from old_rows as e
+     where e.account_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.account as p
      set transfers = p.transfers + d.transfers,
          sent = p.sent + d.sent,
@@ -1014,37 +1022,7 @@ begin
            select c.account_id,
                   sum(c."the sign" * c.transfers)::bigint as transfers,
                   sum(c."the sign" * c.sent)::numeric as sent
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.account_id,
-                                    1 as transfers,
-                                    coalesce(modelpack.amount(e.amount), 0) as sent
-                               from new_rows as e
-                              where e.account_id is not null
-                             except all
-                             select e.account_id,
-                                    1 as transfers,
-                                    coalesce(modelpack.amount(e.amount), 0) as sent
-                               from old_rows as e
-                              where e.account_id is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.account_id,
-                                    1 as transfers,
-                                    coalesce(modelpack.amount(e.amount), 0) as sent
-                               from old_rows as e
-                              where e.account_id is not null
-                             except all
-                             select e.account_id,
-                                    1 as transfers,
-                                    coalesce(modelpack.amount(e.amount), 0) as sent
-                               from new_rows as e
-                              where e.account_id is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.account_id
          ) as d
    where p.account_id = d.account_id

@@ -900,60 +900,68 @@ begin
   )
   select array_agg(made.key) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+  with came as (
+    select e.visitor_id,
+           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+      from new_rows as e
+     where e.visitor_id is not null
+  ),
+  went as (
+    select e.visitor_id,
+           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+      from old_rows as e
+     where e.visitor_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.visitor_id
-                      from (
-                             select 1 as "the sign", x.*
-                               from (
-                                      select e.visitor_id,
-                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                        from new_rows as e
-                                       where e.visitor_id is not null
-                                      except all
-                                      select e.visitor_id,
-                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                        from old_rows as e
-                                       where e.visitor_id is not null
-                                    ) as x
-                             union all
-                             select -1 as "the sign", x.*
-                               from (
-                                      select e.visitor_id,
-                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                        from old_rows as e
-                                       where e.visitor_id is not null
-                                      except all
-                                      select e.visitor_id,
-                                             coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                             coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                             row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                                        from new_rows as e
-                                       where e.visitor_id is not null
-                                    ) as x
-                           ) as c
+                      from changed as c
                   ) as d
              join public.visitor as p on p.visitor_id = d.visitor_id
             order by p.visitor_id
               for no key update of p
          ) as x;
+  with came as (
+    select e.visitor_id,
+           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+      from new_rows as e
+     where e.visitor_id is not null
+  ),
+  went as (
+    select e.visitor_id,
+           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
+           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+      from old_rows as e
+     where e.visitor_id is not null
+  ),
+  changed as (
+    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+    union all
+    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+  )
   update public.visitor as p
      set interest = r.interest,
          interest_ahead = r.interest_ahead,
@@ -963,49 +971,7 @@ begin
          features_reread_at = v_statement
     from (
            select c.visitor_id
-             from (
-                    select 1 as "the sign", x.*
-                      from (
-                             select e.visitor_id,
-                                    coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                    coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                    row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                               from new_rows as e
-                              where e.visitor_id is not null
-                             except all
-                             select e.visitor_id,
-                                    coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                    coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                    row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                               from old_rows as e
-                              where e.visitor_id is not null
-                           ) as x
-                    union all
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.visitor_id,
-                                    coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                    coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                    row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                               from old_rows as e
-                              where e.visitor_id is not null
-                             except all
-                             select e.visitor_id,
-                                    coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                    coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-                                    row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
-                               from new_rows as e
-                              where e.visitor_id is not null
-                           ) as x
-                  ) as c
+             from changed as c
             group by c.visitor_id
          ) as d
          cross join lateral (

@@ -52,7 +52,7 @@ begin
   {{ count.refuse(keys) }}
   % endif
   {{ count.lock_and_look(keys) }}
-  {{ count.write(count.summed(count.rows_of("new_rows"), adding), adding) }}
+  {{ count.write(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
   {{ count.recount(makes=event.event.missing == "create") }}
   {{ turn_back(joins) }}
   return null;

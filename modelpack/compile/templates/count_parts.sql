@@ -47,29 +47,25 @@ select distinct {{ event.keys("e") | join(", ") }}
  where {{ counted }}{% if recent %} and e.{{ event.at }} > v_moment - {{ event.longest_window() }}{% endif %}
 % endmacro
 
-%# What an UPDATE really changed: rows that differ in something that matters, as they are and as they were.
+%# What an UPDATE really changed, at the head of a statement: rows that differ in something that matters.
 %# EXCEPT compares by equality; the image, a text, tells equal values from each other.
-% macro changed_rows()
-select 1 as "the sign", x.*
-  from (
-         {{ rows_of("new_rows", compared=true) }}
-         except all
-         {{ rows_of("old_rows", compared=true) }}
-       ) as x
-union all
-select -1 as "the sign", x.*
-  from (
-         {{ rows_of("old_rows", compared=true) }}
-         except all
-         {{ rows_of("new_rows", compared=true) }}
-       ) as x
+% macro with_changed()
+with came as (
+  {{ rows_of("new_rows", compared=true) }}
+),
+went as (
+  {{ rows_of("old_rows", compared=true) }}
+),
+changed as (
+  select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+  union all
+  select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+)
 % endmacro
 
 % macro changed_keys()
 select distinct {{ event.key | of("c") | join(", ") }}
-  from (
-         {{ changed_rows() }}
-       ) as c
+  from changed as c
 % endmacro
 
 % macro gone_rows()
@@ -79,13 +75,17 @@ select -1 as "the sign", x.*
        ) as x
 % endmacro
 
-%# Rows summed up a key.
+% macro nested(query)
+(
+  {{ query }}
+)
+% endmacro
+
+%# Rows summed up a key: a name or a nested query.
 % macro summed(rows, way)
 select {{ event.key | of("c") | lines(",") }}{% if way.sums %},
        {{ way.sums | selected | lines(",") }}{% endif %}
-  from (
-         {{ rows }}
-       ) as c
+  from {{ rows }} as c
  group by {{ event.key | of("c") | join(", ") }}
 % endmacro
 
@@ -100,10 +100,13 @@ select {{ event.key | of("d") | join(", ") }}
 % endmacro
 
 %# With missing="ignore": meet whoever is making one of them a profile just now.
-% macro heed(keys)
+% macro heed(keys, given=none)
 % if event.event.missing == "ignore"
 -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
 perform {{ plan.called("meet") }}(array(
+  % if given
+  {{ given }}
+  % endif
   select {{ key_hash(event.key | of("u")) }}
     from (
            {{ unknown(keys) }}
@@ -162,8 +165,11 @@ perform
 % endmacro
 
 %# The same; and which of them are to be counted again instead of being added to.
-% macro lock_and_look(keys)
+% macro lock_and_look(keys, given=none)
 -- rows are locked in the order of their keys: two statements never wait for each other in a circle
+% if given
+{{ given }}
+% endif
 select array_agg(x.key) filter (where x.read) into v_read
   from (
          select {{ plan.key_text("p") }} as key,
@@ -178,7 +184,10 @@ select array_agg(x.key) filter (where x.read) into v_read
 % endmacro
 
 %# `sums`: what is added to each key, with a row for each.
-% macro write(sums, way)
+% macro write(sums, way, given=none)
+% if given
+{{ given }}
+% endif
 update {{ plan.table }} as p
    set {{ way.sets | assigned | lines(",") }}
   from (

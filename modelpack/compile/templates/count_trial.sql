@@ -7,9 +7,9 @@ declare
   v_statement constant timestamptz := {{ statement }};
 begin
   {{ count.refuse_forgetting() }}
-  {{ count.write(count.summed(count.rows_of("new_rows"), adding), adding) }}
+  {{ count.write(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
   % if one
   {{ count.write_one(one, trial=true) }}
   % endif
-  {{ count.write(count.summed(count.changed_rows(), changing), changing) }}
+  {{ count.write(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
 end

@@ -34,9 +34,9 @@ begin
   % elif event.event.missing == "refuse"
   {{ count.refuse(count.keys_of("new_rows")) }}
   % endif
-  {{ count.heed(count.changed_keys()) }}
-  {{ count.lock_and_look(count.changed_keys()) }}
-  {{ count.write(count.summed(count.changed_rows(), changing), changing) }}
+  {{ count.heed(count.changed_keys(), count.with_changed()) }}
+  {{ count.lock_and_look(count.changed_keys(), count.with_changed()) }}
+  {{ count.write(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
   {{ count.recount(makes=event.event.missing == "create") }}
   return null;
 end
