@@ -814,15 +814,13 @@ begin
                   c.item_sku,
                   sum(c."the sign" * c.movements)::bigint as movements
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.at_shop,
-                                    e.item_sku,
-                                    1 as movements,
-                                    e.pieces as largest_move
-                               from old_rows as e
-                              where e.at_shop is not null and e.item_sku is not null
-                           ) as x
+                    select -1 as "the sign",
+                           e.at_shop,
+                           e.item_sku,
+                           1 as movements,
+                           e.pieces as largest_move
+                      from old_rows as e
+                     where e.at_shop is not null and e.item_sku is not null
                   ) as c
             group by c.at_shop, c.item_sku
          ) as d

@@ -1054,14 +1054,12 @@ begin
                   c.device_id,
                   sum(c."the sign" * c.pings)::bigint as pings
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.region,
-                                    e.device_id,
-                                    1 as pings
-                               from old_rows as e
-                              where e.region is not null and e.device_id is not null
-                           ) as x
+                    select -1 as "the sign",
+                           e.region,
+                           e.device_id,
+                           1 as pings
+                      from old_rows as e
+                     where e.region is not null and e.device_id is not null
                   ) as c
             group by c.region, c.device_id
          ) as d

@@ -1230,16 +1230,14 @@ begin
                   sum(c."the sign" * c.spend)::numeric as spend,
                   sum(c."the sign" * c.basket_n)::bigint as basket_n
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as purchases,
-                                    coalesce(modelpack.amount(e.amount), 0) as spend,
-                                    ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                    e.purchased_at as last_purchase_at
-                               from old_rows as e
-                              where e.customer_id is not null
-                           ) as x
+                    select -1 as "the sign",
+                           e.customer_id,
+                           1 as purchases,
+                           coalesce(modelpack.amount(e.amount), 0) as spend,
+                           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                           e.purchased_at as last_purchase_at
+                      from old_rows as e
+                     where e.customer_id is not null
                   ) as c
             group by c.customer_id
          ) as d
@@ -1709,15 +1707,13 @@ begin
            select c.customer_id,
                   sum(c."the sign" * c.complaints)::bigint as complaints
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.customer_id,
-                                    1 as complaints,
-                                    coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                    case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                               from old_rows as e
-                              where e.customer_id is not null and (e.severity > 1)
-                           ) as x
+                    select -1 as "the sign",
+                           e.customer_id,
+                           1 as complaints,
+                           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                      from old_rows as e
+                     where e.customer_id is not null and (e.severity > 1)
                   ) as c
             group by c.customer_id
          ) as d

@@ -1111,14 +1111,12 @@ begin
                   sum(c."the sign" * c.transfers)::bigint as transfers,
                   sum(c."the sign" * c.sent)::numeric as sent
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.account_id,
-                                    1 as transfers,
-                                    coalesce(modelpack.amount(e.amount), 0) as sent
-                               from old_rows as e
-                              where e.account_id is not null
-                           ) as x
+                    select -1 as "the sign",
+                           e.account_id,
+                           1 as transfers,
+                           coalesce(modelpack.amount(e.amount), 0) as sent
+                      from old_rows as e
+                     where e.account_id is not null
                   ) as c
             group by c.account_id
          ) as d

@@ -1070,16 +1070,14 @@ begin
     from (
            select c.visitor_id
              from (
-                    select -1 as "the sign", x.*
-                      from (
-                             select e.visitor_id,
-                                    coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                                    coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead
-                               from old_rows as e
-                              where e.visitor_id is not null
-                           ) as x
+                    select -1 as "the sign",
+                           e.visitor_id,
+                           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+                           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead
+                      from old_rows as e
+                     where e.visitor_id is not null
                   ) as c
             group by c.visitor_id
          ) as d

@@ -227,7 +227,7 @@ def _rows(f: FeatureSql, *, signed: bool) -> Rows:
     """The contributions to a feature: with a sign; or only what came, where nothing can be taken back."""
     if not signed:
         return Rows(_C)
-    return Rows(_C, sign=_SIGN, only=() if f.invertible else (_CAME,))
+    return Rows(_C, sign=_SIGN) if f.invertible else Rows(_C, only=(_CAME,))
 
 
 def _lost(fixed: list[FeatureSql]) -> Iterator[Sql]:

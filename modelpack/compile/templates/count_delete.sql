@@ -15,7 +15,7 @@ begin
   {{ profile_in_place(plan) }}
   {{ count.heed(count.keys_of("old_rows")) }}
   {{ count.lock_and_look(count.keys_of("old_rows")) }}
-  {{ count.write(count.summed(count.nested(count.gone_rows()), changing), changing) }}
+  {{ count.write(count.summed(count.nested(count.rows_of("old_rows", gone=true)), changing), changing) }}
   {{ count.recount() }}
   return null;
 end

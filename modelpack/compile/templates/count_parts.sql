@@ -31,9 +31,10 @@ end if;
 
 %# --- what a statement brought, changed or took ---
 
-%# Row by row. `compared`: to be compared, so with everything that matters.
-% macro rows_of(source, compared=false)
-select {{ event.keys("e") | lines(",") }}{% if contributions %},
+%# Row by row. `compared`: to be compared, so with everything that matters. `gone`: with the sign of what was taken.
+% macro rows_of(source, compared=false, gone=false)
+select {% if gone %}-1 as "the sign",
+       {% endif %}{{ event.keys("e") | lines(",") }}{% if contributions %},
        {{ contributions | selected | lines(",") }}{% endif %}{% if compared and image %},
        row({{ image | join(", ") }})::text as "the image"{% endif %}
   from {{ source | ident }} as e
@@ -66,13 +67,6 @@ changed as (
 % macro changed_keys()
 select distinct {{ event.key | of("c") | join(", ") }}
   from changed as c
-% endmacro
-
-% macro gone_rows()
-select -1 as "the sign", x.*
-  from (
-         {{ rows_of("old_rows") }}
-       ) as x
 % endmacro
 
 % macro nested(query)
