@@ -64,12 +64,13 @@ class Function:
     def source(self) -> Sql:
         """What stands between the dollar quotes."""
         remarks = [self.comment, _TEXTS_ALIKE if "TimeZone" in self.header else "", self.reason]
-        return render("source.sql", remarks=[text for text in remarks if text], body=self.body)
+        made = render("source.sql", remarks=[text for text in remarks if text], body=self.body)
+        return Sql("\n{}\n").format(made)
 
     @property
     def quoted(self) -> Sql:
         """The same in dollar quotes that it cannot close."""
-        return dollar(f"\n{self.source}\n")
+        return dollar(self.source)
 
     def statements(self, stem: str) -> list[Sql]:
         """The statements that make it, for nobody to call; its comment ends with the profile that it belongs to."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from docs.gallery import FOLDER, changes, declarations, pages, script
+from modelpack.compile.script import generated_functions
+from modelpack.compile.sql import dollar
 from modelpack.declaration import load_profiles
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "declaration.py"
@@ -37,3 +39,11 @@ def test_a_script_tells_nothing_of_where_and_when_it_was_made(name: str) -> None
     assert str(Path.cwd()) not in text
     assert text.startswith("-- ")
     assert text.endswith("commit;\n")
+
+
+@pytest.mark.parametrize("name", declarations())
+def test_functions_are_held_against_the_very_bodies_that_a_script_makes(name: str) -> None:
+    text = script(name)
+    [profile] = load_profiles(FOLDER / f"{name}.py")
+    for function, body in generated_functions(profile).items():
+        assert f"as {dollar(body)};" in text, function
