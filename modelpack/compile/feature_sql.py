@@ -18,7 +18,7 @@ In all SQL here `e` is an event row, `p` the profile row, `d` what a statement c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelpack.compile.sql import Sql, ident, one_type, unquoted
 from modelpack.declaration.duration import duration, interval
@@ -90,7 +90,7 @@ class Contribution:
 
     name: str
     scalar: Sql
-    combine: Callable[[Rows], Sql]
+    combine: Callable[[Rows], Sql] = field(compare=False)
     additive: bool = False
     type: Sql | None = None
 
@@ -104,14 +104,15 @@ class FeatureSql:
     `invertible`: merging contributions with a sign takes them out again. `magnitude`: the aggregate of the
     absolute contributions of a sum of floating-point numbers, which says how exact it can be. `held`: the aggregate
     that says whether an event has just the value that the profile row `p` holds a copy of. `bound`: a helper column
-    that may be later than its aggregate, never earlier.
+    that may be later than its aggregate, never earlier. Two are equal where they mean the same: `recompute` says all of
+    it, and `merge` and `combine` follow from that.
     """
 
     name: str
     columns: tuple[Column, ...]
     recompute: dict[str, Sql]
     contributions: tuple[Contribution, ...] = ()
-    merge: Callable[[Place], dict[str, Sql]] | None = None
+    merge: Callable[[Place], dict[str, Sql]] | None = field(default=None, compare=False)
     one: dict[str, Sql] | None = None
     invertible: bool = False
     window: str | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.gallery import FOLDER, changes, declarations, pages, script
+from modelpack.compile.plan import make_plan
 from modelpack.compile.script import generated_functions
 from modelpack.compile.sql import dollar
 from modelpack.declaration import load_profiles
@@ -47,3 +48,9 @@ def test_functions_are_held_against_the_very_bodies_that_a_script_makes(name: st
     [profile] = load_profiles(FOLDER / f"{name}.py")
     for function, body in generated_functions(profile).items():
         assert f"as {dollar(body)};" in text, function
+
+
+@pytest.mark.parametrize("name", declarations())
+def test_a_declaration_means_the_same_whenever_it_is_read(name: str) -> None:
+    first, again = (make_plan(*load_profiles(FOLDER / f"{name}.py")) for _ in range(2))
+    assert first.events == again.events
