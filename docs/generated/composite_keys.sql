@@ -284,51 +284,34 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from store.item as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) as movements,
-              percentile_disc(0) within group (order by e.pieces desc) as largest_move,
-              p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
-         from store.movement as e
-        where e.at_shop = p.shop_id and e.item_sku = p.sku
-     ) as r0
-     cross join lateral (
-       values ('movements', p.movements::text, r0.movements::text, p.movements is distinct from r0.movements),
-              ('largest_move', p.largest_move::text, r0.largest_move::text, (row(case when true then p.largest_move else r0.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.largest_move else p.largest_move end)::pg_catalog.record or not r0."held largest_move"))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::store.item from store.item as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join store.item as q on q.shop_id = k.shop_id and q.sku = k.sku
-           ) as p
-     cross join lateral (
-       select count(*) as movements,
-              percentile_disc(0) within group (order by e.pieces desc) as largest_move,
-              p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
-         from store.movement as e
-        where e.at_shop = p.shop_id and e.item_sku = p.sku
-     ) as r0
-     cross join lateral (
-       values ('movements', p.movements::text, r0.movements::text, p.movements is distinct from r0.movements),
-              ('largest_move', p.largest_move::text, r0.largest_move::text, (row(case when true then p.largest_move else r0.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.largest_move else p.largest_move end)::pg_catalog.record or not r0."held largest_move"))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from store.item as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::store.item from store.item as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join store.item as q on q.shop_id = k.shop_id and q.sku = k.sku
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) as movements,
+            percentile_disc(0) within group (order by e.pieces desc) as largest_move,
+            p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
+       from store.movement as e
+      where e.at_shop = p.shop_id and e.item_sku = p.sku
+   ) as r0
+   cross join lateral (
+     values ('movements', p.movements::text, r0.movements::text, p.movements is distinct from r0.movements),
+            ('largest_move', p.largest_move::text, r0.largest_move::text, (row(case when true then p.largest_move else r0.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.largest_move else p.largest_move end)::pg_catalog.record or not r0."held largest_move"))
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 

@@ -330,45 +330,31 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select modelpack.key_value(p.machine_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from public.machine as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
-         from public.reading as e
-        where e.machine_id = p.machine_id
-     ) as r0
-     cross join lateral (
-       values ('readings_1h', p.readings_1h::text, r0.readings_1h::text, p.readings_1h is distinct from r0.readings_1h)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select modelpack.key_value(p.machine_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::public.machine from public.machine as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('machine_id', u.key))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join public.machine as q on q.machine_id = k.machine_id
-           ) as p
-     cross join lateral (
-       select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
-         from public.reading as e
-        where e.machine_id = p.machine_id
-     ) as r0
-     cross join lateral (
-       values ('readings_1h', p.readings_1h::text, r0.readings_1h::text, p.readings_1h is distinct from r0.readings_1h)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select modelpack.key_value(p.machine_id)::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from public.machine as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::public.machine from public.machine as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('machine_id', u.key))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join public.machine as q on q.machine_id = k.machine_id
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
+       from public.reading as e
+      where e.machine_id = p.machine_id
+   ) as r0
+   cross join lateral (
+     values ('readings_1h', p.readings_1h::text, r0.readings_1h::text, p.readings_1h is distinct from r0.readings_1h)
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 

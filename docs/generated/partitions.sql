@@ -450,49 +450,33 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from public.device as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) as pings,
-              count(distinct e.network) as networks
-         from public.ping as e
-        where e.region = p.region and e.device_id = p.device_id
-     ) as r0
-     cross join lateral (
-       values ('pings', p.pings::text, r0.pings::text, p.pings is distinct from r0.pings),
-              ('networks', p.networks::text, r0.networks::text, p.networks is distinct from r0.networks)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::public.device from public.device as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join public.device as q on q.region = k.region and q.device_id = k.device_id
-           ) as p
-     cross join lateral (
-       select count(*) as pings,
-              count(distinct e.network) as networks
-         from public.ping as e
-        where e.region = p.region and e.device_id = p.device_id
-     ) as r0
-     cross join lateral (
-       values ('pings', p.pings::text, r0.pings::text, p.pings is distinct from r0.pings),
-              ('networks', p.networks::text, r0.networks::text, p.networks is distinct from r0.networks)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from public.device as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::public.device from public.device as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join public.device as q on q.region = k.region and q.device_id = k.device_id
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) as pings,
+            count(distinct e.network) as networks
+       from public.ping as e
+      where e.region = p.region and e.device_id = p.device_id
+   ) as r0
+   cross join lateral (
+     values ('pings', p.pings::text, r0.pings::text, p.pings is distinct from r0.pings),
+            ('networks', p.networks::text, r0.networks::text, p.networks is distinct from r0.networks)
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 

@@ -513,93 +513,55 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select modelpack.key_value(p.customer_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from public.customer as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) as purchases,
-              count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-              (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
-              count(modelpack.amount(e.amount)) as basket_n,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
-              percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-              p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
-         from public.purchase as e
-        where e.customer_id = p.customer_id
-     ) as r0
-     cross join lateral (
-       select count(*) as complaints,
-              coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-              max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-              coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
-         from public.complaint as e
-        where e.customer_id = p.customer_id and (e.severity > 1)
-     ) as r1
-     cross join lateral (
-       values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
-              ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
-              ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
-              ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
-              ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
-              ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
-              ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
-              ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
-              ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
-              ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select modelpack.key_value(p.customer_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::public.customer from public.customer as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('customer_id', u.key))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join public.customer as q on q.customer_id = k.customer_id
-           ) as p
-     cross join lateral (
-       select count(*) as purchases,
-              count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-              (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
-              count(modelpack.amount(e.amount)) as basket_n,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
-              percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-              p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
-         from public.purchase as e
-        where e.customer_id = p.customer_id
-     ) as r0
-     cross join lateral (
-       select count(*) as complaints,
-              coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-              max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-              coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
-         from public.complaint as e
-        where e.customer_id = p.customer_id and (e.severity > 1)
-     ) as r1
-     cross join lateral (
-       values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
-              ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
-              ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
-              ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
-              ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
-              ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
-              ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
-              ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
-              ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
-              ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select modelpack.key_value(p.customer_id)::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from public.customer as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::public.customer from public.customer as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('customer_id', u.key))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join public.customer as q on q.customer_id = k.customer_id
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) as purchases,
+            count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+            coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+            count(modelpack.amount(e.amount)) as basket_n,
+            coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+            percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+       from public.purchase as e
+      where e.customer_id = p.customer_id
+   ) as r0
+   cross join lateral (
+     select count(*) as complaints,
+            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+            max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+       from public.complaint as e
+      where e.customer_id = p.customer_id and (e.severity > 1)
+   ) as r1
+   cross join lateral (
+     values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
+            ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
+            ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
+            ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
+            ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
+            ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
+            ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
+            ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
+            ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
+            ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 

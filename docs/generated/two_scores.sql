@@ -504,49 +504,33 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select modelpack.key_value(p.account_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from public.account as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) as transfers,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
-         from public.transfer as e
-        where e.account_id = p.account_id
-     ) as r0
-     cross join lateral (
-       values ('transfers', p.transfers::text, r0.transfers::text, p.transfers is distinct from r0.transfers),
-              ('sent', p.sent::text, r0.sent::text, p.sent is distinct from r0.sent)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select modelpack.key_value(p.account_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::public.account from public.account as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('account_id', u.key))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join public.account as q on q.account_id = k.account_id
-           ) as p
-     cross join lateral (
-       select count(*) as transfers,
-              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
-         from public.transfer as e
-        where e.account_id = p.account_id
-     ) as r0
-     cross join lateral (
-       values ('transfers', p.transfers::text, r0.transfers::text, p.transfers is distinct from r0.transfers),
-              ('sent', p.sent::text, r0.sent::text, p.sent is distinct from r0.sent)
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select modelpack.key_value(p.account_id)::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from public.account as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::public.account from public.account as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('account_id', u.key))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join public.account as q on q.account_id = k.account_id
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) as transfers,
+            coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+       from public.transfer as e
+      where e.account_id = p.account_id
+   ) as r0
+   cross join lateral (
+     values ('transfers', p.transfers::text, r0.transfers::text, p.transfers is distinct from r0.transfers),
+            ('sent', p.sent::text, r0.sent::text, p.sent is distinct from r0.sent)
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 

@@ -425,83 +425,50 @@ declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
-  if only_keys is null then
-    return query
-    select modelpack.key_value(p.visitor_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from public.visitor as q
-              where q.ctid >= v_first and q.ctid < v_beyond
-           ) as p
-     cross join lateral (
-       select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
-              count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
-              (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-              sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-              percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
-              coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-              max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-              coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-              max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
-              p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
-              coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
-              coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
-         from public.page_view as e
-        where e.visitor_id = p.visitor_id
-     ) as r0
-     cross join lateral (
-       values ('views_7d', p.views_7d::text, r0.views_7d::text, p.views_7d is distinct from r0.views_7d),
-              ('pages_30d', p.pages_30d::text, r0.pages_30d::text, p.pages_30d is distinct from r0.pages_30d),
-              ('seconds_30d', p.seconds_30d::text, r0.seconds_30d::text, p.seconds_30d is distinct from r0.seconds_30d),
-              ('spread_30d', p.spread_30d::text, r0.spread_30d::text, p.spread_30d is distinct from r0.spread_30d),
-              ('fastest_7d', p.fastest_7d::text, r0.fastest_7d::text, (row(case when true then p.fastest_7d else r0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not r0."held fastest_7d")),
-              ('interest', p.interest::text, r0.interest::text, (p.interest is null or abs(p.interest - r0.interest) > 1e-9 * r0."magnitude of interest" + 1e-70)),
-              ('interest_ahead', p.interest_ahead::text, r0.interest_ahead::text, coalesce(r0.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)),
-              ('attention', p.attention::text, r0.attention::text, (p.attention is null or abs(p.attention - r0.attention) > 1e-9 * r0."magnitude of attention" + 1e-70)),
-              ('attention_ahead', p.attention_ahead::text, r0.attention_ahead::text, coalesce(r0.attention_ahead > coalesce(p.attention_ahead, '-infinity'), false))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  else
-    return query
-    select modelpack.key_value(p.visitor_id)::text, f.feature, f.stored, f.expected
-      from (
-             select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
-               from jsonb_populate_recordset(
-                      (select row(q.*)::public.visitor from public.visitor as q limit 1),
-                      (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
-                         from (select distinct unnest(only_keys)) as u (key))
-                    ) as k
-               join public.visitor as q on q.visitor_id = k.visitor_id
-           ) as p
-     cross join lateral (
-       select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
-              count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
-              (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-              sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-              percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
-              coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-              max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-              coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-              max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
-              p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
-              coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
-              coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
-         from public.page_view as e
-        where e.visitor_id = p.visitor_id
-     ) as r0
-     cross join lateral (
-       values ('views_7d', p.views_7d::text, r0.views_7d::text, p.views_7d is distinct from r0.views_7d),
-              ('pages_30d', p.pages_30d::text, r0.pages_30d::text, p.pages_30d is distinct from r0.pages_30d),
-              ('seconds_30d', p.seconds_30d::text, r0.seconds_30d::text, p.seconds_30d is distinct from r0.seconds_30d),
-              ('spread_30d', p.spread_30d::text, r0.spread_30d::text, p.spread_30d is distinct from r0.spread_30d),
-              ('fastest_7d', p.fastest_7d::text, r0.fastest_7d::text, (row(case when true then p.fastest_7d else r0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not r0."held fastest_7d")),
-              ('interest', p.interest::text, r0.interest::text, (p.interest is null or abs(p.interest - r0.interest) > 1e-9 * r0."magnitude of interest" + 1e-70)),
-              ('interest_ahead', p.interest_ahead::text, r0.interest_ahead::text, coalesce(r0.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)),
-              ('attention', p.attention::text, r0.attention::text, (p.attention is null or abs(p.attention - r0.attention) > 1e-9 * r0."magnitude of attention" + 1e-70)),
-              ('attention_ahead', p.attention_ahead::text, r0.attention_ahead::text, coalesce(r0.attention_ahead > coalesce(p.attention_ahead, '-infinity'), false))
-     ) as f (feature, stored, expected, differs)
-     where f.differs;
-  end if;
+  return query
+  select modelpack.key_value(p.visitor_id)::text, f.feature, f.stored, f.expected
+    from (
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from public.visitor as q
+            where only_keys is null and q.ctid >= v_first and q.ctid < v_beyond
+           union all
+           select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
+             from jsonb_populate_recordset(
+                    (select row(q.*)::public.visitor from public.visitor as q limit 1),
+                    (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
+                       from (select distinct unnest(only_keys)) as u (key))
+                  ) as k
+             join public.visitor as q on q.visitor_id = k.visitor_id
+            where only_keys is not null
+         ) as p
+   cross join lateral (
+     select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
+            count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
+            (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+            sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
+            percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
+            coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
+            max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+            coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
+            max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
+            p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
+            coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
+            coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
+       from public.page_view as e
+      where e.visitor_id = p.visitor_id
+   ) as r0
+   cross join lateral (
+     values ('views_7d', p.views_7d::text, r0.views_7d::text, p.views_7d is distinct from r0.views_7d),
+            ('pages_30d', p.pages_30d::text, r0.pages_30d::text, p.pages_30d is distinct from r0.pages_30d),
+            ('seconds_30d', p.seconds_30d::text, r0.seconds_30d::text, p.seconds_30d is distinct from r0.seconds_30d),
+            ('spread_30d', p.spread_30d::text, r0.spread_30d::text, p.spread_30d is distinct from r0.spread_30d),
+            ('fastest_7d', p.fastest_7d::text, r0.fastest_7d::text, (row(case when true then p.fastest_7d else r0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not r0."held fastest_7d")),
+            ('interest', p.interest::text, r0.interest::text, (p.interest is null or abs(p.interest - r0.interest) > 1e-9 * r0."magnitude of interest" + 1e-70)),
+            ('interest_ahead', p.interest_ahead::text, r0.interest_ahead::text, coalesce(r0.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)),
+            ('attention', p.attention::text, r0.attention::text, (p.attention is null or abs(p.attention - r0.attention) > 1e-9 * r0."magnitude of attention" + 1e-70)),
+            ('attention_ahead', p.attention_ahead::text, r0.attention_ahead::text, coalesce(r0.attention_ahead > coalesce(p.attention_ahead, '-infinity'), false))
+   ) as f (feature, stored, expected, differs)
+   where f.differs;
 end
 $modelpack$;
 
