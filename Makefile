@@ -12,7 +12,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo mutants clean
+.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo mutants mutants-map clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -98,6 +98,11 @@ mutants: ## put small faults in, one by one: do the tests mind? (PART=sql|genera
 	@dev/bootstrap --tests
 	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/python -m tests.mutants \
 	  $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
+
+mutants-map: ## which tests call which functions, so that `make mutants` runs those alone (once, as long as make test)
+	@dev/bootstrap --tests
+	@$(start_tests); psql "$$dsn" -qc "alter system set track_functions = 'all'" -c "select pg_reload_conf()" >/dev/null; \
+	rm -f .modelpack/calls.jsonl; MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -p tests.mutants.calls tests/integration tests/faults
 
 clean: ## stop the private servers; remove them, their data and .venv
 	@$(servers) destroy; done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from modelpack.snapshots import newest
+from tests.mutants.calls import CALLS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,7 @@ class Room:
 
 
 _I, _F, _U = "tests/integration/test_", "tests/faults/test_", "tests/unit/"
+_T = "modelpack/compile/templates/"
 
 ROOMS = (
     # part sql: functions by name
@@ -44,10 +46,11 @@ ROOMS = (
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}count.py")),
     Room("sql", "doctor", ("doctor", "examine_*"), (f"{_F}doctor.py",)),
     # part generated: the SQL in the texts of the compiler
-    Room("generated", "counting", ("modelpack/compile/count.py", "modelpack/compile/feature_sql.py", "modelpack/compile/plan.py"),
-         (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}window_edges.py", f"{_I}isolation.py", f"{_I}stateful.py")),
-    Room("generated", "scoring", ("modelpack/compile/score.py",), (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}count_kept.py", f"{_I}partitions.py", f"{_I}swapped.py", f"{_I}rights.py", f"{_I}once.py")),
-    Room("generated", "upkeep", ("modelpack/compile/upkeep.py", "modelpack/compile/script.py", "modelpack/compile/sql.py", "modelpack/training.py"),
+    Room("generated", "counting", (f"{_T}count_*.sql", f"{_T}move.sql", f"{_T}aggregate.sql", "modelpack/compile/count.py", "modelpack/compile/feature_sql.py", "modelpack/compile/plan.py"),
+         (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}window_edges.py", f"{_I}partitions.py", f"{_I}isolation.py", f"{_I}stateful.py")),
+    Room("generated", "scoring", (*(f"{_T}{name}.sql" for name in ("score", "log", "guard", "sample", "types", "parts", "compared")), "modelpack/compile/score.py"),
+         (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}count_kept.py", f"{_I}partitions.py", f"{_I}swapped.py", f"{_I}rights.py", f"{_I}once.py")),
+    Room("generated", "upkeep", (*(f"{_T}{name}.sql" for name in ("recount", "rebuild*", "refresh", "rescore", "verify", "stale", "examine", "upkeep_parts", "script", "training_set")), "modelpack/compile/upkeep.py", "modelpack/compile/script.py", "modelpack/compile/sql.py", "modelpack/training.py"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}operations.py", f"{_I}training.py")),
     # part python
     Room("python", "declaration", ("modelpack/declaration/*.py",), (f"{_U}test_generated_names.py", f"{_I}names.py", f"{_I}operations.py", f"{_I}training.py")),
@@ -76,22 +79,45 @@ def tests(room: Room) -> list[str]:
     return [name for name in room.tests if (ROOT / name).exists()]
 
 
+LONGEST = 240.0
+"""Seconds: how long the tests of one mutant may take, those that call the function in question."""
+
+
 @cache
-def functions(file: str) -> dict[str, str]:
-    """The tests of a file, and the text of each."""
-    text = (ROOT / file).read_text()
-    lines = text.splitlines()
-    return {
-        f"{file}::{node.name}": "\n".join(
-            [node.name.replace("_", " "), *lines[node.lineno : node.end_lineno]]
-        )
-        for node in ast.parse(text).body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+def calls() -> dict[str, list[tuple[float, str]]]:
+    """By function: the tests that call it, with their seconds. Functions of a declaration by what they are: `count_insert`."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for line in CALLS.read_text().splitlines() if CALLS.exists() else ():
+        test = json.loads(line)
+        for name in {kind_of(name) for name in test["calls"]}:
+            found.setdefault(name, []).append((test["seconds"], test["test"]))
+    return {name: sorted(tests) for name, tests in found.items()}
+
+
+def kind_of(function: str) -> str:
+    """What a generated function is, as its template is called; another function by its name."""
+    counts = re.search(r"_count_.*_(insert|update|delete|truncate|move)$", function)
+    if counts:
+        return "move" if counts[1] == "move" else f"count_{counts[1]}"
+    kinds = (
+        "score log guard recount rebuild refresh rescore verify stale examine types sample same batched meet"
+    )
+    own = re.search(rf"[a-z0-9]_({kinds.replace(' ', '|')})$", function)
+    installed = (ROOT / "migrations" / "sql" / function).is_dir()
+    return own[1] if own and not installed else function
 
 
 def tests_of(room: Room, path: Path) -> list[str]:
-    """Those that name the function of an SQL file: the first to be asked. The others are asked when none of them minds."""
-    word = re.compile(rf"\b{re.escape(path.parent.name)}\b")
-    files = [name for name in tests(room) if name.endswith(".py")] if room.part == "sql" else []
-    return [name for file in files for name, text in functions(file).items() if word.search(text)]
+    """The tests that call the function which a file makes: those of its room first, the quick ones first."""
+    name = (
+        path.parent.name if room.part == "sql" else path.stem.removesuffix("_keeping").removesuffix("_batch")
+    )
+    own = tuple(tests(room))
+    chosen, spent = [], 0.0
+    for seconds, test in sorted(
+        calls().get(name, ()), key=lambda each: (not each[1].startswith(own), each[0])
+    ):
+        if spent + seconds < LONGEST:
+            chosen.append(test)
+            spent += seconds
+    return chosen

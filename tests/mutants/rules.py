@@ -28,10 +28,10 @@ class Change:
 
 
 _SKIPPED = re.compile(
-    r"""--[^\n]*|"[^"]*"|\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|^comment on .*?;\n""",
+    r"""^%\#[^\n]*|\{\#.*?\#\}|--[^\n]*|"[^"]*"|\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|^comment on .*?;\n""",
     re.DOTALL | re.MULTILINE,
 )
-"""Comments, names and texts: nothing that runs."""
+"""Comments (of SQL, of templates), names and texts: nothing that runs."""
 
 SQL_RULES: dict[str, list[tuple[str, str]]] = {
     "edge of a comparison": [(r"(?<![<>=!:|])<(?![=>|])", "<="), (r"(?<![=<>-])>(?![=>])", ">="), (r"<=", "<"), (r">=", ">")],
