@@ -16,12 +16,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from modelpack.compile.feature_sql import NUMERIC, FeatureSql, Place, Rows, amount, feature_sql, of_row
-from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, with_settings
+from modelpack.compile.feature_sql import (
+    NUMERIC,
+    FeatureSql,
+    Place,
+    Rows,
+    amount,
+    condition,
+    feature_sql,
+    of_row,
+)
+from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, turned_off
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.render import render
-from modelpack.compile.sql import SIGN, Sql, ident, literal, variable
-from modelpack.declaration.expressions import over_event
+from modelpack.compile.sql import Sql, ident, literal, variable
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
 # for one row and for a hundred thousand.
@@ -32,7 +40,7 @@ _REASON = "off, since a session keeps a plan for whatever number of rows comes: 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 
 _C = Sql("c")
-_SIGN, _CAME = Sql(f"c.{SIGN}"), Sql(f"c.{SIGN} = 1")
+_SIGN, _CAME = Sql('c."the sign"'), Sql('c."the sign" = 1')
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class CountSql:
         )
         # every SET costs, and most INSERTs bring one event, which joins nothing
         settings = _SCANS if verb == "insert" else (*_SCANS, *_JOINS)
-        header = with_settings(HEADER, dict.fromkeys(settings, "off"))
+        header = turned_off(HEADER, *settings)
         reason = f"{', '.join(settings)}: {_REASON}"
         body = render(template, **self._values)
         return Function(self._name(verb), {}, TRIGGER, body, comment, header, reason)
@@ -155,7 +163,7 @@ class CountSql:
             feature = self.event.event.features[sql.name]
             if not sql.contributions:
                 if feature.where:
-                    held.append(Sql(over_event(feature.where)))
+                    held.append(condition(feature.where))
                 if feature.column:
                     held.append(Sql("e.{}").format(ident(feature.column)))
                 if self.event.at:
@@ -235,8 +243,8 @@ def _lost(fixed: list[FeatureSql]) -> Iterator[Sql]:
     for f in fixed:
         for c in f.contributions:
             if c.name != f.bound:
-                nothing = "{} <> 0" if c.additive else "{} is not null"
-                yield Sql(nothing).format(of_row(Sql("x"))(c.name))
+                something = Sql("{} <> 0" if c.additive else "{} is not null")
+                yield something.format(of_row(Sql("x"))(c.name))
 
 
 def _shared(features: tuple[FeatureSql, ...]) -> tuple[tuple[FeatureSql, ...], dict[str, str]]:

@@ -122,9 +122,19 @@ class FeatureSql:
     bound: str | None = None
 
 
+def condition(where: str) -> Sql:
+    """A condition of a declaration, which has been found to be one expression, over the event row `e`."""
+    return Sql(over_event(where))
+
+
+def span(text: str) -> Sql:
+    """A duration of a declaration, as an interval."""
+    return Sql(interval(text))
+
+
 def amount(column: str) -> Sql:
     """A column of the event as an exact number; NULL where it cannot be one."""
-    return Sql(f"modelpack.amount(e.{ident(column)})")
+    return Sql("modelpack.amount(e.{})").format(ident(column))
 
 
 @dataclass(frozen=True)
@@ -145,24 +155,28 @@ def feature_sql(
 ) -> FeatureSql:
     """The SQL of a feature of an event whose time stands in the column `at`, as of `moment`."""
     build = _WINDOWED if feature.window else _BUILDERS[type(feature)]
-    return build(name, feature, Source(Sql(f"e.{ident(at)}") if at else None, moment, amount))
+    return build(name, feature, Source(Sql("e.{}").format(ident(at)) if at else None, moment, amount))
 
 
 def _conditions(feature: Feature, *more: Sql) -> list[Sql]:
-    own = [Sql(over_event(feature.where))] if feature.where else []
+    own = [condition(feature.where)] if feature.where else []
     return own + list(more)
 
 
 def _when(conditions: list[Sql], value: Sql, otherwise: Sql | None = None) -> Sql:
     if not conditions:
         return value
-    rest = f" else {otherwise}" if otherwise else ""
-    return Sql(f"case when {' and '.join(conditions)} then {value}{rest} end")
+    rest = Sql(" else {}").format(otherwise) if otherwise else Sql("")
+    return Sql("case when {} then {}{} end").format(_all(conditions), value, rest)
 
 
 def _filter(conditions: Iterable[Sql]) -> Sql:
-    tests = " and ".join(conditions)
-    return Sql(f" filter (where {tests})" if tests else "")
+    tests = _all(conditions)
+    return Sql(" filter (where {})").format(tests) if tests else tests
+
+
+def _all(conditions: Iterable[Sql]) -> Sql:
+    return Sql(" and ").join(conditions)
 
 
 def _amount(feature: Feature, source: Source, *more: Sql) -> Sql:
@@ -175,14 +189,14 @@ def _sum(name: str, scalar: Sql, kind: Sql, *, plain: bool = False) -> Contribut
     return Contribution(
         name,
         scalar,
-        lambda rows: Sql(f"sum({rows.signed(name)}){_filter(rows.only)}::{kind}"),
+        lambda rows: Sql("sum({}){}::{}").format(rows.signed(name), _filter(rows.only), kind),
         additive=True,
         type=None if plain else kind,
     )
 
 
 def _added(column: str, contributed: Place) -> Sql:
-    return Sql(f"p.{ident(column)} + {contributed(column)}")
+    return Sql("p.{} + {}").format(ident(column), contributed(column))
 
 
 def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
@@ -190,7 +204,7 @@ def _count(name: str, feature: Feature, _source: Source) -> FeatureSql:
     return FeatureSql(
         name,
         (Column(name, BIGINT, ZERO),),
-        {name: Sql(f"count(*){_filter(conditions)}")},
+        {name: Sql("count(*){}").format(_filter(conditions))},
         (_sum(name, _when(conditions, ONE, ZERO), BIGINT, plain=not conditions),),
         lambda d: {name: _added(name, d)},
         invertible=True,
@@ -202,8 +216,8 @@ def _total(name: str, feature: Feature, source: Source) -> FeatureSql:
     return FeatureSql(
         name,
         (Column(name, NUMERIC, ZERO),),
-        {name: Sql(f"coalesce(sum({amount}), 0)")},
-        (_sum(name, Sql(f"coalesce({amount}, 0)"), NUMERIC),),
+        {name: Sql("coalesce(sum({}), 0)").format(amount)},
+        (_sum(name, Sql("coalesce({}, 0)").format(amount), NUMERIC),),
         lambda d: {name: _added(name, d)},
         invertible=True,
     )
@@ -211,13 +225,13 @@ def _total(name: str, feature: Feature, source: Source) -> FeatureSql:
 
 def _mean_of(n: Sql, s: Sql) -> Sql:
     """In double precision: a numeric division would depend on the scale of amounts that are long gone."""
-    return Sql(f"({s})::double precision / nullif({n}, 0)")
+    return Sql("({})::double precision / nullif({}, 0)").format(s, n)
 
 
 def _deviation_of(n: Sql, s: Sql, q: Sql) -> Sql:
     return Sql(
-        f"sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
-    )
+        "sqrt(({n} * {q} - {s} * {s})::double precision / nullif({n}::double precision * ({n} - 1), 0))"
+    ).format(n=n, q=q, s=s)
 
 
 def _moments(
@@ -226,17 +240,27 @@ def _moments(
     """Mean and standard deviation: exact sums of x^0, x^1 (and x^2), and what follows from them."""
     amount = _amount(feature, source)
     parts = [
-        (f"{name}_n", Sql(f"(({amount}) is not null)::integer"), Sql(f"count({amount})"), BIGINT),
-        (f"{name}_sum", Sql(f"coalesce({amount}, 0)"), Sql(f"coalesce(sum({amount}), 0)"), NUMERIC),
+        (
+            f"{name}_n",
+            Sql("(({}) is not null)::integer").format(amount),
+            Sql("count({})").format(amount),
+            BIGINT,
+        ),
+        (
+            f"{name}_sum",
+            Sql("coalesce({}, 0)").format(amount),
+            Sql("coalesce(sum({}), 0)").format(amount),
+            NUMERIC,
+        ),
     ]
     if powers == 2:
-        square = Sql(f"({amount}) * ({amount})")
-        summed = Sql(f"coalesce(sum({square}), 0)")
-        parts.append((f"{name}_squares", Sql(f"coalesce({square}, 0)"), summed, NUMERIC))
+        square = Sql("({amount}) * ({amount})").format(amount=amount)
+        summed = Sql("coalesce(sum({}), 0)").format(square)
+        parts.append((f"{name}_squares", Sql("coalesce({}, 0)").format(square), summed, NUMERIC))
 
     def merge(d: Place) -> dict[str, Sql]:
         added = {part: _added(part, d) for part, *_ in parts}
-        return {name: visible(*(Sql(f"({sql})") for sql in added.values()))} | added
+        return {name: visible(*(Sql("({})").format(sql) for sql in added.values()))} | added
 
     return FeatureSql(
         name,
@@ -266,10 +290,12 @@ def _foremost(value: Sql, order: str) -> Sql:
     min() and max() are found by name, and those of a type outside pg_catalog by the session's search_path alone;
     ORDER BY, least and greatest go by the type's default operator class. So nothing here is compared by operators.
     """
-    return Sql(f"percentile_disc(0) within group (order by {value}{' desc' if order == 'desc' else ''})")
+    return Sql("percentile_disc(0) within group (order by {}{})").format(
+        value, Sql(" desc" if order == "desc" else "")
+    )
 
 
-_FURTHER = {"asc": "least", "desc": "greatest"}
+_FURTHER = {"asc": Sql("least"), "desc": Sql("greatest")}
 
 
 def _held(name: str, value: Sql, conditions: list[Sql]) -> Sql:
@@ -278,25 +304,27 @@ def _held(name: str, value: Sql, conditions: list[Sql]) -> Sql:
     Where one of the two columns got another type since, equality is all that there is; where no event is of the time that
     the row holds beside the value, that time is what is wrong.
     """
-    stored = Sql(f"p.{ident(name)}")
+    stored = Sql("p.{}").format(ident(name))
     same = Sql(" operator(pg_catalog.*=) ").join(one_type(value, stored))
-    found = Sql(f"bool_or({same} or pg_typeof({value}) <> pg_typeof({stored})){_filter(conditions)}")
-    return Sql(f"{stored} is null or ({found}) is not false")
+    found = Sql("bool_or({} or pg_typeof({}) <> pg_typeof({})){}").format(
+        same, value, stored, _filter(conditions)
+    )
+    return Sql("{} is null or ({}) is not false").format(stored, found)
 
 
 def _extreme(name: str, feature: Feature, column: str, order: str) -> FeatureSql:
     conditions = _conditions(feature)
-    value = Sql(f"e.{ident(column)}")
+    value = Sql("e.{}").format(ident(column))
 
     def combine(rows: Rows) -> Sql:
-        return Sql(f"{_foremost(rows.of(name), order)}{_filter(rows.only)}")
+        return Sql("{}{}").format(_foremost(rows.of(name), order), _filter(rows.only))
 
     return FeatureSql(
         name,
         (Column(name, None, like=column),),
-        {name: Sql(f"{_foremost(value, order)}{_filter(conditions)}")},
+        {name: Sql("{}{}").format(_foremost(value, order), _filter(conditions))},
         (Contribution(name, _when(conditions, value), combine),),
-        lambda d: {name: Sql(f"{_FURTHER[order]}(p.{ident(name)}, {d(name)})")},
+        lambda d: {name: Sql("{}(p.{}, {})").format(_FURTHER[order], ident(name), d(name))},
         held=_held(name, value, conditions),
     )
 
@@ -315,51 +343,64 @@ def _edge(name: str, feature: Feature, at: Sql | None, *, latest: bool) -> Featu
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
-    pick, order, sign = ("max", "desc", ">") if latest else ("min", "asc", "<")  # times are of pg_catalog
-    value = Sql(f"e.{ident(feature.column)}")
+    # times are of pg_catalog
+    pick = Sql("max" if latest else "min")
+    order = Sql("desc" if latest else "asc")
+    sign = Sql(">" if latest else "<")
+    value = Sql("e.{}").format(ident(feature.column))
     if value == at:
         return _extreme(name, feature, feature.column, order)
     time = f"{name}_at"
-    conditions = _conditions(feature, Sql(f"{value} is not null"), Sql(f"{at} is not null"))
+    conditions = _conditions(feature, Sql("{} is not null").format(value), Sql("{} is not null").format(at))
     x, xt = ident(name), ident(time)
     further = _FURTHER[order]
 
     def newer(time: Sql, value: Sql) -> Sql:
         return Sql(
-            f"case when p.{xt} is null or {time} {sign} p.{xt} then {value} "
-            f"when {time} = p.{xt} then {further}(p.{x}, {value}) else p.{x} end"
-        )
+            "case when p.{xt} is null or {time} {sign} p.{xt} then {value} "
+            "when {time} = p.{xt} then {further}(p.{x}, {value}) else p.{x} end"
+        ).format(xt=xt, x=x, time=time, value=value, sign=sign, further=further)
 
     def foremost(rows: Rows) -> Sql:
         v, vt = rows.of(name), rows.of(time)
-        dated = _filter([*rows.only, Sql(f"{vt} is not null")])
-        return Sql(f"(array_agg({v} order by {vt} {order}, {v} {order}){dated})[1]")
+        dated = _filter([*rows.only, Sql("{} is not null").format(vt)])
+        return Sql("(array_agg({v} order by {vt} {order}, {v} {order}){dated})[1]").format(
+            v=v, vt=vt, order=order, dated=dated
+        )
 
     def merge(d: Place) -> dict[str, Sql]:
         return {
-            name: Sql(f"case when {d(time)} is null then p.{x} else {newer(d(time), d(name))} end"),
-            time: Sql(f"{further}(p.{xt}, {d(time)})"),
+            name: Sql("case when {} is null then p.{} else {} end").format(
+                d(time), x, newer(d(time), d(name))
+            ),
+            time: Sql("{}(p.{}, {})").format(further, xt, d(time)),
         }
 
     return FeatureSql(
         name,
         (Column(name, None, like=feature.column), Column(time, None, like=unquoted(at[2:]), visible=False)),
         {
-            name: Sql(f"(array_agg({value} order by {at} {order}, {value} {order}){_filter(conditions)})[1]"),
-            time: Sql(f"{pick}({at}){_filter(conditions)}"),
+            name: Sql("(array_agg({value} order by {at} {order}, {value} {order}){counted})[1]").format(
+                value=value, at=at, order=order, counted=_filter(conditions)
+            ),
+            time: Sql("{}({}){}").format(pick, at, _filter(conditions)),
         },
         (
             Contribution(name, _when(conditions, value), foremost),
             Contribution(
-                time, _when(conditions, at), lambda rows: Sql(f"{pick}({rows.of(time)}){_filter(rows.only)}")
+                time,
+                _when(conditions, at),
+                lambda rows: Sql("{}({}){}").format(pick, rows.of(time), _filter(rows.only)),
             ),
         ),
         merge,
         {
-            name: Sql(f"case when {' and '.join(conditions)} then {newer(at, value)} else p.{x} end"),
-            time: Sql(f"case when {' and '.join(conditions)} then {further}(p.{xt}, {at}) else p.{xt} end"),
+            name: Sql("case when {} then {} else p.{} end").format(_all(conditions), newer(at, value), x),
+            time: Sql("case when {counted} then {further}(p.{xt}, {at}) else p.{xt} end").format(
+                counted=_all(conditions), further=further, xt=xt, at=at
+            ),
         },
-        held=_held(name, value, [*conditions, Sql(f"{at} = p.{xt}")]),
+        held=_held(name, value, [*conditions, Sql("{} = p.{}").format(at, xt)]),
     )
 
 
@@ -372,11 +413,11 @@ def _last(name: str, feature: Feature, source: Source) -> FeatureSql:
 
 
 def _distinct(name: str, feature: Feature, _source: Source) -> FeatureSql:
-    value = Sql(f"e.{ident(feature.column or '')}")
+    value = Sql("e.{}").format(ident(feature.column or ""))
     return FeatureSql(
         name,
         (Column(name, BIGINT, ZERO),),
-        {name: Sql(f"count(distinct {value}){_filter(_conditions(feature))}")},
+        {name: Sql("count(distinct {}){}").format(value, _filter(_conditions(feature)))},
     )
 
 
@@ -387,47 +428,53 @@ def _decayed(name: str, feature: Feature, source: Source) -> FeatureSql:
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
     half_life = duration(feature.half_life, what="half_life").total_seconds()
-    value = Sql(f"({_amount(feature, source)})" if feature.column else "1") + Sql("::double precision")
-    counted = _conditions(feature, Sql(f"isfinite({at})"))
-    weighed = Sql(
-        f"modelpack.decay({value}, date_part('epoch', {moment} - {at}::timestamptz), {half_life:.0f})"
+    number = Sql("({})").format(_amount(feature, source)) if feature.column else ONE
+    value = Sql("{}::double precision").format(number)
+    counted = _conditions(feature, Sql("isfinite({})").format(at))
+    weighed = Sql("modelpack.decay({}, date_part('epoch', {} - {}::timestamptz), {})").format(
+        value, moment, at, round(half_life)
     )
-    scalar = Sql(f"coalesce({_when([*counted, Sql(f'{at} <= {moment}')], weighed)}, 0)")
+    due = _when([*counted, Sql("{} <= {}").format(at, moment)], weighed)
+    scalar = Sql("coalesce({}, 0)").format(due)
     # what is dated ahead counts when its time has come: then the feature is read again (see SCORE)
     ahead = f"{name}_ahead"
     waits = _when(
-        [*counted, Sql(f"{at} > {moment}"), Sql(f"{at} < date '200000-01-01'")], Sql(f"{at}::timestamptz")
+        [*counted, Sql("{} > {}").format(at, moment), Sql("{} < date '200000-01-01'").format(at)],
+        Sql("{}::timestamptz").format(at),
     )
     return FeatureSql(
         name,
         (Column(name, DOUBLE, ZERO), Column(ahead, TIME, visible=False)),
-        {name: Sql(f"coalesce(sum({scalar}), 0)"), ahead: Sql(f"max({waits})")},
+        {name: Sql("coalesce(sum({}), 0)").format(scalar), ahead: Sql("max({})").format(waits)},
         (
             Contribution(
                 name,
                 scalar,
-                lambda rows: Sql(f"sum({rows.signed(name)}){_filter(rows.only)}"),
+                lambda rows: Sql("sum({}){}").format(rows.signed(name), _filter(rows.only)),
                 additive=True,
                 type=DOUBLE,
             ),
             Contribution(
-                ahead, waits, lambda rows: Sql(f"max({rows.of(ahead)}){_filter(rows.only)}"), type=TIME
+                ahead,
+                waits,
+                lambda rows: Sql("max({}){}").format(rows.of(ahead), _filter(rows.only)),
+                type=TIME,
             ),
         ),
         lambda d: {
-            name: Sql(f"{aged(name, half_life)} + {d(name)}"),
-            ahead: Sql(f"greatest(p.{ident(ahead)}, {d(ahead)})"),
+            name: Sql("{} + {}").format(aged(name, half_life), d(name)),
+            ahead: Sql("greatest(p.{}, {})").format(ident(ahead), d(ahead)),
         },
         half_life=half_life,
-        magnitude=Sql(f"coalesce(sum(abs({scalar})), 0)"),
+        magnitude=Sql("coalesce(sum(abs({})), 0)").format(scalar),
         bound=ahead,
     )
 
 
 def aged(name: str, half_life: float, row: Sql = P) -> Sql:
     """A decayed feature of a profile row, carried from the row's `features_at` to `v_moment`."""
-    elapsed = f"date_part('epoch', v_moment - coalesce({row}.features_at, v_moment))"
-    return Sql(f"modelpack.decay({row}.{ident(name)}, {elapsed}, {half_life:.0f})")
+    elapsed = Sql("date_part('epoch', v_moment - coalesce({}.features_at, v_moment))").format(row)
+    return Sql("modelpack.decay({}.{}, {}, {})").format(row, ident(name), elapsed, round(half_life))
 
 
 def _windowed(name: str, feature: Feature, source: Source) -> FeatureSql:
@@ -437,25 +484,30 @@ def _windowed(name: str, feature: Feature, source: Source) -> FeatureSql:
         raise DeclarationError(
             f"feature {name!r} depends on the time of the event; name its column with at=…"
         )
-    inside = [Sql(f"{at} > {moment} - {interval(feature.window)}"), Sql(f"{at} <= {moment}")]
+    inside = [
+        Sql("{} > {} - {}").format(at, moment, span(feature.window)),
+        Sql("{} <= {}").format(at, moment),
+    ]
     amount = _amount(feature, source, *inside)
     rows = _filter(_conditions(feature, *inside))
-    value = Sql(f"e.{ident(feature.column or '')}")
+    value = Sql("e.{}").format(ident(feature.column or ""))
     column, held = Column(name, DOUBLE), None
     if isinstance(feature, Count):
-        column, sql = Column(name, BIGINT, ZERO), Sql(f"count(*){rows}")
+        column, sql = Column(name, BIGINT, ZERO), Sql("count(*){}").format(rows)
     elif isinstance(feature, Distinct):
-        column, sql = Column(name, BIGINT, ZERO), Sql(f"count(distinct {value}){rows}")
+        column, sql = Column(name, BIGINT, ZERO), Sql("count(distinct {}){}").format(value, rows)
     elif isinstance(feature, Total):
-        column, sql = Column(name, NUMERIC, ZERO), Sql(f"coalesce(sum({amount}), 0)")
+        column, sql = Column(name, NUMERIC, ZERO), Sql("coalesce(sum({}), 0)").format(amount)
     elif isinstance(feature, Mean):
-        sql = _mean_of(Sql(f"count({amount})"), Sql(f"sum({amount})"))
+        sql = _mean_of(Sql("count({})").format(amount), Sql("sum({})").format(amount))
     elif isinstance(feature, Deviation):
-        square = Sql(f"({amount}) * ({amount})")
-        sql = _deviation_of(Sql(f"count({amount})"), Sql(f"sum({amount})"), Sql(f"sum({square})"))
+        square = Sql("({amount}) * ({amount})").format(amount=amount)
+        sql = _deviation_of(
+            Sql("count({})").format(amount), Sql("sum({})").format(amount), Sql("sum({})").format(square)
+        )
     elif isinstance(feature, (Minimum, Maximum)):
         column = Column(name, None, like=feature.column)
-        sql = Sql(f"{_foremost(value, 'asc' if isinstance(feature, Minimum) else 'desc')}{rows}")
+        sql = Sql("{}{}").format(_foremost(value, "asc" if isinstance(feature, Minimum) else "desc"), rows)
         held = _held(name, value, _conditions(feature, *inside))
     else:
         raise DeclarationError(f"feature {name!r}: {feature.kind}() takes no window")

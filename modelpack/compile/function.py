@@ -6,30 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelpack.compile.render import render, statement
-from modelpack.compile.sql import PATH, Sql, dollar, ident, literal
+from modelpack.compile.sql import PATH, Sql, dollar, ident
 
 TEXTS = {"TimeZone": "UTC", "extra_float_digits": "1"}
 """What the texts of times and of numbers depend on."""
 
-_TEXTS_ALIKE = f"{', '.join(TEXTS)}: the texts of times and of numbers are the same in every session."
+_TEXTS_ALIKE = (
+    "TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session."
+)
+
+_TEXTS = Sql("set TimeZone = 'UTC'\nset extra_float_digits = '1'")
+_SEARCH = Sql("set search_path = {}").format(PATH)
 
 
-def with_settings(header: Sql, settings: Mapping[str, str]) -> Sql:
-    """A header that also turns settings."""
-    turned = (Sql("set {} = {}").format(Sql(name), Sql(value)) for name, value in settings.items())
-    return Sql("\n").join([header, *turned])
+def turned_off(header: Sql, *settings: str) -> Sql:
+    """A header that also turns settings of the planner off."""
+    return Sql("\n").join([header, *(Sql("set {} = off").format(ident(name)) for name in settings)])
 
 
-_PATH = {"search_path": PATH}
-_TEXTS = {name: literal(value) for name, value in TEXTS.items()}
-
-RUNS = with_settings(Sql("language plpgsql security definer"), _PATH)
+RUNS = Sql("language plpgsql security definer\n{}").format(_SEARCH)
 """A function that runs as its owner (see `modelpack.run_as`); texts of times and of numbers follow the session."""
 
-HEADER = with_settings(RUNS, _TEXTS)
+HEADER = Sql("{}\n{}").format(RUNS, _TEXTS)
 """How generated functions run: as their owner, with nothing that a session could turn."""
 
-AS_WRITER = with_settings(Sql("language plpgsql security invoker"), {**_PATH, **_TEXTS})
+AS_WRITER = Sql("language plpgsql security invoker\n{}\n{}").format(_SEARCH, _TEXTS)
 """How a row trigger runs that is for everybody: as who writes the row."""
 
 TRIGGER = Sql("trigger")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from modelpack.compile.feature_sql import V_MOMENT, Column, FeatureSql, P, aged, feature_sql
+from modelpack.compile.feature_sql import V_MOMENT, Column, FeatureSql, P, aged, condition, feature_sql, span
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, ident, qualified, same, score_slug, slug, table_slug
-from modelpack.declaration.duration import duration, interval
+from modelpack.declaration.duration import duration
 from modelpack.declaration.expressions import Resolved, over_event, steady
 from modelpack.declaration.inputs import ROW, Input
 from modelpack.declaration.profile import Event, Profile, Score
@@ -37,8 +37,9 @@ def checks(f: FeatureSql) -> dict[str, Sql]:
 
 def key_text(columns: Iterable[Sql]) -> Sql:
     """A key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
-    keys = [f"modelpack.key_value({column})" for column in columns]
-    return Sql(f"{keys[0]}::text" if len(keys) == 1 else f"jsonb_build_array({', '.join(keys)})::text")
+    keys = [Sql("modelpack.key_value({})").format(column) for column in columns]
+    one = Sql("{}::text" if len(keys) == 1 else "jsonb_build_array({})::text")
+    return one.format(Sql(", ").join(keys))
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class EventPlan:
     @property
     def where(self) -> Sql | None:
         """The event's own condition over `e`."""
-        return Sql(over_event(self.event.where)) if self.event.where else None
+        return condition(self.event.where) if self.event.where else None
 
     def conditions(self, *more: Sql) -> Sql:
         """A WHERE list: the event's own condition and `more`."""
@@ -96,7 +97,7 @@ class EventPlan:
 
     def keys(self, alias: str) -> list[Sql]:
         """The event's key columns, read from `alias`."""
-        return [Sql(f"{alias}.{ident(column)}") for column in self.key]
+        return [Sql("{}.{}").format(ident(alias), ident(column)) for column in self.key]
 
     def present(self, alias: str) -> Sql:
         """Whether no column of the key is NULL."""
@@ -105,13 +106,15 @@ class EventPlan:
     def longest_window(self) -> Sql:
         """The longest window of the event's features, as an SQL interval."""
         windows = [f.window for f in self.windowed if f.window]
-        return Sql(interval(max(windows, key=lambda w: duration(w, what="window"))))
+        return span(max(windows, key=lambda w: duration(w, what="window")))
 
     def recent(self) -> list[Sql]:
         """Whether an event is in the longest window."""
+        if self.at is None or not self.windowed:
+            return []
         return [
-            Sql(f"e.{self.at} > v_moment - {self.longest_window()}"),
-            Sql(f"e.{self.at} <= v_moment"),
+            Sql("e.{} > v_moment - {}").format(self.at, self.longest_window()),
+            Sql("e.{} <= v_moment").format(self.at),
         ]
 
     def aggregates(self, features: Iterable[FeatureSql]) -> dict[str, Sql]:
@@ -181,7 +184,7 @@ class Plan:
 
     def called(self, *parts: str) -> Sql:
         """How a generated function of the profile is called: its name with the schema, quoted."""
-        return Sql(f"modelpack.{ident(self.name(*parts))}")
+        return Sql("modelpack.{}").format(ident(self.name(*parts)))
 
     @cached_property
     def scores(self) -> tuple[ScorePlan, ...]:
@@ -195,7 +198,7 @@ class Plan:
 
     def keys(self, alias: str) -> list[Sql]:
         """The key columns, read from `alias`."""
-        return [Sql(f"{alias}.{column}") for column in self.key]
+        return [Sql("{}.{}").format(ident(alias), column) for column in self.key]
 
     def key_text(self, alias: str) -> Sql:
         """The key as text, the same for equal keys: the value itself, or a JSON array where the key has several columns."""
@@ -299,7 +302,7 @@ class ScorePlan:
 
     def called(self, kind: str) -> Sql:
         """How a function that a promotion replaces is called, such as `version` or `numbers`."""
-        return Sql(f"modelpack.{ident(f'{self.stem}_{kind}')}")
+        return Sql("modelpack.{}").format(ident(f"{self.stem}_{kind}"))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ makes the whole comment):
        set {{ name | ident }} = 1
      where tg_relid = {{ plan.table | literal }}::regclass  -- {{ plan.profile.table | note }}
 
-A value does not go inside of quotes or of a comment: `'{{ name }}'` raises. SQL that Python composes is marked by hand,
-`Sql(f"{a} = {b}")` with every part `Sql`, or `Sql("{} = {}").format(a, b)`, which makes sure of that.
+A value does not go inside of quotes or of a comment: `'{{ name }}'` raises. Python composes an expression by
+`Sql("{} = {}").format(a, b)`, which takes nothing but SQL, too; an f-string is a text again.
 
 Layout follows from where a value stands. A value of several lines has its further lines set in to the column where its
 first one begins, within other values too; nobody counts. A line that holds nothing but empty values vanishes, so an

@@ -102,14 +102,14 @@ def guard_function(plan: Plan) -> Function:
 def triggers(plan: Plan) -> list[Sql]:
     """The statements that put SCORE, LOG and the guard on the profile table."""
 
-    def trigger(name: str, when: str, function: str) -> Sql:
-        return statement("create_row_trigger", plan=plan, name=name, when=Sql(when), function=function)
+    def trigger(name: str, when: Sql, function: str) -> Sql:
+        return statement("create_row_trigger", plan=plan, name=name, when=when, function=function)
 
     statements = [
         # without a WHEN condition: each statement would parse it anew, and our own triggers write most
-        trigger(plan.trigger("guard"), "before update", "guard"),
-        trigger(plan.score_trigger, "before insert or update", "score"),
+        trigger(plan.trigger("guard"), Sql("before update"), "guard"),
+        trigger(plan.score_trigger, Sql("before insert or update"), "score"),
     ]
     if plan.scores:
-        statements.append(trigger(plan.trigger("log"), "after insert", "log"))
+        statements.append(trigger(plan.trigger("log"), Sql("after insert"), "log"))
     return statements

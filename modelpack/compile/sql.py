@@ -82,16 +82,11 @@ _RESERVED |= set("begin by declare execute foreach if loop strict while".split()
 WIDTH = 120
 """Columns of a line, where what stands in it can be broken."""
 
-PATH = "pg_catalog, pg_temp"
+PATH = Sql("pg_catalog, pg_temp")
 """The search_path of generated functions."""
 
 STATEMENT = Sql("greatest(now(), statement_timestamp())")
 """Names the client's statement (within its transaction) that is running: the same in all of its triggers."""
-
-
-SIGN, MOMENT, AFRESH, IMAGE = '"the sign"', '"the moment"', '"read afresh"', '"the image"'
-PLACE, PART, NUMBER = '"the place"', '"the partition"', '"the number"'
-"""Columns of generated queries that stand beside a user's own: names that nobody gives a column."""
 
 
 def ident(name: str) -> Sql:

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from modelpack.compile.feature_sql import BIGINT, TIME, V_MOMENT, FeatureSql
-from modelpack.compile.function import HEADER, Function, with_settings
+from modelpack.compile.function import HEADER, Function, turned_off
 from modelpack.compile.plan import EventPlan, Plan, ScorePlan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, dollar, ident, unequal
 
 _RANGE = {"first_block": BIGINT, "last_block": BIGINT}
 
-_BY_PLACE = with_settings(HEADER, dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "jit"), "off"))
+_BY_PLACE = turned_off(HEADER, "enable_hashjoin", "enable_mergejoin", "jit")
 _WHY_BY_PLACE = (
     "enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; "
     "no other plan is good for a row and for many."
 )
 
 _P, _X = Sql("p"), Sql("x")
+_VERSION = Sql("v_version_{}")
 _P_MOMENT = Sql('p."the moment"')
 
 
@@ -166,8 +167,8 @@ class _Live(ScorePlan):
         return ident(f"{self.name} scores")
 
 
-def _live(plan: Plan, by: str = "v_version_{}", first: int = 1) -> list[_Live]:
-    return [_Live(s.score, s.stem, Sql(by).format(number)) for number, s in enumerate(plan.scores, first)]
+def _live(plan: Plan, by: Sql = _VERSION, first: int = 1) -> list[_Live]:
+    return [_Live(s.score, s.stem, by.format(number)) for number, s in enumerate(plan.scores, first)]
 
 
 def compared(plan: Plan) -> Sql:
@@ -205,7 +206,7 @@ def _halves(plan: Plan) -> dict[str, Sql]:
     values = {
         "plan": plan,
         "found": _found(plan, Sql("$1")),
-        "scores": _live(plan, "${}", 4),
+        "scores": _live(plan, Sql("${}"), 4),
         "row": Sql('p."the row"'),
         "moment": Sql("$1"),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, Environment, TemplateSyntaxError, UndefinedError
@@ -196,6 +198,29 @@ def test_sql_is_put_together_of_sql_alone() -> None:
             way()
     assert not isinstance(f"{a}", Sql)
     assert not isinstance(a[:1], Sql)
+
+
+_CHECKED_BEFORE = {
+    ("feature_sql.py", "over_event(where)"),  # found to be one expression
+    ("feature_sql.py", "interval(text)"),
+    ("plan.py", "v.sql"),  # likewise
+    ("script.py", "kind"),  # of a score's columns
+}
+
+
+def test_only_constants_are_marked_as_sql_by_hand() -> None:
+    found = set()
+    folder = Path(render.__code__.co_filename).parent
+    for path in folder.glob("*.py"):
+        if path.name not in ("sql.py", "render.py"):  # which make SQL
+            for call in ast.walk(ast.parse(path.read_text())):
+                if isinstance(call, ast.Call):
+                    mark = isinstance(call.func, ast.Name) and call.func.id == "Sql"
+                    for value in call.args if mark else [a for a in call.args if ast.unparse(a) == "Sql"]:
+                        either = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+                        if not all(isinstance(part, ast.Constant) for part in either):
+                            found.add((path.name, ast.unparse(value)))
+    assert found == _CHECKED_BEFORE
 
 
 class _Noting(BaseLoader):
