@@ -56,7 +56,7 @@ from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, ke
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
 _OPEN, _CLOSE, _EMPTY, _TOLD = "\0(", "\0)", "\0-", "\0:"
 
-_TOKEN = re.compile(rf"\0[():]|{BREAK.pattern}", re.DOTALL)
+_TOKEN = re.compile(rf"\0[():] | {BREAK.pattern}", BREAK.flags)
 _MARK = re.compile("\0.")
 _VANISHING = re.compile(rf"^[ \t]*(?:{_EMPTY}[ \t]*)+(?:\n|\Z)", re.MULTILINE)
 

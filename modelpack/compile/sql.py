@@ -176,22 +176,17 @@ def _cleaned(name: str) -> str:
 
 
 BREAK = re.compile(
-    r"""(?P<whole>"[^"]*"|(?<![\w$\x80-\U0010ffff])[eE]'(?:\\.|''|[^'\\])*'|'[^']*'|(?<![\w$\x80-\U0010ffff])(?P<tag>\$(?:(?:[^\W\d]|[\x80-\U0010ffff])[\w\x80-\U0010ffff]*)?\$).*?(?P=tag)|--[^\n]*)|\n""",
-    re.DOTALL,
+    r"""
+      "[^"]*"
+    | (?<![\w$\x80-\U0010ffff]) [eE]'(?:\\.|''|[^'\\])*'
+    | '[^']*'
+    | (?<![\w$\x80-\U0010ffff]) (?P<tag>\$(?:(?:[^\W\d]|[\x80-\U0010ffff])[\w\x80-\U0010ffff]*)?\$).*?(?P=tag)
+    | --[^\n]*
+    | \n
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 """What may hold a line break that is no layout, or a quote that is none; else a line break."""
-
-
-def nest(text: str, by: int) -> str:
-    """SQL to be set `by` columns further in: every line but the first is indented, names and literals are left alone."""
-    if "\n" not in text:
-        return text
-    return BREAK.sub(lambda found: found["whole"] or "\n" + " " * by, text)
-
-
-def listed(items: Iterable[str], by: int = 0) -> str:
-    """Items one below the other, to be set `by` columns in."""
-    return nest(",\n".join(items), by)
 
 
 def same(left: Iterable[Sql], right: Iterable[Sql]) -> Sql:
