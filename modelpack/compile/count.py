@@ -79,7 +79,7 @@ class CountSql:
     def __init__(self, plan: Plan, event: EventPlan) -> None:
         self.plan = plan
         self.event = event
-        self.keep = event.event.on_delete == "keep"
+        self.keep = event.on_delete == "keep"
         self.stored, self.places = _shared(event.stored)
 
     # --- what is made -----------------------------------------------------------------------------------

@@ -56,6 +56,16 @@ class EventPlan:
         return qualified(self.event.table)
 
     @property
+    def missing(self) -> str:
+        """What an event does whose key has no profile: "create", "ignore" or "refuse"."""
+        return self.event.missing
+
+    @property
+    def on_delete(self) -> str:
+        """What features do when events are deleted: "subtract" or "keep"."""
+        return self.event.on_delete
+
+    @property
     def at(self) -> Sql | None:
         """The column with the event's time, quoted."""
         return ident(self.event.at) if self.event.at else None
@@ -241,7 +251,7 @@ class Plan:
             "features_at": "when windowed and decayed features were brought up to the moment",
             "features_read_at": "statement that read all features of the row from the events",
         }
-        if any(event.decayed and event.event.on_delete == "subtract" for event in self.events):
+        if any(event.decayed and event.on_delete == "subtract" for event in self.events):
             times["features_reread_at"] = "statement that read decayed features from the events again"
         return times
 

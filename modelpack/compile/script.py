@@ -279,7 +279,7 @@ def _new_profiles(plan: Plan) -> list[Sql]:
     return [
         statement("new_profiles", plan=plan, event=event)
         for event in plan.events
-        if event.event.missing == "create"
+        if event.missing == "create"
     ]
 
 
@@ -295,7 +295,7 @@ def _counted_anew(before: Plan, plan: Plan) -> list[Sql]:
     """Features that outlive their events are not rebuilt: new ones are counted once, those that stay are left alone."""
     statements = []
     for event in plan.events:
-        if event.event.on_delete != "keep":
+        if event.on_delete != "keep":
             continue
         old = next((e for e in before.events if e.table == event.table), None)
         known = {f.name: f for f in old.stored} if old else {}
@@ -304,7 +304,7 @@ def _counted_anew(before: Plan, plan: Plan) -> list[Sql]:
             if f.name not in known:
                 fresh.append(f)
             elif old and not _same_meaning(old, known[f.name], event, f):
-                if old.event.on_delete == "keep":
+                if old.on_delete == "keep":
                     raise DeclarationError(
                         f'{f.name} of {event.event.table} outlives its events (on_delete="keep"), so with another '
                         "meaning it could not be counted again; declare what is new under another name"

@@ -11,7 +11,7 @@ declare
   % endif
   v_statement constant timestamptz := {{ statement }};
   v_read text[];
-  % if event.event.missing == "create"
+  % if event.missing == "create"
   v_made text[];
   % endif
   v_settings text[];
@@ -41,19 +41,19 @@ begin
   {{ profile_in_place(plan) }}
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   {{ turn(joins) }}
-  % if event.event.missing == "create"
+  % if event.missing == "create"
   %# mostly there are none, and an INSERT of no row fires statement triggers, too
   if exists (
        {{ count.unknown(keys) }}
      ) then
     {{ count.create(keys) }}
   end if;
-  % elif event.event.missing == "refuse"
+  % elif event.missing == "refuse"
   {{ count.refuse(keys) }}
   % endif
   {{ count.lock_and_look(keys) }}
   {{ count.write(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
-  {{ count.recount(makes=event.event.missing == "create") }}
+  {{ count.recount(makes=event.missing == "create") }}
   {{ turn_back(joins) }}
   return null;
 end

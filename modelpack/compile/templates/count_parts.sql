@@ -95,7 +95,7 @@ select {{ event.key | of("d") | join(", ") }}
 
 %# With missing="ignore": meet whoever is making one of them a profile just now.
 % macro heed(keys, given=none)
-% if event.event.missing == "ignore"
+% if event.missing == "ignore"
 -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
 perform {{ plan.called("meet") }}(array(
   % if given
@@ -140,7 +140,7 @@ select array_agg(made.key) into v_made from made;
 %# Whether this very statement has read a profile from the events: it knows of the changes already.
 %# Features that outlive their events are read only together with all others.
 % macro known()
-p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
+p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
 % endmacro
 
 % macro matched()

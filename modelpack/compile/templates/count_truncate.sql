@@ -2,7 +2,7 @@
 % import "count_parts.sql" as count with context
 begin
   {{ count.event_in_place() }}
-  % if event.event.on_delete == "keep"
+  % if event.on_delete == "keep"
   -- what this very statement has read from the events stays from here on, too
   update {{ plan.table }} as p
      set features_read_at = null

@@ -9,7 +9,7 @@ declare
   % endif
   v_statement constant timestamptz := {{ statement }};
   v_read text[];
-  % if event.event.missing == "create"
+  % if event.missing == "create"
   v_made text[];
   % endif
 begin
@@ -29,14 +29,14 @@ begin
   end if;
   {{ profile_in_place(plan) }}
   {{ count.refuse_forgetting() }}
-  % if event.event.missing == "create"
+  % if event.missing == "create"
   {{ count.create(count.keys_of("new_rows")) }}
-  % elif event.event.missing == "refuse"
+  % elif event.missing == "refuse"
   {{ count.refuse(count.keys_of("new_rows")) }}
   % endif
   {{ count.heed(count.changed_keys(), count.with_changed()) }}
   {{ count.lock_and_look(count.changed_keys(), count.with_changed()) }}
   {{ count.write(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
-  {{ count.recount(makes=event.event.missing == "create") }}
+  {{ count.recount(makes=event.missing == "create") }}
   return null;
 end

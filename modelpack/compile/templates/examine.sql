@@ -44,7 +44,7 @@ begin
              select * from {{ plan.called("verify") }}(0, null, coalesce(v_keys, '{}'))
            ) as x
   ) as f where f.rows > 0;
-  %   if event.event.missing == "create"
+  %   if event.missing == "create"
   return query
   select * from (
     select 'missing', {{ event.event.table | literal }}, count(*) as rows, null

@@ -39,12 +39,12 @@ select {{ event.aggregates(features).values() | lines(",") }}
 new.{{ feature.bound | ident }}
 % endmacro
 % set latest = event.decayed | each(ahead) | join(", ")
-if {% if event.decayed | length == 1 %}{{ latest }}{% else %}greatest({{ latest }}){% endif %} > least(old.features_at, new.features_at){% if event.event.on_delete == "subtract" %} or v_moment < greatest(old.features_at, new.features_at){% endif %} then
+if {% if event.decayed | length == 1 %}{{ latest }}{% else %}greatest({{ latest }}){% endif %} > least(old.features_at, new.features_at){% if event.on_delete == "subtract" %} or v_moment < greatest(old.features_at, new.features_at){% endif %} then
   % if not event.windowed
   {{ events_in_place(plan, [event]) }}
   % endif
   {{ read(event, event.decayed) }}
-  % if event.event.on_delete == "subtract"
+  % if event.on_delete == "subtract"
   %# events of this very statement that are not yet added must not be
   new.features_reread_at := {{ statement }};
   % endif
