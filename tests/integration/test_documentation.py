@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
@@ -35,7 +36,11 @@ def test_the_page_has_every_comment_of_the_schema(psql: psycopg.Connection[Any])
     assert len(found) > 50
     for table, column, comment in found:
         if column is None:
-            assert f"### {table}\n\n{comment[0].upper()}{comment[1:]}." in text, table
+            assert re.search(
+                rf"^### (table|view) {table}\n\n{re.escape(comment[0].upper() + comment[1:])}\.",
+                text,
+                re.MULTILINE,
+            ), table
         else:
             assert f"| `{column}` | {comment} |" in text, f"{table}.{column}"
 
