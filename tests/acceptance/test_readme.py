@@ -161,15 +161,3 @@ def test_the_front_page_shows_what_the_server_answers(database: str, psql: Sessi
 def test_two_commands_of_make_come_first_of_all_commands() -> None:
     first = next(block for block in blocks("README.md") if block.language == "sh")
     assert [line.split("#")[0].strip() for line in first.text.splitlines()] == ["make demo", "make test"]
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/*.md"))]
-)
-def test_targets_files_and_links_that_a_page_names_exist(page: str) -> None:
-    text = (ROOT / page).read_text()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE):
-        assert target in targets, f"make {target}"
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-        assert ((ROOT / page).parent / link).exists(), link
