@@ -66,7 +66,9 @@ def text_of(page: str) -> str:
 
 def spans(page: str) -> list[str]:
     """What stands in single backticks."""
-    return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S))
+    prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.M | re.S)
+    found = re.findall(r"(?<!`)`((?:[^`\n]|\n(?!\n))+)`(?!`)", prose)
+    return [" ".join(span.split()) for span in found]
 
 
 def blocks(page: str) -> list[str]:
@@ -228,7 +230,9 @@ def dead_files(page: str) -> Iterator[str]:
         if name.startswith((".modelpack/", ".venv/")):  # made by tools, whose code has the name
             if name.rsplit("/", 1)[1] not in sources():
                 yield span
-        elif not any(re.search(f"(^|/){name.replace('NAME', '[^/]+')}$", path) for path in known | folders):
+        elif not any(
+            re.search(f"(^|/){re.escape(name).replace('NAME', '[^/]+')}$", path) for path in known | folders
+        ):
             yield span
 
 
