@@ -13,7 +13,7 @@ import pandas as pd
 
 from modelpack.errors import PackagingError
 from modelpack.packager.boosters import kind_of
-from modelpack.packager.signature import MISSING_TOKEN, InputType
+from modelpack.packager.signature import MISSING_TOKEN, Cell, InputType
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Column:
     """How a text vectoriser reads it, where one does: see `modelpack.packager.texts`."""
     categories: tuple[str, ...] | None = None
     """The texts that the model knows in it, as far as that is known."""
+
+
+Row = list[Cell]
+"""Cells in the order of the estimator's columns: a float, a str, or None where missing."""
 
 
 def model_columns(estimator: Any, sample: pd.DataFrame) -> tuple[Column, ...]:

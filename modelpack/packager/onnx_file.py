@@ -22,9 +22,9 @@ from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import child
 from modelpack.packager.categories import knowing
 from modelpack.packager.child import stage
-from modelpack.packager.columns import Column, column_type, is_missing
+from modelpack.packager.columns import Column, Row, column_type, is_missing
 from modelpack.packager.normal_form import graph_inputs, normalise, parse, refuse_control_flow, sources_of
-from modelpack.packager.oracle import Row, ask, rows_of
+from modelpack.packager.oracle import ask, rows_of
 from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
 from modelpack.packager.parity import Expected, Floats, Parity, compare
 from modelpack.packager.probes import plain_probes

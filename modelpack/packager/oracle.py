@@ -1,7 +1,6 @@
 """The estimator itself, asked row by row: the truth that a converted model is held against.
 
-A *row* is a list of cells in the order of the estimator's columns: a float, a str, or None where missing. The
-estimator sees a data frame with the sample's own dtypes wherever the cells allow it.
+The estimator sees a data frame with the sample's own dtypes wherever the cells allow it.
 """
 
 from __future__ import annotations
@@ -15,11 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from modelpack.errors import ModelpackError, PackagingError
-from modelpack.packager.columns import Column, is_missing, reads_one_text
+from modelpack.packager.columns import Column, Row, is_missing, reads_one_text
 from modelpack.packager.output import Target
 from modelpack.packager.signature import Cell
-
-Row = list[Cell]
 
 
 class Scorer(Protocol):

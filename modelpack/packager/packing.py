@@ -17,7 +17,7 @@ from modelpack.packager import child
 from modelpack.packager.analyzers import with_analyzers, words_of
 from modelpack.packager.categories import as_fitted, check_types, with_categories
 from modelpack.packager.child import stage
-from modelpack.packager.columns import Column, model_columns
+from modelpack.packager.columns import Column, Row, model_columns
 from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
 from modelpack.packager.estimators import (
     libraries,
@@ -28,7 +28,7 @@ from modelpack.packager.estimators import (
 )
 from modelpack.packager.golden import Golden, choose_golden
 from modelpack.packager.normal_form import NormalForm, normalise
-from modelpack.packager.oracle import Oracle, Row, rows_of
+from modelpack.packager.oracle import Oracle, rows_of
 from modelpack.packager.output import Target, choose_target
 from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
 from modelpack.packager.plain import one_for_each_output, plain, refuse_unfitted

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Row, Scorer, float32_row
+from modelpack.packager.columns import Column, Row
+from modelpack.packager.oracle import Scorer, float32_row
 from modelpack.packager.probes import Probe
 
 ROUNDED_LIMIT = 0.01

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Oracle, Row
+from modelpack.packager.columns import Column, Row
+from modelpack.packager.oracle import Oracle
 from modelpack.packager.signature import Cell
 from modelpack.packager.trees import Trees, links, matrix, tree_groups, value_range
 

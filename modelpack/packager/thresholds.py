@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelpack.packager.boosters import SETTLED, kind_of
-from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Row
+from modelpack.packager.columns import Column, Row
 from modelpack.packager.trees import Floats, Transform, Trees, links, matrix, tree_groups, value_range
 
 _SEED = 3

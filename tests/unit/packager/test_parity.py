@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from modelpack.packager.columns import Column
-from modelpack.packager.oracle import Oracle, Row
+from modelpack.packager.columns import Column, Row
+from modelpack.packager.oracle import Oracle
 from modelpack.packager.parity import Expected, Parity, compare
 from modelpack.packager.probes import Probe
 
