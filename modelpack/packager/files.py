@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import importlib.metadata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import Any
 
 import joblib
 import pandas as pd
+from onnx import TensorProto
 from sklearn.exceptions import InconsistentVersionWarning
 
 from modelpack.errors import PackagingError
 from modelpack.packager.boosters import KINDS
 from modelpack.packager.categories import text_columns
 from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
-from modelpack.packager.onnx_file import text_inputs
+from modelpack.packager.normal_form import graph_inputs, parse
 from modelpack.packager.pickled import own_class, sklearn_version
 
 
@@ -248,6 +249,16 @@ def _texts_of(model: Any, frame: pd.DataFrame) -> list[str]:
     """The columns that a model takes as texts, as far as it tells."""
     columns = [str(name) for name in frame.columns]
     if isinstance(model, bytes):
-        return text_inputs(model, columns)
+        return _text_inputs(model, columns)
     names = getattr(model, "feature_names_in_", columns)
     return sorted(text_columns(model, [str(n) for n in names]) & set(columns))
+
+
+def _text_inputs(onnx_bytes: bytes, columns: Sequence[str]) -> list[str]:
+    """Those of the columns whose name is that of a text input of the model."""
+    try:
+        found = graph_inputs(parse(onnx_bytes).graph)
+    except PackagingError:  # said later, with all that is wrong
+        return []
+    texts = {i.name for i in found if i.type.tensor_type.elem_type == TensorProto.STRING}
+    return [c for c in columns if c in texts]

@@ -125,16 +125,6 @@ def package_onnx(
     return child.run_in_child(timeout, MEMORY, _package, *arguments)
 
 
-def text_inputs(onnx_bytes: bytes, columns: Sequence[str]) -> list[str]:
-    """Those of the columns whose name is that of a text input of the model."""
-    try:
-        found = graph_inputs(parse(onnx_bytes).graph)
-    except PackagingError:  # said later, with all that is wrong
-        return []
-    texts = {i.name for i in found if i.type.tensor_type.elem_type == TensorProto.STRING}
-    return [c for c in columns if c in texts]
-
-
 def _table(
     sample: pd.DataFrame, expected: str | Sequence[float] | pd.Series[Any]
 ) -> tuple[pd.DataFrame, Floats]:
