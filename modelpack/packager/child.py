@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from modelpack.errors import ModelpackError, PackagingError
-from modelpack.packager.pickled import pickled
+from modelpack.packager.pickling import pickled
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -27,7 +27,8 @@ from modelpack.errors import PackagingError
 from modelpack.packager import load_model, open_model, package, package_onnx
 from modelpack.packager.child import run_in_child
 from modelpack.packager.files import other_versions
-from modelpack.packager.pickled import pickled, sklearn_version
+from modelpack.packager.pickled import sklearn_version
+from modelpack.packager.pickling import pickled
 from modelpack.packager.runtime import Runner
 
 from .conftest import NUMBERS
