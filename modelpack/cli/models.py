@@ -138,8 +138,8 @@ def publish(
             f"there is no MODEL; expected modelpack publish MODEL --name {name} --sample FILE"
         )
     from modelpack.packager import open_model, read_sample
-    from modelpack.packager.child import watched
-    from modelpack.packager.files import other_versions
+    from modelpack.packager.process.child import watched
+    from modelpack.packager.sources.files import other_versions
 
     opened = open_model(model)
     frame = None if sample is None else read_sample(sample, opened.model)

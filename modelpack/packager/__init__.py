@@ -1,12 +1,12 @@
 """From a fitted estimator to a version that can be stored: ONNX bytes in normal form, signature, golden rows,
 parity."""
 
-from modelpack.packager.files import load_model, open_model, read_sample
-from modelpack.packager.golden import Golden
 from modelpack.packager.onnx_file import make_package, package_onnx
 from modelpack.packager.packing import Package, package
-from modelpack.packager.parity import Parity
+from modelpack.packager.proof.golden import Golden
+from modelpack.packager.proof.parity import Parity
 from modelpack.packager.signature import Input, Output, Signature
+from modelpack.packager.sources.files import load_model, open_model, read_sample
 
 __all__ = [
     "Golden",

@@ -10,11 +10,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
-from modelpack.packager.estimators import libraries
-from modelpack.packager.golden import Golden
-from modelpack.packager.normal_form import IR_VERSION, OPSETS
+from modelpack.packager.estimator.anatomy import libraries
+from modelpack.packager.graph.normal_form import IR_VERSION, OPSETS
 from modelpack.packager.packing import Package
-from modelpack.packager.parity import Parity
+from modelpack.packager.proof.golden import Golden
+from modelpack.packager.proof.parity import Parity
 from modelpack.packager.signature import MISSING_TOKEN, Cell, Input, InputType, Output, Signature
 
 

@@ -19,18 +19,24 @@ import pandas as pd
 from onnx import TensorProto
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import child
-from modelpack.packager.categories import knowing
-from modelpack.packager.child import stage
-from modelpack.packager.columns import Column, Row, column_type, is_missing
-from modelpack.packager.normal_form import graph_inputs, normalise, parse, refuse_control_flow, sources_of
-from modelpack.packager.oracle import ask, rows_of
+from modelpack.packager.estimator.categories import knowing
+from modelpack.packager.estimator.columns import Column, Row, column_type, is_missing
+from modelpack.packager.graph.normal_form import (
+    graph_inputs,
+    normalise,
+    parse,
+    refuse_control_flow,
+    sources_of,
+)
+from modelpack.packager.graph.runtime import in_words, open_session
 from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
-from modelpack.packager.parity import Expected, Floats, Parity, compare
-from modelpack.packager.probes import plain_probes
-from modelpack.packager.runtime import in_words, open_session
+from modelpack.packager.process import child
+from modelpack.packager.process.child import stage
+from modelpack.packager.proof.oracle import ask, rows_of
+from modelpack.packager.proof.parity import Expected, Floats, Parity, compare
+from modelpack.packager.proof.probes import plain_probes
+from modelpack.packager.proof.trials import closed_categories
 from modelpack.packager.signature import Output
-from modelpack.packager.trials import closed_categories
 
 MEMORY = 8 << 30
 """Bytes of address space that the process which runs a file may use."""
@@ -111,7 +117,7 @@ def package_onnx(
         output: name of the output that holds the score; default: the only one that holds floats.
         positive_class: which column of that output, by the label of its class or by its number from 0. Default for
             two columns: the second.
-        tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
+        tolerance: largest difference allowed, in the unit that `modelpack.packager.proof.parity` names.
         timeout: seconds for all of it.
         accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
 

@@ -13,31 +13,31 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import child
-from modelpack.packager.analyzers import with_analyzers, words_of
-from modelpack.packager.categories import as_fitted, check_types, with_categories
-from modelpack.packager.child import stage
-from modelpack.packager.columns import Column, Row, model_columns
-from modelpack.packager.convert import Job, Route, convert, in_words, routes_for
-from modelpack.packager.estimators import (
+from modelpack.packager.conversion.convert import Job, Route, convert, in_words, routes_for
+from modelpack.packager.conversion.thresholds import settle
+from modelpack.packager.estimator.analyzers import with_analyzers, words_of
+from modelpack.packager.estimator.anatomy import (
     libraries,
     missing_category,
     number_categories,
     ranks_neighbours,
     text_categories,
 )
-from modelpack.packager.golden import Golden, choose_golden
-from modelpack.packager.normal_form import NormalForm, normalise
-from modelpack.packager.oracle import Oracle, rows_of
-from modelpack.packager.output import Target, choose_target
-from modelpack.packager.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
-from modelpack.packager.plain import one_for_each_output, plain, refuse_unfitted
-from modelpack.packager.probes import plain_probes, text_probes, threshold_probes
-from modelpack.packager.runtime import Runner
+from modelpack.packager.estimator.categories import as_fitted, check_types, with_categories
+from modelpack.packager.estimator.columns import Column, Row, model_columns
+from modelpack.packager.estimator.output import Target, choose_target
+from modelpack.packager.estimator.plain import one_for_each_output, plain, refuse_unfitted
+from modelpack.packager.estimator.trees import mark_sparse
+from modelpack.packager.graph.normal_form import NormalForm, normalise
+from modelpack.packager.graph.runtime import Runner
+from modelpack.packager.process import child
+from modelpack.packager.process.child import stage
+from modelpack.packager.proof.golden import Golden, choose_golden
+from modelpack.packager.proof.oracle import Oracle, rows_of
+from modelpack.packager.proof.parity import ROUNDED_LIMIT, Expected, Floats, Parity, compare
+from modelpack.packager.proof.probes import plain_probes, text_probes, threshold_probes
+from modelpack.packager.proof.trials import accepted_missing, closed_categories
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
-from modelpack.packager.thresholds import settle
-from modelpack.packager.trees import mark_sparse
-from modelpack.packager.trials import accepted_missing, closed_categories
 
 SAMPLE_LIMIT = 20_000
 """Rows of the sample that are compared; of a larger one, as many evenly spaced ones."""
@@ -60,7 +60,7 @@ class Package:
     golden: Golden
     parity: Parity
     libraries: dict[str, str]
-    """What the score depends on in the packaging environment (`estimators.libraries`), name to version."""
+    """What the score depends on in the packaging environment (`anatomy.libraries`), name to version."""
     metrics: dict[str, float]
     unused: tuple[str, ...] = ()
     """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
@@ -98,7 +98,7 @@ def package(
             than `SAMPLE_LIMIT` rows, that many are used.
         positive_class: the class whose probability is the score; default for two classes: the second.
         output: of an estimator that predicts several outputs at once, the number from 0 of the one that is the score.
-        tolerance: largest difference allowed, in the unit that `modelpack.packager.parity` names.
+        tolerance: largest difference allowed, in the unit that `modelpack.packager.proof.parity` names.
         timeout: seconds for all of it.
         accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
         metrics: figures to keep with the version.

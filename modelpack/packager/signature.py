@@ -34,7 +34,7 @@ class Input:
     """One named input.
 
     `missing_token`: what the model receives for a missing text, where it takes one. `analyzer`: how a text vectoriser
-    reads it, where one does (`modelpack.packager.analyzers`): the model then receives its words.
+    reads it, where one does (`modelpack.packager.estimator.analyzers`): the model then receives its words.
     `categories`: the texts that the model was fitted on, where it tells.
 
     `missing`: whether the estimator itself scores a row in which this input is missing. When it does not,

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from onnx import helper
 
-from modelpack.packager.runtime import Runner
+from modelpack.packager.graph.runtime import Runner
 from tests.hostile import GOLDEN, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
 from tests.support import publish, row, rows, value
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelpack.packager import child
+from modelpack.packager.process import child
 
 NUMBERS = ["visits", "spend", "days_quiet"]
 TEXTS = ["plan", "region"]

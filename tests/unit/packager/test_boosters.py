@@ -19,8 +19,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack.errors import PackagingError
 from modelpack.packager import Package, load_model, package
-from modelpack.packager.boosters import _lightgbm_nodes, nodes_of
-from modelpack.packager.runtime import Runner
+from modelpack.packager.estimator.boosters import _lightgbm_nodes, nodes_of
+from modelpack.packager.graph.runtime import Runner
 
 from .zoo import NUMBERS, TEXTS, preprocessing, sample, target
 

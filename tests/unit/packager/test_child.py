@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from modelpack.errors import PackagingError
 from modelpack.packager import package
-from modelpack.packager.child import run_in_child, watched
+from modelpack.packager.process.child import run_in_child, watched
 
 from .conftest import NUMBERS
 

@@ -53,7 +53,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from modelpack.errors import PackagingError
 from modelpack.packager import Package, package
-from modelpack.packager.runtime import Runner
+from modelpack.packager.graph.runtime import Runner
 
 from .zoo import NUMBERS, TEXTS, sample, target
 

@@ -25,11 +25,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from modelpack.errors import PackagingError
 from modelpack.packager import load_model, open_model, package, package_onnx
-from modelpack.packager.child import run_in_child
-from modelpack.packager.files import other_versions
-from modelpack.packager.pickled import sklearn_version
-from modelpack.packager.pickling import pickled
-from modelpack.packager.runtime import Runner
+from modelpack.packager.graph.runtime import Runner
+from modelpack.packager.process.child import run_in_child
+from modelpack.packager.process.pickling import pickled
+from modelpack.packager.sources.files import other_versions
+from modelpack.packager.sources.pickled import sklearn_version
 
 from .conftest import NUMBERS
 

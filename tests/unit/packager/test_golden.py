@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelpack.packager.columns import Column
-from modelpack.packager.golden import LIMIT, choose_golden
-from modelpack.packager.parity import Expected
-from modelpack.packager.probes import Probe
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.proof.golden import LIMIT, choose_golden
+from modelpack.packager.proof.parity import Expected
+from modelpack.packager.proof.probes import Probe
 
 KINDS = ("missing", "extreme", "large integer")
 IN_SAMPLE = 40

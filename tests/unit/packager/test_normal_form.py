@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
-from modelpack.packager.columns import Column
-from modelpack.packager.normal_form import NormalForm, normalise
-from modelpack.packager.runtime import Runner
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.graph.normal_form import NormalForm, normalise
+from modelpack.packager.graph.runtime import Runner
 
 A, B, C, T, U = (
     Column(n, k)  # type: ignore[arg-type]  # letters, not literals

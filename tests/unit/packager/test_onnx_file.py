@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import Package, package_onnx
-from modelpack.packager.runtime import Runner
+from modelpack.packager.graph.runtime import Runner
 
 from .test_normal_form import ML, model, value
 

@@ -38,8 +38,8 @@ from sklearn.preprocessing import (
 from sklearn.svm import LinearSVC
 
 from modelpack.packager import Package, Signature, package, packing
-from modelpack.packager.converters import FUNCTIONS
-from modelpack.packager.runtime import Runner
+from modelpack.packager.conversion.converters import FUNCTIONS
+from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN
 
 from . import zoo

@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from modelpack.packager.columns import Column, Row
-from modelpack.packager.oracle import Oracle
-from modelpack.packager.parity import Expected, Parity, compare
-from modelpack.packager.probes import Probe
+from modelpack.packager.estimator.columns import Column, Row
+from modelpack.packager.proof.oracle import Oracle
+from modelpack.packager.proof.parity import Expected, Parity, compare
+from modelpack.packager.proof.probes import Probe
 
 X = (Column("x", "number"),)
 

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from modelpack.packager import normal_form, package
+from modelpack.packager import package
+from modelpack.packager.graph import normal_form
 
 from .conftest import NUMBERS, TEXTS
 from .test_package import score

@@ -15,11 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from modelpack.packager import probes, thresholds
-from modelpack.packager.columns import model_columns
-from modelpack.packager.oracle import Oracle, float32_row, rows_of
-from modelpack.packager.output import choose_target
-from modelpack.packager.trees import tree_groups
+from modelpack.packager.conversion import thresholds
+from modelpack.packager.estimator.columns import model_columns
+from modelpack.packager.estimator.output import choose_target
+from modelpack.packager.estimator.trees import tree_groups
+from modelpack.packager.proof import probes
+from modelpack.packager.proof.oracle import Oracle, float32_row, rows_of
 
 from .conftest import NUMBERS
 

@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import fixes, load_model, package, packing, read_sample
-from modelpack.packager.convert import Route
+from modelpack.packager import load_model, package, packing, read_sample
+from modelpack.packager.conversion import fixes
+from modelpack.packager.conversion.convert import Route
 
 from .conftest import NUMBERS
 

@@ -24,8 +24,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack.errors import PackagingError
 from modelpack.packager import package
-from modelpack.packager.analyzers import _analyzer
-from modelpack.packager.runtime import Runner
+from modelpack.packager.estimator.analyzers import _analyzer
+from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.texts import pack_texts
 
 pytestmark = pytest.mark.usefixtures("here")

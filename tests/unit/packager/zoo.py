@@ -40,8 +40,8 @@ from sklearn.utils import all_estimators
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager import Package, package
-from modelpack.packager.parity import ROUNDED_LIMIT
-from modelpack.packager.runtime import Runner
+from modelpack.packager.graph.runtime import Runner
+from modelpack.packager.proof.parity import ROUNDED_LIMIT
 
 NUMBERS = ["visits", "spend", "days_quiet", "balance"]
 TEXTS = ["plan", "region"]

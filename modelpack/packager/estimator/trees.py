@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
-from modelpack.packager.boosters import SPARSE, kind_of, nodes_of
-from modelpack.packager.columns import Row
-from modelpack.packager.estimators import compares_in_float64
+from modelpack.packager.estimator.anatomy import compares_in_float64
+from modelpack.packager.estimator.boosters import SPARSE, kind_of, nodes_of
+from modelpack.packager.estimator.columns import Row
 
 Floats = npt.NDArray[np.float64]
 Transform = Callable[[Sequence[Row]], Any]

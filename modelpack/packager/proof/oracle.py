@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from modelpack.errors import ModelpackError, PackagingError
-from modelpack.packager.columns import Column, Row, is_missing, reads_one_text
-from modelpack.packager.output import Target
+from modelpack.packager.estimator.columns import Column, Row, is_missing, reads_one_text
+from modelpack.packager.estimator.output import Target
 from modelpack.packager.signature import Cell
 
 

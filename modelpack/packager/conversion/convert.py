@@ -24,10 +24,10 @@ from sklearn.base import is_outlier_detector
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from modelpack.packager.columns import Column
-from modelpack.packager.compose import Composer, apart, composes
-from modelpack.packager.estimators import compares_in_float64, has_trees, parts
-from modelpack.packager.normal_form import OPSETS
+from modelpack.packager.conversion.compose import Composer, apart, composes
+from modelpack.packager.estimator.anatomy import compares_in_float64, has_trees, parts
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.graph.normal_form import OPSETS
 
 Route = Literal["float32", "split", "float64"]
 ROUTES: tuple[Route, ...] = ("float32", "split", "float64")
@@ -51,7 +51,8 @@ def convert(job: Job) -> bytes:
 
     Changes the estimator and patches skl2onnx: meant for the packaging process. Any exception may come out of it.
     """
-    from modelpack.packager import boosters, fixes
+    from modelpack.packager.conversion import fixes
+    from modelpack.packager.estimator import boosters
 
     fixes.apply()
     boosters.register({kind for p in parts(job.estimator) if (kind := boosters.kind_of(p))})

@@ -20,8 +20,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
-from modelpack.packager.columns import Column
-from modelpack.packager.peephole import tidy
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.graph.peephole import tidy
 from modelpack.packager.signature import MISSING_TOKEN, Cell
 
 IR_VERSION = 9

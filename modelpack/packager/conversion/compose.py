@@ -37,9 +37,9 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from modelpack.packager.columns import Column
-from modelpack.packager.estimators import parts
-from modelpack.packager.normal_form import IR_VERSION, OPSETS
+from modelpack.packager.estimator.anatomy import parts
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.graph.normal_form import IR_VERSION, OPSETS
 from modelpack.packager.signature import InputType
 
 Method = Literal["predict", "predict_proba", "decision_function", "transform"]
@@ -359,7 +359,7 @@ def _log_link(g: Composer, estimator: Any, method: str, source: list[Tensor]) ->
 
 
 def _transformed_target(g: Composer, estimator: Any, method: str, source: list[Tensor]) -> str:
-    from modelpack.packager.converters import steps_of
+    from modelpack.packager.conversion.converters import steps_of
 
     name = g.result(estimator.regressor_, method, source)
     back = estimator.transformer_

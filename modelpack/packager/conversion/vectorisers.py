@@ -13,7 +13,7 @@ from onnx import TensorProto
 from skl2onnx.common._registration import register_converter, register_shape_calculator
 from skl2onnx.common.data_types import FloatTensorType
 
-from modelpack.packager.converters import _Graph
+from modelpack.packager.conversion.converters import _Graph
 from modelpack.packager.texts import SEPARATOR
 
 

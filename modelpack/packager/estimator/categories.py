@@ -13,7 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.errors import PackagingError
-from modelpack.packager.columns import Column, is_missing
+from modelpack.packager.estimator.columns import Column, is_missing
 from modelpack.packager.signature import MISSING_TOKEN
 
 MOST_CATEGORIES = 50_000

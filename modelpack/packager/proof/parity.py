@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.columns import Column, Row
-from modelpack.packager.oracle import Scorer, float32_row
-from modelpack.packager.probes import Probe
+from modelpack.packager.estimator.columns import Column, Row
+from modelpack.packager.proof.oracle import Scorer, float32_row
+from modelpack.packager.proof.probes import Probe
 
 ROUNDED_LIMIT = 0.01
 """Share of the sample's rows that may change through rounding of the inputs to float32."""

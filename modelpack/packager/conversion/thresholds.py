@@ -17,9 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.boosters import SETTLED, kind_of
-from modelpack.packager.columns import Column, Row
-from modelpack.packager.trees import Floats, Transform, Trees, links, matrix, tree_groups, value_range
+from modelpack.packager.estimator.boosters import SETTLED, kind_of
+from modelpack.packager.estimator.columns import Column, Row
+from modelpack.packager.estimator.trees import (
+    Floats,
+    Transform,
+    Trees,
+    links,
+    matrix,
+    tree_groups,
+    value_range,
+)
 
 _SEED = 3
 

@@ -16,9 +16,9 @@ from typing import Any
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from modelpack.errors import PackagingError
-from modelpack.packager.categories import steps_of
-from modelpack.packager.columns import Column
-from modelpack.packager.estimators import parts
+from modelpack.packager.estimator.anatomy import parts
+from modelpack.packager.estimator.categories import steps_of
+from modelpack.packager.estimator.columns import Column
 from modelpack.packager.texts import SEPARATOR
 
 _TOKENS = re.compile(r"(?:\(\?u\))?(?:\\b)?(?P<one>(?:\\w)*)\\w(?:\+|\{(?P<more>\d+),\})(?:\\b)?")

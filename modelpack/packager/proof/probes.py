@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.columns import Column, Row
-from modelpack.packager.oracle import Oracle
+from modelpack.packager.estimator.columns import Column, Row
+from modelpack.packager.estimator.trees import Trees, links, matrix, tree_groups, value_range
+from modelpack.packager.proof.oracle import Oracle
 from modelpack.packager.signature import Cell
-from modelpack.packager.trees import Trees, links, matrix, tree_groups, value_range
 
 UNSEEN = ("a category never seen", "Ünseen ✓", " ")
 LARGE = (2.0**24, 2.0**24 + 2, -(2.0**24) - 2, 2.0**31, 2.0**41)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelpack.packager.columns import Column, Row
-from modelpack.packager.oracle import Scorer
+from modelpack.packager.estimator.columns import Column, Row
+from modelpack.packager.proof.oracle import Scorer
 from modelpack.packager.signature import Cell
 
 _BASES = 3

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from modelpack.errors import PackagingError
-from modelpack.packager.boosters import kind_of
+from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.signature import MISSING_TOKEN, Cell, InputType
 
 

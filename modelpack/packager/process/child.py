@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from modelpack.errors import ModelpackError, PackagingError
-from modelpack.packager.pickling import pickled
+from modelpack.packager.process.pickling import pickled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,7 +64,7 @@ def run_in_child(
         environment |= {**_ONE_THREAD, "PYTHONWARNINGS": "ignore"}
         files = [str(file) for file in (job_file, result_file, stage_file)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelpack.packager.child", *files, str(memory or 0)],
+            [sys.executable, "-m", "modelpack.packager.process.child", *files, str(memory or 0)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -125,7 +125,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m modelpack.packager.child JOB RESULT STAGE MEMORY`: run a pickled call, pickle what comes of it."""
+    """`python -m modelpack.packager.process.child JOB RESULT STAGE MEMORY`: run a pickled call, pickle what comes of it."""
     global _stage_file
     job_file, result_file, _stage_file = map(Path, arguments[:3])
     if memory := int(arguments[3]):
@@ -147,6 +147,6 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     # Under its real name, or `stage` would write to another module's file.
-    from modelpack.packager.child import main as real_main
+    from modelpack.packager.process.child import main as real_main
 
     sys.exit(real_main(sys.argv[1:]))

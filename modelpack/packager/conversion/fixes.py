@@ -23,8 +23,8 @@ from onnx import numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import KBinsDiscretizer
 
-from modelpack.packager.columns import is_missing
-from modelpack.packager.estimators import parts
+from modelpack.packager.estimator.anatomy import parts
+from modelpack.packager.estimator.columns import is_missing
 from modelpack.packager.signature import MISSING_TOKEN
 
 _applied = False
@@ -43,7 +43,7 @@ def apply() -> None:
     import skl2onnx  # registers the converters
     from skl2onnx.common import _container, _registration, tree_ensemble
 
-    from modelpack.packager import converters, vectorisers
+    from modelpack.packager.conversion import converters, vectorisers
 
     assert skl2onnx
     converters.register()

@@ -29,7 +29,7 @@ _CLASSES: dict[Kind, tuple[str, ...]] = {
 }
 SETTLED = "_modelpack_settled"
 """Attribute of an XGBoost estimator's copy: for a feature and a threshold of `nodes_of`, the float64 threshold that
-takes its place (see `modelpack.packager.thresholds`)."""
+takes its place (see `modelpack.packager.conversion.thresholds`)."""
 
 SPARSE = "_modelpack_sparse"
 """Attribute of an XGBoost estimator's copy: it is fed sparse matrices, in which a zero is a missing value to it."""

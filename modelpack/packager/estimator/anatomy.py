@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from modelpack.packager.boosters import kind_of
-from modelpack.packager.columns import is_missing
+from modelpack.packager.estimator.boosters import kind_of
+from modelpack.packager.estimator.columns import is_missing
 
 
 def parts(estimator: Any) -> Iterator[Any]:

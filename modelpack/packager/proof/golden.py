@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from modelpack.packager.oracle import float32_row
-from modelpack.packager.parity import Expected, Floats
+from modelpack.packager.proof.oracle import float32_row
+from modelpack.packager.proof.parity import Expected, Floats
 from modelpack.packager.signature import Cell
 
 LIMIT = 64

@@ -25,7 +25,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64T
 from skl2onnx.operator_converters.common import concatenate_variables
 from sklearn.impute import MissingIndicator
 
-from modelpack.packager.columns import is_missing
+from modelpack.packager.estimator.columns import is_missing
 from modelpack.packager.signature import MISSING_TOKEN
 
 _ML = "ai.onnx.ml"

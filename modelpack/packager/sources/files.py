@@ -18,11 +18,11 @@ from onnx import TensorProto
 from sklearn.exceptions import InconsistentVersionWarning
 
 from modelpack.errors import PackagingError
-from modelpack.packager.boosters import KINDS
-from modelpack.packager.categories import text_columns
-from modelpack.packager.mlflow_model import is_mlflow, read_mlflow
-from modelpack.packager.normal_form import graph_inputs, parse
-from modelpack.packager.pickled import own_class, sklearn_version
+from modelpack.packager.estimator.boosters import KINDS
+from modelpack.packager.estimator.categories import text_columns
+from modelpack.packager.graph.normal_form import graph_inputs, parse
+from modelpack.packager.sources.mlflow_model import is_mlflow, read_mlflow
+from modelpack.packager.sources.pickled import own_class, sklearn_version
 
 
 @dataclass(frozen=True)
