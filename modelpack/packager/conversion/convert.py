@@ -26,6 +26,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.conversion.compose import Composer, apart, composes
 from modelpack.packager.estimator.anatomy import compares_in_float64, has_trees, parts
+from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.estimator.columns import Column
 from modelpack.packager.graph.normal_form import OPSETS
 
@@ -51,11 +52,10 @@ def convert(job: Job) -> bytes:
 
     Changes the estimator and patches skl2onnx: meant for the packaging process. Any exception may come out of it.
     """
-    from modelpack.packager.conversion import fixes
-    from modelpack.packager.estimator import boosters
+    from modelpack.packager.conversion import boosters, fixes
 
     fixes.apply()
-    boosters.register({kind for p in parts(job.estimator) if (kind := boosters.kind_of(p))})
+    boosters.register({kind for p in parts(job.estimator) if (kind := kind_of(p))})
     estimator = fixes.prepare(job.estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

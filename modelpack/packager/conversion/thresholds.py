@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelpack.packager.estimator.boosters import SETTLED, kind_of
+from modelpack.packager.conversion.boosters import SETTLED
+from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.estimator.columns import Column, Row
 from modelpack.packager.estimator.trees import (
     Floats,

@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack.errors import PackagingError
 from modelpack.packager import Package, load_model, package
-from modelpack.packager.estimator.boosters import _lightgbm_nodes, nodes_of
+from modelpack.packager.estimator.boosters import lightgbm_nodes, nodes_of
 from modelpack.packager.graph.runtime import Runner
 
 from .zoo import NUMBERS, TEXTS, preprocessing, sample, target
@@ -242,7 +242,7 @@ def test_lightgbm_s_numbers_that_are_categories_are_refused() -> None:
     estimator = lightgbm("Classifier", min_data_per_group=1, cat_smooth=0.0).fit(
         frame, (np.arange(200) % 2).astype(int), categorical_feature=["region"]
     )
-    assert any(n["decision_type"] == "==" for n in _lightgbm_nodes(estimator.booster_.dump_model()))
+    assert any(n["decision_type"] == "==" for n in lightgbm_nodes(estimator.booster_.dump_model()))
     with pytest.raises(PackagingError, match=r"splits by categories \(categorical_feature\)"):
         package(estimator, frame)
 
