@@ -248,7 +248,7 @@ class Registry(Curation):
 
         For a team that tests the whole way before the first model is trained.
         """
-        from modelpack.packager.constant import dummy
+        from modelpack.packager import dummy
 
         return self.publish_package(dummy(score, inputs), name=name, promote=promote, note=note)
 

@@ -137,9 +137,7 @@ def publish(
         raise RegistryError(
             f"there is no MODEL; expected modelpack publish MODEL --name {name} --sample FILE"
         )
-    from modelpack.packager import open_model, read_sample
-    from modelpack.packager.process.child import watched
-    from modelpack.packager.sources.files import other_versions
+    from modelpack.packager import open_model, other_versions, read_sample, watched
 
     opened = open_model(model)
     frame = None if sample is None else read_sample(sample, opened.model)

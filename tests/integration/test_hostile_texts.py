@@ -62,8 +62,7 @@ from modelpack.cli import app
 from modelpack.cli.schema import _script
 from modelpack.declaration import Input
 from modelpack.errors import DeclarationError, ModelpackError
-from modelpack.packager import Package
-from modelpack.packager.constant import dummy
+from modelpack.packager import Package, dummy
 from modelpack.packager.signature import Output
 from modelpack.server import make_engine
 from modelpack.training import training_set

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 
 from modelpack import Event, Profile, Score, count, expression, total
 from modelpack.errors import RegistryError
-from modelpack.packager.constant import dummy
+from modelpack.packager import dummy
 from modelpack.registry import Registry
 from modelpack.server import make_engine
 from modelpack.training import training_set
