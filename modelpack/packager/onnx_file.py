@@ -10,17 +10,16 @@ be sent as.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnx
 import pandas as pd
 from onnx import TensorProto
 
 from modelpack.errors import PackagingError, ParityError
 from modelpack.packager.estimator.categories import knowing
-from modelpack.packager.estimator.columns import Column, Row, column_type, is_missing
+from modelpack.packager.estimator.columns import Column, column_type, is_missing
 from modelpack.packager.graph.normal_form import (
     graph_inputs,
     normalise,
@@ -28,11 +27,11 @@ from modelpack.packager.graph.normal_form import (
     refuse_control_flow,
     sources_of,
 )
-from modelpack.packager.graph.runtime import in_words, open_session
 from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
 from modelpack.packager.process import child
 from modelpack.packager.process.child import stage
-from modelpack.packager.proof.oracle import ask, rows_of
+from modelpack.packager.proof.file import Chosen, File, Nobody
+from modelpack.packager.proof.oracle import rows_of
 from modelpack.packager.proof.parity import Expected, Floats, Parity, compare
 from modelpack.packager.proof.probes import plain_probes
 from modelpack.packager.proof.trials import closed_categories
@@ -41,20 +40,7 @@ from modelpack.packager.signature import Output
 MEMORY = 8 << 30
 """Bytes of address space that the process which runs a file may use."""
 
-_ALONE = 20
-"""Rows that are also scored one by one: their scores must not depend on the rows beside them."""
-
 _EXPECTED = "expected output"
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """The output that holds the score."""
-
-    output: str
-    index: int | None
-    """Which of its columns; None where it has one number a row."""
-    positive_class: str | None
 
 
 def make_package(
@@ -180,7 +166,7 @@ def _package(
     _refuse(model)
     columns = _columns(model, frame, inputs)
     stage("running the file as it is")
-    oracle = _File(model, columns, by_position=inputs is not None)
+    oracle = File(model, columns, by_position=inputs is not None)
     rows = rows_of(frame, columns)
     chosen = oracle.choose(rows, output, positive_class)
     scores, reasons = oracle.scores(rows)
@@ -225,7 +211,7 @@ def _package(
     probability = chosen.positive_class is not None and bool(
         np.nanmin(wanted) >= 0 and np.nanmax(wanted) <= 1
     )
-    parity = compare(known, found, _Nobody(), tolerance, probability=probability, route="onnx file")
+    parity = compare(known, found, Nobody(), tolerance, probability=probability, route="onnx file")
     if not parity.passed:
         if not accept:
             raise ParityError(_message(parity))
@@ -236,7 +222,7 @@ def _package(
     )
 
 
-def _meaning(chosen: _Chosen, output: Output, positive_class: Any) -> str:
+def _meaning(chosen: Chosen, output: Output, positive_class: Any) -> str:
     """What the score is, in words."""
     if output.positive_class is None:
         return f"the output {chosen.output!r} of the file, in its own unit"
@@ -311,132 +297,6 @@ def _texts(model: Any) -> list[str]:
             if attribute.name in ("cats_strings", "keys_strings"):
                 known.update(text.decode(errors="replace") for text in attribute.strings)
     return sorted(known)
-
-
-def _labels(model: Any) -> list[str]:
-    """The labels of the classes, where the file says them."""
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name.startswith("classlabels"):
-                labels = [text.decode(errors="replace") for text in attribute.strings]
-                if labels or attribute.ints:
-                    return labels or [str(number) for number in attribute.ints]
-    return []
-
-
-class _Nobody:
-    """Asked about rows that nobody has an expected output for."""
-
-    def scores(self, rows: Sequence[Row]) -> tuple[Floats, dict[int, str]]:
-        return np.full(len(rows), np.nan), {}
-
-
-class _File:
-    """The file as it is, asked row by row like an estimator."""
-
-    def __init__(self, model: Any, columns: Sequence[Column], *, by_position: bool) -> None:
-        self._model = model
-        self._session = open_session(model.SerializeToString(), "the file")
-        self._sources = sources_of(model.graph, columns, by_position=by_position)
-        self._position = {c.name: n for n, c in enumerate(columns)}
-        self._text = {c.name for c in columns if c.type == "text"}
-        self._chosen = _Chosen("", None, None)
-
-    def choose(self, rows: Sequence[Row], output: str | None, positive_class: Any) -> _Chosen:
-        """Find out by running it which output is the score."""
-        known = [o.name for o in self._model.graph.output]
-        listed = ", ".join(known) or "none"
-        if output is not None and output not in known:
-            raise PackagingError(f"The model has no output {output!r}. Its outputs: {listed}.")
-        complete = [row for row in rows if all(v is not None for v in row)] or list(rows)
-        some = complete[:2] * 2
-        made = dict(zip(known, self._run(known, some), strict=True))
-        floats = [
-            n for n, v in made.items() if isinstance(v, np.ndarray) and v.dtype in (np.float32, np.float64)
-        ]
-        if not floats:
-            kinds = ", ".join(f"{name} ({getattr(v, 'dtype', type(v).__name__)})" for name, v in made.items())
-            raise PackagingError(f"The model has the outputs {kinds}: a score is a float32 or float64.")
-        if output is None and len(floats) != 1:
-            raise PackagingError(
-                f"The model has the outputs {listed}: say which one holds the score (--output)."
-            )
-        name = output or floats[0]
-        values = made[name]
-        shape = list(getattr(values, "shape", ()))
-        if name not in floats:
-            kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-            raise PackagingError(f"The output {name!r} holds {kind}: a score is a float32 or float64.")
-        if shape[:1] != [len(some)] or len(shape) > 2:
-            raise PackagingError(
-                f"The output {name!r} has the shape {shape} for {len(some)} rows: expected one number a row, or "
-                "one a row and class."
-            )
-        self._chosen = self._class(name, shape[1] if len(shape) == 2 else 1, positive_class)
-        return self._chosen
-
-    def _class(self, name: str, width: int, wanted: Any) -> _Chosen:
-        if width == 1:
-            return _Chosen(name, None, None if wanted is None else str(wanted))
-        labels = _labels(self._model)
-        if len(labels) != width:
-            labels = [str(number) for number in range(width)]
-        if wanted is None and width == 2:
-            wanted = labels[1]
-        if str(wanted) not in labels:
-            found = "no class is named" if wanted is None else f"the class is {wanted}"
-            raise PackagingError(
-                f"The output {name!r} has {width} columns ({', '.join(labels)}), and {found}: "
-                "say which one is the score (--positive-class)."
-            )
-        return _Chosen(name, labels.index(str(wanted)), str(wanted))
-
-    def scores(self, rows: Sequence[Row]) -> tuple[Floats, dict[int, str]]:
-        """Scores as float64 [N], NaN where the file fails or gives none, with a reason each."""
-        result, reasons = ask(rows, self._scores, "the file")
-        self._alone([rows[int(n)] for n in np.flatnonzero(np.isfinite(result))[:_ALONE]])
-        return result, reasons
-
-    def _scores(self, rows: Sequence[Row]) -> Floats:
-        if any(row[self._position[name]] is None for row in rows for name in self._text):
-            raise PackagingError("a text is missing")
-        (values,) = self._run([self._chosen.output], rows)
-        if len(values) != len(rows):
-            raise PackagingError(f"The file gives {len(values)} outputs for {len(rows)} rows.")
-        matrix = np.asarray(values, dtype=np.float64).reshape(len(rows), -1)
-        return np.asarray(matrix[:, self._chosen.index or 0])
-
-    def _alone(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        together = self._scores(rows)
-        apart = np.concatenate([self._scores([row]) for row in rows])
-        differ = np.flatnonzero(~np.isclose(together, apart, rtol=1e-4, atol=1e-6, equal_nan=True))
-        if len(differ):
-            n = int(differ[0])
-            raise PackagingError(
-                f"A row's score depends on the rows beside it: {together[n]:.9g} among {len(rows)}, {apart[n]:.9g} "
-                "alone. Export the model for inference (torch: model.eval()), and normalise by constants."
-            )
-
-    def _run(self, outputs: list[str], rows: Sequence[Row]) -> list[Any]:
-        feeds = {}
-        for source in self._sources:
-            cells = [[row[self._position[name]] for name in source.columns] for row in rows]
-            if source.columns[0] in self._text:
-                feeds[source.name] = np.array(
-                    [["" if v is None else v for v in row] for row in cells], object
-                )
-            else:
-                numbers = np.array([[np.nan if v is None else v for v in row] for row in cells], np.float32)
-                with np.errstate(invalid="ignore"):
-                    feeds[source.name] = numbers.astype(
-                        onnx.helper.tensor_dtype_to_np_dtype(source.elem_type)
-                    )
-        try:
-            return list(self._session.run(outputs, feeds))
-        except Exception as error:  # onnxruntime's errors share no public base class
-            raise PackagingError(f"onnxruntime cannot run it: {in_words(error)}") from error
 
 
 def _message(parity: Parity) -> str:
