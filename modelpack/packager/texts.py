@@ -1,6 +1,6 @@
 """How the cells of text inputs become the `text` tensor, in the packaging process and on the server alike.
 
-The function here is rendered into the PL/Python functions that pack rows (`modelpack.snapshots`), so it uses nothing but
+The function here is rendered into the PL/Python functions that pack rows (`modelpack.plpython_source`), so it uses nothing but
 the standard library, and its annotations name built-in types and Any alone.
 """
 

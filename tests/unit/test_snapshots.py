@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from modelpack.install import revisions, snapshot
-from modelpack.snapshots import MIGRATIONS, SNAPSHOTS, SUMS, functions, newest, render
+from modelpack.plpython_source import functions, render
+from modelpack.snapshots import MIGRATIONS, SNAPSHOTS, SUMS, newest
 
 REVISIONS = sorted((MIGRATIONS / "versions").glob("*.py"))
 
