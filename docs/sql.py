@@ -1,4 +1,4 @@
-"""The page of the schema, from the COMMENTs in the newest snapshots of what migrations install."""
+"""The page of the schema, from the COMMENTs in the live sources of what migrations install."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 import sys
 from dataclasses import dataclass
 
-from modelpack.snapshots import MIGRATIONS, SNAPSHOTS, newest
+from modelpack import snapshots
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-SUBJECTS = MIGRATIONS / "subjects.toml"
+SUBJECTS = snapshots.MIGRATIONS / "subjects.toml"
 # what members of modelpack_owner call themselves, beside what hands on who calls; all else is called by code
 BY_HAND = {"detach", "forget", "run_as", "runs_as"}
 
 HEAD = """# The schema modelpack
 
-This page is generated from the comments in `migrations/sql` and the subjects in `migrations/subjects.toml` (`make docs`).
+This page is generated from the comments in `migrations/functions`, `migrations/schema` and `plpython` (`make docs`).
 In psql `\\d+` and `\\df+` show the same comments.
 
 Everything lies in the schema `modelpack`. The functions of a profile are not here: they are generated from its
@@ -56,18 +56,18 @@ class Routine:
 
 def subjects() -> dict[str, dict[str, str]]:
     """The titles of the subjects, and the subject of each function and of each table or view."""
-    return tomllib.loads(SUBJECTS.read_text())
+    known: dict[str, dict[str, str]] = tomllib.loads(SUBJECTS.read_text())
+    folders = {
+        name: path.parent.name
+        for name, path in snapshots.files().items()
+        if path.is_relative_to(snapshots.FUNCTIONS)
+    }
+    return {**known, "functions": dict(sorted({**folders, **known.pop("plpython")}.items()))}
 
 
-def _snapshots() -> dict[str, str]:
-    """Text of the newest snapshot of each function; of the schema and the rights, all that was ever added."""
-    found = {}
-    for folder in sorted(path for path in SNAPSHOTS.iterdir() if path.is_dir()):
-        if folder.name.startswith("_"):
-            found[folder.name] = "\n".join(path.read_text() for path in sorted(folder.glob("v*.sql")))
-        elif path := newest(folder.name):
-            found[folder.name] = path.read_text()
-    return found
+def schema() -> str:
+    """The roles, tables and views as they were made, and all that was ever added."""
+    return "\n".join(snapshots.live(name) for name in snapshots.names() if name.startswith("schema/"))
 
 
 def _plain(text: str) -> str:
@@ -81,14 +81,14 @@ def comments(text: str) -> list[tuple[str, str, str]]:
 
 def every_routine() -> list[Routine]:
     """The functions and procedures that migrations install, by name."""
-    texts = _snapshots()
+    texts = [snapshots.live(name) for name in snapshots.names()]
     granted: dict[str, set[str]] = {}
-    for text in texts.values():
+    for text in texts:
         for names, roles in _GRANT.findall(text):
             for name in re.findall(r"modelpack\.(\w+)\(", names):
                 granted.setdefault(name, set()).update(re.findall(r"modelpack_\w+", roles))
     found = []
-    for text in texts.values():
+    for text in texts:
         # functions of one name have their comments in the order of their making
         said: dict[str, list[str]] = {}
         for kind, name, comment in comments(text):
@@ -109,7 +109,7 @@ def routines() -> list[Routine]:
 
 def relations() -> list[tuple[str, str]]:
     """(table or view, name) of all in the schema."""
-    return re.findall(r"^create (table|view) modelpack\.(\w+)", _snapshots()["_schema"], re.MULTILINE)
+    return re.findall(r"^create (table|view) modelpack\.(\w+)", schema(), re.MULTILINE)
 
 
 def _slug(heading: str) -> str:
@@ -154,8 +154,8 @@ def _others(others: list[Routine]) -> str:
 
 def page() -> str:
     """The page as Markdown."""
-    schema = _snapshots()["_schema"]
-    said = comments(schema)
+    scripts = schema()
+    said = comments(scripts)
     known = subjects()
     kinds = {name: kind for kind, name in relations()}
     called: dict[str, list[Routine]] = {}
@@ -194,7 +194,7 @@ def page() -> str:
                 )
                 parts += [
                     f"| `{setting}` | `{value}` | {_plain(text)} |\n"
-                    for setting, value, text in _SETTING.findall(schema)
+                    for setting, value, text in _SETTING.findall(scripts)
                 ]
         if others:
             parts.append(_others(others))

@@ -1,6 +1,7 @@
 """${message}"""
 
-from modelpack.install import run_sql, snapshot
+from modelpack.install import run_sql
+from modelpack.snapshots import snapshot
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

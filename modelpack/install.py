@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from modelpack.errors import InstallError
 from modelpack.settings import pinned
-from modelpack.snapshots import MIGRATIONS, SNAPSHOTS, newest
+from modelpack.snapshots import MIGRATIONS, current, names
 from modelpack.wheels import check_wheels, set_server_wheels
 
 MIN_SERVER = 140000
@@ -86,11 +86,6 @@ def normal_dsn(dsn: str | None) -> str:
 def _shown(dsn: str) -> str:
     """A DSN without its password."""
     return re.sub(r"(://[^:/@]*:)[^@]*@|(password\s*=\s*)('[^']*'|\S+)", r"\1\2***", dsn)
-
-
-def snapshot(name: str, version: int) -> str:
-    """The frozen SQL text of a function, as a revision names it."""
-    return (SNAPSHOTS / name / f"v{version:02d}.sql").read_text()
 
 
 def run_sql(sql: str) -> None:
@@ -262,9 +257,8 @@ _RIGHT = re.compile(
 
 def rights() -> list[str]:
     """The statements of the migrations that make roles, and that say whose everything is and who may use it."""
-    names = [path.name for path in SNAPSHOTS.iterdir() if path.is_dir() and path.name != "_drop"]
-    first_and_last = ("_schema", *sorted(n for n in names if not n.startswith("_")), "_rights")
-    texts = [path.read_text() for path in map(newest, first_and_last) if path is not None]
+    first = sorted(set(names()) - {"schema/drop", "schema/rights"})
+    texts = [text for name in [*first, "schema/rights"] if (text := current(name)) is not None]
     return [found[0].rstrip(";") for text in texts for found in _RIGHT.finditer(_BODY.sub("", text))]
 
 

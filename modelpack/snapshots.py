@@ -1,49 +1,86 @@
-"""Keeps the frozen snapshots of what migrations install.
+"""The SQL that migrations install: live files until a revision is released, frozen copies from then on.
 
-`python -m modelpack.snapshots` writes a new snapshot for every live file that differs from its newest one,
-and the hashes of all. Run it, and name the new snapshots in a new revision.
+    migrations/functions/SUBJECT/NAME.sql    a function or procedure
+    plpython/NAME.py                         one in PL/Python, rendered; in a wheel a file of SQL like the others
+    migrations/schema/NAME.sql               roles, tables and rights; they are called schema/NAME
+    migrations/frozen/REVISION/NAME.sql      what a revision installs, as it was released; SHA256SUMS beside it
+
+`make release-schema` writes the frozen copies. migrations/README.md says how revisions are made.
 """
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from pathlib import Path
 
+from modelpack.errors import InstallError
 from modelpack.plpython_source import folder, functions, render
 
 MIGRATIONS = folder("migrations")
-SNAPSHOTS = MIGRATIONS / "sql"
-SUMS = SNAPSHOTS / "SHA256SUMS"
+FUNCTIONS = MIGRATIONS / "functions"
+SCHEMA = MIGRATIONS / "schema"
+FROZEN = MIGRATIONS / "frozen"
 
 
-def newest(name: str) -> Path | None:
-    """The newest snapshot of a function, if it has one."""
-    found = sorted((SNAPSHOTS / name).glob("v*.sql"))
-    return found[-1] if found else None
+def files() -> dict[str, Path]:
+    """The live files of SQL, by name: `attach`, `schema/rights`."""
+    return {
+        **{f"schema/{path.stem}": path for path in sorted(SCHEMA.glob("*.sql"))},
+        **{path.stem: path for path in sorted(FUNCTIONS.glob("*/*.sql"))},
+    }
 
 
-def sums() -> str:
-    """The hashes of all snapshots, in the form that `sha256sum --check` reads."""
-    return "".join(
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(SNAPSHOTS).as_posix()}\n"
-        for path in sorted(SNAPSHOTS.glob("*/v*.sql"))
-    )
+def names() -> list[str]:
+    """All that has a live source, PL/Python too."""
+    return sorted({*files(), *functions()})
 
 
-def main() -> int:
-    """Write what is missing; print what was written."""
-    for name in functions():
-        text, last = render(name), newest(name)
-        if last is None or last.read_text() != text:
-            number = 1 if last is None else int(last.stem[1:]) + 1
-            path = SNAPSHOTS / name / f"v{number:02d}.sql"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
-            print(f"wrote {path.relative_to(MIGRATIONS.parent)}")
-    SUMS.write_text(sums())
-    return 0
+def live(name: str) -> str:
+    """The text of a live source, as the next release installs it."""
+    if name.startswith("schema/"):
+        return (MIGRATIONS / f"{name}.sql").read_text()
+    path = next(FUNCTIONS.glob(f"*/{name}.sql"), None)
+    return render(name) if path is None else path.read_text()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def head() -> str:
+    """The newest revision."""
+    return max(path.stem.split("_")[0] for path in (MIGRATIONS / "versions").glob("*.py"))
+
+
+def released() -> list[str]:
+    """The revisions that are frozen, oldest first."""
+    return sorted(path.name for path in FROZEN.glob("*") if path.is_dir())
+
+
+def frozen(name: str, revision: str) -> Path:
+    """Where the copy of a released revision lies."""
+    return FROZEN / revision / f"{name}.sql"
+
+
+def newest(name: str) -> str | None:
+    """The last released revision that installs it; None where none does."""
+    return next((r for r in reversed(released()) if frozen(name, r).is_file()), None)
+
+
+def snapshot(name: str, revision: str) -> str:
+    """The text that a revision installs or goes back to: as it was released, or the live one of one that is not."""
+    if revision in released():
+        path = frozen(name, revision)
+        if not path.is_file():
+            raise InstallError(
+                f"revision {revision} has no {name}, expected {path}; install the package again, or in a checkout: git restore {FROZEN.name}"
+            )
+        return path.read_text()
+    if revision != head():
+        raise InstallError(
+            f"revision {revision} has no frozen copies and is not the newest, {head()}; a revision is released before the next one is made"
+        )
+    return live(name)
+
+
+def current(name: str) -> str | None:
+    """The text in a database at the newest revision; None where a live source is of a revision that is not made yet."""
+    if head() not in released():
+        return live(name)
+    revision = newest(name)
+    return None if revision is None else snapshot(name, revision)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from modelpack.install import install
 from modelpack.server import make_engine
-from modelpack.snapshots import MIGRATIONS, sums
+from modelpack.snapshots import MIGRATIONS, current, names
 
 LOCK = 0x6D6F64656C  # one worker makes the template, the others wait
 
@@ -65,7 +65,7 @@ def template_name(server_wheels: Path | None) -> str:
     ]
     wheels = sorted(path.name for path in server_wheels.glob("*.dist-info")) if server_wheels else []
     state = [
-        sums(),
+        *(f"{name}\n{current(name)}" for name in names()),
         *(path.read_text() for path in made_by),
         str(server_wheels),
         *wheels,

@@ -1,6 +1,7 @@
 """The schema, the roles, the registry, scoring and the prediction log."""
 
-from modelpack.install import run_sql, snapshot
+from modelpack.install import run_sql
+from modelpack.snapshots import snapshot
 
 revision = "0001"
 down_revision = None
@@ -8,7 +9,8 @@ branch_labels = None
 depends_on = None
 
 # in the order in which they need each other
-FUNCTIONS = (
+INSTALLS = (
+    "schema/tables",
     "shown", "check_text", "check_facts", "why", "withheld",
     "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
@@ -23,19 +25,20 @@ FUNCTIONS = (
     "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "keep_functions", "keep_owners", "kin", "keep_alone", "keep_shipped",
     "seal", "forget", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
+    "schema/rights",
 )  # fmt: skip
+REVERTS_TO = {"schema/drop": "0001"}
 
 
 def upgrade() -> None:
     """Install."""
     run_sql("create extension if not exists plpython3u")
-    run_sql(snapshot("_schema", 1))
-    for name in FUNCTIONS:
-        run_sql(snapshot(name, 1))
-    run_sql(snapshot("_rights", 1))
+    for name in INSTALLS:
+        run_sql(snapshot(name, revision))
     run_sql("select modelpack.maintain()")
 
 
 def downgrade() -> None:
     """Take every declaration off its tables, then drop all but the version table."""
-    run_sql(snapshot("_drop", 1))
+    for name, released in REVERTS_TO.items():
+        run_sql(snapshot(name, released))

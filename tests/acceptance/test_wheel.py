@@ -14,6 +14,7 @@ from pathlib import Path
 import joblib
 import pytest
 
+from modelpack.plpython_source import functions
 from tests.example import DECLARATION, TABLES, model, run_script, sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,10 +80,11 @@ def test_the_wheel_holds_what_is_needed_and_no_tests(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         entry_points = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
-    for folder in ("migrations", "plpython"):
-        for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                assert f"modelpack/{path.relative_to(ROOT).as_posix()}" in names
+    for path in (ROOT / "migrations").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert f"modelpack/{path.relative_to(ROOT).as_posix()}" in names
+    for name in functions():  # rendered, so that their sources need not be there
+        assert f"modelpack/migrations/functions/plpython/{name}.sql" in names
     for path in (ROOT / "modelpack" / "compile" / "templates").iterdir():
         assert path.relative_to(ROOT).as_posix() in names
     assert {"modelpack/py.typed", "modelpack/cli/app.py", "modelpack_alembic/__init__.py"} <= names

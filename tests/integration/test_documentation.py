@@ -8,8 +8,7 @@ from typing import Any
 import psycopg
 
 from docs.gallery import FOLDER, changes, declarations, served
-from docs.sql import comments, page, routines
-from modelpack.snapshots import SNAPSHOTS
+from docs.sql import comments, page, routines, schema
 
 ROLES = ["modelpack_publisher", "modelpack_approver", "modelpack_reader", "modelpack_monitor"]
 
@@ -46,8 +45,7 @@ def test_the_page_has_every_comment_of_the_schema(psql: psycopg.Connection[Any])
 
 
 def test_comments_are_read_with_their_quotes() -> None:
-    schema = (SNAPSHOTS / "_schema" / "v01.sql").read_text()
-    assert len(comments(schema)) == schema.count("\ncomment on ")
+    assert len(comments(schema())) == schema().count("\ncomment on ")
 
 
 def test_the_gallery_has_what_a_server_makes(database: str) -> None:

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from modelpack.snapshots import newest
+from modelpack.snapshots import files, names
 from tests.mutants.calls import CALLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ ROOMS = (
     # part sql: functions by name
     Room("sql", "rights and registry", ("caller", "check_*", "find_version", "grant_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
-         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "verify_version", "_rights", "_schema", "immutable"),
+         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "verify_version", "schema/*", "immutable"),
          (f"{_I}switch.py", f"{_I}held.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock", "no_score", "put_function"),
@@ -64,11 +64,9 @@ ROOMS = (
 
 
 def sources(room: Room) -> list[Path]:
-    """The files of a room as they are now; of an installed function its newest snapshot."""
+    """The files of a room as they are now."""
     if room.part == "sql":
-        folders = sorted(p.name for p in (ROOT / "migrations" / "sql").iterdir() if p.is_dir())
-        named = [f for f in folders if any(fnmatch(f, pattern) for pattern in room.files)]
-        return [path for path in map(newest, named) if path is not None]
+        return [path for name, path in files().items() if any(fnmatch(name, p) for p in room.files)]
     return sorted(
         {path for pattern in room.files for path in ROOT.glob(pattern) if path.name != "__init__.py"}
     )
@@ -103,15 +101,12 @@ def kind_of(function: str) -> str:
         "score log guard recount rebuild refresh rescore verify stale examine types sample same batched meet"
     )
     own = re.search(rf"[a-z0-9]_({kinds.replace(' ', '|')})$", function)
-    installed = (ROOT / "migrations" / "sql" / function).is_dir()
-    return own[1] if own and not installed else function
+    return own[1] if own and function not in names() else function
 
 
 def tests_of(room: Room, path: Path) -> list[str]:
     """The tests that call the function which a file makes: those of its room first, the quick ones first."""
-    name = (
-        path.parent.name if room.part == "sql" else path.stem.removesuffix("_keeping").removesuffix("_batch")
-    )
+    name = path.stem if room.part == "sql" else path.stem.removesuffix("_keeping").removesuffix("_batch")
     own = tuple(tests(room))
     chosen, spent = [], 0.0
     for seconds, test in sorted(

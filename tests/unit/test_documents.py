@@ -17,15 +17,13 @@ import pytest
 
 import modelpack
 from docs.cli import commands
-from docs.sql import comments, every_routine, relations
-from modelpack.snapshots import SNAPSHOTS
+from docs.sql import comments, every_routine, relations, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
     "migrations/README.md",
-    "migrations/sql/README.md",
     "plpython/README.md",
 ]
 ROOMS = (
@@ -121,7 +119,7 @@ def parameters() -> dict[str, set[str]]:
 def columns() -> dict[str, set[str]]:
     """Columns of each table and view of the schema that has comments on them."""
     found: dict[str, set[str]] = {name: set() for _, name in relations()}
-    for kind, name, _ in comments((SNAPSHOTS / "_schema" / "v01.sql").read_text()):
+    for kind, name, _ in comments(schema()):
         if kind == "column":
             _, table, column = name.split(".")
             found[table].add(column)
