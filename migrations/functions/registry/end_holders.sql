@@ -11,6 +11,8 @@ begin
   for v_holder in
     select h.* from modelpack.holders(array[end_holders.model]) as h
      where h.pid is not null and not pg_has_role(h.login, 'modelpack_owner', 'member')
+     -- who waits first: he would have the model as soon as who holds it is gone
+     order by exists (select from pg_locks as l where l.pid = h.pid and not l.granted) desc
   loop
     -- who is done by now may be at something else
     if exists (select from pg_locks as l where l.locktype = 'transactionid' and l.granted and l.pid = v_holder.pid
