@@ -5,6 +5,7 @@
 # EVENTS=…                  make demo: a CSV of real events instead of simulated customers
 # PYTEST_ARGS=…             make test: passed to pytest
 # BENCH_ARGS=…              make bench: passed to the benchmarks
+# WORDS=…                 make revision: what it does, for its name and its first line
 # PART=… SEED=… LIMIT=…   make mutants: sql, generated or python; which come first; how many
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs soak fuzz zoo mutants mutants-map clean
+.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo mutants mutants-map clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -83,6 +84,12 @@ bench-rivals: bootstrap ## what the benchmarks compare with: a web service's pac
 
 docs: bootstrap ## write the generated parts of docs/
 	@$(start); MODELPACK_DSN="$$dsn" .venv/bin/python -m docs
+
+revision: bootstrap ## a revision that names what differs from the last release of the schema (WORDS="…")
+	@.venv/bin/python -m dev.schema revision --words '$(if $(WORDS),$(WORDS),changes)'
+
+release-schema: bootstrap ## freeze what the newest revision installs: only when a release is made
+	@.venv/bin/python -m dev.schema release
 
 fuzz: bootstrap ## random declarations, statements and hostile texts, for long (EXAMPLES=200)
 	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py tests/integration/test_hostile_texts.py $(PYTEST_ARGS)

@@ -1,4 +1,4 @@
-"""${message}"""
+"""${message}."""
 
 from modelpack.install import run_sql
 from modelpack.snapshots import snapshot
@@ -8,10 +8,19 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# in the order in which they need each other
+INSTALLS: tuple[str, ...] = ()
+# and the revisions whose texts a downgrade goes back to
+REVERTS_TO: dict[str, str] = {}
+
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    """Install."""
+    for name in INSTALLS:
+        run_sql(snapshot(name, revision))
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    """Go back; what scripts of the schema made is taken away here, too."""
+    for name, released in REVERTS_TO.items():
+        run_sql(snapshot(name, released))

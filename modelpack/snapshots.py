@@ -49,7 +49,7 @@ def head() -> str:
 
 def released() -> list[str]:
     """The revisions that are frozen, oldest first."""
-    return sorted(path.name for path in FROZEN.glob("*") if path.is_dir())
+    return sorted(path.name for path in FROZEN.glob("[0-9]*") if path.is_dir())
 
 
 def frozen(name: str, revision: str) -> Path:
