@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import struct
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
+import pytest
 from onnx import TensorProto, helper
 from sqlalchemy import text
 
 import modelpack
+from modelpack import snapshots
 from modelpack.server import make_engine
 from tests import oracle
 
@@ -29,6 +33,19 @@ def attach(dsn: str, *profiles: modelpack.Profile) -> None:
         for profile in profiles:
             modelpack.apply(connection, profile)
     engine.dispose()
+
+
+def own_migrations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations in which nothing is released; until the test ends, the package reads the copy."""
+    copy = folder / "migrations"
+    shutil.copytree(snapshots.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__", "frozen"))
+    for later in sorted((copy / "versions").glob("*.py"))[1:]:
+        later.unlink()
+    for name in ("functions", "schema", "frozen"):
+        monkeypatch.setattr(snapshots, name.upper(), copy / name)
+    for module in (snapshots, modelpack.install):
+        monkeypatch.setattr(module, "MIGRATIONS", copy)
+    return copy
 
 
 def verified(session: Session, profile: str = "customer") -> list[tuple[Any, ...]]:

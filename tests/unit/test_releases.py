@@ -9,22 +9,15 @@ from pathlib import Path
 import pytest
 
 from dev.schema import faults, main
-from modelpack import snapshots
 from modelpack.errors import InstallError
 from modelpack.snapshots import current, head, live, names, released, snapshot
+from tests.support import own_migrations
 
 
 @pytest.fixture
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations with nothing released; all that reads them reads the copy."""
-    folder = tmp_path / "migrations"
-    shutil.copytree(snapshots.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__", "frozen"))
-    for later in sorted((folder / "versions").glob("*.py"))[1:]:
-        later.unlink()
-    monkeypatch.setattr(snapshots, "MIGRATIONS", folder)
-    for name in ("FUNCTIONS", "SCHEMA", "FROZEN"):
-        monkeypatch.setattr(snapshots, name, folder / name.lower())
-    return folder
+    """With nothing released."""
+    return own_migrations(tmp_path, monkeypatch)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
