@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import alembic
 import pytest
 from alembic import command
 from alembic.autogenerate import compare, produce_migrations
@@ -26,6 +27,8 @@ from modelpack.wheels import server_wheels as wheels_in
 from tests.example import CUSTOMER, DECLARATION, TABLES, dump, packaged, run_script
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
+"""What `alembic init` gives to a user."""
 
 USERS_OWN = ("--schema", "public", "--exclude-table", "public.alembic_version")
 
@@ -141,7 +144,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str) -> C
     folder = tmp_path / "migrations"
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text(ENV)
-    (folder / "script.py.mako").write_text((ROOT / "migrations" / "script.py.mako").read_text())
+    (folder / "script.py.mako").write_text(TEMPLATE.read_text())
     (folder / "versions" / "1_scoring.py").write_text(REVISION.format(declaration=DECLARATION))
     monkeypatch.setenv("USERS_MODELS", MODELS)
     monkeypatch.setenv("USERS_URL", make_engine(database).url.render_as_string(hide_password=False))
