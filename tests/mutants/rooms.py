@@ -83,7 +83,7 @@ _CATALOG = ("every_role_has_the_documented_rights_and_no_others", "no_right_is_g
 LOOKING = tuple(f"{_I}rights.py::test_{name}" for name in _CATALOG)
 """They look at every function that is installed and call none."""
 
-LONGEST = 240.0
+LONGEST = 150.0
 """Seconds: how long the tests of one mutant may take, those that call the function in question."""
 
 

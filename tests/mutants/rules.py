@@ -101,13 +101,18 @@ def python_changes(text: str, *, sql: bool = False) -> Iterator[Change]:
         and isinstance(node.body[0], ast.Expr)
     }
     raised = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Raise) for inner in ast.walk(node)}
+    written = {
+        id(argument)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Sql"
+        for argument in node.args
+    }
     for node in ast.walk(tree):
         if id(node) in documented or id(node) in raised:
             continue
         if sql:
-            if isinstance(node, (ast.JoinedStr, ast.Constant)) and (
-                isinstance(node, ast.JoinedStr) or isinstance(node.value, str)
-            ):
+            # other texts are comments, names and messages
+            if id(node) in written and isinstance(node, ast.Constant) and isinstance(node.value, str):
                 begin, end = span(node)
                 yield from _in_text(text[begin:end], begin)
         else:
