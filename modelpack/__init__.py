@@ -27,7 +27,8 @@ from modelpack.errors import (
     RegistryError,
 )
 from modelpack.operations import CreateScoring, DropScoring, ReplaceScoring, apply, remove
-from modelpack.registry import Registry, Version
+from modelpack.registry import Registry
+from modelpack.versions import Version
 
 __version__ = "0.1.0"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from modelpack.server import Database
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Difference:
         return asdict(self)
 
 
-class Curation(ABC):
+class Curation:
     """The part of the registry that describes and governs versions. Every call is a SQL function of the same name."""
 
-    @abstractmethod
-    def _transaction(self) -> AbstractContextManager[Connection]: ...
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def _call(self, function: str, types: Sequence[str], *values: Any) -> list[Any]:
         arguments = ", ".join(f"cast(:a{n} as {kind})" for n, kind in enumerate(types))
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return list(
                 connection.execute(
                     text(f"select * from modelpack.{function}({arguments})"),
@@ -69,7 +69,7 @@ class Curation(ABC):
 
     def history(self, name: str) -> list[Promotion]:
         """All that was done with a model's versions since they were published, oldest first."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return [
                 Promotion(**row._mapping)
                 for row in connection.execute(
@@ -126,7 +126,7 @@ class Curation(ABC):
 
     def grants(self, name: str) -> dict[str, str]:
         """Roles to which a model is granted, with what they may: `manage` or `predict`."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             found = connection.execute(
                 text("select role::text, may from modelpack.permission where model = :name order by role"),
                 {"name": name},

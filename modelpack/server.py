@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy import Connection, Engine, create_engine, pool
 from sqlalchemy.exc import DataError, DBAPIError
 
 from modelpack.errors import ModelpackError, RegistryError, shown
-from modelpack.install import normal_dsn
+from modelpack.install import normal_dsn, require
 
 _LONGEST = 2000
 """Characters of the message that is repeated of an error: the server's own messages quote all of what it was given."""
@@ -49,6 +49,30 @@ def in_words(kind: type[ModelpackError] = RegistryError) -> Iterator[None]:
         raise kind(explain(error)) from error
     except UnicodeEncodeError as error:
         raise kind(unencodable(error)) from error
+
+
+class Database:
+    """A database in which modelpack is installed.
+
+    Takes an engine, a DSN (default: MODELPACK_DSN), or a connection; with a connection, what happens takes part in its
+    transaction, and the caller commits.
+    """
+
+    def __init__(self, given: Engine | Connection | str | None = None) -> None:
+        self._given = given if isinstance(given, (Engine, Connection)) else make_engine(given)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All of it happens, or nothing; the server's errors come as RegistryError."""
+        with in_words():
+            if isinstance(self._given, Engine):
+                with self._given.begin() as connection:
+                    require(connection)
+                    yield connection
+            else:
+                with self._given.begin_nested():  # a refusal leaves the caller's transaction usable
+                    require(self._given)
+                    yield self._given
 
 
 def unencodable(error: UnicodeEncodeError) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from modelpack import Event, Profile, Score, count, last, total
-from modelpack.packager import Package, package
+from modelpack.packager import Package, Publication, package
 
 TABLES = """
 create table customer (customer_id bigint primary key, name text not null default '', plan text default 'basic');
@@ -87,7 +87,7 @@ def model(sign: int = 1) -> Any:
 @cache
 def packaged(sign: int = 1) -> Package:
     """The same as a package, converted once."""
-    return package(model(sign), sample(), metrics={"auc": 0.75})
+    return package(model(sign), sample(), Publication(metrics={"auc": 0.75}))
 
 
 def dump(dsn: str, *arguments: str) -> list[str]:

@@ -38,7 +38,7 @@ def diff(
             for row in frame.astype(object).to_dict("records")
         ]
     with session.working(f"{name}: scoring with both"):
-        found = session.registry.diff(name, first, second, rows)
+        found = session.registry.curation.diff(name, first, second, rows)
     table = SafeTable("part", "name", f"version {first}", f"version {second}")
     scores = [d for d in found if d.part == "score"]
     for difference in found:
@@ -118,10 +118,10 @@ def alias(
     if drop == (version is not None):
         raise RegistryError("give either the number of a version or --drop; see modelpack alias --help")
     if version is None:
-        session.registry.drop_alias(name, alias, reason)
+        session.registry.curation.drop_alias(name, alias, reason)
         session.say(f"{alias} of {name} is gone.")
     else:
-        session.registry.set_alias(name, alias, version, reason)
+        session.registry.curation.set_alias(name, alias, version, reason)
         session.say(f"{alias} of {name} is version {version}.")
     session.answer({"model": name, "alias": alias, "version": version, "reason": reason})
 
@@ -148,13 +148,13 @@ def tag(
     registry = session.registry
     for text in tags or []:
         key, _, value = text.partition("=")
-        registry.set_tag(name, version, key, value)
+        registry.curation.set_tag(name, version, key, value)
     for key in drop or []:
-        registry.set_tag(name, version, key, None)
+        registry.curation.set_tag(name, version, key, None)
     if note:
-        registry.add_note(name, version, note)
+        registry.curation.add_note(name, version, note)
     for key, figure in metrics_of(metric or []).items():
-        registry.set_metric(name, version, key, figure)
+        registry.curation.set_metric(name, version, key, figure)
     found = registry.version(name, version)
     session.say(
         f"{name} version {version}: " + (", ".join(_tag(*item) for item in found.tags.items()) or "no tags")
@@ -177,7 +177,7 @@ def approve(
     registry = session.registry
     document = {"model": name, "version": version, "approved": not withdraw, "reason": reason}
     if withdraw:
-        registry.withdraw_approval(name, version, reason)
+        registry.curation.withdraw_approval(name, version, reason)
         scores = registry.version(name, version).is_champion
         session.say(
             f"The approval of {name} version {version} is withdrawn"
@@ -185,7 +185,7 @@ def approve(
         )
         session.answer(document)
         return
-    registry.approve(name, version, reason)
+    registry.curation.approve(name, version, reason)
     session.say(f"{name} version {version} is approved; `modelpack promote {name} {version}` makes it score.")
     session.answer(document)
 
@@ -216,12 +216,12 @@ def grant(
             f"there is no ROLE; expected modelpack grant {name} ROLE, with --predict or --revoke"
         )
     if role is not None and revoke:
-        registry.revoke(name, role)
+        registry.curation.revoke(name, role)
     elif role is not None:
-        registry.grant(name, role, "predict" if predict else "manage")
+        registry.curation.grant(name, role, "predict" if predict else "manage")
     if require_approval is not None:
-        registry.require_approval(name, require_approval)
-    granted = registry.grants(name)
+        registry.curation.require_approval(name, require_approval)
+    granted = registry.curation.grants(name)
     by_right = {right: [r for r, may in granted.items() if may == right] for right in ("manage", "predict")}
     session.say(
         f"{name} is managed by {', '.join(by_right['manage']) or 'nobody'} (and members of modelpack_owner)."
@@ -233,7 +233,7 @@ def grant(
 
 def retire(session: Session, name: Name, version: Number, reason: Reason = "") -> None:
     """Take a version out of use for good. Its bytes stay until they are purged."""
-    session.registry.retire(name, version, reason)
+    session.registry.curation.retire(name, version, reason)
     session.say(f"{name} version {version} is retired; `modelpack purge` deletes its bytes in time.")
     session.answer({"model": name, "version": version, "reason": reason})
 
@@ -250,7 +250,7 @@ def purge(
 ) -> None:
     """Delete the bytes of models that only retired versions name. What is known about the versions stays."""
     with session.working("looking for bytes that no version needs"):
-        purged = session.registry.purge(retired_for)
+        purged = session.registry.curation.purge(retired_for)
     for sha256, size in purged.items():
         session.say(f"{sha256}  {size:,} bytes")
     session.say(

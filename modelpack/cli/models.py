@@ -12,7 +12,7 @@ import typer
 from modelpack.cli.session import SafeTable, Session, command, hanging
 from modelpack.curation import Promotion
 from modelpack.errors import PackagingError, RegistryError, shown
-from modelpack.registry import Version
+from modelpack.versions import Version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,7 +250,7 @@ def show(
         version = next((v for v in versions if v.is_champion), versions[-1])
     else:
         version = registry.version(name, number)
-    history = registry.history(name)
+    history = registry.curation.history(name)
     for label, value in _facts(version).items():
         session.say(hanging(label, str(value), 13))
     session.say("history" if history else "history      never promoted")

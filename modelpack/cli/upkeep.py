@@ -82,7 +82,7 @@ def verify(
 ) -> None:
     """Hold every stored feature against its events (exit code 1 when some differ), or run a version's golden rows."""
     if version is not None:
-        found_now = session.registry.verify_version(profile, version)
+        found_now = session.registry.curation.verify_version(profile, version)
         session.say(
             f"{profile} version {version}: every golden row gives its score with onnxruntime {found_now['onnxruntime']} "
             f"({found_now['row_microseconds']:g} µs a row)."

@@ -23,8 +23,9 @@ from modelpack.demo.stage import Stage
 from modelpack.errors import ModelpackError
 from modelpack.install import install, installed, require
 from modelpack.operations import apply
-from modelpack.registry import Registry, Version
+from modelpack.registry import Registry
 from modelpack.training import training_set
+from modelpack.versions import Version
 
 SCHEMA, MODEL, PROFILE = "demo", "demo_churn", "demo.customer"
 

@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.anatomy import libraries
 from modelpack.packager.graph.normal_form import IR_VERSION, OPSETS
-from modelpack.packager.packing import Package
 from modelpack.packager.proof.golden import Golden
 from modelpack.packager.proof.parity import Parity
 from modelpack.packager.signature import MISSING_TOKEN, Cell, Input, InputType, Output, Signature
+from modelpack.packager.story import Package
 
 
 def dummy(score: float, inputs: Sequence[str]) -> Package:
@@ -63,7 +63,6 @@ def dummy(score: float, inputs: Sequence[str]) -> Package:
             route="dummy",
         ),
         libraries=libraries(),
-        metrics={},
         meaning=f"a constant, {constant:g}",
     )
 

@@ -9,112 +9,51 @@ be sent as.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from onnx import TensorProto
 
-from modelpack.errors import PackagingError, ParityError
+from modelpack.errors import PackagingError
 from modelpack.packager.estimator.categories import knowing
 from modelpack.packager.estimator.columns import Column, column_type, is_missing
-from modelpack.packager.graph.normal_form import (
-    graph_inputs,
-    normalise,
-    parse,
-    refuse_control_flow,
-    sources_of,
-)
-from modelpack.packager.packing import SEED, TIMEOUT, Package, assemble, manageable, package, run_rows
-from modelpack.packager.process import child
+from modelpack.packager.graph.normal_form import graph_inputs, parse, refuse_control_flow, sources_of
 from modelpack.packager.process.child import stage
+from modelpack.packager.proof.accepted import closed_categories
 from modelpack.packager.proof.file import Chosen, File, Nobody
 from modelpack.packager.proof.oracle import rows_of
-from modelpack.packager.proof.parity import Expected, Floats, Parity, compare
-from modelpack.packager.proof.probes import plain_probes
-from modelpack.packager.proof.trials import closed_categories
+from modelpack.packager.proof.parity import Expected, Floats, Parity
+from modelpack.packager.proof.probes import Probe, plain_probes
 from modelpack.packager.signature import Output
+from modelpack.packager.sources.samples import manageable
+from modelpack.packager.subject import Accepts, Candidate, Truth
+from modelpack.publication import Publication
 
 MEMORY = 8 << 30
 """Bytes of address space that the process which runs a file may use."""
 
 _EXPECTED = "expected output"
 
+_READERS = {"Tokenizer", "StringNormalizer", "TfIdfVectorizer", "StringSplit"}
+"""Operators behind which nothing tells which column knows which text."""
 
-def make_package(
-    model: Any,
-    sample: pd.DataFrame | None,
-    *,
-    expected: str | Sequence[float] | pd.Series[Any] | None = None,
-    inputs: Sequence[str] | None = None,
-    output: str | None = None,
-    **shared: Any,
-) -> Package:
-    """`package` for an estimator, `package_onnx` for the bytes of a model, whichever fits.
+Given = tuple[bytes, pd.DataFrame, Floats, Publication]
 
-    Args:
-        shared: what both take.
+
+def given(content: bytes, sample: pd.DataFrame, publication: Publication) -> Given:
+    """What the packaging process is handed, looked at before it starts; the file itself is not, which is anybody's.
 
     Raises:
-        PackagingError: a sample or the expected outputs are missing, or an estimator comes with what only a file
-            needs; else as the two do.
+        PackagingError: no outputs are expected, or not one of each row of the sample.
     """
-    if sample is None:
-        raise PackagingError("There is no sample: give some rows like those to be scored (--sample).")
-    if isinstance(model, bytes):
-        if expected is None:
-            raise PackagingError(
-                "An ONNX model comes without an estimator to compare with: give the outputs that are expected for "
-                "the rows of the sample (--expected)."
-            )
-        return package_onnx(model, sample, expected, inputs=inputs, output=output, **shared)
-    given = {"expected": expected, "inputs": inputs}
-    idle = [f"--{name}" for name, value in given.items() if value is not None]
-    if idle:
+    if publication.expected is None:
         raise PackagingError(
-            f"{', '.join(idle)} is for .onnx files: a {type(model).__name__} knows its columns and results itself."
+            "An ONNX model comes without an estimator to compare with: give the outputs that are expected for "
+            "the rows of the sample (--expected)."
         )
-    return package(model, sample, output=output, **shared)
-
-
-def package_onnx(
-    onnx_bytes: bytes,
-    sample: pd.DataFrame,
-    expected: str | Sequence[float] | pd.Series[Any],
-    *,
-    inputs: Sequence[str] | None = None,
-    output: str | None = None,
-    positive_class: Any = None,
-    tolerance: float = 1e-5,
-    timeout: float = TIMEOUT,
-    accept: str | None = None,
-) -> Package:
-    """Bring a model to normal form and prove that it gives the outputs that are expected of it.
-
-    Args:
-        onnx_bytes: a model whose inputs are one tensor [rows, k], or several; numbers or texts.
-        sample: rows with the model's columns.
-        expected: the score of each row of the sample, float [rows] (NaN: no score), or the name of the column of
-            the sample that holds it.
-        inputs: the columns that the model's inputs mean, in their order. Default: the columns that bear the names
-            of the inputs, else all columns of the sample.
-        output: name of the output that holds the score; default: the only one that holds floats.
-        positive_class: which column of that output, by the label of its class or by its number from 0. Default for
-            two columns: the second.
-        tolerance: largest difference allowed, in the unit that `modelpack.packager.proof.parity` names.
-        timeout: seconds for all of it.
-        accept: a reason to accept a model that misses the tolerance; it is recorded in the parity report.
-
-    Raises:
-        ParityError: the outputs are not the expected ones; the message has the worst row.
-        PackagingError: anything else that stands in the way.
-    """
-    frame, wanted = _table(sample, expected)
-    given = None if inputs is None else [str(name) for name in inputs]
-    arguments = (onnx_bytes, frame, wanted, given, output, positive_class, tolerance, accept)
-    return child.run_in_child(timeout, MEMORY, _package, *arguments)
+    return content, *_table(sample, publication.expected), publication
 
 
 def _table(
@@ -150,76 +89,88 @@ def _table(
     return kept.drop(columns=_EXPECTED), kept[_EXPECTED].to_numpy()
 
 
-def _package(
-    onnx_bytes: bytes,
-    frame: pd.DataFrame,
-    wanted: Floats,
-    inputs: list[str] | None,
-    output: str | None,
-    positive_class: Any,
-    tolerance: float,
-    accept: str | None,
-) -> Package:
-    """What the packaging process does."""
-    stage("reading the file")
-    model = parse(onnx_bytes)
-    _refuse(model)
-    columns = _columns(model, frame, inputs)
-    stage("running the file as it is")
-    oracle = File(model, columns, by_position=inputs is not None)
-    rows = rows_of(frame, columns)
-    chosen = oracle.choose(rows, output, positive_class)
-    scores, reasons = oracle.scores(rows)
-    scored = np.isfinite(scores) & np.isfinite(wanted)
-    accepted = [row for row, fine in zip(rows, scored, strict=True) if fine]
-    if not accepted:
-        raise PackagingError(
-            "The model scores no row of the sample that has an expected output. "
-            f"Its reason for the first row: {reasons.get(0, 'no output is expected')}."
+class OnnxFile:
+    """An `.onnx` file. The truth is what is expected of it; about rows that nobody expects anything of, itself."""
+
+    TRUTH: ClassVar[str] = "expected is"
+
+    def __init__(self, content: bytes, frame: pd.DataFrame, wanted: Floats, publication: Publication) -> None:
+        stage("reading the file")
+        self.estimator: Any = None
+        self._model = parse(content)
+        _refuse(self._model)
+        self._by_position = publication.inputs is not None
+        self._texts = _texts(self._model)
+        self.columns = self._with_texts(_columns(self._model, frame, publication.inputs))
+        self._rows, self._wanted = rows_of(frame, self.columns), wanted
+        stage("running the file as it is")
+        self.scorer = File(self._model, self.columns, by_position=self._by_position)
+        self.witness = Nobody()
+        self._chosen = self.scorer.choose(self._rows, publication.output, publication.positive_class)
+        self.output = _output(self._chosen, wanted)
+        self.meaning = _meaning(self._chosen, self.output, publication.positive_class)
+
+    def _with_texts(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        if _READERS & {node.op_type for node in self._model.graph.node}:
+            return columns
+        return tuple(knowing(column, self._texts) for column in columns)
+
+    def truth(self) -> Truth:
+        """What is expected of the sample; the rows that the file scores, too, are accepted."""
+        scores, reasons = self.scorer.scores(self._rows)
+        scored = np.isfinite(scores) & np.isfinite(self._wanted)
+        accepted = [row for row, fine in zip(self._rows, scored, strict=True) if fine]
+        if not accepted:
+            raise PackagingError(
+                "The model scores no row of the sample that has an expected output. "
+                f"Its reason for the first row: {reasons.get(0, 'no output is expected')}."
+            )
+        untold = np.flatnonzero(np.isnan(self._wanted)).tolist()
+        return Truth(self._rows, self._wanted, dict.fromkeys(untold, "none is given"), accepted)
+
+    def accepts(self, truth: Truth) -> Accepts:
+        """A missing number where the sample has one with an expected output; values of encoders by asking the file."""
+        missing = tuple(
+            column.type == "number" and any(row[n] is None for row in truth.accepted)
+            for n, column in enumerate(self.columns)
         )
-    closed = closed_categories(oracle, columns, accepted, _texts(model), ())
-    stage("bringing it to normal form")
-    readers = {"Tokenizer", "StringNormalizer", "TfIdfVectorizer", "StringSplit"}
-    if not readers & {node.op_type for node in model.graph.node}:  # which column knows which text is not told
-        columns = tuple(knowing(c, _texts(model)) for c in columns)
-    form = normalise(
-        model.SerializeToString(),
-        columns,
-        output=chosen.output,
-        index=chosen.index,
-        closed=closed,
-        by_position=inputs is not None,
-    )
-    missing = tuple(
-        c.type == "number" and any(row[n] is None for row in accepted) for n, c in enumerate(columns)
-    )
-    probes = tuple(plain_probes(columns, accepted, _texts(model), np.random.default_rng(SEED)))
-    more, more_reasons = oracle.scores([p.row for p in probes])
-    every = (*rows, *(p.row for p in probes))
-    known = Expected(
-        columns,
-        every,
-        np.concatenate([wanted, more]),
-        dict.fromkeys(np.flatnonzero(np.isnan(wanted)).tolist(), "none is given")
-        | {n + len(rows): reason for n, reason in more_reasons.items()},
-        probes,
-        np.array([all(v is not None or m for v, m in zip(row, missing, strict=True)) for row in every]),
-        truth="expected is",
-    )
-    stage("comparing with the expected outputs")
-    found = run_rows(form, columns, every)
-    probability = chosen.positive_class is not None and bool(
-        np.nanmin(wanted) >= 0 and np.nanmax(wanted) <= 1
-    )
-    parity = compare(known, found, Nobody(), tolerance, probability=probability, route="onnx file")
-    if not parity.passed:
-        if not accept:
-            raise ParityError(_message(parity))
-        parity = replace(parity, accepted=accept)
-    kind = Output("probability" if probability else "value", chosen.positive_class)
-    return assemble(
-        form, columns, missing, kind, _meaning(chosen, kind, positive_class), known, found, parity
-    )
+        closed = closed_categories(self.scorer, self.columns, truth.accepted, self._texts, ())
+        return Accepts(missing, closed)
+
+    def probes(self, truth: Truth, rng: np.random.Generator) -> Sequence[Probe]:
+        """Values that the sample does not have."""
+        return plain_probes(self.columns, truth.accepted, self._texts, rng)
+
+    def candidates(self, expected: Expected) -> Iterator[Candidate]:
+        """The file itself."""
+        del expected
+        yield Candidate(
+            "onnx file",
+            self._model.SerializeToString,
+            output=self._chosen.output,
+            index=self._chosen.index,
+            by_position=self._by_position,
+        )
+
+    def no_graph(self, errors: Mapping[str, PackagingError]) -> PackagingError:
+        """What stands in the way of the file."""
+        (error,) = errors.values()
+        return error
+
+    def disproven(self, parity: Parity) -> str:
+        """Other outputs than are expected."""
+        return (
+            f"The model does not give the expected outputs: {parity.beyond}. Look at the order of the columns (--inputs), the "
+            "output and the class (--output, --positive-class), raise the tolerance, or accept the difference with a reason "
+            "(--accept)."
+        )
+
+
+def _output(chosen: Chosen, wanted: Floats) -> Output:
+    """A probability where a class is named, and all that is expected is between 0 and 1."""
+    within = bool(np.nanmin(wanted) >= 0 and np.nanmax(wanted) <= 1)
+    named = chosen.positive_class is not None
+    return Output("probability" if named and within else "value", chosen.positive_class)
 
 
 def _meaning(chosen: Chosen, output: Output, positive_class: Any) -> str:
@@ -256,7 +207,7 @@ def _refuse(model: Any) -> None:
         )
 
 
-def _columns(model: Any, frame: pd.DataFrame, inputs: list[str] | None) -> tuple[Column, ...]:
+def _columns(model: Any, frame: pd.DataFrame, inputs: Sequence[str] | None) -> tuple[Column, ...]:
     """The columns that the model takes.
 
     Raises:
@@ -264,7 +215,9 @@ def _columns(model: Any, frame: pd.DataFrame, inputs: list[str] | None) -> tuple
     """
     found = [str(name) for name in frame.columns]
     names = [i.name for i in graph_inputs(model.graph)]
-    chosen = inputs if inputs is not None else names if set(names) <= set(found) else found
+    chosen = (
+        [str(name) for name in inputs] if inputs is not None else names if set(names) <= set(found) else found
+    )
     unknown = [name for name in chosen if name not in found]
     if unknown:
         raise PackagingError(
@@ -297,13 +250,3 @@ def _texts(model: Any) -> list[str]:
             if attribute.name in ("cats_strings", "keys_strings"):
                 known.update(text.decode(errors="replace") for text in attribute.strings)
     return sorted(known)
-
-
-def _message(parity: Parity) -> str:
-    total = parity.rows + sum(parity.probes.values())
-    return (
-        f"The model does not give the expected outputs: {parity.failures} of {total} rows differ by more than "
-        f"{parity.allowed}, at most by {parity.max_difference:.3g}. The worst is {parity.where}. "
-        "Look at the order of the columns (--inputs), the output and the class (--output, --positive-class), raise the tolerance, or accept "
-        "the difference with a reason (--accept)."
-    )

@@ -48,50 +48,52 @@ def who(registry: Registry) -> str:
 def test_any_name_stands_for_a_version_and_moves(registry: Registry) -> None:
     registry.publish_package(packaged(), name="churn")
     registry.publish_package(packaged(-1), name="churn")
-    registry.set_alias("churn", "challenger", 1)
-    registry.set_alias("churn", "challenger", 2, "looks better")
-    registry.set_alias("churn", "champion", 1)
+    registry.curation.set_alias("churn", "challenger", 1)
+    registry.curation.set_alias("churn", "challenger", 2, "looks better")
+    registry.curation.set_alias("churn", "champion", 1)
     assert [v.aliases for v in registry.versions("churn")] == [("champion",), ("challenger",)]
-    assert [(s.action, s.alias, s.previous, s.version, s.reason) for s in registry.history("churn")] == [
+    assert [
+        (s.action, s.alias, s.previous, s.version, s.reason) for s in registry.curation.history("churn")
+    ] == [
         ("alias", "challenger", None, 1, ""),
         ("alias", "challenger", 1, 2, "looks better"),
         ("promote", "champion", None, 1, ""),
     ]
-    registry.drop_alias("churn", "challenger")
+    registry.curation.drop_alias("churn", "challenger")
     assert registry.version("churn", 2).aliases == ()
     for alias, words in (("champion", "something has to score"), ("challenger", "has no alias challenger")):
         with pytest.raises(RegistryError, match=words):
-            registry.drop_alias("churn", alias)
+            registry.curation.drop_alias("churn", alias)
 
 
 def test_another_alias_does_not_disturb_a_rollback(registry: Registry) -> None:
     for sign in (1, -1):
         registry.publish_package(packaged(sign), name="churn", promote=True)
-        registry.set_alias("churn", "challenger", 1)
-        registry.set_alias("churn", "blue", 1)
+        registry.curation.set_alias("churn", "challenger", 1)
+        registry.curation.set_alias("churn", "blue", 1)
     assert registry.rollback("churn") == 1
 
 
 def test_an_alias_of_a_version_that_is_not_there_is_refused(registry: Registry) -> None:
     registry.publish_package(packaged(), name="churn")
     with pytest.raises(RegistryError, match=r"has no version 9.*It has: 1"):
-        registry.set_alias("churn", "challenger", 9)
+        registry.curation.set_alias("churn", "challenger", 9)
     with pytest.raises(RegistryError, match=r"there is no model chrun.*There are: churn"):
-        registry.set_alias("chrun", "challenger", 1)
+        registry.curation.set_alias("chrun", "challenger", 1)
 
 
 def test_tags_notes_and_metrics_come_and_go_and_their_history_stays(
     registry: Registry, psql: psycopg.Connection[Any]
 ) -> None:
     registry.publish_package(packaged(), name="churn", metrics={"auc": 0.75, "lift": 2.0})
-    registry.set_tag("churn", 1, "team", "crm")
-    registry.set_tag("churn", 1, "team", "sales")
-    registry.set_tag("churn", 1, "reviewed")
-    registry.set_tag("churn", 1, "gone", "soon")
-    registry.set_tag("churn", 1, "gone", None)
-    registry.add_note("churn", 1, "one")
-    registry.add_note("churn", 1, "two")
-    registry.set_metric("churn", 1, "auc", 0.71)
+    registry.curation.set_tag("churn", 1, "team", "crm")
+    registry.curation.set_tag("churn", 1, "team", "sales")
+    registry.curation.set_tag("churn", 1, "reviewed")
+    registry.curation.set_tag("churn", 1, "gone", "soon")
+    registry.curation.set_tag("churn", 1, "gone", None)
+    registry.curation.add_note("churn", 1, "one")
+    registry.curation.add_note("churn", 1, "two")
+    registry.curation.set_metric("churn", 1, "auc", 0.71)
     found = registry.version("churn", 1)
     assert found.tags == {"team": "sales", "reviewed": ""}
     assert [n["note"] for n in found.notes] == ["one", "two"]
@@ -134,17 +136,17 @@ def test_a_retired_version_is_out_of_use_and_its_bytes_go_when_nothing_names_the
     registry.publish_package(packaged(), name="churn")
     registry.publish_package(packaged(), name="other")  # the same bytes
     registry.publish_package(packaged(-1), name="churn", promote=True)
-    registry.retire("churn", 1, "too old")
+    registry.curation.retire("churn", 1, "too old")
     for refused in (registry.promote, registry.retire):
         with pytest.raises(RegistryError, match=r"churn version 1 is retired.*too old"):
             refused("churn", 1)
     with pytest.raises(RegistryError, match="is retired"):
-        registry.set_alias("churn", "challenger", 1)
-    assert registry.purge("0 days") == {}  # the other model names them
-    registry.retire("other", 1)
-    assert registry.purge() == {}  # kept for 30 days
+        registry.curation.set_alias("churn", "challenger", 1)
+    assert registry.curation.purge("0 days") == {}  # the other model names them
+    registry.curation.retire("other", 1)
+    assert registry.curation.purge() == {}  # kept for 30 days
     size = len(packaged().onnx)
-    assert registry.purge("0 days") == {packaged().sha256: size}
+    assert registry.curation.purge("0 days") == {packaged().sha256: size}
     found = registry.version("churn", 1)
     assert (found.bytes, found.signature["inputs"][0]["name"]) == (None, "complaints")
     with pytest.raises(RegistryError, match=r"gives no score.*purged"):
@@ -157,15 +159,15 @@ def test_a_retired_version_is_out_of_use_and_its_bytes_go_when_nothing_names_the
 
 def test_what_stands_for_something_is_not_retired(registry: Registry) -> None:
     registry.publish_package(packaged(), name="churn", promote=True)
-    registry.set_alias("churn", "blue", 1)
+    registry.curation.set_alias("churn", "blue", 1)
     with pytest.raises(RegistryError, match="stands for blue, champion"):
-        registry.retire("churn", 1)
+        registry.curation.retire("churn", 1)
 
 
 def test_a_rollback_passes_over_retired_versions_and_can_be_repeated(registry: Registry) -> None:
     for sign in (1, -1, 1, -1):
         registry.publish_package(packaged(sign), name="churn", promote=True)
-    registry.retire("churn", 3)
+    registry.curation.retire("churn", 3)
     assert registry.rollback("churn") == 2
     assert registry.rollback("churn") == 1
     with pytest.raises(RegistryError, match="no champion before version 1"):
@@ -182,31 +184,31 @@ def test_a_publisher_promotes_only_models_that_are_granted(
 ) -> None:
     ann, bob = person("publisher"), person("publisher")
     ann.publish_package(packaged(), name="churn", promote=True)  # who begins a model has it granted
-    assert registry.grants("churn") == {who(ann): "manage"}
+    assert registry.curation.grants("churn") == {who(ann): "manage"}
     bob.publish_package(packaged(-1), name="churn")  # publishing is for all publishers: it does not score
     refused: list[Callable[[], Any]] = [
         lambda: bob.promote("churn", 2),
         lambda: bob.rollback("churn"),
-        lambda: bob.set_alias("churn", "challenger", 2),
-        lambda: bob.drop_alias("churn", "challenger"),
-        lambda: bob.set_tag("churn", 2, "x"),
-        lambda: bob.add_note("churn", 2, "x"),
-        lambda: bob.set_metric("churn", 2, "x", 1.0),
-        lambda: bob.retire("churn", 2),
+        lambda: bob.curation.set_alias("churn", "challenger", 2),
+        lambda: bob.curation.drop_alias("churn", "challenger"),
+        lambda: bob.curation.set_tag("churn", 2, "x"),
+        lambda: bob.curation.add_note("churn", 2, "x"),
+        lambda: bob.curation.set_metric("churn", 2, "x", 1.0),
+        lambda: bob.curation.retire("churn", 2),
     ]
     for call in refused:
         with pytest.raises(RegistryError, match=f"{who(bob)} may not .* it is granted to {who(ann)}.*grant"):
             call()
     for outsider in (ann, bob):
         with pytest.raises(RegistryError, match="permission denied"):
-            outsider.grant("churn", who(bob))
-    registry.grant("churn", who(bob))
+            outsider.curation.grant("churn", who(bob))
+    registry.curation.grant("churn", who(bob))
     bob.promote("churn", 2)
-    registry.revoke("churn", who(bob))
+    registry.curation.revoke("churn", who(bob))
     with pytest.raises(RegistryError, match="may not roll back"):
         bob.rollback("churn")
     with pytest.raises(RegistryError, match="there is no role nobody_at_all"):
-        registry.grant("churn", "nobody_at_all")
+        registry.curation.grant("churn", "nobody_at_all")
 
 
 def test_set_role_lends_nobody_a_grant(person: Callable[..., Registry], database: str) -> None:
@@ -225,44 +227,49 @@ def test_four_eyes_see_a_version_before_it_scores(
     ann = person("publisher", "approver")
     eve = person("approver")
     ann.publish_package(packaged(), name="churn", promote=True)
-    registry.require_approval("churn")
+    registry.curation.require_approval("churn")
     ann.publish_package(packaged(-1), name="churn")
     with pytest.raises(RegistryError, match=r"churn version 2 is not approved.*modelpack approve churn 2"):
         ann.promote("churn", 2)
     with pytest.raises(RegistryError, match="not approved"):
-        ann.set_alias("churn", "champion", 2)
+        ann.curation.set_alias("churn", "champion", 2)
     with pytest.raises(RegistryError, match=f"{who(ann)} published churn version 2.*Somebody else"):
-        ann.approve("churn", 2)
+        ann.curation.approve("churn", 2)
     with pytest.raises(RegistryError, match=r"permission denied|may not"):
         eve.promote("churn", 2)
     with pytest.raises(RegistryError, match="permission denied"):
-        ann.require_approval("churn", False)
-    eve.approve("churn", 2, "seen")
+        ann.curation.require_approval("churn", False)
+    eve.curation.approve("churn", 2, "seen")
     ann.promote("churn", 2)
     assert registry.version("churn").approved_by == who(eve)
     assert ann.rollback("churn") == 1  # it scored before: no new approval
-    assert [s.action for s in registry.history("churn")] == ["promote", "approve", "promote", "rollback"]
-    registry.require_approval("churn", False)
+    assert [s.action for s in registry.curation.history("churn")] == [
+        "promote",
+        "approve",
+        "promote",
+        "rollback",
+    ]
+    registry.curation.require_approval("churn", False)
     ann.publish_package(packaged(-1), name="churn", promote=True)
 
 
 def test_an_approval_is_taken_back(registry: Registry, person: Callable[..., Registry]) -> None:
     ann, eve = person("publisher"), person("approver")
-    registry.require_approval("churn")
+    registry.curation.require_approval("churn")
     ann.publish_package(packaged(), name="churn")
-    registry.grant("churn", who(ann))
+    registry.curation.grant("churn", who(ann))
     with pytest.raises(RegistryError, match="churn version 1 is not approved"):
-        eve.withdraw_approval("churn", 1)
-    eve.approve("churn", 1)
+        eve.curation.withdraw_approval("churn", 1)
+    eve.curation.approve("churn", 1)
     with pytest.raises(RegistryError, match="permission denied"):
-        ann.withdraw_approval("churn", 1)
-    eve.withdraw_approval("churn", 1, "seen too late")
+        ann.curation.withdraw_approval("churn", 1)
+    eve.curation.withdraw_approval("churn", 1, "seen too late")
     assert registry.version("churn", 1).approved_by is None
     with pytest.raises(RegistryError, match="churn version 1 is not approved"):
         ann.promote("churn", 1)
-    eve.approve("churn", 1)
+    eve.curation.approve("churn", 1)
     ann.promote("churn", 1)
-    assert [(s.action, s.by, s.reason) for s in registry.history("churn")][1] == (
+    assert [(s.action, s.by, s.reason) for s in registry.curation.history("churn")][1] == (
         "withdraw",
         who(eve),
         "seen too late",
@@ -275,14 +282,14 @@ def test_a_rollback_passes_over_what_is_approved_no_more(
     ann, eve = person("publisher"), person("approver")
     for number, sign in enumerate((1, -1, 1), start=1):
         ann.publish_package(packaged(sign), name="churn")
-        registry.require_approval("churn")
-        eve.approve("churn", number)
+        registry.curation.require_approval("churn")
+        eve.curation.approve("churn", number)
         ann.promote("churn", number)
-    eve.withdraw_approval("churn", 3)
+    eve.curation.withdraw_approval("churn", 3)
     assert registry.version("churn").version == 3, "it scores on"
-    eve.withdraw_approval("churn", 2)
+    eve.curation.withdraw_approval("churn", 2)
     assert ann.rollback("churn") == 1
-    eve.approve("churn", 2)
+    eve.curation.approve("churn", 2)
     ann.promote("churn", 2)
     assert registry.version("churn").version == 2
 
@@ -302,29 +309,29 @@ def test_nobody_scores_with_a_model_that_is_not_granted(
         ):
             outsider.predict("churn", inputs)
         with pytest.raises(RegistryError, match="may not score with"):
-            outsider.diff("churn", 1, 2)
+            outsider.curation.diff("churn", 1, 2)
     with pytest.raises(RegistryError, match="permission denied"):
         eve.predict("churn", inputs)
-    assert [d for d in eve.diff("churn", 1, 2) if d.part == "score"], (
+    assert [d for d in eve.curation.diff("churn", 1, 2) if d.part == "score"], (
         "an approver sees what there is to approve"
     )
-    registry.grant("churn", who(cat), "predict")
+    registry.curation.grant("churn", who(cat), "predict")
     assert cat.predict("churn", inputs) == score
     assert cat.predict("churn", inputs, 1) != score
-    registry.grant("churn", who(bob), "predict")
+    registry.curation.grant("churn", who(bob), "predict")
     assert bob.predict("churn", inputs) == score
     with pytest.raises(RegistryError, match=rf"{who(bob)} may not promote .* granted to {who(ann)};?"):
         bob.promote("churn", 1)
-    registry.grant("churn", who(bob))
-    registry.grant("churn", who(bob), "predict")
-    assert registry.grants("churn") == {who(ann): "manage", who(bob): "manage", who(cat): "predict"}
-    registry.revoke("churn", who(cat))
+    registry.curation.grant("churn", who(bob))
+    registry.curation.grant("churn", who(bob), "predict")
+    assert registry.curation.grants("churn") == {who(ann): "manage", who(bob): "manage", who(cat): "predict"}
+    registry.curation.revoke("churn", who(cat))
     with pytest.raises(RegistryError, match="may not score with"):
         cat.predict("churn", inputs)
-    registry.grant("churn", "modelpack_reader", "predict")
+    registry.curation.grant("churn", "modelpack_reader", "predict")
     assert cat.predict("churn", inputs) == score
     with pytest.raises(RegistryError, match=r"a grant of all is unknown.*manage or predict"):
-        registry.grant("churn", who(cat), "all")
+        registry.curation.grant("churn", who(cat), "all")
 
 
 def test_set_role_makes_no_second_pair_of_eyes(
@@ -332,10 +339,10 @@ def test_set_role_makes_no_second_pair_of_eyes(
 ) -> None:
     ann = person("publisher", "approver")
     ann.publish_package(packaged(), name="churn")
-    registry.require_approval("churn")
+    registry.curation.require_approval("churn")
     disguised = Registry(make_conninfo(database, user=who(ann), options="-c role=modelpack_approver"))
     with pytest.raises(RegistryError, match=f"{who(ann)} published churn version 1"):
-        disguised.approve("churn", 1)
+        disguised.curation.approve("churn", 1)
 
 
 def test_a_model_is_stopped_by_those_it_is_granted_to_and_by_approvers(
@@ -433,29 +440,29 @@ def test_two_versions_are_held_side_by_side(registry: Registry) -> None:
     registry.publish_package(packaged(), name="churn", metrics={"auc": 0.7})
     registry.publish_package(packaged(-1), name="churn", metrics={"auc": 0.8})
     registry.publish_dummy(0.5, ["complaints", "plan:text"], name="churn")
-    found = registry.diff("churn", 1, 2)
+    found = registry.curation.diff("churn", 1, 2)
     assert [(d.name, d.first, d.second) for d in found if d.part == "metric"] == [("auc", "0.7", "0.8")]
     scores = [d for d in found if d.part == "score"]
     assert len(scores) == len(packaged().golden.rows)
     assert float(scores[0].first or 0) == pytest.approx(1 - float(scores[0].second or 0), abs=1e-5)
     other = {
         (d.part, d.name): (d.first, d.second)
-        for d in registry.diff("churn", 1, 3, [{"complaints": 1, "spend": 2, "plan": "x"}])
+        for d in registry.curation.diff("churn", 1, 3, [{"complaints": 1, "spend": 2, "plan": "x"}])
     }
     assert other["input", "spend"] == ("2. number, never NULL", None)
     assert other["input", "plan"] == (None, "2. text")
     assert other["output", "kind"] == ("probability", "value")
     assert other["score", "1"][1] == "0.5"
-    assert not [d for d in registry.diff("churn", 1, 1) if d.part != "score"]
-    assert "is missing" in str(registry.diff("churn", 1, 3, [{"complaints": 1}])[-1].first)
+    assert not [d for d in registry.curation.diff("churn", 1, 1) if d.part != "score"]
+    assert "is missing" in str(registry.curation.diff("churn", 1, 3, [{"complaints": 1}])[-1].first)
 
 
 def test_a_version_is_verified_again_and_what_fails_now_is_said(
     registry: Registry, psql: psycopg.Connection[Any]
 ) -> None:
     registry.publish_package(packaged(), name="churn", promote=True)
-    assert registry.verify_version("churn")["onnxruntime"].count(".") == 2
+    assert registry.curation.verify_version("churn")["onnxruntime"].count(".") == 2
     psql.execute("alter table modelpack.version disable trigger all")
     psql.execute("update modelpack.version set golden = jsonb_set(golden, '{scores,0}', '7')")
     with pytest.raises(RegistryError, match=r"golden row 1 gives .* expected 7"):
-        registry.verify_version("churn", 1)
+        registry.curation.verify_version("churn", 1)

@@ -79,7 +79,7 @@ def test_promote_and_rollback_move_the_champion_and_keep_history(registry: Regis
     assert registry.rollback("churn", "worse") == 2
     assert registry.rollback("churn") == 1
     assert registry.version("churn").version == 1
-    steps = registry.promotions("churn")
+    steps = registry.curation.promotions("churn")
     assert [(s.action, s.previous, s.version) for s in steps] == [
         ("promote", None, 1),
         ("promote", 1, 2),
@@ -230,7 +230,7 @@ def test_a_reader_reads_and_scores_only(member: Any, registry: Registry) -> None
     registry.publish_package(packaged(), name="churn", promote=True)
     reader = member("reader")
     assert reader.version("churn").is_champion
-    registry.grant("churn", "modelpack_reader", "predict")
+    registry.curation.grant("churn", "modelpack_reader", "predict")
     assert reader.predict("churn", {"complaints": 0, "spend": 3}) < 0.5
     with pytest.raises(
         RegistryError, match="may not publish; as a superuser: grant modelpack_publisher to mp_role_"

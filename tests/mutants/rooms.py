@@ -56,9 +56,9 @@ ROOMS = (
     Room("python", "declaration", ("modelpack/declaration/*.py",), (f"{_U}test_generated_names.py", f"{_I}names.py", f"{_I}operations.py", f"{_I}training.py")),
     Room("python", "compile", ("modelpack/compile/*.py", "modelpack/operations.py", "modelpack/catalog.py"),
          (f"{_U}test_generated_names.py", f"{_I}operations.py", f"{_I}count.py", f"{_I}names.py", f"{_I}score.py")),
-    Room("python", "proof", ("modelpack/packager/proof/*.py", *(f"modelpack/packager/{m}.py" for m in ("conversion/thresholds", "signature", "onnx_file"))),
+    Room("python", "proof", ("modelpack/packager/proof/*.py", *(f"modelpack/packager/{m}.py" for m in ("conversion/thresholds", "signature", "story", "fitted", "onnx_file"))),
          (f"{_U}packager",)),
-    Room("python", "registry and exchange", ("modelpack/registry.py", "modelpack/exchange.py", "modelpack/curation.py", "modelpack/lineage.py"),
+    Room("python", "registry and exchange", ("modelpack/registry.py", "modelpack/store.py", "modelpack/versions.py", "modelpack/exchange.py", "modelpack/curation.py", "modelpack/lineage.py"),
          (f"{_U}test_exchange.py", f"{_I}registry.py", f"{_I}curation.py", "tests/acceptance/test_publish.py")),
 )  # fmt: skip
 

@@ -238,7 +238,8 @@ def dead_python(page: str) -> Iterator[str]:
     """Calls and attributes of what pages use: `Event(…)`, `count(window=…)`, `registry.publish(…)`, `op.create_scoring`."""
     from alembic.operations import Operations
 
-    from modelpack.registry import Registry, Version
+    from modelpack.registry import Registry
+    from modelpack.versions import Version
 
     owners = {"registry": Registry, "op": Operations, "version": Version}
     for span in spans(page):

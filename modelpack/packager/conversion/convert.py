@@ -25,7 +25,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from modelpack.packager.conversion.compose import Composer, apart, composes
-from modelpack.packager.estimator.anatomy import compares_in_float64, has_trees, parts
+from modelpack.packager.estimator.anatomy import Anatomy, compares_in_float64, parts
 from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.estimator.columns import Column
 from modelpack.packager.graph.normal_form import OPSETS
@@ -65,13 +65,13 @@ def convert(job: Job) -> bytes:
         return bytes(_leaf(estimator, types, job.method).SerializeToString())
 
 
-def routes_for(estimator: Any) -> tuple[Route, ...]:
+def routes_for(anatomy: Anatomy) -> tuple[Route, ...]:
     """The routes that make sense, the likeliest first. `split` needs a pipeline of several steps."""
-    if not any(isinstance(p, Pipeline) and len(p.steps) > 1 for p in parts(estimator)):
+    if not any(isinstance(p, Pipeline) and len(p.steps) > 1 for p in anatomy.parts):
         return ("float32", "float64")
-    arithmetic = any(hasattr(p, a) for p in parts(estimator) for a in ("scale_", "components_", "lambdas_"))
-    if has_trees(estimator) and arithmetic:
-        exact = any(compares_in_float64(p) for p in parts(estimator))
+    arithmetic = any(hasattr(p, a) for p in anatomy.parts for a in ("scale_", "components_", "lambdas_"))
+    if anatomy.has_trees and arithmetic:
+        exact = any(compares_in_float64(p) for p in anatomy.parts)
         return ("float64", "split", "float32") if exact else ("split", "float64", "float32")
     return ROUTES
 

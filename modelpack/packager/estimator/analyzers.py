@@ -111,10 +111,3 @@ def _analyzer(step: Any) -> dict[str, Any]:
         "stop_words": sorted(stop),
         "ngram_range": [int(n) for n in step.ngram_range],
     }
-
-
-def words_of(estimator: Any) -> list[str]:
-    """Words and n-grams that the fitted vectorisers know, sorted."""
-    return sorted(
-        {w for p in parts(estimator) for w in getattr(p, "vocabulary_", None) or () if isinstance(w, str)}
-    )

@@ -1,9 +1,10 @@
-"""Walk over an estimator and everything it is made of."""
+"""What an estimator is made of."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,27 @@ from sklearn.base import BaseEstimator
 
 from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.estimator.columns import is_missing
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What an estimator is made of, and what its parts know: read once, and handed on."""
+
+    parts: tuple[Any, ...]
+    """It and all scikit-learn estimators that it holds."""
+    texts: tuple[str, ...]
+    """What its encoders know, sorted."""
+    numbers: tuple[float, ...]
+    """Likewise."""
+    words: tuple[str, ...]
+    """Words and n-grams that its vectorisers know, sorted."""
+    missing_text: Any
+    """How its encoders and imputers know a missing text: None, or NaN (the default)."""
+    ranks_neighbours: bool
+    """Whether any part scores by its nearest neighbours. Beyond 2^24 float64 itself cannot tell the neighbours of a row
+    apart: their squared distances differ in digits that are rounded away, and which ones are nearest is chance."""
+    has_trees: bool
+    """Whether any part decides by thresholds, where the last bit of an input matters."""
 
 
 def parts(estimator: Any) -> Iterator[Any]:
@@ -51,11 +73,19 @@ def libraries(estimator: Any = None) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}
 
 
-def has_trees(estimator: Any) -> bool:
-    """Whether any part decides by thresholds, where the last bit of an input matters."""
-    return any(
-        hasattr(p, "tree_") or hasattr(p, "_predictors") or hasattr(p, "bin_edges_") or kind_of(p)
-        for p in parts(estimator)
+def anatomy(estimator: Any) -> Anatomy:
+    """Walk over the estimator once."""
+    every = tuple(parts(estimator))
+    texts, numbers = _categories(every)
+    words = {w for p in every for w in getattr(p, "vocabulary_", None) or () if isinstance(w, str)}
+    return Anatomy(
+        parts=every,
+        texts=texts,
+        numbers=numbers,
+        words=tuple(sorted(words)),
+        missing_text=_missing_text(every),
+        ranks_neighbours=any(hasattr(p, "effective_metric_") for p in every),
+        has_trees=any(_is_tree(p) for p in every),
     )
 
 
@@ -64,42 +94,29 @@ def compares_in_float64(part: Any) -> bool:
     return hasattr(part, "_predictors") or kind_of(part) == "lightgbm"
 
 
-def ranks_neighbours(estimator: Any) -> bool:
-    """Whether any part scores by its nearest neighbours.
-
-    Beyond 2^24 float64 itself cannot tell the neighbours of a row apart: their squared distances differ in digits
-    that are rounded away, and which ones are nearest is chance.
-    """
-    return any(hasattr(p, "effective_metric_") for p in parts(estimator))
+def _is_tree(part: Any) -> bool:
+    known = any(hasattr(part, name) for name in ("tree_", "_predictors", "bin_edges_"))
+    return known or kind_of(part) is not None
 
 
-def missing_category(estimator: Any) -> Any:
-    """How the fitted encoders and imputers know a missing text: None, or NaN (the default)."""
-    for part in parts(estimator):
-        if getattr(part, "missing_values", np.nan) is None:
-            return None
+def _encoded(every: Iterable[Any]) -> Iterator[list[Any]]:
+    """The categories of each column of each fitted encoder."""
+    for part in every:
         for categories in getattr(part, "categories_", None) or ():
-            if any(c is None for c in np.asarray(categories, dtype=object)):
-                return None
+            yield np.asarray(categories, dtype=object).tolist()
+
+
+def _missing_text(every: Iterable[Any]) -> Any:
+    for part in every:
+        if getattr(part, "missing_values", np.nan) is None or any(
+            v is None for c in _encoded([part]) for v in c
+        ):
+            return None
     return np.nan
 
 
-def text_categories(estimator: Any) -> list[str]:
-    """Every text that a fitted encoder knows, sorted."""
-    known: set[str] = set()
-    for part in parts(estimator):
-        for categories in getattr(part, "categories_", None) or ():
-            values = np.asarray(categories, dtype=object)
-            known.update(c for c in values if isinstance(c, str) and not is_missing(c))
-    return sorted(known)
-
-
-def number_categories(estimator: Any) -> list[float]:
-    """Every number that a fitted encoder knows, sorted."""
-    known: set[float] = set()
-    for part in parts(estimator):
-        for categories in getattr(part, "categories_", None) or ():
-            for value in np.asarray(categories, dtype=object):
-                if not isinstance(value, str) and not is_missing(value):
-                    known.add(float(value))
-    return sorted(known)
+def _categories(every: Iterable[Any]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The texts and the numbers that fitted encoders know, sorted."""
+    known = [value for categories in _encoded(every) for value in categories if not is_missing(value)]
+    texts = {value for value in known if isinstance(value, str)}
+    return tuple(sorted(texts)), tuple(sorted({float(v) for v in known if not isinstance(v, str)}))

@@ -85,6 +85,15 @@ class Parity:
         return f"{self.tolerance:g} ({self.unit})"
 
     @property
+    def beyond(self) -> str:
+        """How many rows are beyond the tolerance, and the worst of them."""
+        total = self.rows + sum(self.probes.values())
+        return (
+            f"{self.failures} of {total} rows differ by more than {self.allowed}, at most by {self.max_difference:.3g}. "
+            f"The worst is {self.where}"
+        )
+
+    @property
     def passed(self) -> bool:
         return self.failures == 0 and self.rounded_rows <= ROUNDED_LIMIT * max(self.rows, 1)
 

@@ -8,7 +8,7 @@ import importlib.metadata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from modelpack.packager.estimator.categories import text_columns
 from modelpack.packager.graph.normal_form import graph_inputs, parse
 from modelpack.packager.sources.mlflow_model import is_mlflow, read_mlflow
 from modelpack.packager.sources.pickled import own_class, sklearn_version
+from modelpack.publication import Publication
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Opened:
     """Rows that came along with it."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def described(self, publication: Publication) -> Publication:
+        """With the figures that came along, under those that are given."""
+        return replace(publication, metrics={**self.metrics, **publication.metrics})
 
     @contextmanager
     def blamed(self) -> Iterator[None]:

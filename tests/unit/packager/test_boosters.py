@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack.errors import PackagingError
-from modelpack.packager import Package, load_model, package
+from modelpack.packager import Package, Publication, load_model, package
 from modelpack.packager.estimator.boosters import lightgbm_nodes, nodes_of
 from modelpack.packager.graph.runtime import Runner
 
@@ -90,7 +90,7 @@ class TestBoth:
 
     def test_several_classes(self, make: Make) -> None:
         estimator, frame = fitted(make("Classifier"), "multiclass")
-        made = package(estimator, frame, positive_class=2)
+        made = package(estimator, frame, Publication(positive_class=2))
         held(made, lambda rows: estimator.predict_proba(rows)[:, 2], NUMBERS)
 
     def test_counts(self, make: Make) -> None:

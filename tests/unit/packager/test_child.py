@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from modelpack.errors import PackagingError
-from modelpack.packager import package
+from modelpack.packager import Publication, package
 from modelpack.packager.process.child import run_in_child, watched
 
 from .conftest import NUMBERS
@@ -81,7 +81,7 @@ def test_an_estimator_that_never_answers_is_stopped_and_the_message_says_where(
             PackagingError, match=r"within 10 s and was stopped while asking the estimator for its own"
         ),
     ):
-        package(estimator, customers, timeout=10.0)
+        package(estimator, customers, Publication(timeout=10.0))
     assert told[-1] == "asking the estimator for its own results"
 
 

@@ -52,7 +52,7 @@ from sklearn.svm import LinearSVC, OneClassSVM
 from sklearn.tree import DecisionTreeRegressor
 
 from modelpack.errors import PackagingError
-from modelpack.packager import Package, package
+from modelpack.packager import Package, Publication, package
 from modelpack.packager.graph.runtime import Runner
 
 from .zoo import NUMBERS, TEXTS, sample, target
@@ -132,7 +132,7 @@ PROBABILITIES = {
 def test_a_classifier_over_whole_pipelines_gives_its_own_probability(name: str) -> None:
     frame = customers()
     estimator = PROBABILITIES[name]().fit(frame[EVERYTHING], target(frame, "binary"))
-    made = package(estimator, frame, positive_class="gone")
+    made = package(estimator, frame, Publication(positive_class="gone"))
     held(made, lambda rows: estimator.predict_proba(rows)[:, list(estimator.classes_).index("gone")])
 
 
@@ -157,7 +157,7 @@ def test_a_classifier_that_was_fitted_before_its_calibration() -> None:
 def test_several_classes_over_whole_pipelines(make: Callable[[], Any]) -> None:
     frame = customers()
     estimator = make().fit(frame[EVERYTHING], target(frame, "multiclass"))
-    made = package(estimator, frame, positive_class=2)
+    made = package(estimator, frame, Publication(positive_class=2))
     held(made, lambda rows: estimator.predict_proba(rows)[:, 2])
 
 
@@ -256,9 +256,9 @@ def test_of_several_outputs_the_chosen_one_is_the_score(name: str) -> None:
     with pytest.raises(PackagingError, match=r"several outputs at once \(2\).*--output 0 or 1"):
         package(estimator, frame)
     with pytest.raises(PackagingError, match="'2' was given"):
-        package(estimator, frame, output="2")
+        package(estimator, frame, Publication(output="2"))
     for n in (0, 1):
-        made = package(estimator, frame, output=str(n))
+        made = package(estimator, frame, Publication(output=str(n)))
         held(made, lambda rows, n=n: estimator.predict(rows)[:, n], NUMBERS)
         assert f"output {n}" in made.meaning
 
@@ -267,7 +267,7 @@ def test_of_several_targets_of_classes_the_chosen_one_is_the_score() -> None:
     frame = customers()
     labels = np.column_stack([target(frame, "binary"), np.where(frame["spend"] > 60, "high", "low")])
     estimator = MultiOutputClassifier(whole(logistic())).fit(frame[EVERYTHING], labels)
-    made = package(estimator, frame, output="1", positive_class="high")
+    made = package(estimator, frame, Publication(output="1", positive_class="high"))
     held(made, lambda rows: estimator.predict_proba(rows)[1][:, 0])
     assert made.meaning == "probability of 'high' by output 1, between 0 and 1"
 
@@ -278,7 +278,7 @@ def test_outputs_that_follow_from_each_other_are_refused() -> None:
         frame[NUMBERS], np.column_stack([frame["spend"], target(frame, "value")])
     )
     with pytest.raises(PackagingError, match="RegressorChain"):
-        package(chain, frame, output="1")
+        package(chain, frame, Publication(output="1"))
 
 
 DETECTORS = {
@@ -296,7 +296,7 @@ def test_a_detector_of_outliers_gives_its_decision_function(name: str) -> None:
     held(made, estimator.decision_function, NUMBERS)
     assert "below 0 is an outlier" in made.meaning
     with pytest.raises(PackagingError, match="no classifier"):
-        package(estimator, frame, positive_class="1")
+        package(estimator, frame, Publication(positive_class="1"))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_the_meaning_says_which_class_it_is_and_whether_that_was_a_guess(
     estimator = logistic().fit(frame[NUMBERS], np.where(gone, labels[0], labels[1]))
     made = package(estimator, frame)
     assert re.search(said, made.meaning), made.meaning
-    named = package(estimator, frame, positive_class=labels[0])
+    named = package(estimator, frame, Publication(positive_class=labels[0]))
     assert named.meaning == f"probability of {str(named.signature.output.positive_class)!r}, between 0 and 1"
 
 

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from modelpack.errors import PackagingError
-from modelpack.packager import load_model, open_model, package, package_onnx
+from modelpack.packager import Publication, load_model, open_model, package
 from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.process.child import run_in_child
 from modelpack.packager.process.pickling import pickled
@@ -198,7 +198,7 @@ class TestCatBoost:
             customers["spend"] >= 80.0, 0.7, -0.1
         )
         frame = customers[NUMBERS].assign(p=1 / (1 + np.exp(-margin)))
-        made = package_onnx(oblivious_trees(), frame, "p", inputs=NUMBERS)
+        made = package(oblivious_trees(), frame, Publication(expected="p", inputs=NUMBERS))
         assert made.meaning == "probability of '1', between 0 and 1; no class was named, and it is the second"
         model = onnx.load_from_string(made.onnx)
         assert [o.name for o in model.graph.output] == ["score"]
@@ -215,5 +215,5 @@ class TestCatBoost:
         model.fit(customers[NUMBERS], gone)
         model.save_model(str(tmp_path / "m.onnx"), format="onnx")
         frame = customers[NUMBERS].assign(p=model.predict_proba(customers[NUMBERS])[:, 1])
-        made = package_onnx((tmp_path / "m.onnx").read_bytes(), frame, "p", inputs=NUMBERS)
+        made = package((tmp_path / "m.onnx").read_bytes(), frame, Publication(expected="p", inputs=NUMBERS))
         assert made.parity.passed

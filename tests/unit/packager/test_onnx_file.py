@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import Package, package_onnx
+from modelpack.packager import Package, Publication, package
 from modelpack.packager.graph.runtime import Runner
 
 from .test_normal_form import ML, model, value
@@ -49,7 +49,7 @@ def scores(made: Package, rows: list[list[Any]]) -> Any:
 
 
 def test_one_tensor_of_numbers_with_two_classes_gives_the_second() -> None:
-    made = package_onnx(network(), ROWS, probabilities()[:, 1])
+    made = package(network(), ROWS, Publication(expected=probabilities()[:, 1]))
     assert made.signature.numbers == ("visits", "spend", "days")
     assert made.signature.output.to_json() == {"name": "score", "kind": "probability", "class": "1"}
     assert made.parity.passed
@@ -60,7 +60,7 @@ def test_one_tensor_of_numbers_with_two_classes_gives_the_second() -> None:
 
 def test_the_class_can_be_chosen_and_expected_outputs_may_be_a_column() -> None:
     frame = ROWS.assign(gone=probabilities()[:, 0])
-    made = package_onnx(network(), frame, "gone", positive_class=0)
+    made = package(network(), frame, Publication(expected="gone", positive_class=0))
     assert made.signature.output.positive_class == "0"
     assert made.signature.numbers == tuple(ROWS)
 
@@ -68,14 +68,14 @@ def test_the_class_can_be_chosen_and_expected_outputs_may_be_a_column() -> None:
 def test_inputs_name_the_columns_in_their_order() -> None:
     frame = ROWS[["days", "visits", "spend"]].assign(customer_id=range(30))
     expected = probabilities()[:, 1]
-    made = package_onnx(network(), frame, expected, inputs=["visits", "spend", "days"])
+    made = package(network(), frame, Publication(expected=expected, inputs=["visits", "spend", "days"]))
     assert made.signature.numbers == ("visits", "spend", "days")
     with pytest.raises(PackagingError, match=r"customer_id would be left over of .*--inputs"):
-        package_onnx(network(), frame, expected)
+        package(network(), frame, Publication(expected=expected))
     with pytest.raises(
         ParityError, match=r"differ by more than 1e-05 \(absolute\).* worst is .*expected is.*--inputs"
     ):
-        package_onnx(network(), frame, expected, inputs=["days", "spend", "visits"])
+        package(network(), frame, Publication(expected=expected, inputs=["days", "spend", "visits"]))
 
 
 def test_a_vector_and_a_single_column_are_values() -> None:
@@ -89,11 +89,11 @@ def test_a_vector_and_a_single_column_are_values() -> None:
             [value("y", TensorProto.FLOAT, *shape)],
             {"axis": np.array([1])},
         )
-        made = package_onnx(raw, ROWS, total)
+        made = package(raw, ROWS, Publication(expected=total))
         assert made.signature.output.kind == "value"
         assert scores(made, [[1.0, 2.0, 4.0], [0.0, 0.0, 1.0]]).tolist() == [7.0, 1.0]
         with pytest.raises(ParityError, match=r"1e-05 \(relative to the expected score, or to the spread"):
-            package_onnx(raw, ROWS, total + 1)
+            package(raw, ROWS, Publication(expected=total + 1))
 
 
 def several(**encoder: Any) -> bytes:
@@ -113,7 +113,7 @@ PRICES = {"keys_strings": ["basic", "pro"], "values_floats": [1.0, 5.0], "defaul
 
 def test_named_inputs_of_numbers_and_texts_find_their_columns() -> None:
     frame = pd.DataFrame({"id": [1, 2, 3], "spend": [1.0, 2.0, 3.0], "plan": ["pro", "basic", "other"]})
-    made = package_onnx(several(**PRICES), frame, [6.0, 3.0, 2.0])
+    made = package(several(**PRICES), frame, Publication(expected=[6.0, 3.0, 2.0]))
     assert [(i.name, i.type, i.missing) for i in made.signature.inputs] == [
         ("spend", "number", False),
         ("plan", "text", False),
@@ -147,14 +147,14 @@ def test_a_class_is_chosen_by_its_label_where_the_file_has_labels() -> None:
     coefficients = np.array([[0.5, 0.1, -0.2], [-0.25, 0.3, 0.7], [0.0, 0.1, 0.0]])
     z = ROWS.to_numpy() @ coefficients.T + [0.0, 0.1, 0.2]
     expected = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True))[:, 1]
-    made = package_onnx(raw, ROWS, expected, positive_class="gone")
+    made = package(raw, ROWS, Publication(expected=expected, positive_class="gone"))
     assert made.signature.output.positive_class == "gone"
     with pytest.raises(
         PackagingError, match=r"3 columns \(stays, gone, sleeps\), and no class is named.*positive-class"
     ):
-        package_onnx(raw, ROWS, expected)
+        package(raw, ROWS, Publication(expected=expected))
     with pytest.raises(PackagingError, match=r"and the class is left"):
-        package_onnx(raw, ROWS, expected, positive_class="left")
+        package(raw, ROWS, Publication(expected=expected, positive_class="left"))
 
 
 def test_a_number_may_be_missing_where_the_sample_shows_it() -> None:
@@ -169,7 +169,7 @@ def test_a_number_may_be_missing_where_the_sample_shows_it() -> None:
         {"nine": np.array([9.0], np.float32)},
     )
     frame = pd.DataFrame({"a": [1.0, np.nan, 3.0, 4.0], "b": [1.0, 1.0, 2.0, np.nan]})
-    made = package_onnx(raw, frame, [2.0, 10.0, 5.0, np.nan])
+    made = package(raw, frame, Publication(expected=[2.0, 10.0, 5.0, np.nan]))
     assert [(i.name, i.missing) for i in made.signature.inputs] == [("a", True), ("b", False)]
     assert 10.0 in made.golden.scores
 
@@ -186,7 +186,7 @@ def test_an_unknown_category_that_the_file_fails_on_has_no_score() -> None:
         [value("y", TensorProto.FLOAT, "N", 1)],
         {"axis": np.array([-1])},
     )
-    made = package_onnx(raw, pd.DataFrame({"plan": ["a", "b", "a"]}), [1.0, 1.0, 1.0])
+    made = package(raw, pd.DataFrame({"plan": ["a", "b", "a"]}), Publication(expected=[1.0, 1.0, 1.0]))
     assert scores(made, [["a"]]).tolist() == [1.0]
     assert np.isnan(scores(made, [["c"]])).all()
 
@@ -195,14 +195,14 @@ def test_a_difference_is_refused_with_its_row_or_accepted_with_a_reason() -> Non
     expected = probabilities()[:, 1]
     expected[4] += 0.01
     with pytest.raises(ParityError, match=r"1 of \d+ rows differ .*sample row 4: expected is 0\.\d+, ONNX"):
-        package_onnx(network(), ROWS, expected)
-    assert package_onnx(network(), ROWS, expected, tolerance=0.1).parity.passed
-    made = package_onnx(network(), ROWS, expected, accept="rounded by hand")
+        package(network(), ROWS, Publication(expected=expected))
+    assert package(network(), ROWS, Publication(expected=expected, tolerance=0.1)).parity.passed
+    made = package(network(), ROWS, Publication(expected=expected, accept="rounded by hand"))
     assert (made.parity.accepted, made.parity.failures) == ("rounded by hand", 1)
 
 
 def test_the_same_file_makes_the_same_package() -> None:
-    first, second = (package_onnx(network(), ROWS, probabilities()[:, 1]) for _ in range(2))
+    first, second = (package(network(), ROWS, Publication(expected=probabilities()[:, 1])) for _ in range(2))
     assert (first.sha256, first.golden) == (second.sha256, second.golden)
 
 
@@ -301,7 +301,7 @@ def _among_others() -> bytes:
 )
 def test_what_is_no_tabular_model_is_refused_in_words(raw: bytes, said: str) -> None:
     with pytest.raises(PackagingError, match=said):
-        package_onnx(raw, ROWS, ROWS["spend"])
+        package(raw, ROWS, Publication(expected=ROWS["spend"]))
 
 
 def test_output_that_does_not_exist_or_holds_labels_is_refused() -> None:
@@ -315,17 +315,19 @@ def test_output_that_does_not_exist_or_holds_labels_is_refused() -> None:
         {"axis": np.array([1])},
     )
     expected = ROWS.to_numpy().sum(axis=1)
-    assert package_onnx(raw, ROWS, expected).parity.passed
+    assert package(raw, ROWS, Publication(expected=expected)).parity.passed
     two = onnx.load_from_string(raw)
     two.graph.node.append(helper.make_node("Neg", ["sum"], ["loss"]))
     two.graph.output.append(value("loss"))
     with pytest.raises(PackagingError, match=r"outputs label, sum, loss: say which one .*--output"):
-        package_onnx(two.SerializeToString(), ROWS, expected)
-    assert package_onnx(two.SerializeToString(), ROWS, -expected, output="loss").parity.passed
+        package(two.SerializeToString(), ROWS, Publication(expected=expected))
+    assert package(
+        two.SerializeToString(), ROWS, Publication(expected=-expected, output="loss")
+    ).parity.passed
     with pytest.raises(PackagingError, match=r"no output 'score'\. Its outputs: label, sum"):
-        package_onnx(raw, ROWS, expected, output="score")
+        package(raw, ROWS, Publication(expected=expected, output="score"))
     with pytest.raises(PackagingError, match=r"'label' holds int64: a score is a float32"):
-        package_onnx(raw, ROWS, expected, output="label")
+        package(raw, ROWS, Publication(expected=expected, output="label"))
 
 
 @pytest.mark.parametrize(
@@ -339,12 +341,14 @@ def test_output_that_does_not_exist_or_holds_labels_is_refused() -> None:
 )
 def test_expected_outputs_that_are_none_are_refused(expected: Any, said: str) -> None:
     with pytest.raises(PackagingError, match=said):
-        package_onnx(network(), ROWS, expected)
+        package(network(), ROWS, Publication(expected=expected))
 
 
 def test_inputs_that_the_sample_lacks_are_refused() -> None:
     with pytest.raises(PackagingError, match=r"lacks the column\(s\) age\. Found: visits, spend, days"):
-        package_onnx(network(), ROWS, probabilities()[:, 1], inputs=["visits", "spend", "age"])
+        package(
+            network(), ROWS, Publication(expected=probabilities()[:, 1], inputs=["visits", "spend", "age"])
+        )
 
 
 def test_a_text_column_for_a_number_is_refused() -> None:
@@ -352,10 +356,10 @@ def test_a_text_column_for_a_number_is_refused() -> None:
     with pytest.raises(
         PackagingError, match="Input 'plan' of the model is text, the sample's column is number"
     ):
-        package_onnx(several(**PRICES), frame, [1.0, 2.0])
+        package(several(**PRICES), frame, Publication(expected=[1.0, 2.0]))
 
 
 def test_memory_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # really in a process of its own
     with pytest.raises(PackagingError, match=r"onnxruntime cannot (load|run)"):
-        package_onnx(_greedy(), ROWS, ROWS["spend"])
+        package(_greedy(), ROWS, Publication(expected=ROWS["spend"]))

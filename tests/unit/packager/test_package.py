@@ -37,10 +37,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import LinearSVC
 
-from modelpack.packager import Package, Signature, package, packing
+from modelpack.packager import Package, Publication, Signature, package
 from modelpack.packager.conversion.converters import FUNCTIONS
 from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.signature import MISSING_TOKEN
+from modelpack.packager.sources import samples
 
 from . import zoo
 from .conftest import NUMBERS, TEXTS
@@ -117,7 +118,7 @@ def test_the_score_is_the_probability_of_the_positive_class(
     labels = {0: gone, "basic": customers["plan"], 2: customers["visits"] % 3}[positive]
     forest = RandomForestClassifier(10, random_state=0).fit(customers[["spend", "days_quiet"]], labels)
 
-    made = package(forest, customers, positive_class=positive)
+    made = package(forest, customers, Publication(positive_class=positive))
 
     index = list(forest.classes_).index(positive)
     expected = forest.predict_proba(customers[["spend", "days_quiet"]])[:, index]
@@ -289,7 +290,7 @@ def test_column_names_may_be_numbers(customers: pd.DataFrame, gone: Any) -> None
 def test_a_large_sample_is_thinned_out(
     monkeypatch: pytest.MonkeyPatch, customers: pd.DataFrame, gone: Any
 ) -> None:
-    monkeypatch.setattr(packing, "SAMPLE_LIMIT", 100)
+    monkeypatch.setattr(samples, "SAMPLE_LIMIT", 100)
     made = package(LogisticRegression(max_iter=1000).fit(customers[NUMBERS], gone), customers)
     assert made.parity.rows == 100
 
@@ -319,7 +320,7 @@ def test_booleans_and_nullable_numbers_are_numbers(customers: pd.DataFrame, gone
 def test_the_golden_rows_give_their_scores_again(gaps: pd.DataFrame, gone: Any) -> None:
     text = OneHotEncoder(handle_unknown="ignore")
     estimator = make_pipeline(preprocess(text, SimpleImputer()), LogisticRegression(max_iter=1000))
-    made = package(estimator.fit(gaps, gone), gaps, metrics={"auc": 0.8})
+    made = package(estimator.fit(gaps, gone), gaps, Publication(metrics={"auc": 0.8}))
 
     golden = json.loads(json.dumps(made.golden.to_json(), allow_nan=False))
     signature = Signature.from_json(json.loads(json.dumps(made.signature.to_json())))
@@ -364,7 +365,7 @@ def test_real_customers_end_to_end(trees: bool, telco: pd.DataFrame) -> None:
         model = LogisticRegression(max_iter=2000)
     estimator = make_pipeline(front, model).fit(data, telco["Churn"])
 
-    made = package(estimator, telco, positive_class="Yes")
+    made = package(estimator, telco, Publication(positive_class="Yes"))
 
     found = score(made, telco.sample(500, random_state=1))
     expected = estimator.predict_proba(telco.sample(500, random_state=1))[:, 1]

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import load_model, package, packing, read_sample
+from modelpack.packager import Publication, fitted, load_model, package, read_sample, story
 from modelpack.packager.conversion import fixes
 from modelpack.packager.conversion.convert import Route
 
@@ -34,7 +34,7 @@ def forest(customers: pd.DataFrame, gone: Any) -> Any:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, route: Route) -> None:
-    monkeypatch.setattr(packing, "routes_for", lambda _: (route,))
+    monkeypatch.setattr(fitted, "routes_for", lambda _: (route,))
 
 
 def test_a_sample_without_the_model_s_columns(forest: Any, customers: pd.DataFrame) -> None:
@@ -109,13 +109,13 @@ def test_several_classes_without_a_positive_one(customers: pd.DataFrame) -> None
 
 def test_an_unknown_positive_class(forest: Any, customers: pd.DataFrame) -> None:
     with pytest.raises(PackagingError, match=r"positive_class is 'maybe'.*classes 0, 1"):
-        package(forest, customers, positive_class="maybe")
+        package(forest, customers, Publication(positive_class="maybe"))
 
 
 def test_a_positive_class_of_a_regressor(customers: pd.DataFrame) -> None:
     fitted = LinearRegression().fit(customers[NUMBERS], customers["spend"])
     with pytest.raises(PackagingError, match="no positive class"):
-        package(fitted, customers, positive_class=1)
+        package(fitted, customers, Publication(positive_class=1))
 
 
 def test_an_estimator_without_a_converter(customers: pd.DataFrame, gone: Any) -> None:
@@ -194,7 +194,7 @@ def test_trees_behind_a_scaler_in_float32_are_caught(
 def test_thresholds_that_are_a_little_off_are_caught(
     monkeypatch: pytest.MonkeyPatch, forest: Any, customers: pd.DataFrame
 ) -> None:
-    original = packing.normalise
+    original = story.normalise
 
     def shifted(raw: bytes, *args: Any, **kwargs: Any) -> Any:
         import onnx
@@ -208,7 +208,7 @@ def test_thresholds_that_are_a_little_off_are_caught(
                     attribute.floats.extend(values.tolist())
         return original(model.SerializeToString(), *args, **kwargs)
 
-    monkeypatch.setattr(packing, "normalise", shifted)
+    monkeypatch.setattr(story, "normalise", shifted)
     with pytest.raises(ParityError, match="threshold in"):
         package(forest, customers)
 
@@ -228,7 +228,7 @@ def test_a_difference_may_be_accepted_with_a_reason(
     estimator = make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0))
     estimator.fit(customers[NUMBERS], gone)
     only(monkeypatch, "float32")
-    made = package(estimator, customers, accept="pilot for one week")
+    made = package(estimator, customers, Publication(accept="pilot for one week"))
     assert made.parity.accepted == "pilot for one week"
     assert made.parity.failures > 0
     assert not made.parity.passed
@@ -240,7 +240,7 @@ def test_a_wider_tolerance_is_recorded(
     estimator = make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=0))
     estimator.fit(customers[NUMBERS], gone)
     only(monkeypatch, "float32")
-    made = package(estimator, customers, tolerance=1.0)
+    made = package(estimator, customers, Publication(tolerance=1.0))
     assert made.parity.tolerance == 1.0
     assert made.parity.max_difference > 1e-5
 

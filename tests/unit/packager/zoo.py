@@ -39,7 +39,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import Package, package
+from modelpack.packager import Package, Publication, package
 from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.proof.parity import ROUNDED_LIMIT
 
@@ -264,7 +264,9 @@ def run(case: Case, *, rows: int = 300, timeout: float = 120.0) -> Result:
             return Result(case, "not fitted", f"{type(error).__name__}: {str(error).splitlines()[0][:160]}")
         try:
             made = package(
-                estimator, frame, positive_class=1 if case.kind == "multiclass" else None, timeout=timeout
+                estimator,
+                frame,
+                Publication(positive_class=1 if case.kind == "multiclass" else None, timeout=timeout),
             )
         except ParityError as error:
             return Result(case, "differs", str(error))

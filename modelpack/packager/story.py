@@ -1,0 +1,159 @@
+"""How a package comes about, from top to bottom. What differs between an estimator and a file, its `Subject` says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from modelpack.errors import PackagingError, ParityError
+from modelpack.packager.estimator.anatomy import libraries
+from modelpack.packager.estimator.columns import Column
+from modelpack.packager.graph.normal_form import NormalForm, normalise
+from modelpack.packager.graph.runtime import Runner
+from modelpack.packager.process.child import stage
+from modelpack.packager.proof.golden import Golden, choose_golden
+from modelpack.packager.proof.parity import Expected, Floats, Parity, compare
+from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
+from modelpack.packager.subject import Accepts, Candidate, Subject, Truth
+from modelpack.publication import Publication
+
+SEED = 20240229
+"""Of the choice of rows for the probes: the same model and sample make the same package."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A version before it is stored."""
+
+    onnx: bytes
+    sha256: str
+    """Hex digest of `onnx`."""
+    signature: Signature
+    golden: Golden
+    parity: Parity
+    libraries: dict[str, str]
+    """What the score depends on in the packaging environment (`anatomy.libraries`), name to version."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
+    meaning: str = ""
+    """What the score is, in words, with its unit."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A candidate in normal form, with its scores held against the truth."""
+
+    form: NormalForm
+    scores: Floats
+    parity: Parity
+
+
+def package(subject: Subject, publication: Publication) -> Package:
+    """Find a graph that scores as its subject does, and pack it with all that proves so.
+
+    Raises:
+        ParityError: no candidate does; the message has the worst row.
+        PackagingError: anything else that stands in the way.
+    """
+    with threadpool_limits(1):  # many small calls: threads would only wait for one another
+        truth = subject.truth()
+        accepts = subject.accepts(truth)
+        expected = expect(subject, truth, accepts)
+        proven = prove(subject, expected, accepts, publication)
+    order = [subject.columns.index(column) for column in proven.form.columns]
+    return Package(
+        onnx=proven.form.onnx,
+        sha256=hashlib.sha256(proven.form.onnx).hexdigest(),
+        signature=signature_of(proven.form.columns, [accepts.missing[n] for n in order], subject.output),
+        golden=choose_golden(expected, proven.scores, tuple(order)),
+        parity=proven.parity,
+        libraries=libraries(subject.estimator),
+        metrics={str(name): float(value) for name, value in publication.metrics.items()},
+        unused=tuple(c.name for c in subject.columns if c not in proven.form.columns),
+        meaning=subject.meaning,
+    )
+
+
+def expect(subject: Subject, truth: Truth, accepts: Accepts) -> Expected:
+    """Rows with the scores that every candidate is held against: the sample, then the probes."""
+    probes = tuple(subject.probes(truth, np.random.default_rng(SEED)))
+    scores, reasons = subject.scorer.scores([p.row for p in probes])
+    rows = (*truth.rows, *(p.row for p in probes))
+    scored = [
+        all(v is not None or fine for v, fine in zip(row, accepts.missing, strict=True)) for row in rows
+    ]
+    return Expected(
+        columns=subject.columns,
+        rows=rows,
+        scores=np.concatenate([truth.scores, scores]),
+        reasons=truth.reasons | {n + len(truth.rows): reason for n, reason in reasons.items()},
+        probes=probes,
+        scored=np.array(scored, dtype=np.bool_),
+        truth=subject.TRUTH,
+    )
+
+
+def prove(subject: Subject, expected: Expected, accepts: Accepts, publication: Publication) -> Attempt:
+    """The first candidate that holds; else the best one where a difference is accepted, else an error."""
+    attempts: list[Attempt] = []
+    errors: dict[str, PackagingError] = {}
+    for candidate in subject.candidates(expected):
+        try:
+            attempt = _attempt(subject, candidate, expected, accepts, publication.tolerance)
+        except PackagingError as error:
+            errors[candidate.route] = error
+            continue
+        if attempt.parity.passed:
+            return attempt
+        attempts.append(attempt)
+    if not attempts:
+        raise subject.no_graph(errors)
+    best = min(attempts, key=lambda a: (a.parity.failures, a.parity.max_difference))
+    if not publication.accept:
+        raise ParityError(subject.disproven(best.parity))
+    return replace(best, parity=replace(best.parity, accepted=publication.accept))
+
+
+def _attempt(
+    subject: Subject, candidate: Candidate, expected: Expected, accepts: Accepts, tolerance: float
+) -> Attempt:
+    form = normalise(
+        candidate.graph(),
+        subject.columns,
+        output=candidate.output,
+        index=candidate.index,
+        sign=candidate.sign,
+        closed=accepts.closed,
+        by_position=candidate.by_position,
+    )
+    scores = _run(form, expected)
+    stage("comparing ONNX with what is true of it")
+    probability = subject.output.kind == "probability"
+    parity = compare(
+        expected, scores, subject.witness, tolerance, probability=probability, route=candidate.route
+    )
+    return Attempt(form, scores, parity)
+
+
+def _run(form: NormalForm, expected: Expected) -> Floats:
+    """The scores [N] of the model in normal form."""
+    order = [expected.columns.index(column) for column in form.columns]
+    signature = signature_of(form.columns, [True] * len(form.columns), Output("value"))
+    scores = Runner(form.onnx).scores(signature.pack([[row[n] for n in order] for row in expected.rows]))
+    if len(scores) != len(expected.rows):
+        raise PackagingError(f"the converted model gives {len(scores)} scores for {len(expected.rows)} rows")
+    return scores
+
+
+def signature_of(columns: Sequence[Column], missing: Sequence[bool], output: Output) -> Signature:
+    """The signature of a model that takes these columns, in the order of its tensors."""
+    inputs = tuple(
+        Input(c.name, c.type, m, MISSING_TOKEN if m and c.type == "text" else None, c.analyzer, c.categories)
+        for c, m in zip(columns, missing, strict=True)
+    )
+    return Signature(inputs, output)

@@ -1,0 +1,145 @@
+"""A packaged model becomes the next version of a model in the database."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.declaration.profile import MODEL_NAME
+from modelpack.errors import RegistryError, shown
+from modelpack.publication import Publication
+
+
+def check_name(name: str) -> None:
+    """Raise RegistryError for what cannot name a model."""
+    if not MODEL_NAME.fullmatch(name):
+        raise RegistryError(
+            f"{shown(name)} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
+            "at most 41 in all"
+        )
+
+
+def check_right(connection: Connection) -> None:
+    """Raise RegistryError where the role may not publish."""
+    allowed, role = connection.execute(
+        text(
+            "select bool_and(has_function_privilege(p.oid, 'execute')), current_user from pg_proc as p "
+            "where p.pronamespace = to_regnamespace('modelpack') and p.proname = 'publish'"
+        )
+    ).one()
+    if not allowed:
+        raise RegistryError(
+            f"the role {role} may not publish; as a superuser: grant modelpack_publisher to {role}"
+        )
+
+
+def store(connection: Connection, publication: Publication, onnx: bytes, facts: Mapping[str, Any]) -> int:
+    """Store a version, and promote it where that is asked. Returns its number.
+
+    Args:
+        facts: `signature`, `golden`, `parity`, `metrics`, `libraries` and `lineage`, as JSON.
+
+    Raises RegistryError for a metric that is no number; the server refuses the rest.
+    """
+    facts = {**facts, "golden": _fit(connection, facts["golden"])}
+    number = connection.execute(
+        text(
+            "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
+            "cast(:parity as jsonb), cast(:metrics as jsonb), cast(:libraries as jsonb), :note, "
+            "lineage => cast(:lineage as jsonb))"
+        ),
+        {
+            "model": publication.name,
+            "onnx": onnx,
+            "note": publication.note,
+            **{k: json_text(v) for k, v in facts.items()},
+        },
+    ).scalar_one()
+    if publication.promote:
+        promote(connection, publication.name, number, publication.note, allow_unseen=publication.allow_unseen)
+    return int(number)
+
+
+def promote(
+    connection: Connection, name: str, version: int, reason: str, *, allow_unseen: bool = False
+) -> None:
+    """Make a version the one that scores."""
+    allow = text("select set_config('modelpack.allow_unseen', :allow, true)")
+    if allow_unseen:
+        connection.execute(allow, {"allow": "on"})
+    connection.execute(
+        text("select modelpack.promote(:name, cast(:version as integer), :reason)"),
+        {"name": name, "version": version, "reason": reason},
+    )
+    if allow_unseen:
+        connection.execute(allow, {"allow": ""})
+
+
+def _fit(connection: Connection, golden: dict[str, Any]) -> dict[str, Any]:
+    """The golden rows without those that no row of this database can be: their characters are not in its encoding."""
+    if connection.execute(text("select current_setting('server_encoding')")).scalar() == "UTF8":
+        return golden
+    if not all(isinstance(golden.get(k), list) for k in ("rows", "scores")) or not all(
+        isinstance(row, list) for row in golden["rows"]
+    ):
+        return golden  # which the server refuses
+    words = {cell for row in golden["rows"] for cell in row if isinstance(cell, str)}
+    unfit = {word for word in words if not _holds(connection, word)}
+    kept = [n for n, row in enumerate(golden.get("rows", ())) if not unfit.intersection(map(str, row))]
+    return golden | {
+        key: [golden[key][n] for n in kept if n < len(golden[key])]
+        for key in ("rows", "scores")
+        if key in golden
+    }
+
+
+def _holds(connection: Connection, word: str) -> bool:
+    """Whether the database's encoding has all characters of a text."""
+    try:
+        with connection.begin_nested():
+            connection.execute(text("select cast(:word as text)"), {"word": word})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "22P05":  # untranslatable_character
+            raise
+        return False
+    return True
+
+
+def numbers(metrics: Mapping[str, float] | None) -> dict[str, float]:
+    """Figures of a version. Raises RegistryError where one is no finite number."""
+    found: dict[str, float] = {}
+    for key, value in (metrics or {}).items():
+        try:
+            found[str(key)] = float(value)
+        except (TypeError, ValueError):
+            raise RegistryError(f"the metric {key} is {value!r}, expected a number") from None
+        if not math.isfinite(found[str(key)]):
+            raise RegistryError(f"the metric {key} is {value}, expected a finite number")
+    return found
+
+
+def json_text(value: Any) -> str:
+    """JSON for jsonb, which knows no NaN and no infinity: null instead."""
+    try:
+        return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise RegistryError("what is given as JSON is nested too deeply") from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "item"):  # a NumPy scalar
+        return _finite(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    raise RegistryError(f"{value!r} is a {type(value).__name__}, expected a number, text or None")
