@@ -104,10 +104,10 @@ class Expression:
     """
 
     def __init__(self, text: str, *, what: str) -> None:
-        self._spots: list[int] = []
-        self.columns: list[str] = []
+        self._spots: dict[int, str] = {}
         self.text, tree = _parsed(text, what)
         self._read(tree, what)
+        self.columns = list(dict.fromkeys(name for _, name in sorted(self._spots.items())))
 
     def _read(self, tree: exp.Expression, what: str) -> None:
         for node in tree.walk():
@@ -139,11 +139,9 @@ class Expression:
             raise DeclarationError(
                 f"{what} is {shown(self.text)}: cannot tell where {node.name} stands in it"
             )
-        self._spots.append(int(start) - len("select "))
         name = identifier.name if identifier.args.get("quoted") else identifier.name.lower()
         check_name(name, f"a column of {what}")
-        if name not in self.columns:
-            self.columns.append(name)
+        self._spots[int(start) - len("select ")] = name
 
     def over(self, row: str) -> str:
         """The expression with every column read from `row` (an alias, or a marker replaced later)."""
