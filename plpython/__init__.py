@@ -1,11 +1,12 @@
 """The live sources of the PL/Python functions."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
+from pathlib import Path
+
+from modelpack.plpython_source import program
 
 
 def source_of(function: Callable[..., object]) -> str:
-    """The text of a function of this folder, for another interpreter to run; rendering puts the text itself there."""
-    return inspect.getsource(function)
+    """A function of this folder, with what it needs, for another interpreter to run; rendering puts the text itself there."""
+    return program(Path(inspect.getfile(function)), function.__name__)

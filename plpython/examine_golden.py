@@ -1,8 +1,7 @@
 """modelpack.examine_golden: whether a version still gives its golden scores in this session."""
 
-from __future__ import annotations
-
-import typing
+import json
+from typing import Any
 
 SQL = """\
 create or replace function modelpack.examine_golden(version_id integer) returns text
@@ -17,9 +16,8 @@ revoke all on function modelpack.examine_golden(integer) from public;
 """
 
 
-def examine_golden(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int) -> str | None:
+def examine_golden(plpy: Any, GD: dict[str, Any], version_id: int) -> str | None:
     """Load the version afresh and run its golden rows; a relative difference up to 1e-6 passes."""
-    import json
 
     found = plpy.execute(
         f"select v.signature, v.golden from modelpack.version as v where v.version_id = {version_id}"
@@ -28,7 +26,7 @@ def examine_golden(plpy: typing.Any, GD: dict[str, typing.Any], version_id: int)
     texts = [n for n, i in enumerate(inputs) if i["type"] == "text"]
     GD.get("modelpack", {}).pop(version_id, None)
     plpy.execute(f"select modelpack.load({version_id})")
-    run = GD["modelpack"][version_id]
+    run = GD["modelpack"][version_id].run
     for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], strict=True), start=1):
         words = [row[n] for n in texts]
         GD["modelpack_failure"] = None

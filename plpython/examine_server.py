@@ -1,8 +1,13 @@
 """modelpack.examine_server: the server's Python, its wheels, and who may write the folder that it imports from."""
 
-from __future__ import annotations
+import os
+import stat
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
 
-import typing
+from plpython.libraries import find_wheels, no_signals
 
 SQL = """\
 create or replace function modelpack.examine_server() returns table (status text, "check" text, found text, expected text, mend text)
@@ -17,16 +22,8 @@ revoke all on function modelpack.examine_server() from public;
 """
 
 
-def examine_server(plpy: typing.Any) -> list[tuple[str, str, str, str, str]]:
+def examine_server(plpy: Any) -> list[tuple[str, str, str, str, str]]:
     """Look at the folder and its wheels, then import them in this session."""
-    import importlib
-    import os
-    import signal
-    import stat
-    import sys
-    import sysconfig
-    from pathlib import Path
-
     version = ".".join(map(str, sys.version_info[:3]))
     tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
     rows = [
@@ -76,14 +73,11 @@ def examine_server(plpy: typing.Any) -> list[tuple[str, str, str, str, str]]:
             if not any(t.startswith((tag + "-", "py3-")) or "-abi3-" in t for t in tags):
                 name = path.parent.name.removesuffix(".dist-info")
                 rows.append(("fail", f"wheel {name}", ", ".join(sorted(tags)), f"{tag}-...", install))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if folder and folder not in sys.path:
-        sys.path.insert(0, folder)
-    importlib.invalidate_caches()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    find_wheels(folder)
     try:
-        import numpy
-        import onnxruntime
+        with no_signals():
+            import numpy
+            import onnxruntime
 
         found = f"numpy {numpy.__version__}, onnxruntime {onnxruntime.__version__} from {Path(onnxruntime.__path__[0]).parent}"
         misplaced = folder and any(
@@ -123,6 +117,4 @@ def examine_server(plpy: typing.Any) -> list[tuple[str, str, str, str, str]]:
                 install,
             )
         )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return rows

@@ -1,7 +1,5 @@
 """modelpack.failure: why the last call of modelpack.score in this session gave no score."""
 
-from __future__ import annotations
-
 from typing import Any
 
 SQL = """\

@@ -1,8 +1,6 @@
 """modelpack.inspect: reads a model's bytes without running them, and refuses what a model has no need of."""
 
-from __future__ import annotations
-
-import typing
+from typing import Any
 
 SQL = """\
 create or replace function modelpack.inspect(onnx bytea, signature jsonb, golden jsonb) returns jsonb
@@ -17,7 +15,7 @@ revoke all on function modelpack.inspect(bytea, jsonb, jsonb) from public;
 """
 
 
-def inspect(plpy: typing.Any, onnx: bytes, signature: str, golden: str) -> str:
+def inspect(plpy: Any, onnx: bytes, signature: str, golden: str) -> str:
     """JSON with `nodes`, `operators`, `bytes` and `rows_apart`, or an SQL error that says what the model must not have.
 
     `rows_apart`: the graph shows that the rows of a batch are kept apart. It may be false of a model that does.

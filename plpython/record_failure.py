@@ -1,8 +1,7 @@
 """modelpack.record_failure: a sample of the failures of scoring, for those who look after models."""
 
-from __future__ import annotations
-
-import typing
+import time
+from typing import Any
 
 SQL = """\
 create or replace function modelpack.record_failure(version_id integer, profile text, reason text) returns void
@@ -17,11 +16,8 @@ revoke all on function modelpack.record_failure(integer, text, text) from public
 """
 
 
-def record_failure(
-    plpy: typing.Any, GD: dict[str, typing.Any], version_id: int, profile: str, reason: str
-) -> None:
+def record_failure(plpy: Any, GD: dict[str, Any], version_id: int, profile: str, reason: str) -> None:
     """Count in the session; once a minute look whether any session has written, and write if not."""
-    import time
 
     kinds = (
         ("input", ("input ", "an input ")),

@@ -1,7 +1,5 @@
 """modelpack.score: the hot path. One row's inputs in, one score out; NULL where there is none to be had."""
 
-from __future__ import annotations
-
 from typing import Any
 
 SQL = """\
@@ -30,9 +28,9 @@ def score(
     then numbers of versions mean other models than those that the session has loaded.
     """
     try:
-        run: Any = SD["cache"][version_id]
+        version: Any = SD["cache"][version_id]
     except KeyError:
         plpy.execute(f"select modelpack.load({version_id})")
         SD["cache"] = GD["modelpack"]
-        run = GD["modelpack"][version_id]
-    return run(numbers, texts)  # type: ignore[no-any-return]
+        version = GD["modelpack"][version_id]
+    return version.run(numbers, texts)  # type: ignore[no-any-return]

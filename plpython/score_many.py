@@ -1,7 +1,5 @@
 """modelpack.score_many: many rows in one call, for modelpack.rescore."""
 
-from __future__ import annotations
-
 from typing import Any
 
 SQL = """\
@@ -28,6 +26,6 @@ def score_many(
     if version_id not in SD.get("cache", {}):
         plpy.execute(f"select modelpack.load({version_id})")
         SD["cache"] = GD["modelpack"]
-    many = getattr(SD["cache"][version_id], "many", None)
+    many = SD["cache"][version_id].many
     # hexadecimal: exact, and the quickest to write and to read
     return "{" + ",".join(map(float.hex, many(numbers))) + "}" if many else "{}"

@@ -1,8 +1,12 @@
 """modelpack.start_watchdog: a thread of the session that ends a model which runs beyond its time budget."""
 
-from __future__ import annotations
+import _thread
+import ctypes
+import sys
+import time
+from typing import Any
 
-import typing
+from plpython.libraries import no_signals
 
 SQL = """\
 create or replace function modelpack.start_watchdog() returns void
@@ -17,7 +21,7 @@ revoke all on function modelpack.start_watchdog() from public;
 """
 
 
-def start_watchdog(GD: dict[str, typing.Any]) -> None:
+def start_watchdog(GD: dict[str, Any]) -> None:
     """Share `GD["modelpack_watch"]` with the calls.
 
     It is [number of the call, what is armed or None, why it was ended, seconds between two looks]. Arming costs
@@ -27,11 +31,6 @@ def start_watchdog(GD: dict[str, typing.Any]) -> None:
     on the clock ends it all the same, and so does a cancel or a shutdown of the backend that waits to be heard.
     onnxruntime looks at `terminate` between two operators of the graph.
     """
-    import _thread
-    import ctypes
-    import signal
-    import sys
-    import time
 
     if "modelpack_watch" in GD:
         return
@@ -64,9 +63,5 @@ def start_watchdog(GD: dict[str, typing.Any]) -> None:
                     watch[2] = "time"
                 options.terminate = watch[2] is not None
 
-    # a thread must never receive the backend's signals
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
-    try:
+    with no_signals():
         _thread.start_new_thread(look, ())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,9 +1,22 @@
 """modelpack.trial: loads and runs a model for the first time, in a process of its own with limits."""
 
-from __future__ import annotations
+import contextlib
+import ctypes
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from typing import Any, NoReturn
 
-import typing
-
+from modelpack.packager.sessions import open_session
+from modelpack.packager.texts import pack_texts
 from plpython import source_of
 
 SQL = """\
@@ -21,18 +34,6 @@ revoke all on function modelpack.trial(bytea, jsonb, jsonb, boolean) from public
 
 def _child() -> None:
     """What the process runs: the job on stdin, one JSON document on stdout. Limits come before anything else."""
-    import contextlib
-    import ctypes
-    import json
-    import os
-    import random
-    import resource
-    import signal
-    import struct
-    import sys
-    import time
-    from typing import Any
-
     job = json.loads(sys.stdin.buffer.readline())
     memory, seconds = job["memory"], job["seconds"]
     for name, soft, hard in (
@@ -71,15 +72,8 @@ def _child() -> None:
     report: dict[str, object] = {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}
     try:
         model = sys.stdin.buffer.read()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         started = time.perf_counter()
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = open_session(onnxruntime, model)
         report["load_milliseconds"] = round((time.perf_counter() - started) * 1000, 3)
     except BaseException as error:
         say({**report, "refused": f"onnxruntime cannot load it: {type(error).__name__}: {str(error)[:500]}"})
@@ -178,7 +172,7 @@ def _child() -> None:
     say({**report, "scores": scores, "golden": len(golden), "probes": len(probes)})
 
 
-def trial(plpy: typing.Any, onnx: bytes, signature: str, golden: str, rows_apart: bool) -> str:
+def trial(plpy: Any, onnx: bytes, signature: str, golden: str, rows_apart: bool) -> str:
     """JSON with `scores` (one a golden row; null where the row has none), `batch_rows`, library versions, memory, times.
 
     What keeps a score to its own row is that every row is scored alone, unless the graph shows that rows are kept
@@ -189,18 +183,6 @@ def trial(plpy: typing.Any, onnx: bytes, signature: str, golden: str, rows_apart
     backend runs in it: no fork of a process that holds locks, shared memory and a client's socket. It inherits
     no descriptor, its folder is /, its environment is made here.
     """
-    import json
-    import os
-    import random
-    import signal
-    import subprocess
-    import sys
-    import sysconfig
-    import tempfile
-    import time
-    from typing import Any, NoReturn
-
-    from modelpack.packager.texts import pack_texts
 
     def refuse(found: str, expected: str, hint: str) -> NoReturn:
         plpy.error(found, detail=f"Expected: {expected}.", hint=hint, sqlstate="22023")

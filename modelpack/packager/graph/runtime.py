@@ -15,8 +15,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from modelpack.errors import PackagingError
-
-_FATAL_ONLY = 4
+from modelpack.packager import sessions
 
 
 def in_words(error: BaseException) -> str:
@@ -27,15 +26,8 @@ def in_words(error: BaseException) -> str:
 
 def open_session(onnx_bytes: bytes, what: str) -> Any:
     """A session as the server opens it. Raises PackagingError where onnxruntime cannot load `what`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = _FATAL_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(onnx_bytes, options, providers=["CPUExecutionProvider"])
+        return sessions.open_session(onnxruntime, onnx_bytes)
     except Exception as error:  # onnxruntime's errors share no public base class
         raise PackagingError(f"onnxruntime cannot load {what}: {in_words(error)}") from error
 

@@ -1,0 +1,226 @@
+"""A version in this session. What is kept for one has `run`, which scores a row, and `many`, which scores many, or None."""
+
+import json
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+from modelpack.packager.texts import pack_texts
+
+LARGEST = 3.4028235677973366e38  # from here on float32 is infinite
+
+
+class Broken:
+    """Gives the reason instead of a score, until it is time to load the version again."""
+
+    many = None
+
+    def __init__(self, GD: dict[str, Any], version_id: int, reason: str, pause: float) -> None:
+        self._reason, self._until = reason, time.monotonic() + pause
+        self._version_id, self._GD, self._cache = version_id, GD, GD["modelpack"]
+
+    def run(self, _numbers: Any, _texts: Any) -> None:
+        self._GD["modelpack_failure"] = self._reason
+        if time.monotonic() > self._until:
+            self._cache.pop(self._version_id, None)
+
+
+class Breaker:
+    """After `limit` failures in a row a model is not called for `pause` seconds."""
+
+    def __init__(self, GD: dict[str, Any], loaded: "Loaded", limit: int, pause: float) -> None:
+        self.in_a_row = 0
+        self._limit, self._pause = limit, pause
+        self._GD, self._loaded = GD, loaded
+
+    def fails(self, reason: str, weight: int = 1) -> None:
+        """Count a failure; at the limit stand in the place of the model."""
+        self._GD["modelpack_failure"] = reason
+        self.in_a_row += weight
+        if self.in_a_row >= self._limit and self._loaded.run is self._loaded.score:
+            self._until = time.monotonic() + self._pause
+            self._reason = f"the model keeps failing and is not called for {self._pause:g} s: {reason}"
+            self._loaded.run = self.refuse
+
+    def runs_too_long(self, budget: float) -> None:
+        """Four calls that had to be ended open it."""
+        self.fails(
+            f"the model ran beyond its time budget of {budget * 1000:g} ms and was ended",
+            weight=-(-self._limit // 4),
+        )
+
+    def refuse(self, numbers: Any, texts: Any) -> Any:
+        """What is called instead of the model."""
+        if time.monotonic() < self._until:
+            self._GD["modelpack_failure"] = self._reason
+            return None
+        self._loaded.run = self._loaded.score  # half-open: one success closes it, one failure opens it again
+        return self._loaded.score(numbers, texts)
+
+
+class Loaded:
+    """An onnxruntime session of a version, with the memory that its calls share."""
+
+    def __init__(
+        self, GD: dict[str, Any], numpy: Any, onnxruntime: Any, session: Any, found: dict[str, Any]
+    ) -> None:
+        inputs = json.loads(found["signature"])["inputs"]
+        self._GD, self._numpy, self._session = GD, numpy, session
+        self._names = [i["name"] for i in inputs if i["type"] == "number"]
+        self._words = [i for i in inputs if i["type"] == "text"]
+        self._needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
+        # as many rows in one call as gave the bits of single rows when this onnxruntime tried the model
+        self._most = found["batch_rows"] if found["onnxruntime"] == onnxruntime.__version__ else 1
+        self._budget = found["budget"]
+        self._watch = GD["modelpack_watch"]
+        # not much beyond the budget, and a cancel within 0.1 s
+        self._watch[3] = min(self._watch[3], max(0.025, self._budget / 2.5))
+        self._options = onnxruntime.RunOptions()
+        self._row = bytearray(4 * len(self._names))
+        self._numbers = numpy.frombuffer(self._row, numpy.float32).reshape(1, len(self._names))
+        self._raw = session._sess  # what lies below onnxruntime's Python: saves a fifth of a call
+        self._breaker = Breaker(GD, self, found["breaker_failures"], found["breaker_pause"])
+        self.run = self.score = self._scorer()
+        self.many = self._many if self._names and not self._words else None
+
+    def _bound(self) -> Callable[[Any], Any]:
+        """For numbers: the memory of row and score is the same for every call, which saves a third of it."""
+        numpy, run_options = self._numpy, self._options
+        (output,) = self._session.get_outputs()
+        score = numpy.zeros([1] * len(output.shape), "f8" if "double" in output.type else "f4")
+        binding = self._session.io_binding()
+        if self._names:
+            given = self._numbers
+            binding.bind_input("number", "cpu", 0, numpy.float32, given.shape, given.ctypes.data)
+        binding.bind_output("score", "cpu", 0, score.dtype.type, score.shape, score.ctypes.data)
+        run_bound, handle, item = self._raw.run_with_iobinding, binding._iobinding, score.item
+
+        def call(_texts: Any, _kept: Any = (binding, score)) -> Any:
+            run_bound(handle, run_options)
+            return item()
+
+        return call
+
+    def _fed(self) -> Callable[[Any], Any]:
+        """For texts, which onnxruntime takes from objects only."""
+        numpy, raw, run_options = self._numpy, self._raw, self._options
+        outputs, feed = ["score"], {"number": self._numbers} if self._names else {}
+
+        def call(texts: Any) -> Any:
+            feed["text"] = numpy.array((texts,), dtype=object)
+            return raw.run(outputs, feed, run_options)[0].item()
+
+        return call
+
+    def _scorer(self) -> Callable[[Any, Any], Any]:
+        """The function `(numbers, texts) -> score or None`, which each event calls.
+
+        It is a closure: these classes are made anew for each version, so where a session has several, Python does not
+        learn where the attributes of `self` lie. A method took 3% longer with two.
+        """
+        GD, watch, breaker, unfit, ended = self._GD, self._watch, self._breaker, self._unfit, self._ended
+        run_options, row, nan, words = self._options, self._row, float("nan"), self._words
+        armed = (run_options, self._budget)
+        numeric = len(self._names)
+        pack = struct.Struct(f"={numeric}f").pack_into  # refuses what float32 does not hold
+        call = self._fed() if words else self._bound()
+
+        def score(numbers: list[float | None], texts: list[str | None] | None) -> Any:
+            try:
+                if numeric:
+                    try:
+                        # no sum where one is NULL, and a sum that is not finite where one is not
+                        total: float = sum(numbers)  # type: ignore[arg-type]
+                        fit = total - total == 0.0
+                        pack(row, 0, *numbers)
+                    except (TypeError, OverflowError):
+                        fit = False
+                    if not fit:
+                        reason = unfit(numbers)
+                        if reason is not None:
+                            GD["modelpack_failure"] = reason
+                            return None
+                        pack(row, 0, *[nan if value is None else value for value in numbers])
+                if words:
+                    given = pack_texts(texts or [None] * len(words), words)
+                    if isinstance(given, str):
+                        GD["modelpack_failure"] = given
+                        return None
+                    texts = given  # type: ignore[assignment]  # a list of fewer types
+                watch[0] += 1  # a call of its own for the watchdog
+                watch[1] = armed
+                found = call(texts)
+                watch[1] = None
+            except Exception as error:
+                watch[1] = None
+                ended(error)
+                return None
+            if watch[2]:  # it ended by itself just as the watchdog meant to end it
+                watch[2], run_options.terminate = None, False
+            if found - found != 0.0:
+                breaker.fails(f"the model gives {found}")
+                return None
+            if breaker.in_a_row:
+                breaker.in_a_row = 0
+            return found
+
+        return score
+
+    def _unfit(self, numbers: list[float | None]) -> str | None:
+        """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
+        for name, value in zip(self._names, numbers, strict=True):
+            if value is None or value != value:
+                if name in self._needed:
+                    return f"input {name} is NULL, which the model does not take"
+            elif not -LARGEST < value < LARGEST:
+                return f"input {name} is beyond what float32 holds"
+        return None
+
+    def _ended(self, error: Exception) -> None:
+        """Say why a call gave no score: the watchdog ended it, or the model failed."""
+        ended, self._watch[2], self._options.terminate = self._watch[2], None, False
+        if ended == "cancel":
+            self._GD["modelpack_failure"] = "the statement was cancelled"
+        elif ended == "time":
+            self._breaker.runs_too_long(self._budget)
+        else:
+            self._breaker.fails(f"the model fails: {type(error).__name__} of onnxruntime")
+
+    def _many(self, packed: bytes) -> list[float]:
+        """Scores of rows of numbers; NaN for a row that has to be scored on its own to know what is wrong.
+
+        `packed` is what array_send gives for a float8[][] without NULLs: a head of 28 bytes, then each
+        number after its length. In batches of at most as many rows as were tried, each under the time budget
+        of one row: they grow while they are far within it.
+        """
+        numpy, watch, run_options = self._numpy, self._watch, self._options
+        element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
+        rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(self._names))
+        numbers = rows.astype(numpy.float64)
+        with numpy.errstate(over="ignore"):
+            given = numbers.astype(numpy.float32)
+        scores = numpy.full(len(rows), numpy.nan)
+        size, begin = min(16, self._most), 0
+        while begin < len(rows):
+            started = time.monotonic()
+            try:
+                watch[0] += 1
+                watch[1] = (run_options, self._budget)
+                found = self._raw.run(["score"], {"number": given[begin : begin + size]}, run_options)[0]
+                watch[1] = None
+            except Exception:
+                watch[1] = None
+                watch[2], run_options.terminate = None, False
+                break
+            if watch[2]:
+                watch[2], run_options.terminate = None, False
+            scores[begin : begin + size] = found.reshape(-1)
+            begin += size
+            far = time.monotonic() - started < self._budget / 8
+            size = min(self._most, 2 * size) if far else max(1, size // 2)
+        required = [place for place, name in enumerate(self._names) if name in self._needed]
+        bad = ~numpy.isfinite(scores) | numpy.isinf(given).any(axis=1)
+        bad |= numpy.isnan(numbers[:, required]).any(axis=1)
+        kept: list[float] = numpy.where(bad, numpy.nan, scores).tolist()
+        return kept
