@@ -88,11 +88,12 @@ class Module:
 
     def with_programs(self, text: str) -> str:
         """`source_of(f)` is replaced by the text of f and of what it needs: a program to run elsewhere."""
-        for name, node in self.definitions.items():
+        for name in (*self.definitions, *self.ours):
             call = f"source_of({name})"
-            if isinstance(node, ast.FunctionDef) and call in text:
+            if call in text:
+                path = _path(self.ours[name][0]) if name in self.ours else self.path
                 # a literal a line: PL/Python indents what follows a line break, also inside a literal
-                lines = program(self.path, name).splitlines(keepends=True)
+                lines = program(path, name).splitlines(keepends=True)
                 literals = "\n".join(f"    {line!r}" for line in lines)
                 text = text.replace(call, f"(\n{literals}\n)")
         return text
@@ -127,7 +128,9 @@ class _Needed:
             if name in home.ours:
                 where, original = home.ours[name]
                 if (where, original) == ("plpython", "source_of"):
-                    continue
+                    raise RenderError(
+                        f"{home.path} reads source_of, expected source_of(NAME) of a function of ours"
+                    )
                 other = module(_path(where))
                 if original not in other.definitions:
                     raise RenderError(f"{home.path} imports {original}, which {other.path} does not define")

@@ -132,6 +132,9 @@ def test_a_program_has_what_it_needs(files: Path) -> None:
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout == "[1, 2]\n"
     assert text == program(files / "f.py", "child") + "\nchild()"
+    write(files, "apart", above)
+    above = "from plpython import source_of\nfrom plpython.apart import child"
+    assert live(files, "return source_of(child) + '\\nchild()'", above) == found
 
 
 REFUSED = {
@@ -175,6 +178,11 @@ REFUSED = {
         "return second()",
         "from plpython.a import second",
         "does not define",
+    ),
+    "a program of what has no name": (
+        "return source_of(f'{given}')",
+        "from plpython import source_of",
+        "reads source_of",
     ),
     "what is ours within a function": (
         "from plpython.a import first\nreturn first()",
