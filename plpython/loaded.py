@@ -38,10 +38,10 @@ class Breaker:
         """Count a failure; at the limit stand in the place of the model."""
         self._GD["modelpack_failure"] = reason
         self.in_a_row += weight
-        if self.in_a_row >= self._limit and self._loaded.run is self._loaded.score:
+        if self.in_a_row >= self._limit and self._loaded.run is self._loaded.whole[0]:
             self._until = time.monotonic() + self._pause
             self._reason = f"the model keeps failing and is not called for {self._pause:g} s: {reason}"
-            self._loaded.run = self.refuse
+            self._loaded.run, self._loaded.many = self.refuse, None
 
     def runs_too_long(self, budget: float) -> None:
         """Four calls that had to be ended open it."""
@@ -55,8 +55,9 @@ class Breaker:
         if time.monotonic() < self._until:
             self._GD["modelpack_failure"] = self._reason
             return None
-        self._loaded.run = self._loaded.score  # half-open: one success closes it, one failure opens it again
-        return self._loaded.score(numbers, texts)
+        # half-open: one success closes it, one failure opens it again
+        self._loaded.run, self._loaded.many = self._loaded.whole
+        return self._loaded.run(numbers, texts)
 
 
 class Loaded:
@@ -81,8 +82,9 @@ class Loaded:
         self._numbers = numpy.frombuffer(self._row, numpy.float32).reshape(1, len(self._names))
         self._raw = session._sess  # what lies below onnxruntime's Python: saves a fifth of a call
         self._breaker = Breaker(GD, self, found["breaker_failures"], found["breaker_pause"])
-        self.run = self.score = self._scorer()
-        self.many = self._many if self._names and not self._words else None
+        # what runs the model, where the breaker does not stand in its place
+        self.whole = (self._scorer(), self._many if self._names and not self._words else None)
+        self.run, self.many = self.whole
 
     def _bound(self) -> Callable[[Any], Any]:
         """For numbers: the memory of row and score is the same for every call, which saves a third of it."""

@@ -131,12 +131,14 @@ def test_the_breaker_opens_after_failures_in_a_row_and_one_success_closes_it(clo
     kept = "the model keeps failing and is not called for 60 s: the model gives inf"
     assert server.score([1.0, 1.0]) is None
     assert server.failure == kept
+    assert server.version().many is None
     clock[0] += 61
     assert server.score([3e38, 3e38]) is None  # half-open: one failure opens it again
     assert server.score([1.0, 1.0]) is None
     assert server.failure == kept
     clock[0] += 61
     assert server.score([1.0, 1.0]) is not None
+    assert server.version().many(packed([[1.0, 1.0]])) == [2.0]
     assert server.score([3e38, 3e38]) is None
     assert server.failure == "the model gives inf"
     assert server.score([1.0, 1.0]) is not None
