@@ -16,10 +16,10 @@ from sqlalchemy import make_url
 from benchmarks.models import FEATURES, Workload
 from dev.cluster import Cluster
 from modelpack import Event, Profile, Registry, Score, apply
+from modelpack.connection import make_engine
 from modelpack.declaration.features import Feature
 from modelpack.install import install
 from modelpack.packager import Package
-from modelpack.server import make_engine
 
 STRIDE = 7919
 """A prime: keys that follow each other are far apart, so nothing is near by luck."""

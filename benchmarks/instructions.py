@@ -22,8 +22,8 @@ from benchmarks.rounds import Group
 from benchmarks.sizes import Sizes
 from dev.cluster import Cluster
 from dev.machine import ClusterError, run_as
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 
 FEW, MANY = 200, 1200
 """Events of the two runs that are held against each other."""

@@ -18,12 +18,12 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from modelpack.attaching import apply
 from modelpack.compile.script import attach_script
+from modelpack.connection import make_engine
 from modelpack.declaration import load_profiles
 from modelpack.install import install
-from modelpack.operations import apply
 from modelpack.registry import Registry
-from modelpack.server import make_engine
 
 FOLDER = Path(__file__).parent / "generated"
 

@@ -13,8 +13,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from modelpack.connection import make_engine
 from modelpack.declaration import load_profiles
-from modelpack.server import make_engine
 from modelpack.training import training_set
 
 INPUTS = [

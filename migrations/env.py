@@ -9,9 +9,9 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from modelpack.connection import in_words, make_engine
 from modelpack.errors import InstallError, ModelpackError
 from modelpack.install import check_server, create_schema, installed, one_at_a_time
-from modelpack.server import in_words, make_engine
 from modelpack.settings import PINNED, pinned, set_local
 from modelpack.wheels import check_wheels, server_wheels_sql
 

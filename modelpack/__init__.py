@@ -1,5 +1,6 @@
 """In-database scoring for PostgreSQL: declare a profile, publish a model, and every INSERT rescores."""
 
+from modelpack.attaching import CreateScoring, DropScoring, ReplaceScoring, apply, remove
 from modelpack.declaration import (
     Event,
     Profile,
@@ -26,7 +27,6 @@ from modelpack.errors import (
     ParityError,
     RegistryError,
 )
-from modelpack.operations import CreateScoring, DropScoring, ReplaceScoring, apply, remove
 from modelpack.registry import Registry
 from modelpack.versions import Version
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from modelpack.server import Database
+from modelpack.connection import Database
 
 
 @dataclass(frozen=True)

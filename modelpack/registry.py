@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, text
 
 from modelpack import exchange, store, versions
+from modelpack.connection import Database
 from modelpack.curation import Curation
 from modelpack.errors import RegistryError
 from modelpack.lineage import lineage
 from modelpack.publication import Publication
-from modelpack.server import Database
 from modelpack.versions import Unseen, Version
 
 if TYPE_CHECKING:

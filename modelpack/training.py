@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from modelpack.catalog import check, read_table
 from modelpack.compile.plan import Plan
 from modelpack.compile.render import render
 from modelpack.compile.sql import BREAK, Sql, ident
@@ -22,6 +21,7 @@ from modelpack.compile.upkeep import Read
 from modelpack.declaration.inputs import Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
+from modelpack.fitness import check, read_table
 
 if TYPE_CHECKING:
     import pandas as pd

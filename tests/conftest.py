@@ -17,8 +17,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine
 
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 from modelpack.snapshots import MIGRATIONS, current, names
 
 LOCK = 0x6D6F64656C  # one worker makes the template, the others wait

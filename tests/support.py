@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 import modelpack
 from modelpack import snapshots
-from modelpack.server import make_engine
+from modelpack.connection import make_engine
 from tests import oracle
 
 Session = psycopg.Connection[Any]

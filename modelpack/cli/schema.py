@@ -11,14 +11,14 @@ from rich.console import Console
 from sqlalchemy import text
 
 from modelpack import install as schema
+from modelpack.attaching import apply as apply_profile
+from modelpack.attaching import remove as remove_profile
 from modelpack.cli.session import Session, command, hanging
 from modelpack.compile.script import attach_script, detach_script
+from modelpack.connection import in_words
 from modelpack.declaration import Profile, load_profiles
 from modelpack.errors import DeclarationError, InstallError
 from modelpack.install import normal_dsn
-from modelpack.operations import apply as apply_profile
-from modelpack.operations import remove as remove_profile
-from modelpack.server import in_words
 from modelpack.wheels import check_wheels, place_wheels, server_python
 
 Declaration = Annotated[

@@ -20,10 +20,10 @@ from rich.table import Table
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from modelpack.connection import explain, make_engine, unencodable
 from modelpack.errors import ModelpackError
 from modelpack.install import require
 from modelpack.registry import Registry
-from modelpack.server import explain, make_engine, unencodable
 from modelpack.settings import PATIENT, set_local
 
 REFUSED = 2

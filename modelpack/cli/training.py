@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelpack.catalog import read_table
 from modelpack.cli.schema import Declaration
 from modelpack.cli.session import Session, command
+from modelpack.connection import in_words
 from modelpack.declaration import load_profiles
 from modelpack.errors import DeclarationError
-from modelpack.server import in_words
+from modelpack.fitness import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection, text
 
+from modelpack.attaching import outdated
 from modelpack.cli.session import SafeTable, Session, command, hanging
+from modelpack.connection import in_words
 from modelpack.declaration import Profile as Declaration
 from modelpack.errors import DeclarationError, ModelpackError, RegistryError
-from modelpack.operations import outdated
-from modelpack.server import in_words
 
 Profile = Annotated[
     str, typer.Argument(help="The profile table, e.g. customer or shop.customer.", metavar="PROFILE")

@@ -368,7 +368,7 @@ def _resolved(profile: Profile, meanings: Meanings) -> Profile:
 def make_plan(declared: Profile, meanings: Meanings | None = None) -> Plan:
     """Look up the SQL of a profile's features. Raises DeclarationError for what cannot be exact.
 
-    `meanings`: what a server says of the expressions (see `modelpack.catalog.check`); None where nobody has asked.
+    `meanings`: what a server says of the expressions (see `modelpack.fitness.check`); None where nobody has asked.
     """
     profile = _resolved(declared, meanings) if meanings else declared
     events = []

@@ -12,13 +12,13 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
+from modelpack.connection import in_words, make_engine
 from modelpack.demo.cdnow import cdnow
 from modelpack.demo.simulation import simulated
 from modelpack.demo.stage import Stage
 from modelpack.demo.story import Story
 from modelpack.errors import ModelpackError
 from modelpack.install import normal_dsn
-from modelpack.server import in_words, make_engine
 
 __all__ = ["main"]
 

@@ -17,12 +17,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sqlalchemy import Connection, Engine
 from threadpoolctl import threadpool_limits
 
+from modelpack.attaching import apply
 from modelpack.declaration.profile import Profile, load_profiles
 from modelpack.demo.scenario import EventLog, Release, Scenario
 from modelpack.demo.stage import Stage
 from modelpack.errors import ModelpackError
 from modelpack.install import install, installed, require
-from modelpack.operations import apply
 from modelpack.registry import Registry
 from modelpack.training import training_set
 from modelpack.versions import Version

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dev.cluster import Cluster
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 from tests.faults.hostile import connect
 
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import psycopg
 
 from dev.cluster import Cluster
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 from tests.faults.hostile import (
     FAILS,
     Session,

@@ -13,8 +13,8 @@ import pytest
 
 from dev.cluster import Cluster
 from modelpack import Event, Profile, Score, age, count, decayed, last, mean, total
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 from tests.conftest import clone
 from tests.faults.conftest import program
 from tests.faults.hostile import Session, hostile_model, slow_model, smuggle, value

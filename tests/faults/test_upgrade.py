@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection
 
+from modelpack.connection import make_engine
 from modelpack.install import alembic_config, install, revisions
-from modelpack.server import make_engine
 from tests.faults.hostile import attach, open_shop, plain_model, scores, shop, smuggle, unsound, value, visit
 from tests.faults.traffic import Traffic
 

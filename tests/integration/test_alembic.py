@@ -21,8 +21,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData, text
 
 from modelpack import Event, Profile, Registry, apply, count, distinct, remove
+from modelpack.connection import make_engine
 from modelpack.install import head, install, installed
-from modelpack.server import make_engine
 from modelpack.wheels import server_wheels as wheels_in
 from tests.example import CUSTOMER, DECLARATION, TABLES, dump, packaged, run_script
 

@@ -16,9 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from modelpack import Event, InstallError, Profile, Registry, Score, count, last
+from modelpack.connection import make_engine
 from modelpack.install import install
 from modelpack.packager import package
-from modelpack.server import make_engine
 from tests.support import attach, row, rows, wrong
 
 TABLES = """

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from modelpack import Event, Profile, Score, count, expression, last
+from modelpack.attaching import apply
+from modelpack.connection import make_engine
 from modelpack.errors import DeclarationError
-from modelpack.operations import apply
-from modelpack.server import make_engine
 from tests.support import attach, linear_score, publish, row, rows
 
 PROFILE = Profile("customer", key="id", events=[Event("visit", key="customer", features={"visits": count()})])

@@ -13,9 +13,9 @@ import pytest
 from psycopg import errors
 
 from modelpack import Event, Profile, Score, count
+from modelpack.connection import make_engine
 from modelpack.errors import InstallError
 from modelpack.install import installed, repair, uninstall
-from modelpack.server import make_engine
 from tests.support import Session, attach, publish, row, rows, user, value, wrong
 
 VISITOR = Profile(

@@ -60,11 +60,11 @@ from modelpack import (
 )
 from modelpack.cli import app
 from modelpack.cli.schema import _script
+from modelpack.connection import make_engine
 from modelpack.declaration import Input
 from modelpack.errors import DeclarationError, ModelpackError
 from modelpack.packager import Package, dummy
 from modelpack.packager.signature import Output
-from modelpack.server import make_engine
 from modelpack.training import training_set
 from tests.example import run_script
 from tests.support import Session, publish

@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from modelpack import Event, Profile, Score, count, expression, total
+from modelpack.connection import make_engine
 from modelpack.errors import RegistryError
 from modelpack.packager import dummy
 from modelpack.registry import Registry
-from modelpack.server import make_engine
 from modelpack.training import training_set
 from tests.support import Session, attach, row, rows, value
 

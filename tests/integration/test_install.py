@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from modelpack import InstallError, Registry, apply, remove
 from modelpack import install as schema
+from modelpack.connection import make_engine
 from modelpack.install import install, installed, require, script, uninstall
 from modelpack.plpython_source import body, functions
-from modelpack.server import make_engine
 from modelpack.wheels import check_wheels, server_wheels
 from tests.conftest import clone
 from tests.example import CUSTOMER, TABLES, dump, packaged, run_script

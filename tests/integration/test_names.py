@@ -7,9 +7,9 @@ import pytest
 from psycopg import sql
 
 from modelpack import Event, Profile, Score, count, decayed, deviation, last, maximum, total
+from modelpack.connection import make_engine
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
-from modelpack.server import make_engine
 from modelpack.training import training_set
 from tests.support import attach, publish, rows, value, wrong
 

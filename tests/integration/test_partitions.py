@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
+from modelpack.connection import make_engine
 from modelpack.install import repair
-from modelpack.server import make_engine
 from tests.support import Session, attach, linear_score, publish, rows, value, wrong
 
 TABLES = """

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from dev.schema import faults, main
 from modelpack import Registry
+from modelpack.connection import make_engine
 from modelpack.install import alembic_config, installed, rights
-from modelpack.server import make_engine
 from tests.example import CUSTOMER, TABLES, packaged, run_script
 from tests.support import attach, own_migrations, verified
 

@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from modelpack import DeclarationError, Event, Profile, Score, apply, count, last, remove, total
-from modelpack.server import make_engine
+from modelpack.connection import make_engine
 from tests.support import Session, attach, publish, row, rows, value, wrong
 
 SPY = """

@@ -35,8 +35,8 @@ from modelpack import (
     mean,
     total,
 )
+from modelpack.connection import make_engine
 from modelpack.install import install
-from modelpack.server import make_engine
 from tests.example import dump
 from tests.support import Session, attach, linear_score, publish, value
 

@@ -20,9 +20,9 @@ from psycopg import IsolationLevel, errors
 from sqlalchemy.exc import OperationalError
 
 from modelpack import Event, Profile, Score, apply, count
+from modelpack.attaching import execute
 from modelpack.compile.script import replace_script
-from modelpack.operations import execute
-from modelpack.server import make_engine
+from modelpack.connection import make_engine
 from tests.support import Session, attach, publish, row, rows, user, value, wrong
 
 DEADLINE = 60.0

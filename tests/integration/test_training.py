@@ -33,7 +33,7 @@ from modelpack import (
     total,
 )
 from modelpack.cli import app
-from modelpack.server import make_engine
+from modelpack.connection import make_engine
 from modelpack.training import training_set
 from tests.support import Session, attach, rows, wrong
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from modelpack import Event, Profile, Score, count, distinct, first, last, maximum, minimum
+from modelpack.connection import make_engine
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
-from modelpack.server import make_engine
 from modelpack.training import training_set
 from tests.support import Session, attach, linear_score, publish, rows, value, verified, wrong
 

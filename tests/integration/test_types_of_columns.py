@@ -22,9 +22,9 @@ from modelpack import (
     minimum,
     total,
 )
-from modelpack.catalog import check
 from modelpack.declaration.features import Feature
 from modelpack.errors import DeclarationError
+from modelpack.fitness import check
 from tests.support import attach, row, rows, value, wrong
 
 BEFORE = """

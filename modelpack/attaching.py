@@ -15,7 +15,6 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from modelpack.catalog import check
 from modelpack.compile.plan import Meanings
 from modelpack.compile.script import (
     attach_script,
@@ -26,6 +25,7 @@ from modelpack.compile.script import (
 from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
+from modelpack.fitness import check
 from modelpack.install import require, unnamed_holder
 
 _ALONE = """do $alone$

@@ -13,12 +13,12 @@ from modelpack.compile.count import CountSql
 from modelpack.compile.plan import EventPlan, Meanings, Plan, Reading, make_plan, readings
 from modelpack.compile.sql import dollar, ident, literal, qualified
 from modelpack.compile.upkeep import compared
+from modelpack.connection import explain, in_words
 from modelpack.declaration.expressions import Expression
 from modelpack.declaration.features import Decayed, Deviation, Feature, Mean, Total
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.install import require
-from modelpack.server import explain, in_words
 
 _KINDS = {
     "v": "a view",
