@@ -6,6 +6,7 @@ hatchling alone is there when a wheel is built, so nothing here needs the packag
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -32,12 +33,18 @@ def renderer(root: Path) -> ModuleType:
 class RenderedFunctions(BuildHookInterface):  # type: ignore[type-arg]
     """Puts migrations/functions/plpython/NAME.sql into the wheel."""
 
+    folder: Path | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":  # the checkout itself is what runs
             return
         rendered = renderer(Path(self.root))
-        folder = Path(tempfile.mkdtemp(prefix="modelpack-wheel-"))
+        folder = self.folder = Path(tempfile.mkdtemp(prefix="modelpack-wheel-"))
         for name in rendered.functions():
             path = folder / f"{name}.sql"
             path.write_text(rendered.render(name))
             build_data["force_include"][str(path)] = f"modelpack/migrations/functions/plpython/{name}.sql"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        if self.folder is not None:
+            shutil.rmtree(self.folder)

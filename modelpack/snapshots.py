@@ -68,7 +68,7 @@ def snapshot(name: str, revision: str) -> str:
         path = frozen(name, revision)
         if not path.is_file():
             raise InstallError(
-                f"revision {revision} has no {name}, expected {path}; install the package again, or in a checkout: git restore {FROZEN.name}"
+                f"revision {revision} has no {name}, expected {path}; install the package again, or in a checkout: git restore migrations/frozen"
             )
         return path.read_text()
     if revision != head():
