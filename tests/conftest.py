@@ -40,7 +40,7 @@ def server_wheels() -> Path | None:
     return Path(folder) if folder else None
 
 
-INSTALLING = ("install.py", "settings.py", "snapshots.py", "wheels.py", "server.py", "compile/sql.py")
+INSTALLING = ("install.py", "settings.py", "snapshots.py", "wheels.py", "connection.py", "compile/sql.py")
 """What of the package decides what is installed, beside the migrations."""
 
 NOT_INSTALLED = 9
