@@ -20,7 +20,7 @@ import psycopg
 from benchmarks.ground import STRIDE, Ground
 from benchmarks.models import FEATURES
 from benchmarks.rounds import Run
-from dev.machine import ClusterError, find_bindir
+from dev.machine import ClusterError, get_bindir
 
 MICRO = 1e6
 PARTS = 3
@@ -113,7 +113,7 @@ def _keys(ground: Ground, number: str, customers: int | None = None) -> str:
 def find_pgbench() -> str | None:
     """The server's own pgbench; None where there is none."""
     try:
-        beside = find_bindir() / "pgbench"
+        beside = get_bindir() / "pgbench"
     except ClusterError:
         beside = Path("pgbench")
     return str(beside) if beside.is_file() else shutil.which("pgbench")

@@ -37,7 +37,7 @@ from urllib.parse import quote
 from dev.machine import (
     ClusterError,
     ServerUser,
-    find_bindir,
+    get_bindir,
     free_port,
     port_is_free,
     require_reachable,
@@ -125,7 +125,7 @@ class Cluster:
     def bindir(self) -> Path:
         if self._bindir is None:
             version = self.data_dir / "PG_VERSION"
-            self._bindir = find_bindir(version.read_text().strip() if version.exists() else None)
+            self._bindir = get_bindir(version.read_text().strip() if version.exists() else None)
         return self._bindir
 
     @property

@@ -56,7 +56,7 @@ class ServerUser:
         )
 
 
-def find_bindir(major: str | None = None) -> Path:
+def get_bindir(major: str | None = None) -> Path:
     """The folder of `postgres` and `initdb`: of that major, else the newest that has PL/Python.
 
     Raises ClusterError when there is none.

@@ -32,7 +32,7 @@ begin
 end
 $rights$;
 grant execute on function modelpack.chunks(regclass, bigint, integer, integer), modelpack.falls_to(integer, integer, bigint) to modelpack_publisher;
-grant execute on function modelpack.find_profile(regclass) to modelpack_publisher, modelpack_monitor;
+grant execute on function modelpack.get_profile(regclass) to modelpack_publisher, modelpack_monitor;
 -- so is a declaration held against its tables
 grant execute on function modelpack.column_type(regclass, text), modelpack.check_key_columns(text, text[], text, text[]),
       modelpack.view_meaning(text), modelpack.kin(regclass), modelpack.resolve(text, text, text, boolean, text, text)

@@ -113,7 +113,7 @@ def test_a_run_without_a_server_says_what_to_do(
         raise ClusterError("found no PostgreSQL; run: make bootstrap")
 
     monkeypatch.delenv("MODELPACK_DSN", raising=False)
-    monkeypatch.setattr("dev.cluster.find_bindir", lambda _version: none())
+    monkeypatch.setattr("dev.cluster.get_bindir", lambda _version: none())
     assert main(["--tiny"]) == 2
     said = capsys.readouterr().err
     assert "found no PostgreSQL" in said

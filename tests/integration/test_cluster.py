@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from dev.cluster import Cluster, main
-from dev.machine import ClusterError, ServerUser, find_bindir, run_as, wait_until
+from dev.machine import ClusterError, ServerUser, get_bindir, run_as, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -316,7 +316,7 @@ def test_data_of_another_user_are_refused(folder: Path) -> None:
 
 @as_root_only
 def test_a_server_of_root_is_closed_to_ordinary_users(shared: Cluster) -> None:
-    psql = [str(find_bindir() / "psql"), "-Xwc", "select 1", shared.dsn()]
+    psql = [str(get_bindir() / "psql"), "-Xwc", "select 1", shared.dsn()]
     assert run_as(shared.user, psql).returncode == 0
     done = run_as(ServerUser.named("daemon"), psql)
     assert done.returncode != 0

@@ -126,8 +126,8 @@ WITHOUT_A_PATH = {
 IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_value qualified server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_live check_places column_type examine_log"
-    " dependents examine_rights examine_tables examine_triggers feed find_profile find_version history index_name kin lockers log_partitions"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places column_type examine_log"
+    " dependents examine_rights examine_tables examine_triggers feed get_profile get_version history index_name kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees"
 )
 GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled)$"
@@ -621,7 +621,7 @@ def test_a_superuser_who_uses_tables_and_functions_runs_nothing_of_the_owners(
         "select modelpack.warm()",
         "select * from modelpack.verify('customer')",
         "call modelpack.rescore('customer')",
-        "select modelpack.forget('public.visitor')",
+        "select modelpack.detach_dropped('public.visitor')",
         "select modelpack.detach('customer')",
         "analyze",
         "select modelpack.server_wheels()",

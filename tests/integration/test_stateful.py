@@ -527,7 +527,7 @@ class Machine(RuleBasedStateMachine):
         self.keep_state()
 
     @rule(data=st.data())
-    def forget(self, data: st.DataObject) -> None:
+    def leave(self, data: st.DataObject) -> None:
         if data.draw(st.integers(0, 2)):
             return
         key = data.draw(st.sampled_from(KEYS[self.key_type]))

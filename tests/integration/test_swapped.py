@@ -391,8 +391,8 @@ def test_a_profile_table_whose_name_is_taken_is_told_with_what_to_run(database: 
     psql.execute("drop table customer")
     (words,) = told.of("create table customer (id bigint primary key)")
     assert "That was dropped." in words
-    assert "select modelpack.forget('public.customer'); then modelpack apply DECLARATION" in words
-    psql.execute("select modelpack.forget('public.customer')")
+    assert "select modelpack.detach_dropped('public.customer'); then modelpack apply DECLARATION" in words
+    psql.execute("select modelpack.detach_dropped('public.customer')")
     attach(database, declared(FEATURES["by difference"]))
     psql.execute("insert into e (id) values (1)")
     assert wrong(psql) == []

@@ -599,7 +599,7 @@ def test_a_profile_whose_table_is_gone_keeps_no_model_from_being_stopped(
     psql = psql_attached
     psql.execute("drop table visitor")
     bob.execute(STOP)
-    psql.execute("select modelpack.forget('public.visitor')")
+    psql.execute("select modelpack.detach_dropped('public.visitor')")
     psql.execute("create table visitor (id bigint primary key)")
     attach(database, VISITOR)
     assert event(psql) == (OFF, OFF, ON, 1)
@@ -607,7 +607,7 @@ def test_a_profile_whose_table_is_gone_keeps_no_model_from_being_stopped(
     psql.execute("drop table visitor cascade; create table visitor (id bigint primary key)")
     bob.execute(START)
     psql.execute("drop trigger if exists modelpack_visitor_visit on visit")
-    psql.execute("select modelpack.forget('public.visitor')")
+    psql.execute("select modelpack.detach_dropped('public.visitor')")
     attach(database, VISITOR)
     assert event(psql, 2) == (ON, ON, ON, 1)
     agree(psql)

@@ -30,14 +30,14 @@ _T = "modelpack/compile/templates/"
 
 ROOMS = (
     # part sql: functions by name
-    Room("sql", "rights and registry", ("caller", "check_*", "find_version", "grant_model", "require_approval",
+    Room("sql", "rights and registry", ("caller", "check_*", "get_version", "grant_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
          "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "verify_version", "schema/*", "immutable"),
          (f"{_I}switch.py", f"{_I}held.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock", "no_score", "put_function"),
          (f"{_I}score.py", f"{_I}log.py", f"{_I}rescore.py", f"{_I}registry.py", f"{_I}inputs.py", f"{_I}logged_inputs.py")),
-    Room("sql", "declarations", ("attach", "replace", "detach", "disarm", "forget", "seal", "generated", "ensure_*", "add_column_like",
+    Room("sql", "declarations", ("attach", "replace", "detach", "disarm", "detach_dropped", "seal", "generated", "ensure_*", "add_column_like",
          "grant_access", "dependents", "drop_object", "lock_tables", "resolve", "view_meaning", "index_name", "tablespace", "attached_tables", "qualified", "column_type"),
          (f"{_I}attaching.py", f"{_I}held.py", f"{_I}names.py", f"{_I}keys.py", f"{_I}settings.py")),
     Room("sql", "partitions and altered tables", ("cover_partitions", "count_partition", "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "kin", "misplaced", "as_owner"),

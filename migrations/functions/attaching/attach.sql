@@ -33,7 +33,7 @@ begin
       message = format('functions of %s would be called as those of %s', attach.relation,
                        (select p.name from modelpack.profile as p where p.stem = attach.stem)),
       detail = format('Both names begin with %s.', attach.stem),
-      hint = 'Rename one of the tables, or take the other declaration off: modelpack.detach, or modelpack.forget where its table was dropped.';
+      hint = 'Rename one of the tables, or take the other declaration off: modelpack.detach, or modelpack.detach_dropped where its table was dropped.';
   end if;
   insert into modelpack.profile (relation, name, stem, declaration, maintained, added_columns)
   select attach.relation::regclass, attach.relation, attach.stem, attach.declaration, attach.maintained,

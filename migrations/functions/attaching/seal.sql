@@ -4,7 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- What attaching made, so that modelpack.doctor() sees what has been changed by hand since.
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(seal.relation::regclass);
+  v_profile constant modelpack.profile := modelpack.get_profile(seal.relation::regclass);
 begin
   -- a model may have been disabled or enabled since its switch was made; whoever does it from now on waits, and sees this profile
   perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s where s.profile_id = v_profile.profile_id));

@@ -24,7 +24,7 @@ begin
   end if;
   perform modelpack.check_text(case annotate.kind when 'note' then 'the note' else 'the tag ' || annotate.name end, annotate.value #>> '{}', 10000);
   insert into modelpack.annotation (version_id, kind, name, value, by)
-  values (modelpack.find_version(annotate.model, annotate.version), annotate.kind, annotate.name, annotate.value, annotate.caller);
+  values (modelpack.get_version(annotate.model, annotate.version), annotate.kind, annotate.name, annotate.value, annotate.caller);
 end
 $modelpack$;
 comment on function modelpack.annotate(name, text, integer, text, text, jsonb) is

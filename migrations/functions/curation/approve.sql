@@ -5,11 +5,11 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_caller constant name := modelpack.caller(me, 'approve');
-  v_version_id constant integer := modelpack.find_version(approve.model, approve.version);
+  v_version_id constant integer := modelpack.get_version(approve.model, approve.version);
   v_published record;
 begin
   perform modelpack.check_text('the reason', approve.reason);
-  perform modelpack.check_live(approve.model, approve.version);
+  perform modelpack.check_not_retired(approve.model, approve.version);
   select v.created_by, v.created_login into v_published from modelpack.version as v where v.version_id = v_version_id;
   -- neither the role nor who logged in: SET ROLE makes no second pair of eyes
   if v_caller in (v_published.created_by, v_published.created_login) or session_user in (v_published.created_by, v_published.created_login) then

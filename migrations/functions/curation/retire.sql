@@ -10,7 +10,7 @@ begin
   perform modelpack.check_text('the reason', retire.reason);
   perform modelpack.check_grant(v_caller, retire.model, 'retire a version of');
   perform modelpack.take_turn(retire.model);
-  perform modelpack.check_live(retire.model, retire.version);
+  perform modelpack.check_not_retired(retire.model, retire.version);
   select string_agg(a.alias, ', ' order by a.alias) into v_aliases
     from modelpack.alias as a where a.model = retire.model and a.version = retire.version;
   if v_aliases is not null then
@@ -20,7 +20,7 @@ begin
       hint = 'Promote another version, or move its aliases first: modelpack.set_alias, modelpack.drop_alias.';
   end if;
   insert into modelpack.retirement (version_id, reason, by)
-  values (modelpack.find_version(retire.model, retire.version), retire.reason, v_caller);
+  values (modelpack.get_version(retire.model, retire.version), retire.reason, v_caller);
   insert into modelpack.promotion (model, alias, action, version, reason, by)
   values (retire.model, null, 'retire', retire.version, retire.reason, v_caller);
 end

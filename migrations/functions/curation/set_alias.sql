@@ -20,7 +20,7 @@ begin
   end if;
   perform modelpack.check_grant(v_caller, set_alias.model, 'set an alias of');
   perform modelpack.take_turn(set_alias.model);
-  perform modelpack.check_live(set_alias.model, set_alias.version);
+  perform modelpack.check_not_retired(set_alias.model, set_alias.version);
   select a.version into v_previous from modelpack.alias as a where a.model = set_alias.model and a.alias = set_alias.alias;
   if v_previous = set_alias.version then
     return;

@@ -5,7 +5,7 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_caller constant name := modelpack.caller(me, 'withdraw_approval');
-  v_version_id constant integer := modelpack.find_version(withdraw_approval.model, withdraw_approval.version);
+  v_version_id constant integer := modelpack.get_version(withdraw_approval.model, withdraw_approval.version);
 begin
   perform modelpack.check_text('the reason', withdraw_approval.reason);
   perform modelpack.take_turn(withdraw_approval.model);  -- not while it is promoted

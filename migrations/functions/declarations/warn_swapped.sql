@@ -44,7 +44,7 @@ begin
       hint = case when v_found.is_profile and v_found.is_there
                   then format('select modelpack.detach(%L); then modelpack apply DECLARATION for the table that has the name now, which counts its features anew.', v_found.now_called)
                   when v_found.is_profile
-                  then format('select modelpack.forget(%L); then modelpack apply DECLARATION for the table that has the name now.', v_found.profile)
+                  then format('select modelpack.detach_dropped(%L); then modelpack apply DECLARATION for the table that has the name now.', v_found.profile)
                   when v_found.relkind in ('r', 'p')
                   then 'modelpack apply DECLARATION, which counts the table that has the name now in its place.'
                   else 'Events are counted from tables alone: declare the table behind it, and modelpack apply.' end

@@ -12,7 +12,7 @@ begin
   for p in select * from modelpack.profile as q order by q.name loop
     if not exists (select from pg_class as c where c.oid = p.relation) then
       return query select 'fail', format('profile table %s', p.name), 'it was dropped', 'a table, or no declaration',
-                          format('select modelpack.forget(%L);', p.name);
+                          format('select modelpack.detach_dropped(%L);', p.name);
       continue;
     end if;
     return query

@@ -11,7 +11,7 @@ declare
   v_input record;
   v_percent double precision;
 begin
-  perform modelpack.find_version(look_unseen.model, look_unseen.version);
+  perform modelpack.get_version(look_unseen.model, look_unseen.version);
   for v_score in
     select p.profile_id, p.name, p.relation, p.stem, s.score, s.inputs as declared, v.signature -> 'inputs' as inputs,
            coalesce(look_unseen.version in (a.version, b.previous), false) as bound

@@ -7,7 +7,7 @@ declare
   v_version_id integer;
   v_found modelpack.inspection;
 begin
-  v_version_id := modelpack.find_version(verify_version.model, coalesce(verify_version.version,
+  v_version_id := modelpack.get_version(verify_version.model, coalesce(verify_version.version,
     (select a.version from modelpack.alias as a where a.model = verify_version.model and a.alias = 'champion')));
   perform modelpack.prove(v_version_id, modelpack.caller(me));
   select i.* into strict v_found

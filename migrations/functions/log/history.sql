@@ -15,7 +15,7 @@ set jit = off
 set max_parallel_workers_per_gather = 0
 as $modelpack$
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_profile constant modelpack.profile := modelpack.get_profile(profile);
   v_columns constant text[] := array(select jsonb_array_elements_text(v_profile.declaration -> 'key'));
   v_parts text[];
   v_key text;

@@ -13,8 +13,8 @@ begin
               where a.model = promote.model and a.alias = 'champion' and a.version = promote.version) then
     return;  -- it is the champion already
   end if;
-  v_version_id := modelpack.find_version(promote.model, promote.version);
-  perform modelpack.check_live(promote.model, promote.version);
+  v_version_id := modelpack.get_version(promote.model, promote.version);
+  perform modelpack.check_not_retired(promote.model, promote.version);
   if (select m.requires_approval from modelpack.model as m where m.model = promote.model)
      and not exists (select from modelpack.approval as a where a.version_id = v_version_id) then
     raise exception using

@@ -11,7 +11,7 @@ declare
 begin
   perform set_config('lock_timeout', modelpack.patience(), true);
   perform modelpack.check_text('the reason', set_champion.reason);
-  v_version_id := modelpack.find_version(set_champion.model, set_champion.version);
+  v_version_id := modelpack.get_version(set_champion.model, set_champion.version);
   perform modelpack.prove(v_version_id, set_champion.caller);
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';
   insert into modelpack.alias as a (model, alias, version, set_by) values (set_champion.model, 'champion', set_champion.version, set_champion.caller)

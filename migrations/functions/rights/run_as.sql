@@ -6,7 +6,7 @@ as $modelpack$
 -- Whoever applies a declaration is a member of both roles, or a superuser. A new owner of functions needs CREATE on their
 -- schema, for this moment alone.
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(run_as.relation::regclass);
+  v_profile constant modelpack.profile := modelpack.get_profile(run_as.relation::regclass);
   v_runner constant regrole := coalesce(run_as.runner, modelpack.runs_as(v_profile.relation));
   v_lacks constant boolean := not has_schema_privilege(v_runner, 'modelpack', 'create')
     and not (select r.rolsuper from pg_roles as r where r.rolname = current_user)

@@ -6,7 +6,7 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_profile constant modelpack.profile := modelpack.get_profile(profile);
   -- SET ROLE needs membership, so its setting can be believed
   v_sees constant boolean := modelpack.sees(coalesce(nullif(current_setting('role'), 'none')::name, session_user), profile);
   v_rows bigint;

@@ -3,7 +3,7 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_profile constant modelpack.profile := modelpack.get_profile(profile);
 begin
   return query execute format('select b * $1, (b + 1) * $1 - 1 from modelpack.%I($1) as b where modelpack.falls_to($2, $3, b) order by b',
                               v_profile.stem || '_stale') using chunk_blocks, share, shares;

@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- Whoever may not read the profile learns that features differ, and which, but no key and no value.
 declare
-  v_profile constant modelpack.profile := modelpack.find_profile(profile);
+  v_profile constant modelpack.profile := modelpack.get_profile(profile);
   v_sees constant boolean := modelpack.sees(modelpack.caller(me), profile);
   v_call constant text := format(
     case when v_sees then 'select * from modelpack.%I($1, $2, $3)'

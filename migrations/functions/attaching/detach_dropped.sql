@@ -1,4 +1,4 @@
-create or replace function modelpack.forget(name text) returns void
+create or replace function modelpack.detach_dropped(name text) returns void
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -7,11 +7,11 @@ declare
   v_profile modelpack.profile;
 begin
   perform modelpack.alone();
-  select * into v_profile from modelpack.profile as p where p.name = forget.name or parse_ident(p.name) = parse_ident(modelpack.qualified(forget.name));
+  select * into v_profile from modelpack.profile as p where p.name = detach_dropped.name or parse_ident(p.name) = parse_ident(modelpack.qualified(detach_dropped.name));
   if not found then
     raise exception using
       errcode = 'undefined_object',
-      message = format('there is no declaration of %s', forget.name),
+      message = format('there is no declaration of %s', detach_dropped.name),
       detail = format('There are: %s.', coalesce((select string_agg(p.name, ', ' order by p.name) from modelpack.profile as p), 'none'));
   elsif exists (select from pg_class as c where c.oid = v_profile.relation) then
     raise exception using
@@ -26,5 +26,5 @@ begin
   perform modelpack.revoke_access();
 end
 $modelpack$;
-comment on function modelpack.forget(text) is
+comment on function modelpack.detach_dropped(text) is
   'Takes away what the declaration of a dropped profile table left behind: triggers of event tables and generated functions. For the owner of the event tables.';

@@ -1,4 +1,4 @@
-create or replace function modelpack.find_profile(profile regclass) returns modelpack.profile
+create or replace function modelpack.get_profile(profile regclass) returns modelpack.profile
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -10,7 +10,7 @@ begin
     -- the table may have taken the name of one that was declared
     perform modelpack.check_places(p)
        from modelpack.profile as p
-       join pg_class as c on c.oid = find_profile.profile
+       join pg_class as c on c.oid = get_profile.profile
        join pg_namespace as n on n.oid = c.relnamespace
       where p.name = format('%I.%I', n.nspname, c.relname);
     raise exception using
@@ -22,4 +22,4 @@ begin
   return v_profile;
 end
 $modelpack$;
-comment on function modelpack.find_profile(regclass) is 'The declaration of a profile table, or an error that lists those that have one.';
+comment on function modelpack.get_profile(regclass) is 'The declaration of a profile table, or an error that lists those that have one.';
