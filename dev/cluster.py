@@ -37,8 +37,8 @@ from urllib.parse import quote
 from dev.machine import (
     ClusterError,
     ServerUser,
-    get_bindir,
     free_port,
+    get_bindir,
     port_is_free,
     require_reachable,
     run_as,

@@ -144,13 +144,13 @@ class Curation:
         """
         return {row.sha256: row.bytes for row in self._call("purge", ("interval",), retired_for)}
 
-    def verify_version(self, name: str, version: int | None = None) -> dict[str, Any]:
+    def recheck(self, name: str, version: int | None = None) -> dict[str, Any]:
         """Put a version (None: the champion) through the server's gate again; raises RegistryError where it fails.
 
         Returns what the server recorded: `onnxruntime`, `numpy`, `python`, `memory` (bytes), `load_milliseconds`,
         `row_microseconds`.
         """
-        (row,) = self._call("verify_version", ("text", "integer"), name, version)
+        (row,) = self._call("recheck", ("text", "integer"), name, version)
         return dict(row._mapping)
 
     def diff(

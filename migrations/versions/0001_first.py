@@ -17,7 +17,7 @@ INSTALLS = (
     "lockers", "patience", "do_soon", "dependents", "drop_object", "hold_profile", "alone", "calls", "caller", "sees", "take_turn", "check_grant", "get_version", "scorable", "score_named", "check_not_retired", "grant_model", "revoke_model", "require_approval",
     "no_score", "runs_as", "hides_rows", "put_function", "feed", "bind", "bind_model", "set_champion", "hold", "holders", "blame", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "coarse", "look_unseen", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
-    "verify_version", "score_rows", "diff",
+    "recheck", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
     "generated", "misplaced", "check_places", "get_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "disarm", "detach", "replace", "add_column_like", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
     "cover_partitions", "follow_moves", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "rescore", "refresh", "rebuild", "verify",

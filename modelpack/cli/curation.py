@@ -238,6 +238,24 @@ def retire(session: Session, name: Name, version: Number, reason: Reason = "") -
     session.answer({"model": name, "version": version, "reason": reason})
 
 
+def recheck(
+    session: Session,
+    name: Name,
+    version: Annotated[
+        int | None,
+        typer.Argument(help="Number of the version; default: the champion.", metavar="[VERSION]"),
+    ] = None,
+) -> None:
+    """Put a version through the server's gate again, as after an upgrade of the server's onnxruntime."""
+    number = session.registry.version(name, version).version
+    found = session.registry.curation.recheck(name, number)
+    session.say(
+        f"{name} version {number}: every golden row gives its score with onnxruntime {found['onnxruntime']} "
+        f"({found['row_microseconds']:g} µs a row)."
+    )
+    session.answer({"model": name, **found, "version": number})
+
+
 def purge(
     session: Session,
     retired_for: Annotated[
@@ -264,5 +282,5 @@ def purge(
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "import")(import_)
-    for function in (diff, alias, tag, approve, grant, retire, purge):
+    for function in (diff, alias, tag, approve, grant, recheck, retire, purge):
         command(app)(function)

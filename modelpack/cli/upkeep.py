@@ -67,28 +67,8 @@ def rebuild(session: Session, profile: Profile, key: Keys = None, jobs: Jobs = 1
     _call(session, "rebuild", profile, {"keys": key or None}, jobs)
 
 
-def verify(
-    session: Session,
-    profile: Annotated[
-        str, typer.Argument(help="The profile table; with VERSION the name of a model.", metavar="PROFILE")
-    ],
-    version: Annotated[
-        int | None,
-        typer.Argument(
-            help="Put this version of a model through the server's gate again.", metavar="VERSION"
-        ),
-    ] = None,
-    key: Keys = None,
-) -> None:
-    """Hold every stored feature against its events (exit code 1 when some differ), or run a version's golden rows."""
-    if version is not None:
-        found_now = session.registry.curation.verify_version(profile, version)
-        session.say(
-            f"{profile} version {version}: every golden row gives its score with onnxruntime {found_now['onnxruntime']} "
-            f"({found_now['row_microseconds']:g} µs a row)."
-        )
-        session.answer({"model": profile, **found_now, "version": version})
-        return
+def verify(session: Session, profile: Profile, key: Keys = None) -> None:
+    """Hold every stored feature against its events; exit code 1 when some differ."""
     with in_words(), session.working(f"{profile}: counting"), session.autocommit() as connection:
         _known(connection, profile)
         found = connection.execute(

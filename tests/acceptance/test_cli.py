@@ -435,7 +435,8 @@ def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: P
     assert {d["name"] for d in found["differences"]} == {"auc", "plan", "score"}
     assert found["largest_difference"] == pytest.approx(0.2)
     assert "differ by at most 0.2" in shell.run("diff", "churn", "1", "2")
-    assert "golden row" in shell.run("verify", "churn", "2")
+    assert "churn version 2: every golden row" in shell.run("recheck", "churn", "2")
+    assert shell.json("recheck", "churn")["version"] == 1
     shell.run("export", "churn", "2", "-o", str(tmp_path / "churn.onnx"))
     assert (
         shell.json("import", str(tmp_path / "churn.onnx"), "--name", "copy")["lineage"]["imported"]["version"]

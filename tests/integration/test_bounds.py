@@ -50,7 +50,7 @@ LONG_TEXTS = [
     f"select modelpack.set_metric('churn', 1, repeat('t', {LONG}), 1)",
     f"select modelpack.predict(repeat('m', {LONG}), '{{}}')",
     f"select modelpack.promote(repeat('m', {LONG}), 1)",
-    f"select modelpack.verify_version(repeat('m', {LONG}), 1)",
+    f"select modelpack.recheck(repeat('m', {LONG}), 1)",
     f"select modelpack.disable(repeat('m', {LONG}))",
     f"select modelpack.set_alias('churn', repeat('m', {LONG}), 1)",
     f"select modelpack.drop_alias('churn', repeat('m', {LONG}))",
@@ -413,7 +413,7 @@ def test_the_gate_tells_no_cell_of_a_golden_row(payroll: Session) -> None:
     seen = _seen_by(
         payroll,
         "modelpack_publisher",
-        "select modelpack.verify_version('churn', 1)",
+        "select modelpack.recheck('churn', 1)",
         "select modelpack.promote('churn', 1)",
     )
     assert "golden row 1 gives 0.5" in seen

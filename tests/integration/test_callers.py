@@ -310,7 +310,7 @@ def test_every_verb_leaves_the_name_of_who_called_it(churn: Session, people: Cal
         "set_metric('fresh', 1, 'auc', 1)",
         "grant_model('fresh', 'modelpack_reader', 'predict')",
         "disable('fresh')",
-        "verify_version('fresh', 1)",
+        "recheck('fresh', 1)",
     ):
         ann.execute(f"select modelpack.{call}")
     publish(ann, "fresh", ["n"], [0.6], promote=False)
@@ -433,7 +433,7 @@ def test_each_role_may_do_to_a_model_what_the_table_says(
         "predict": "modelpack.predict('churn', '{\"n\": 1}')",
         "score_rows": "modelpack.score_rows('churn', 1, '[{\"n\": 1}]')",
         "diff": "modelpack.diff('churn', 1, 2)",
-        "verify_version": "modelpack.verify_version('churn', 1)",
+        "recheck": "modelpack.recheck('churn', 1)",
         "purge": "modelpack.purge()",
         "maintain": "modelpack.maintain()",
     }

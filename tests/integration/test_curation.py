@@ -461,8 +461,8 @@ def test_a_version_is_verified_again_and_what_fails_now_is_said(
     registry: Registry, psql: psycopg.Connection[Any]
 ) -> None:
     registry.publish_package(packaged(), name="churn", promote=True)
-    assert registry.curation.verify_version("churn")["onnxruntime"].count(".") == 2
+    assert registry.curation.recheck("churn")["onnxruntime"].count(".") == 2
     psql.execute("alter table modelpack.version disable trigger all")
     psql.execute("update modelpack.version set golden = jsonb_set(golden, '{scores,0}', '7')")
     with pytest.raises(RegistryError, match=r"golden row 1 gives .* expected 7"):
-        registry.curation.verify_version("churn", 1)
+        registry.curation.recheck("churn", 1)

@@ -121,7 +121,7 @@ VERBS = (
     "modelpack.set_tag('churn', 1, 'tag')",
     "modelpack.add_note('churn', 1, 'note')",
     "modelpack.set_metric('churn', 1, 'auc', 1)",
-    "modelpack.verify_version('churn', 1)",
+    "modelpack.recheck('churn', 1)",
     "modelpack.predict('churn', '{\"n\": 1}')",
     "modelpack.warm()",
     "modelpack.unseen('churn', 1)",
