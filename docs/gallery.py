@@ -27,7 +27,7 @@ from modelpack.registry import Registry
 
 FOLDER = Path(__file__).parent / "generated"
 
-PROMOTED = """-- What a promotion writes: the functions between the scripts and the version that is live (the seam).
+PROMOTED = """-- What a promotion writes: the functions between the scripts and the champion (the seam).
 -- Written by `make docs`; look at it, do not edit it.
 --
 -- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1

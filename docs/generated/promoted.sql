@@ -1,4 +1,4 @@
--- What a promotion writes: the functions between the scripts and the version that is live (the seam).
+-- What a promotion writes: the functions between the scripts and the champion (the seam).
 -- Written by `make docs`; look at it, do not edit it.
 --
 -- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1
@@ -18,7 +18,7 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_batched() is 'Whether live versions score many rows of public.customer in one call. [customer]';
+comment on function modelpack.customer_batched() is 'Whether champions score many rows of public.customer in one call. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
  RETURNS boolean
@@ -26,7 +26,7 @@ CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
  STABLE
 AS $function$select row(p.plan)::pg_catalog.record operator(pg_catalog.*=) row(q.plan)::pg_catalog.record$function$;
 
-comment on function modelpack.customer_same(anyelement,anyelement) is 'Whether two rows of public.customer agree in what live versions read, beside the columns that events keep. [customer]';
+comment on function modelpack.customer_same(anyelement,anyelement) is 'Whether two rows of public.customer agree in what champions read, beside the columns that events keep. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_enabled(nothing boolean)
  RETURNS boolean
@@ -50,7 +50,7 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_many(integer,bytea) is 'The scores churn of many rows, by the live version of churn; NaN where a row has to be scored by itself. [customer]';
+comment on function modelpack.customer_score_churn_many(integer,bytea) is 'The scores churn of many rows, by the champion of churn; NaN where a row has to be scored by itself. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone, version integer)
  RETURNS double precision[]
@@ -97,7 +97,7 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_predict(integer,double precision[],text[],text,timestamp with time zone,boolean) is 'The score churn of packed inputs, by the live version of churn (or the one before, for a statement that began with it), and its row in the log. [customer]';
+comment on function modelpack.customer_score_churn_predict(integer,double precision[],text[],text,timestamp with time zone,boolean) is 'The score churn of packed inputs, by the champion of churn (or the one before, for a statement that began with it), and its row in the log. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_reason(version integer, failure text)
  RETURNS text
@@ -150,4 +150,4 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_version()
  STABLE
 AS $function$select 1::integer$function$;
 
-comment on function modelpack.customer_score_churn_version() is 'The live version of churn, for the score churn. [customer]';
+comment on function modelpack.customer_score_churn_version() is 'The champion of churn, for the score churn. [customer]';

@@ -360,7 +360,7 @@ comment on table modelpack.score is 'scores that models write on profile rows';
 comment on column modelpack.score.profile_id is 'the profile';
 comment on column modelpack.score.score is 'name of the score and of its column';
 comment on column modelpack.score.position is 'order in the declaration';
-comment on column modelpack.score.stem is 'first part of the names of the functions that name its live version';
+comment on column modelpack.score.stem is 'first part of the names of the functions that name its champion';
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row p and "the moment"';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';

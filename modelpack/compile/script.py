@@ -93,7 +93,7 @@ def _made(plan: Plan, anew: list[Sql], *counted: Sql) -> list[Sql]:
         *(s for function in [*_functions(plan), *once] for s in function.statements(plan.slug)),
         *triggers(plan),
         _call("run_as", literal(plan.table)),
-        # the functions that name the live version
+        # the functions that name the champion
         _call("bind", literal(plan.table)),
         *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
         *(Sql("select {}").format(function.signature) for function in once),

@@ -152,7 +152,7 @@ def _found(plan: Plan, moment: Sql, wanted: _Features = _ALL, checked: _Features
 
 @dataclass(frozen=True)
 class _Live(ScorePlan):
-    """A score by the version that is live: a variable or parameter."""
+    """A score by the champion: a variable or parameter."""
 
     by: Sql
 

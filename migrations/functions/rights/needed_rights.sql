@@ -36,7 +36,7 @@ select s.profile_id, s.role, null, null, f.oid, 'EXECUTE', has_function_privileg
   join pg_proc as f on f.oid in (select a.routine from modelpack.arithmetic() as a (routine))
  where s.schema = 'modelpack'::regnamespace
 union all
--- what names the live version
+-- what names the champion
 select n.profile_id, n.role, null, null, f.oid, 'EXECUTE', has_function_privilege(n.role, f.oid, 'EXECUTE')
   from (select distinct n.profile_id, n.role from needed as n) as n
   join modelpack.made as m on m.profile_id = n.profile_id and m.kind = 'seam'

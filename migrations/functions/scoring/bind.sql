@@ -3,7 +3,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
 as $modelpack$
--- Writes the functions that say which versions are live, what they are fed from a row, and what they give. All else that
+-- Writes the functions that say which versions are champions, what they are fed from a row, and what they give. All else that
 -- runs on a profile calls these and stays as it is. What packs a row is plain SQL, which the planner writes into its
 -- caller and which so runs as the table's owner; what runs the model or writes the log takes built-in types only.
 declare
@@ -83,7 +83,7 @@ begin
     v_ids := case when v_ids is null then 'null' else format('case when modelpack.%I(v_nothing) then case version %s end end', v_switch, v_ids) end;
     perform modelpack.put_function(v_profile, v_score.stem || '_version', '', 'integer', 'sql stable security invoker',
       format('select %s::integer', coalesce(v_score.version::text, 'null')),
-      format('The live version of %s, for the score %s.', v_score.model, v_score.score));
+      format('The champion of %s, for the score %s.', v_score.model, v_score.score));
     perform modelpack.put_function(v_profile, v_score.stem || '_numbers', v_row, 'double precision[]', 'sql stable security invoker',
       coalesce(E'select case version\n       ' || v_numbers || E'\n       end', 'select null::double precision[]'),
       format('The numbers that a version of %s is fed from a profile row.', v_score.model));
@@ -119,7 +119,7 @@ begin
   return v_score;
 end
 $predict$, v_ids, v_fields, v_profile.name, v_score.score, v_score.model),
-      format('The score %s of packed inputs, by the live version of %s (or the one before, for a statement that began with it), and its row in the log.',
+      format('The score %s of packed inputs, by the champion of %s (or the one before, for a statement that began with it), and its row in the log.',
              v_score.score, v_score.model));
     perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea', 'double precision[]', v_runs,
       format($many$
@@ -130,7 +130,7 @@ begin
   return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
 end
 $many$, v_ids),
-      format('The scores %s of many rows, by the live version of %s; NaN where a row has to be scored by itself.', v_score.score, v_score.model));
+      format('The scores %s of many rows, by the champion of %s; NaN where a row has to be scored by itself.', v_score.score, v_score.model));
     perform modelpack.put_function(v_profile, v_score.stem || '_record', 'version integer, moment timestamptz, scored modelpack.scored[]',
       'bigint', v_runs, format($record$
 #variable_conflict use_variable
@@ -158,13 +158,13 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
                               string_agg(format('p.%I', c.name), ', ' order by c.name), string_agg(format('q.%I', c.name), ', ' order by c.name)),
                        'select true')
          from (select distinct u.name from unnest(v_columns) as u (name) where u.name <> all (v_profile.maintained)) as c),
-      format('Whether two rows of %s agree in what live versions read, beside the columns that events keep.', v_profile.name));
+      format('Whether two rows of %s agree in what champions read, beside the columns that events keep.', v_profile.name));
     -- runs as modelpack_owner: whoever may execute a switch could hold its row in pg_proc by a GRANT, and so whoever disables
     perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean',
       v_asks,
       format(E'\ndeclare\n  v_nothing constant boolean := null;\nbegin\n  return coalesce(%s, false);\nend\n',
              array_to_string(v_batched::text || v_switches, ' and ')),
-      format('Whether live versions score many rows of %s in one call.', v_profile.name));
+      format('Whether champions score many rows of %s in one call.', v_profile.name));
   end if;
   if v_profile.declaration -> 'events' @> '[{"missing": "ignore"}]' then
     perform modelpack.put_function(v_profile, v_profile.stem || '_meet', 'keys text[]', 'void', v_runs, format($meet$

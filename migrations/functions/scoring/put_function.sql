@@ -5,7 +5,7 @@ create or replace function modelpack.put_function(
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- Makes or replaces a function that stands between a declaration and the live version. Sessions plan again what they have
+-- Makes or replaces a function that stands between a declaration and the champion. Sessions plan again what they have
 -- planned with it, so one that stays as it is is left alone.
 declare
   v_function constant text := format('modelpack.%I(%s)', put_function.name, put_function.arguments);
@@ -31,4 +31,4 @@ begin
 end
 $modelpack$;
 comment on function modelpack.put_function(modelpack.profile, text, text, text, text, text, text, text) is
-  'Makes or replaces a function that names the live version; a step of modelpack.bind.';
+  'Makes or replaces a function that names the champion; a step of modelpack.bind.';

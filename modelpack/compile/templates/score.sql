@@ -51,7 +51,7 @@ if {% if event.decayed | length == 1 %}{{ latest }}{% else %}greatest({{ latest 
 end if;
 % endmacro
 
-%# Score the row by the version that is live, or say why there is no score.
+%# Score the row by the champion, or say why there is no score.
 % macro scored(score)
 -- score {{ score.name | note }}
 v_version := {{ score.called("version") }}();
