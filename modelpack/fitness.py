@@ -51,9 +51,8 @@ class Table:
     kin: str | None
     """How statements on another table would change its rows, past its own statement triggers; None where none can."""
 
-    def base_type(self, column: str) -> str:
-        """The column's type without length or precision."""
-        return self.columns[column].split("(")[0].strip()
+    numbers: frozenset[str]
+    """Columns of a number's type, or of a domain over one."""
 
 
 def read_table(connection: Connection, table: str) -> Table:
@@ -93,11 +92,12 @@ def read_table(connection: Connection, table: str) -> Table:
             "select a.attname::text, format_type(a.atttypid, a.atttypmod), "
             "case when a.attcollation <> 0 then a.attcollation::regcollation::text end, "
             "not (a.attnotnull or d.forbids), a.atthasdef or a.attidentity <> '' or d.fills, "
-            "case when a.attidentity = 'a' then 'identity' when a.attgenerated <> '' then 'expression' end "
+            "case when a.attidentity = 'a' then 'identity' when a.attgenerated <> '' then 'expression' end, d.below "
             "from pg_attribute as a cross join lateral ("
             "with recursive below as (select t.* from pg_type as t where t.oid = a.atttypid union all "
             "select t.* from below as b join pg_type as t on t.oid = b.typbasetype where b.typtype = 'd') "
-            "select bool_or(b.typnotnull) as forbids, bool_or(b.typdefault is not null) as fills from below as b) as d "
+            "select bool_or(b.typnotnull) as forbids, bool_or(b.typdefault is not null) as fills, "
+            "max(b.oid::regtype::text) filter (where b.typtype <> 'd') as below from below as b) as d "
             "where a.attrelid = :oid and a.attnum > 0 and not a.attisdropped order by a.attnum"
         ),
         {"oid": oid},
@@ -113,15 +113,16 @@ def read_table(connection: Connection, table: str) -> Table:
     return Table(
         name,
         {column: kind for column, kind, *_ in found},
-        frozenset(column for column, _, _, nullable, filled, _ in found if not (nullable or filled)),
+        frozenset(column for column, _, _, nullable, filled, *_ in found if not (nullable or filled)),
         tuple(frozenset(columns) for columns in unique),
         owner,
         unlogged,
         {column: collation for column, _, collation, *_ in found if collation},
         frozenset(column for column, _, _, nullable, *_ in found if nullable),
-        {column: generated for column, *_, generated in found if generated},
+        {column: generated for column, *_, generated, _ in found if generated},
         typed,
         kin,
+        frozenset(column for column, *_, below in found if below in _NUMBERS),
     )
 
 
@@ -255,10 +256,7 @@ def _check_event(connection: Connection, plan: Plan, event: EventPlan, profile: 
     for name, feature in event.event.features.items():
         if feature.column is not None:
             _columns_exist(table, [feature.column], f"what the feature {name} reads")
-            if (
-                isinstance(feature, (Total, Mean, Deviation, Decayed))
-                and table.base_type(feature.column) not in _NUMBERS
-            ):
+            if isinstance(feature, (Total, Mean, Deviation, Decayed)) and feature.column not in table.numbers:
                 raise DeclarationError(
                     f"the feature {name} adds up {table.name}.{feature.column}, which is "
                     f"{table.columns[feature.column]}, expected a number"
