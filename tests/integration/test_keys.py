@@ -96,10 +96,10 @@ UNFIT = {
     "names": ("name", "text", "cannot be compared by one equality"),
     "rounded": ("numeric(9, 1)", "numeric", "would be rounded"),
     "rounded times": ("timestamp(0)", "timestamp", "would be rounded"),
-    "extension": ("citext", "citext", "a type of the schema public"),
+    "extension": ("citext", "citext", "a type of the schema public.*alter column customer_id type text"),
     "domain over it": ("email", "email", "a type of the schema public"),
     "collation": ("text collate loose", "text collate loose", "calls different texts equal"),
-    "money": ("money", "money", "has no hash"),
+    "money": ("money", "money", "has no hash.*alter column customer_id type text"),
     "json": ("jsonb", "jsonb", "values have parts"),
     "arrays": ("bigint[]", "bigint[]", "values have parts"),
     "rows": ("point_of", "point_of", "values have parts"),
@@ -116,7 +116,7 @@ def test_keys_without_one_equality_are_refused_before_anything_changes(database:
         psql.execute(f"create table customer (customer_id {mine} primary key)")
         psql.execute(f"create table purchase (customer_id {its})")
         event = Event("purchase", features={"n": count()})
-        with pytest.raises(DeclarationError, match=sentence):
+        with pytest.raises(DeclarationError, match="(?s)" + sentence):
             attach(database, Profile("customer", key="customer_id", events=[event]))
     assert rows(psql, "select from modelpack.profile") == []
 

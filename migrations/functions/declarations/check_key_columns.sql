@@ -25,7 +25,8 @@ begin
         errcode = 'datatype_mismatch',
         message = format('the key %s.%I is %s, a type of the schema %s, whose equality the triggers cannot see', profile, key_columns[v_place],
                          v_mine.shown, v_schema),
-        hint = 'Expected a key of a built-in type such as bigint, uuid or text.';
+        hint = format('Expected a key of a built-in type such as bigint, uuid or text: alter table %s alter column %I type text.',
+                      profile, key_columns[v_place]);
     end if;
     -- one customer has to have one text, and money and the like have no hash, by which sessions meet
     if exists (select from pg_type as t where t.oid = v_mine.type and (t.typtype not in ('b', 'e') or t.typcategory = 'A'))
@@ -40,7 +41,8 @@ begin
       raise exception using
         errcode = 'datatype_mismatch',
         message = format('the key %s.%I is %s, a type that has no hash or whose values have parts', profile, key_columns[v_place], v_mine.shown),
-        hint = 'Expected a key of a simple built-in type such as bigint, uuid or text.';
+        hint = format('Expected a key of a simple built-in type such as bigint, uuid or text: alter table %s alter column %I type text.',
+                      profile, key_columns[v_place]);
     end if;
     if exists (select from pg_collation as c where c.oid = v_mine.collation_id and not c.collisdeterministic) then
       raise exception using
