@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from modelpack.snapshots import files, names
+from modelpack.snapshots import files, frozen, head, names, newest, released
 from tests.mutants.calls import CALLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,11 @@ ROOMS = (
 def sources(room: Room) -> list[Path]:
     """The files of a room as they are now."""
     if room.part == "sql":
-        return [path for name, path in files().items() if any(fnmatch(name, p) for p in room.files)]
+        found = {name: path for name, path in files().items() if any(fnmatch(name, p) for p in room.files)}
+        if head() not in released():
+            return list(found.values())
+        # what is installed then
+        return [frozen(name, revision) for name in found if (revision := newest(name)) is not None]
     return sorted(
         {path for pattern in room.files for path in ROOT.glob(pattern) if path.name != "__init__.py"}
     )
