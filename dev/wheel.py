@@ -18,7 +18,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 def renderer(root: Path) -> ModuleType:
     """`modelpack.plpython_source` without the rest of the package."""
-    sys.path.insert(0, str(root))  # a live source may import another of its folder
     spec = importlib.util.spec_from_file_location(
         "plpython_source", root / "modelpack" / "plpython_source.py"
     )

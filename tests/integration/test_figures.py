@@ -111,7 +111,17 @@ FIRST = {
 }
 
 
-@pytest.mark.parametrize("first", FIRST)
+AN_EVENT = FIRST["an event"]
+WITHOUT_SCORE = {
+    "a version that cannot be loaded": "delete from modelpack.inspection",
+    "wheels that are missing": (
+        "create or replace function modelpack.server_wheels() returns text language sql immutable "
+        "as $$ select '/nowhere'::text $$"
+    ),
+}
+
+
+@pytest.mark.parametrize("first", [*FIRST, *WITHOUT_SCORE])
 def test_nothing_is_compiled_for_what_comes_first_in_a_session(
     database: str, psql: psycopg.Connection[tuple[object, ...]], first: str
 ) -> None:
@@ -129,12 +139,16 @@ def test_nothing_is_compiled_for_what_comes_first_in_a_session(
     )
     publish(psql, "churn", list(inputs), [0.1, 0.2, 0.3])
     psql.execute("insert into purchase (customer_id, amount, sku) values (1, 5, 'b'), (2, 5, 'b')")
+    if first in WITHOUT_SCORE:
+        psql.execute(WITHOUT_SCORE[first])
     assert value(psql, "show jit") == "on"
     with psycopg.connect(database, autocommit=True) as session:
         if not value(session, "select pg_jit_available()"):
             pytest.skip("this server has no compiler")
-        found = figures.plans(session, FIRST[first])
+        found = figures.plans(session, FIRST.get(first, AN_EVENT))
     if found is None:
         pytest.skip("auto_explain cannot be loaded")
-    assert any("modelpack.version" in query for query, _ in found), "nothing was loaded"
+    assert any("modelpack.version" in query for query, _ in found), "no version was looked up"
+    recorded = any("insert into modelpack.failure_log" in query for query, _ in found)
+    assert recorded == (first in WITHOUT_SCORE)
     assert [query for query, plan in found if "\nJIT:" in plan] == []
