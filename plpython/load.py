@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from modelpack.packager.sessions import open_session
-from plpython.libraries import find_wheels, no_signals
+from plpython.libraries import find_wheels, give_back_memory, no_signals
 from plpython.loaded import Broken, Loaded
 
 SQL = """\
@@ -99,6 +99,7 @@ def load(plpy: Any, SD: dict[str, Any], GD: dict[str, Any], version_id: int) -> 
     version: Any
     try:
         version = bring_in(plpy, GD, version_id)
+        give_back_memory()
         GD.get("modelpack_attempts", {}).pop(version_id, None)
     except UnfitError as error:
         GD.get("modelpack_attempts", {}).pop(version_id, None)

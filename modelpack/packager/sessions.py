@@ -15,4 +15,6 @@ def open_session(onnxruntime: Any, onnx: bytes) -> Any:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4  # fatal alone
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    session._model_bytes = None  # kept to open it anew on another device: the size of the model once more
+    return session

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
+import re
 import struct
 import time
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import pytest
 
+from modelpack.packager.sessions import open_session
 from plpython import load as module
 from plpython.load import load
 from plpython.loaded import Broken, Loaded
@@ -225,6 +229,41 @@ def test_another_onnxruntime_than_that_of_the_trial_batches_nothing() -> None:
     server = Server(SUM, onnxruntime="0.1")
     assert server.version()._most == 1
     assert server.version().many(packed([[1.0, 2.0]] * 3)) == [3.0] * 3
+
+
+def anonymous() -> int:
+    """kB of this process that no file backs."""
+    found = re.search(r"^RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="its C library gives nothing back")
+def test_what_loading_took_and_freed_is_given_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+
+    def opened(*given: Any) -> Any:
+        """As a large model does: many small pieces are freed, below one that stays."""
+        pieces = [bytearray(1000) for _ in range(100_000)]
+        kept.append([bytearray(1000) for _ in range(10)])
+        del pieces
+        return open_session(*given)
+
+    monkeypatch.setattr(module, "open_session", opened)
+    before = anonymous()
+    assert isinstance(server.version(), Loaded)
+    assert anonymous() - before < 50_000
+
+
+def test_a_c_library_that_gives_nothing_back_is_no_failure(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    assert isinstance(server.version(), Loaded)
+
+
+def test_the_bytes_of_a_model_are_not_kept(server: Server) -> None:
+    assert server.version()._session._model_bytes is None
 
 
 def test_a_session_holds_so_many_versions_and_the_oldest_goes_first(server: Server) -> None:
