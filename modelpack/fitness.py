@@ -376,10 +376,10 @@ def _tried(
     """What the server says against these features of an event, on empty tables like those that are declared."""
     mine = replace(event.event, table="pg_temp.modelpack_event", features=features, missing="ignore")
     profile = replace(plan.profile, table="pg_temp.modelpack_profile", events=(mine,), scores=())
-    trial = make_plan(profile)
-    types = dict.fromkeys(trial.times, "timestamptz")
-    types |= {c.name: c.type or table.columns[c.like or ""] for c in trial.columns}
-    like = {c.name: table.collations.get(c.like or "") for c in trial.columns}
+    rehearsal = make_plan(profile)
+    types = dict.fromkeys(rehearsal.times, "timestamptz")
+    types |= {c.name: c.type or table.columns[c.like or ""] for c in rehearsal.columns}
+    like = {c.name: table.collations.get(c.like or "") for c in rehearsal.columns}
     wanted = {n: f"{kind} collate {like[n]}" if like.get(n) else kind for n, kind in types.items()}
     keys = ", ".join(f"a.{ident(key)}" for key in plan.profile.key)
     columns = "".join(f", add column {ident(name)} {kind}" for name, kind in wanted.items())
@@ -396,8 +396,8 @@ def _tried(
             ),
             *(f"select null::{kind}" for kind in dict.fromkeys(types.values())),
             "set local search_path = pg_catalog, pg_temp",
-            f"do {dollar(CountSql(trial, trial.events[0]).tried())}",
-            compared(trial),
+            f"do {dollar(CountSql(rehearsal, rehearsal.events[0]).tried())}",
+            compared(rehearsal),
         ):
             connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
     except DBAPIError as error:

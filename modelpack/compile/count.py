@@ -106,7 +106,7 @@ class CountSql:
 
     def tried(self) -> Sql:
         """What the functions do with the values of events, for a DO block: the server says whether their types take it."""
-        return render("count_trial.sql", **self._values)
+        return render("count_rehearsal.sql", **self._values)
 
     def _function(self, verb: str) -> Function:
         template = "count_delete_keeping.sql" if self.keep and verb == "delete" else f"count_{verb}.sql"

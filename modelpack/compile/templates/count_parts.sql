@@ -198,7 +198,7 @@ update {{ plan.table }} as p
 
 %# The same for the only event of a statement, with its values at hand: `e` is no row here but a variable.
 %# `one`: the variables that hold them, and what the columns of the profile become.
-% macro write_one(one, trial=false)
+% macro write_one(one, rehearsal=false)
 declare
   e record;
   v_unscored boolean;
@@ -209,7 +209,7 @@ begin
   select * into e from new_rows;
   % if event.where
   if ({{ event.where }}) is not true then
-    return{% if not trial %} null{% endif %};
+    return{% if not rehearsal %} null{% endif %};
   end if;
   % endif
   % for held in one.held
@@ -225,7 +225,7 @@ begin
     if v_unscored then
       {{ profile_in_place(plan) }}
     end if;
-    return{% if not trial %} null{% endif %};
+    return{% if not rehearsal %} null{% endif %};
   end if;
 end;
 % endmacro

@@ -65,8 +65,8 @@ def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]
     base = next((row for row in rows if row[column] is not None), rows[0])
 
     def value(at: Floats) -> Floats:
-        trial = [[*base[:column], float(x), *base[column + 1 :]] for x in at]
-        return np.asarray(matrix(trees.transform(trial))[:, feature], dtype=np.float64)
+        moved = [[*base[:column], float(x), *base[column + 1 :]] for x in at]
+        return np.asarray(matrix(trees.transform(moved))[:, feature], dtype=np.float64)
 
     def goes_left(at: Floats) -> npt.NDArray[np.bool_]:
         values = value(at)

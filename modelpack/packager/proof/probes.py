@@ -165,12 +165,12 @@ def _cross(
     high = np.array([_ordered(ranges[c][1]) for _, c, _, _ in jobs], dtype=np.int64)
 
     def side(at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        trial = []
+        moved = []
         for (n, c, _, _), key in zip(jobs, at, strict=True):
             row = list(bases[n])
             row[c] = _number(int(key))
-            trial.append(row)
-        values = matrix(transform(trial))
+            moved.append(row)
+        values = matrix(transform(moved))
         picked = values[np.arange(len(jobs)), [f for _, _, f, _ in jobs]]
         if trees.casts:
             picked = picked.astype(np.float32)

@@ -9,7 +9,7 @@ begin
   {{ count.refuse_forgetting() }}
   {{ count.write(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
   % if one
-  {{ count.write_one(one, trial=true) }}
+  {{ count.write_one(one, rehearsal=true) }}
   % endif
   {{ count.write(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
 end
