@@ -382,14 +382,40 @@ create or replace function modelpack.store__item_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of store.item by anybody but a member of modelpack_owner.
+-- GUARD of store.item: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.shop_id,
+           new.sku,
+           new.movements,
+           new.largest_move
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.shop_id,
+           old.sku,
+           old.movements,
+           old.largest_move
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+    begin
+      new.features_at := v_moment;
+      return new;
+    end;
   end if;
   if row(
        new.features_at,
@@ -401,12 +427,17 @@ begin
        old.features_read_at,
        old.largest_move,
        old.movements
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.store__item_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -426,7 +457,7 @@ $modelpack$;
 revoke all on function modelpack.store__item_guard() from public;
 
 comment on function modelpack.store__item_guard() is
-  'Refuses an UPDATE of features or scores of store.item by anybody but a member of modelpack_owner. [store__item]';
+  'GUARD of store.item: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [store__item]';
 
 create or replace function modelpack.store__item_count_store__movement_insert()
 returns trigger
@@ -476,8 +507,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'store.item'::regclass
+                 and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -492,8 +524,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'store.item'::regclass
+         and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -618,8 +651,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'store.item'::regclass
+         and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -766,8 +800,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'store.item'::regclass and t.tgname = 'zz_modelpack_store__item_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'store.item'::regclass
+         and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -897,47 +932,20 @@ revoke all on function modelpack.store__item_count_store__movement_move() from p
 comment on function modelpack.store__item_count_store__movement_move() is
   'Notes rows of store.movement that a statement moves to another partition. [store__item]';
 
-create or replace function modelpack.store__item_score()
-returns trigger
+create or replace function modelpack.store__item_scored(new anyelement, old anyelement, written text)
+returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score.
--- Generated by modelpack from the declaration.
+-- A row of store.item with its features brought up to the moment and its scores; logs them. Generated by modelpack from
+-- the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
   v_settings text[];
-  v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.features_at is not null and new.shop_id = old.shop_id and new.sku = old.sku then
-    if new.features_at is not distinct from old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.shop_id,
-           new.sku,
-           new.movements,
-           new.largest_move
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.shop_id,
-           old.sku,
-           old.movements,
-           old.largest_move
-         )::pg_catalog.record
-      then
-        return new;
-      end if;
-    end if;
-  end if;
-  if tg_op = 'UPDATE' and (new.shop_id <> old.shop_id or new.sku <> old.sku) then
-    if tg_relid <> 'store.item'::regclass then
-      -- to another partition it goes as an INSERT, which scores and logs it
-      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
-         into v_moves using new;
-      if v_moves then
-        return new;
-      end if;
-    end if;
+  if written = 'by hand' and (new.shop_id <> old.shop_id or new.sku <> old.sku) then
+    return new;  -- the score trigger sees it, too
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),
@@ -945,7 +953,7 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if tg_op = 'INSERT' or new.shop_id <> old.shop_id or new.sku <> old.sku then
+  if written in ('anew', 'under another key') then
     -- a new key: every feature from the events that are there already
     if not exists (select from pg_trigger as t
                     where t.tgrelid = 'store.movement'::regclass
@@ -977,15 +985,68 @@ begin
 end
 $modelpack$;
 
+revoke all on function modelpack.store__item_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.store__item_scored(anyelement, anyelement, text) is
+  'A row of store.item with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [store__item]';
+
+create or replace function modelpack.store__item_score()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of store.item: scores a row that is new, has another key or another static input, before it is written.
+-- Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.shop_id = old.shop_id and new.sku = old.sku then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.shop_id,
+           new.sku,
+           new.movements,
+           new.largest_move
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.shop_id,
+           old.sku,
+           old.movements,
+           old.largest_move
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.shop_id <> old.shop_id or new.sku <> old.sku) then
+    if tg_relid <> 'store.item'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  new := modelpack.store__item_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.shop_id <> old.shop_id or new.sku <> old.sku then 'under another key' else 'with another input' end);
+  return new;
+end
+$modelpack$;
+
 revoke all on function modelpack.store__item_score() from public;
 
 comment on function modelpack.store__item_score() is
-  'SCORE of store.item: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [store__item]';
+  'SCORE of store.item: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [store__item]';
 
-create trigger modelpack_store__item_guard before update on store.item
+create trigger modelpack_store__item_guard before update of features_at, features_read_at, largest_move, movements on store.item
   for each row execute function modelpack.store__item_guard();
 
-create trigger zz_modelpack_store__item_score before insert or update on store.item
+create trigger zz_modelpack_store__item_score before insert or update of shop_id, sku on store.item
   for each row execute function modelpack.store__item_score();
 
 select modelpack.run_as('store.item');

@@ -425,14 +425,62 @@ create or replace function modelpack.machine_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of public.machine by anybody but a member of modelpack_owner.
+-- GUARD of public.machine: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.machine_id,
+           new.readings,
+           new.energy,
+           new.first_status,
+           new.first_status_at,
+           new.readings_1h
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.machine_id,
+           old.readings,
+           old.energy,
+           old.first_status,
+           old.first_status_at,
+           old.readings_1h
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+    begin
+      -- windows, read under the row's lock
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.reading'::regclass
+                        and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.reading',
+            'public.machine'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment)
+        into new.readings_1h
+        from public.reading as e
+       where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
+      new.features_at := v_moment;
+      return new;
+    end;
   end if;
   if row(
        new.energy,
@@ -450,12 +498,17 @@ begin
        old.first_status_at,
        old.readings,
        old.readings_1h
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.machine_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -478,7 +531,7 @@ $modelpack$;
 revoke all on function modelpack.machine_guard() from public;
 
 comment on function modelpack.machine_guard() is
-  'Refuses an UPDATE of features or scores of public.machine by anybody but a member of modelpack_owner. [machine]';
+  'GUARD of public.machine: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [machine]';
 
 create or replace function modelpack.machine_count_reading_insert()
 returns trigger
@@ -548,8 +601,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'public.machine'::regclass
+                 and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -564,8 +618,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.machine'::regclass
+         and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -680,8 +735,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.machine'::regclass
+         and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -880,8 +936,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.machine'::regclass and t.tgname = 'zz_modelpack_machine_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.machine'::regclass
+         and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -999,21 +1056,93 @@ revoke all on function modelpack.machine_count_reading_move() from public;
 comment on function modelpack.machine_count_reading_move() is
   'Notes rows of public.reading that a statement moves to another partition. [machine]';
 
+create or replace function modelpack.machine_scored(new anyelement, old anyelement, written text)
+returns anyelement
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- A row of public.machine with its features brought up to the moment and its scores; logs them. Generated by modelpack
+-- from the declaration.
+#variable_conflict use_variable
+declare
+  v_moment constant timestamptz := clock_timestamp();
+  v_settings text[];
+begin
+  if written = 'by hand' and (new.machine_id <> old.machine_id) then
+    return new;  -- the score trigger sees it, too
+  end if;
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+    v_settings := array[current_setting('TimeZone'),
+                        current_setting('extra_float_digits')];
+    perform set_config('TimeZone', 'UTC', true),
+            set_config('extra_float_digits', '1', true);
+  end if;
+  if written in ('anew', 'under another key') then
+    -- a new key: every feature from the events that are there already
+    -- events of this key that are ignored just now: whoever brings them waits for us, or we for them
+    perform modelpack.machine_meet(array(
+      select hash_record_extended(row(new.machine_id), 0)::text
+    ));
+    select count(*),
+           coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0),
+           (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1],
+           min(e.read_at) filter (where e.status is not null and e.read_at is not null)
+      into new.readings,
+           new.energy,
+           new.first_status,
+           new.first_status_at
+      from public.reading as e
+     where e.machine_id = new.machine_id;
+    new.features_read_at := greatest(now(), statement_timestamp());
+  end if;
+  -- windows, read under the row's lock
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+  then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment)
+    into new.readings_1h
+    from public.reading as e
+   where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
+  new.features_at := v_moment;
+  if v_settings is not null then
+    perform set_config('TimeZone', v_settings[1], true),
+            set_config('extra_float_digits', v_settings[2], true);
+  end if;
+  return new;
+end
+$modelpack$;
+
+revoke all on function modelpack.machine_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.machine_scored(anyelement, anyelement, text) is
+  'A row of public.machine with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [machine]';
+
 create or replace function modelpack.machine_score()
 returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score.
+-- SCORE of public.machine: scores a row that is new, has another key or another static input, before it is written.
 -- Generated by modelpack from the declaration.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
-  v_settings text[];
   v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.features_at is not null and new.machine_id = old.machine_id then
-    if new.features_at is not distinct from old.features_at then
+  if tg_op = 'UPDATE' and new.machine_id = old.machine_id then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      return new;
+    elsif new.features_at = old.features_at then
       -- nothing that a score depends on has changed
       if row(
            new.machine_id,
@@ -1065,53 +1194,7 @@ begin
       end if;
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
-    v_settings := array[current_setting('TimeZone'),
-                        current_setting('extra_float_digits')];
-    perform set_config('TimeZone', 'UTC', true),
-            set_config('extra_float_digits', '1', true);
-  end if;
-  if tg_op = 'INSERT' or new.machine_id <> old.machine_id then
-    -- a new key: every feature from the events that are there already
-    -- events of this key that are ignored just now: whoever brings them waits for us, or we for them
-    perform modelpack.machine_meet(array(
-      select hash_record_extended(row(new.machine_id), 0)::text
-    ));
-    select count(*),
-           coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0),
-           (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1],
-           min(e.read_at) filter (where e.status is not null and e.read_at is not null)
-      into new.readings,
-           new.energy,
-           new.first_status,
-           new.first_status_at
-      from public.reading as e
-     where e.machine_id = new.machine_id;
-    new.features_read_at := greatest(now(), statement_timestamp());
-  end if;
-  -- windows, read under the row's lock
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.reading'::regclass
-                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
-  then
-    raise exception using
-      errcode = 'object_not_in_prerequisite_state',
-      message = format(
-        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-        'public.reading',
-        'public.machine'),
-      detail = 'Its rows would count as events.',
-      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-  end if;
-  select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment)
-    into new.readings_1h
-    from public.reading as e
-   where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
-  new.features_at := v_moment;
-  if v_settings is not null then
-    perform set_config('TimeZone', v_settings[1], true),
-            set_config('extra_float_digits', v_settings[2], true);
-  end if;
+  new := modelpack.machine_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.machine_id <> old.machine_id then 'under another key' else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -1119,12 +1202,12 @@ $modelpack$;
 revoke all on function modelpack.machine_score() from public;
 
 comment on function modelpack.machine_score() is
-  'SCORE of public.machine: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [machine]';
+  'SCORE of public.machine: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [machine]';
 
-create trigger modelpack_machine_guard before update on public.machine
+create trigger modelpack_machine_guard before update of energy, features_at, features_read_at, first_status, first_status_at, readings, readings_1h on public.machine
   for each row execute function modelpack.machine_guard();
 
-create trigger zz_modelpack_machine_score before insert or update on public.machine
+create trigger zz_modelpack_machine_score before insert or update of machine_id on public.machine
   for each row execute function modelpack.machine_score();
 
 select modelpack.run_as('public.machine');

@@ -575,14 +575,70 @@ create or replace function modelpack.device_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner.
+-- GUARD of public.device: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.region,
+           new.device_id,
+           new.pings,
+           new.networks,
+           new.fault,
+           new.fault_version,
+           new.fault_scored_at,
+           new.fault_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.region,
+           old.device_id,
+           old.pings,
+           old.networks,
+           old.fault,
+           old.fault_version,
+           old.fault_scored_at,
+           old.fault_stale
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
+      return new;  -- with many others, in one call
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+      v_version integer;
+      v_numbers double precision[];
+      v_texts text[];
+      v_score double precision;
+      v_failure text;
+    begin
+      new.features_at := v_moment;
+      -- score fault
+      v_version := modelpack.device_score_fault_version();
+      v_score := modelpack.device_score_fault_predict(
+        v_version,
+        modelpack.device_score_fault_numbers(new, v_moment, v_version),
+        modelpack.device_score_fault_texts(new, v_moment, v_version),
+        jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, true);
+      if v_score is null then
+        new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
+      else
+        new.fault := v_score;
+        new.fault_version := v_version;
+        new.fault_scored_at := v_moment;
+        new.fault_stale := null;
+      end if;
+      return new;
+    end;
   end if;
   if row(
        new.fault,
@@ -602,12 +658,17 @@ begin
        old.features_read_at,
        old.networks,
        old.pings
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.device_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -631,7 +692,7 @@ $modelpack$;
 revoke all on function modelpack.device_guard() from public;
 
 comment on function modelpack.device_guard() is
-  'Refuses an UPDATE of features or scores of public.device by anybody but a member of modelpack_owner. [device]';
+  'GUARD of public.device: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [device]';
 
 create or replace function modelpack.device_count_ping_insert()
 returns trigger
@@ -668,8 +729,9 @@ begin
   -- most statements bring one event: then one UPDATE of its profile is all
   perform from new_rows offset 1;
   if not found then
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+    if (select count(*) from pg_trigger as t
+         where t.tgrelid = 'public.device'::regclass
+           and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
     then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
@@ -713,8 +775,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.device'::regclass
+         and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -858,8 +921,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.device'::regclass
+         and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1007,8 +1071,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.device'::regclass and t.tgname = 'zz_modelpack_device_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.device'::regclass
+         and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1137,13 +1202,13 @@ revoke all on function modelpack.device_count_ping_move() from public;
 comment on function modelpack.device_count_ping_move() is
   'Notes rows of public.ping that a statement moves to another partition. [device]';
 
-create or replace function modelpack.device_score()
-returns trigger
+create or replace function modelpack.device_scored(new anyelement, old anyelement, written text)
+returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score.
--- Generated by modelpack from the declaration.
+-- A row of public.device with its features brought up to the moment and its scores; logs them. Generated by modelpack
+-- from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1153,48 +1218,9 @@ declare
   v_score double precision;
   v_failure text;
   v_settings text[];
-  v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.features_at is not null and new.region = old.region and new.device_id = old.device_id then
-    if new.features_at is not distinct from old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.region,
-           new.device_id,
-           new.pings,
-           new.networks,
-           new.fault,
-           new.fault_version,
-           new.fault_scored_at,
-           new.fault_stale
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.region,
-           old.device_id,
-           old.pings,
-           old.networks,
-           old.fault,
-           old.fault_version,
-           old.fault_scored_at,
-           old.fault_stale
-         )::pg_catalog.record
-         and modelpack.device_same(new, old)
-      then
-        return new;
-      end if;
-    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at
-    then
-      return new;  -- modelpack.rescore has scored it
-    end if;
-  end if;
-  if tg_op = 'UPDATE' and (new.region <> old.region or new.device_id <> old.device_id) then
-    if tg_relid <> 'public.device'::regclass then
-      -- to another partition it goes as an INSERT, which scores and logs it
-      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
-         into v_moves using new;
-      if v_moves then
-        return new;
-      end if;
-    end if;
+  if written = 'by hand' and (new.region <> old.region or new.device_id <> old.device_id or not modelpack.device_same(new, old)) then
+    return new;  -- the score trigger sees it, too
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),
@@ -1202,7 +1228,7 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if tg_op = 'INSERT' or new.region <> old.region or new.device_id <> old.device_id then
+  if written in ('anew', 'under another key') then
     -- a new key: every feature from the events that are there already
     new.fault := null;
     new.fault_version := null;
@@ -1236,7 +1262,7 @@ begin
     v_version,
     modelpack.device_score_fault_numbers(new, v_moment, v_version),
     modelpack.device_score_fault_texts(new, v_moment, v_version),
-    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, tg_op = 'UPDATE');
+    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, written <> 'anew');
   if v_score is null then
     new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
   else
@@ -1253,10 +1279,77 @@ begin
 end
 $modelpack$;
 
+revoke all on function modelpack.device_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.device_scored(anyelement, anyelement, text) is
+  'A row of public.device with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [device]';
+
+create or replace function modelpack.device_score()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.device: scores a row that is new, has another key or another static input, before it is written.
+-- Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.region = old.region and new.device_id = old.device_id then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      if modelpack.device_same(new, old) then
+        return new;
+      end if;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.region,
+           new.device_id,
+           new.pings,
+           new.networks,
+           new.fault,
+           new.fault_version,
+           new.fault_scored_at,
+           new.fault_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.region,
+           old.device_id,
+           old.pings,
+           old.networks,
+           old.fault,
+           old.fault_version,
+           old.fault_scored_at,
+           old.fault_stale
+         )::pg_catalog.record
+         and modelpack.device_same(new, old)
+      then
+        return new;
+      end if;
+    elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at
+          and modelpack.device_same(new, old) then
+      return new;  -- with many others, in one call
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.region <> old.region or new.device_id <> old.device_id) then
+    if tg_relid <> 'public.device'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  new := modelpack.device_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.region <> old.region or new.device_id <> old.device_id then 'under another key' else 'with another input' end);
+  return new;
+end
+$modelpack$;
+
 revoke all on function modelpack.device_score() from public;
 
 comment on function modelpack.device_score() is
-  'SCORE of public.device: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [device]';
+  'SCORE of public.device: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [device]';
 
 create or replace function modelpack.device_log()
 returns trigger
@@ -1360,10 +1453,10 @@ revoke all on function modelpack.device_once() from public;
 comment on function modelpack.device_once() is
   'Makes missing rows of public.device and counts new features, once. [device]';
 
-create trigger modelpack_device_guard before update on public.device
+create trigger modelpack_device_guard before update of fault, fault_scored_at, fault_stale, fault_version, features_at, features_read_at, networks, pings on public.device
   for each row execute function modelpack.device_guard();
 
-create trigger zz_modelpack_device_score before insert or update on public.device
+create trigger zz_modelpack_device_score before insert or update of region, device_id on public.device
   for each row execute function modelpack.device_score();
 
 create trigger modelpack_device_log after insert on public.device

@@ -679,14 +679,126 @@ create or replace function modelpack.customer_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner.
+-- GUARD of public.customer: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.customer_id,
+           new.purchases,
+           new.purchases_90d,
+           new.spend,
+           new.basket,
+           new.basket_n,
+           new.basket_sum,
+           new.last_purchase_at,
+           new.complaints,
+           new.complaint_heat,
+           new.complaint_heat_ahead,
+           new.churn,
+           new.churn_version,
+           new.churn_scored_at,
+           new.churn_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.customer_id,
+           old.purchases,
+           old.purchases_90d,
+           old.spend,
+           old.basket,
+           old.basket_n,
+           old.basket_sum,
+           old.last_purchase_at,
+           old.complaints,
+           old.complaint_heat,
+           old.complaint_heat_ahead,
+           old.churn,
+           old.churn_version,
+           old.churn_scored_at,
+           old.churn_stale
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    elsif new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at then
+      return new;  -- with many others, in one call
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+      v_version integer;
+      v_numbers double precision[];
+      v_texts text[];
+      v_score double precision;
+      v_failure text;
+    begin
+      -- decayed features lose weight up to the moment
+      new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+      if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+        if not exists (select from pg_trigger as t
+                        where t.tgrelid = 'public.complaint'::regclass
+                          and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+        then
+          raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format(
+              '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+              'public.complaint',
+              'public.customer'),
+            detail = 'Its rows would count as events.',
+            hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+        end if;
+        select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
+               max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+          into new.complaint_heat,
+               new.complaint_heat_ahead
+          from public.complaint as e
+         where e.customer_id = new.customer_id and (e.severity > 1);
+        new.features_reread_at := greatest(now(), statement_timestamp());
+      end if;
+      -- windows, read under the row's lock
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
+        into new.purchases_90d
+        from public.purchase as e
+       where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+      new.features_at := v_moment;
+      -- score churn
+      v_version := modelpack.customer_score_churn_version();
+      v_score := modelpack.customer_score_churn_predict(
+        v_version,
+        modelpack.customer_score_churn_numbers(new, v_moment, v_version),
+        modelpack.customer_score_churn_texts(new, v_moment, v_version),
+        modelpack.key_value(new.customer_id)::text, v_moment, true);
+      if v_score is null then
+        new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
+      else
+        new.churn := v_score;
+        new.churn_version := v_version;
+        new.churn_scored_at := v_moment;
+        new.churn_stale := null;
+      end if;
+      return new;
+    end;
   end if;
   if row(
        new.basket,
@@ -724,12 +836,17 @@ begin
        old.purchases,
        old.purchases_90d,
        old.spend
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.customer_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -762,7 +879,7 @@ $modelpack$;
 revoke all on function modelpack.customer_guard() from public;
 
 comment on function modelpack.customer_guard() is
-  'Refuses an UPDATE of features or scores of public.customer by anybody but a member of modelpack_owner. [customer]';
+  'GUARD of public.customer: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [customer]';
 
 create or replace function modelpack.customer_count_purchase_insert()
 returns trigger
@@ -825,8 +942,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'public.customer'::regclass
+                 and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -841,8 +959,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -991,8 +1110,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1155,8 +1275,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1321,8 +1442,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'public.customer'::regclass
+                 and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -1337,8 +1459,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1481,8 +1604,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1637,8 +1761,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.customer'::regclass and t.tgname = 'zz_modelpack_customer_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.customer'::regclass
+         and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1800,13 +1925,13 @@ revoke all on function modelpack.customer_count_complaint_move() from public;
 comment on function modelpack.customer_count_complaint_move() is
   'Notes rows of public.complaint that a statement moves to another partition. [customer]';
 
-create or replace function modelpack.customer_score()
-returns trigger
+create or replace function modelpack.customer_scored(new anyelement, old anyelement, written text)
+returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score.
--- Generated by modelpack from the declaration.
+-- A row of public.customer with its features brought up to the moment and its scores; logs them. Generated by modelpack
+-- from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1816,59 +1941,9 @@ declare
   v_score double precision;
   v_failure text;
   v_settings text[];
-  v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.customer_id = old.customer_id then
-    if new.features_at is not distinct from old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.customer_id,
-           new.purchases,
-           new.purchases_90d,
-           new.spend,
-           new.basket,
-           new.basket_n,
-           new.basket_sum,
-           new.last_purchase_at,
-           new.complaints,
-           new.complaint_heat,
-           new.complaint_heat_ahead,
-           new.churn,
-           new.churn_version,
-           new.churn_scored_at,
-           new.churn_stale
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.customer_id,
-           old.purchases,
-           old.purchases_90d,
-           old.spend,
-           old.basket,
-           old.basket_n,
-           old.basket_sum,
-           old.last_purchase_at,
-           old.complaints,
-           old.complaint_heat,
-           old.complaint_heat_ahead,
-           old.churn,
-           old.churn_version,
-           old.churn_scored_at,
-           old.churn_stale
-         )::pg_catalog.record
-         and modelpack.customer_same(new, old)
-      then
-        return new;
-      end if;
-    end if;
-  end if;
-  if tg_op = 'UPDATE' and (new.customer_id <> old.customer_id) then
-    if tg_relid <> 'public.customer'::regclass then
-      -- to another partition it goes as an INSERT, which scores and logs it
-      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
-         into v_moves using new;
-      if v_moves then
-        return new;
-      end if;
-    end if;
+  if written = 'by hand' and (new.customer_id <> old.customer_id or not modelpack.customer_same(new, old)) then
+    return new;  -- the score trigger sees it, too
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),
@@ -1876,7 +1951,7 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if tg_op = 'INSERT' or new.customer_id <> old.customer_id then
+  if written in ('anew', 'under another key') then
     -- a new key: every feature from the events that are there already
     new.churn := null;
     new.churn_version := null;
@@ -1969,7 +2044,7 @@ begin
     v_version,
     modelpack.customer_score_churn_numbers(new, v_moment, v_version),
     modelpack.customer_score_churn_texts(new, v_moment, v_version),
-    modelpack.key_value(new.customer_id)::text, v_moment, tg_op = 'UPDATE');
+    modelpack.key_value(new.customer_id)::text, v_moment, written <> 'anew');
   if v_score is null then
     new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
   else
@@ -1986,10 +2061,91 @@ begin
 end
 $modelpack$;
 
+revoke all on function modelpack.customer_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.customer_scored(anyelement, anyelement, text) is
+  'A row of public.customer with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [customer]';
+
+create or replace function modelpack.customer_score()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.customer: scores a row that is new, has another key or another static input, before it is written.
+-- Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.customer_id = old.customer_id then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      if modelpack.customer_same(new, old) then
+        return new;
+      end if;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.customer_id,
+           new.purchases,
+           new.purchases_90d,
+           new.spend,
+           new.basket,
+           new.basket_n,
+           new.basket_sum,
+           new.last_purchase_at,
+           new.complaints,
+           new.complaint_heat,
+           new.complaint_heat_ahead,
+           new.churn,
+           new.churn_version,
+           new.churn_scored_at,
+           new.churn_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.customer_id,
+           old.purchases,
+           old.purchases_90d,
+           old.spend,
+           old.basket,
+           old.basket_n,
+           old.basket_sum,
+           old.last_purchase_at,
+           old.complaints,
+           old.complaint_heat,
+           old.complaint_heat_ahead,
+           old.churn,
+           old.churn_version,
+           old.churn_scored_at,
+           old.churn_stale
+         )::pg_catalog.record
+         and modelpack.customer_same(new, old)
+      then
+        return new;
+      end if;
+    elsif new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at
+          and modelpack.customer_same(new, old) then
+      return new;  -- with many others, in one call
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.customer_id <> old.customer_id) then
+    if tg_relid <> 'public.customer'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  new := modelpack.customer_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.customer_id <> old.customer_id then 'under another key' else 'with another input' end);
+  return new;
+end
+$modelpack$;
+
 revoke all on function modelpack.customer_score() from public;
 
 comment on function modelpack.customer_score() is
-  'SCORE of public.customer: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [customer]';
+  'SCORE of public.customer: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_log()
 returns trigger
@@ -2106,10 +2262,10 @@ revoke all on function modelpack.customer_once() from public;
 comment on function modelpack.customer_once() is
   'Makes missing rows of public.customer and counts new features, once. [customer]';
 
-create trigger modelpack_customer_guard before update on public.customer
+create trigger modelpack_customer_guard before update of basket, basket_n, basket_sum, churn, churn_scored_at, churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, features_at, features_read_at, features_reread_at, last_purchase_at, purchases, purchases_90d, spend on public.customer
   for each row execute function modelpack.customer_guard();
 
-create trigger zz_modelpack_customer_score before insert or update on public.customer
+create trigger zz_modelpack_customer_score before insert or update of customer_id on public.customer
   for each row execute function modelpack.customer_score();
 
 create trigger modelpack_customer_log after insert on public.customer

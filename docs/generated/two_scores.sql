@@ -645,14 +645,102 @@ create or replace function modelpack.account_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner.
+-- GUARD of public.account: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.account_id,
+           new.transfers,
+           new.sent,
+           new.fraud,
+           new.fraud_version,
+           new.fraud_scored_at,
+           new.fraud_stale,
+           new.value,
+           new.value_version,
+           new.value_scored_at,
+           new.value_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.account_id,
+           old.transfers,
+           old.sent,
+           old.fraud,
+           old.fraud_version,
+           old.fraud_scored_at,
+           old.fraud_stale,
+           old.value,
+           old.value_version,
+           old.value_scored_at,
+           old.value_stale
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
+          and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
+      return new;  -- with many others, in one call
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+      v_version integer;
+      v_numbers double precision[];
+      v_texts text[];
+      v_score double precision;
+      v_failure text;
+    begin
+      new.features_at := v_moment;
+      -- score fraud
+      v_version := modelpack.account_score_fraud_version();
+      v_score := modelpack.account_score_fraud_predict(
+        v_version,
+        modelpack.account_score_fraud_numbers(new, v_moment, v_version),
+        modelpack.account_score_fraud_texts(new, v_moment, v_version),
+        modelpack.key_value(new.account_id)::text, v_moment, true);
+      if v_score is null then
+        new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
+        new.fraud := null;
+        new.fraud_version := null;
+        new.fraud_scored_at := null;
+      else
+        new.fraud := v_score;
+        new.fraud_version := v_version;
+        new.fraud_scored_at := v_moment;
+        new.fraud_stale := null;
+      end if;
+      -- score value
+      v_version := modelpack.account_score_value_version();
+      v_failure := null;
+      v_numbers := null;
+      begin  -- an input may be impossible: 1 / 0 costs a score, not the event
+        v_numbers := modelpack.account_score_value_numbers(new, v_moment, v_version);
+        v_texts := modelpack.account_score_value_texts(new, v_moment, v_version);
+      exception when data_exception then
+        v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
+      end;
+      v_score := modelpack.account_score_value_predict(
+        v_version,
+        v_numbers, v_texts,
+        modelpack.key_value(new.account_id)::text, v_moment, true);
+      if v_score is null then
+        new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
+      else
+        new.value := v_score;
+        new.value_version := v_version;
+        new.value_scored_at := v_moment;
+        new.value_stale := null;
+      end if;
+      return new;
+    end;
   end if;
   if row(
        new.features_at,
@@ -680,12 +768,17 @@ begin
        old.value_scored_at,
        old.value_stale,
        old.value_version
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.account_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -713,7 +806,7 @@ $modelpack$;
 revoke all on function modelpack.account_guard() from public;
 
 comment on function modelpack.account_guard() is
-  'Refuses an UPDATE of features or scores of public.account by anybody but a member of modelpack_owner. [account]';
+  'GUARD of public.account: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [account]';
 
 create or replace function modelpack.account_count_transfer_insert()
 returns trigger
@@ -768,8 +861,9 @@ begin
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'public.account'::regclass
+                 and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -784,8 +878,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.account'::regclass
+         and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -924,8 +1019,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.account'::regclass
+         and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1064,8 +1160,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'zz_modelpack_account_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.account'::regclass
+         and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1189,13 +1286,13 @@ revoke all on function modelpack.account_count_transfer_move() from public;
 comment on function modelpack.account_count_transfer_move() is
   'Notes rows of public.transfer that a statement moves to another partition. [account]';
 
-create or replace function modelpack.account_score()
-returns trigger
+create or replace function modelpack.account_scored(new anyelement, old anyelement, written text)
+returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score.
--- Generated by modelpack from the declaration.
+-- A row of public.account with its features brought up to the moment and its scores; logs them. Generated by modelpack
+-- from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
@@ -1205,55 +1302,9 @@ declare
   v_score double precision;
   v_failure text;
   v_settings text[];
-  v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.features_at is not null and new.account_id = old.account_id then
-    if new.features_at is not distinct from old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.account_id,
-           new.transfers,
-           new.sent,
-           new.fraud,
-           new.fraud_version,
-           new.fraud_scored_at,
-           new.fraud_stale,
-           new.value,
-           new.value_version,
-           new.value_scored_at,
-           new.value_stale
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.account_id,
-           old.transfers,
-           old.sent,
-           old.fraud,
-           old.fraud_version,
-           old.fraud_scored_at,
-           old.fraud_stale,
-           old.value,
-           old.value_version,
-           old.value_scored_at,
-           old.value_stale
-         )::pg_catalog.record
-         and modelpack.account_same(new, old)
-      then
-        return new;
-      end if;
-    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
-      and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at
-    then
-      return new;  -- modelpack.rescore has scored it
-    end if;
-  end if;
-  if tg_op = 'UPDATE' and (new.account_id <> old.account_id) then
-    if tg_relid <> 'public.account'::regclass then
-      -- to another partition it goes as an INSERT, which scores and logs it
-      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
-         into v_moves using new;
-      if v_moves then
-        return new;
-      end if;
-    end if;
+  if written = 'by hand' and (new.account_id <> old.account_id or not modelpack.account_same(new, old)) then
+    return new;  -- the score trigger sees it, too
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),
@@ -1261,7 +1312,7 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if tg_op = 'INSERT' or new.account_id <> old.account_id then
+  if written in ('anew', 'under another key') then
     -- a new key: every feature from the events that are there already
     new.fraud := null;
     new.fraud_version := null;
@@ -1299,7 +1350,7 @@ begin
     v_version,
     modelpack.account_score_fraud_numbers(new, v_moment, v_version),
     modelpack.account_score_fraud_texts(new, v_moment, v_version),
-    modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
+    modelpack.key_value(new.account_id)::text, v_moment, written <> 'anew');
   if v_score is null then
     new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
     new.fraud := null;
@@ -1324,7 +1375,7 @@ begin
   v_score := modelpack.account_score_value_predict(
     v_version,
     v_numbers, v_texts,
-    modelpack.key_value(new.account_id)::text, v_moment, tg_op = 'UPDATE');
+    modelpack.key_value(new.account_id)::text, v_moment, written <> 'anew');
   if v_score is null then
     new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
   else
@@ -1341,10 +1392,84 @@ begin
 end
 $modelpack$;
 
+revoke all on function modelpack.account_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.account_scored(anyelement, anyelement, text) is
+  'A row of public.account with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [account]';
+
+create or replace function modelpack.account_score()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.account: scores a row that is new, has another key or another static input, before it is written.
+-- Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.account_id = old.account_id then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      if modelpack.account_same(new, old) then
+        return new;
+      end if;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.account_id,
+           new.transfers,
+           new.sent,
+           new.fraud,
+           new.fraud_version,
+           new.fraud_scored_at,
+           new.fraud_stale,
+           new.value,
+           new.value_version,
+           new.value_scored_at,
+           new.value_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.account_id,
+           old.transfers,
+           old.sent,
+           old.fraud,
+           old.fraud_version,
+           old.fraud_scored_at,
+           old.fraud_stale,
+           old.value,
+           old.value_version,
+           old.value_scored_at,
+           old.value_stale
+         )::pg_catalog.record
+         and modelpack.account_same(new, old)
+      then
+        return new;
+      end if;
+    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
+          and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at
+          and modelpack.account_same(new, old) then
+      return new;  -- with many others, in one call
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.account_id <> old.account_id) then
+    if tg_relid <> 'public.account'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  new := modelpack.account_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.account_id <> old.account_id then 'under another key' else 'with another input' end);
+  return new;
+end
+$modelpack$;
+
 revoke all on function modelpack.account_score() from public;
 
 comment on function modelpack.account_score() is
-  'SCORE of public.account: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [account]';
+  'SCORE of public.account: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [account]';
 
 create or replace function modelpack.account_log()
 returns trigger
@@ -1479,10 +1604,10 @@ revoke all on function modelpack.account_once() from public;
 comment on function modelpack.account_once() is
   'Makes missing rows of public.account and counts new features, once. [account]';
 
-create trigger modelpack_account_guard before update on public.account
+create trigger modelpack_account_guard before update of features_at, features_read_at, fraud, fraud_scored_at, fraud_stale, fraud_version, sent, transfers, value, value_scored_at, value_stale, value_version on public.account
   for each row execute function modelpack.account_guard();
 
-create trigger zz_modelpack_account_score before insert or update on public.account
+create trigger zz_modelpack_account_score before insert or update of account_id on public.account
   for each row execute function modelpack.account_score();
 
 create trigger modelpack_account_log after insert on public.account

@@ -548,14 +548,94 @@ create or replace function modelpack.visitor_guard()
 returns trigger
 language plpgsql security invoker
 as $modelpack$
--- Refuses an UPDATE of features or scores of public.visitor by anybody but a member of modelpack_owner.
+-- GUARD of public.visitor: scores what modelpack's own functions write, and refuses an UPDATE of features or scores by
+-- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    return new;
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.visitor_id,
+           new.views_7d,
+           new.pages_30d,
+           new.seconds_30d,
+           new.spread_30d,
+           new.fastest_7d,
+           new.interest,
+           new.interest_ahead,
+           new.attention,
+           new.attention_ahead
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.visitor_id,
+           old.views_7d,
+           old.pages_30d,
+           old.seconds_30d,
+           old.spread_30d,
+           old.fastest_7d,
+           old.interest,
+           old.interest_ahead,
+           old.attention,
+           old.attention_ahead
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+    declare
+      v_moment constant timestamptz := clock_timestamp();
+    begin
+      -- decayed features lose weight up to the moment
+      new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
+      new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
+      if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+        select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
+               max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+               coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+               max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+          into new.interest,
+               new.interest_ahead,
+               new.attention,
+               new.attention_ahead
+          from public.page_view as e
+         where e.visitor_id = new.visitor_id;
+        new.features_reread_at := greatest(now(), statement_timestamp());
+      end if;
+      -- windows, read under the row's lock
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.page_view'::regclass
+                        and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.page_view',
+            'public.visitor'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
+             count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
+             (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
+             sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
+             percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
+        into new.views_7d,
+             new.pages_30d,
+             new.seconds_30d,
+             new.spread_30d,
+             new.fastest_7d
+        from public.page_view as e
+       where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
+      new.features_at := v_moment;
+      return new;
+    end;
   end if;
   if row(
        new.attention,
@@ -583,12 +663,17 @@ begin
        old.seconds_30d,
        old.spread_30d,
        old.views_7d
-     )::pg_catalog.record
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+     )::pg_catalog.record then
+    return new;
+  end if;
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      new := modelpack.visitor_scored(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using
@@ -616,7 +701,7 @@ $modelpack$;
 revoke all on function modelpack.visitor_guard() from public;
 
 comment on function modelpack.visitor_guard() is
-  'Refuses an UPDATE of features or scores of public.visitor by anybody but a member of modelpack_owner. [visitor]';
+  'GUARD of public.visitor: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_insert()
 returns trigger
@@ -680,8 +765,9 @@ begin
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
-          if not exists (select from pg_trigger as t
-                          where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+          if (select count(*) from pg_trigger as t
+               where t.tgrelid = 'public.visitor'::regclass
+                 and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
           then
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
@@ -696,8 +782,9 @@ begin
       return null;
     end if;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.visitor'::regclass
+         and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -843,8 +930,9 @@ begin
   if not exists (select from new_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.visitor'::regclass
+         and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1005,8 +1093,9 @@ begin
   if not exists (select from old_rows) then
     return null;
   end if;
-  if not exists (select from pg_trigger as t
-                  where t.tgrelid = 'public.visitor'::regclass and t.tgname = 'zz_modelpack_visitor_score')
+  if (select count(*) from pg_trigger as t
+       where t.tgrelid = 'public.visitor'::regclass
+         and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -1141,59 +1230,20 @@ revoke all on function modelpack.visitor_count_page_view_move() from public;
 comment on function modelpack.visitor_count_page_view_move() is
   'Notes rows of public.page_view that a statement moves to another partition. [visitor]';
 
-create or replace function modelpack.visitor_score()
-returns trigger
+create or replace function modelpack.visitor_scored(new anyelement, old anyelement, written text)
+returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score.
--- Generated by modelpack from the declaration.
+-- A row of public.visitor with its features brought up to the moment and its scores; logs them. Generated by modelpack
+-- from the declaration.
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
   v_settings text[];
-  v_moves boolean;
 begin
-  if tg_op = 'UPDATE' and new.visitor_id = old.visitor_id then
-    if new.features_at is not distinct from old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.visitor_id,
-           new.views_7d,
-           new.pages_30d,
-           new.seconds_30d,
-           new.spread_30d,
-           new.fastest_7d,
-           new.interest,
-           new.interest_ahead,
-           new.attention,
-           new.attention_ahead
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.visitor_id,
-           old.views_7d,
-           old.pages_30d,
-           old.seconds_30d,
-           old.spread_30d,
-           old.fastest_7d,
-           old.interest,
-           old.interest_ahead,
-           old.attention,
-           old.attention_ahead
-         )::pg_catalog.record
-      then
-        return new;
-      end if;
-    end if;
-  end if;
-  if tg_op = 'UPDATE' and (new.visitor_id <> old.visitor_id) then
-    if tg_relid <> 'public.visitor'::regclass then
-      -- to another partition it goes as an INSERT, which scores and logs it
-      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
-         into v_moves using new;
-      if v_moves then
-        return new;
-      end if;
-    end if;
+  if written = 'by hand' and (new.visitor_id <> old.visitor_id) then
+    return new;  -- the score trigger sees it, too
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),
@@ -1201,7 +1251,7 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if tg_op = 'INSERT' or new.visitor_id <> old.visitor_id then
+  if written in ('anew', 'under another key') then
     -- a new key: every feature from the events that are there already
     select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
            max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
@@ -1267,10 +1317,75 @@ begin
 end
 $modelpack$;
 
+revoke all on function modelpack.visitor_scored(anyelement, anyelement, text) from public;
+
+comment on function modelpack.visitor_scored(anyelement, anyelement, text) is
+  'A row of public.visitor with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [visitor]';
+
+create or replace function modelpack.visitor_score()
+returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+-- SCORE of public.visitor: scores a row that is new, has another key or another static input, before it is written.
+-- Generated by modelpack from the declaration.
+#variable_conflict use_variable
+declare
+  v_moves boolean;
+begin
+  if tg_op = 'UPDATE' and new.visitor_id = old.visitor_id then
+    if tg_nargs = 0 then
+      -- features and scores are the guard's to look at
+      return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.visitor_id,
+           new.views_7d,
+           new.pages_30d,
+           new.seconds_30d,
+           new.spread_30d,
+           new.fastest_7d,
+           new.interest,
+           new.interest_ahead,
+           new.attention,
+           new.attention_ahead
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.visitor_id,
+           old.views_7d,
+           old.pages_30d,
+           old.seconds_30d,
+           old.spread_30d,
+           old.fastest_7d,
+           old.interest,
+           old.interest_ahead,
+           old.attention,
+           old.attention_ahead
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+  end if;
+  if tg_op = 'UPDATE' and (new.visitor_id <> old.visitor_id) then
+    if tg_relid <> 'public.visitor'::regclass then
+      -- to another partition it goes as an INSERT, which scores and logs it
+      execute format('select not (%s) from (select ($1).*) as r', pg_get_partition_constraintdef(tg_relid))
+         into v_moves using new;
+      if v_moves then
+        return new;
+      end if;
+    end if;
+  end if;
+  new := modelpack.visitor_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.visitor_id <> old.visitor_id then 'under another key' else 'with another input' end);
+  return new;
+end
+$modelpack$;
+
 revoke all on function modelpack.visitor_score() from public;
 
 comment on function modelpack.visitor_score() is
-  'SCORE of public.visitor: brings features up to the moment, scores the row before it is written, and logs the score. Generated by modelpack from the declaration. [visitor]';
+  'SCORE of public.visitor: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_once()
 returns void
@@ -1297,10 +1412,10 @@ revoke all on function modelpack.visitor_once() from public;
 comment on function modelpack.visitor_once() is
   'Makes missing rows of public.visitor and counts new features, once. [visitor]';
 
-create trigger modelpack_visitor_guard before update on public.visitor
+create trigger modelpack_visitor_guard before update of attention, attention_ahead, fastest_7d, features_at, features_read_at, features_reread_at, interest, interest_ahead, pages_30d, seconds_30d, spread_30d, views_7d on public.visitor
   for each row execute function modelpack.visitor_guard();
 
-create trigger zz_modelpack_visitor_score before insert or update on public.visitor
+create trigger zz_modelpack_visitor_score before insert or update of visitor_id on public.visitor
   for each row execute function modelpack.visitor_score();
 
 select modelpack.run_as('public.visitor');

@@ -8,6 +8,8 @@ begin
   drop event trigger modelpack_partitions;
   drop event trigger modelpack_dropped;
   drop event trigger modelpack_altered;
+  drop event trigger modelpack_triggers;
+  drop event trigger modelpack_triggers_drop;
   drop event trigger modelpack_swapped;
   drop event trigger modelpack_shipped;
   drop event trigger modelpack_shipped_drop;

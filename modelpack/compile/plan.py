@@ -184,6 +184,23 @@ class Plan:
         """The name of the last of the BEFORE triggers, so that it scores what is stored."""
         return self.trigger("score", "zz_modelpack")
 
+    @property
+    def guard_trigger(self) -> str:
+        """The name of the trigger that scores what our own functions write."""
+        return self.trigger("guard")
+
+    @property
+    def heeded(self) -> list[str]:
+        """Columns that the application writes and a score is declared to depend on: the key and static inputs."""
+        inputs = [
+            column
+            for score in self.profile.scores
+            for value in score.inputs.values()
+            if not isinstance(value, str)
+            for column in value.columns
+        ]
+        return [column for column in dict.fromkeys([*self.profile.key, *inputs]) if column not in self.kept]
+
     def count_name(self, event: EventPlan, verb: str) -> str:
         """The name of the function that counts what a statement of this kind does to the event table."""
         return self.name("count", table_slug(event.event.table), verb)

@@ -19,6 +19,7 @@ from modelpack.compile.score import (
     log_function,
     sample_function,
     score_function,
+    scored_function,
     triggers,
     types_function,
 )
@@ -114,6 +115,7 @@ def _functions(plan: Plan) -> list[Function]:
         guard_function(plan),
         *(made for e in plan.events for made in CountSql(plan, e).functions().values()),
         *(CountSql(plan, e).moves() for e in plan.events),
+        scored_function(plan),
         score_function(plan),
         *([log_function(plan), types_function(plan), sample_function(plan)] if plan.profile.scores else []),
     ]

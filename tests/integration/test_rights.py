@@ -87,6 +87,7 @@ EVENT_TRIGGERS = (
     "follow_partitions",
     "recount_dropped",
     "recompile_altered",
+    "follow_triggers",
     "warn_swapped",
     "keep_owners",
     "keep_alone",
@@ -106,7 +107,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
     assert len(found) > 80
     for name, short, definer, superuser, owner, config, generated in found:
         if definer:
-            assert superuser is (short in (*EVENT_TRIGGERS, "end_holders", "lockers")), name
+            assert superuser is (short in (*EVENT_TRIGGERS, "end_holders", "listen", "lockers")), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
         elif not generated:
@@ -127,7 +128,7 @@ IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_valu
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places column_type examine_log"
-    " dependents examine_rights examine_tables examine_triggers feed get_profile get_version history index_name kin lockers log_partitions"
+    " dependents examine_rights examine_tables examine_triggers feed get_profile get_version heard history index_name kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees"
 )
 GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled)$"

@@ -32,7 +32,7 @@ ROOMS = (
     # part sql: functions by name
     Room("sql", "rights and registry", ("caller", "check_*", "get_version", "grant_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
-         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "recheck", "schema/*", "immutable"),
+         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "listen", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "recheck", "schema/*", "immutable"),
          (f"{_I}switch.py", f"{_I}held.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock", "no_score", "put_function"),
@@ -40,7 +40,7 @@ ROOMS = (
     Room("sql", "declarations", ("attach", "replace", "detach", "disarm", "detach_dropped", "seal", "generated", "ensure_*", "add_column_like",
          "grant_access", "dependents", "drop_object", "lock_tables", "resolve", "view_meaning", "index_name", "tablespace", "attached_tables", "qualified", "column_type"),
          (f"{_I}attaching.py", f"{_I}held.py", f"{_I}names.py", f"{_I}keys.py", f"{_I}settings.py")),
-    Room("sql", "partitions and altered tables", ("cover_partitions", "count_partition", "follow_partitions", "recount_dropped", "recompile_altered", "warn_swapped", "kin", "misplaced", "as_owner"),
+    Room("sql", "partitions and altered tables", ("cover_partitions", "count_partition", "follow_partitions", "recount_dropped", "recompile_altered", "follow_triggers", "heard", "warn_swapped", "kin", "misplaced", "as_owner"),
          (f"{_I}partitions.py", f"{_I}altered.py", f"{_I}held.py", f"{_I}swapped.py")),
     Room("sql", "upkeep", ("chunk", "chunks", "falls_to", "stale_chunks", "rescore", "refresh", "rebuild", "verify", "amount", "decay"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}count.py")),
@@ -48,7 +48,7 @@ ROOMS = (
     # part generated: the SQL in the texts of the compiler
     Room("generated", "counting", (f"{_T}count_*.sql", f"{_T}move.sql", f"{_T}aggregate.sql", "modelpack/compile/count.py", "modelpack/compile/feature_sql.py", "modelpack/compile/plan.py"),
          (f"{_I}count.py", f"{_I}count_kept.py", f"{_I}count_types.py", f"{_I}upkeep.py", f"{_I}once.py", f"{_I}window_edges.py", f"{_I}partitions.py", f"{_I}isolation.py", f"{_I}stateful.py")),
-    Room("generated", "scoring", (*(f"{_T}{name}.sql" for name in ("score", "log", "guard", "sample", "types", "parts", "compared")), "modelpack/compile/score.py"),
+    Room("generated", "scoring", (*(f"{_T}{name}.sql" for name in ("score", "scored", "score_parts", "log", "guard", "sample", "types", "parts", "compared")), "modelpack/compile/score.py"),
          (f"{_I}score.py", f"{_I}log.py", f"{_I}logged_inputs.py", f"{_I}count_kept.py", f"{_I}partitions.py", f"{_I}swapped.py", f"{_I}rights.py", f"{_I}once.py")),
     Room("generated", "upkeep", (*(f"{_T}{name}.sql" for name in ("recount", "rebuild*", "refresh", "rescore", "verify", "stale", "examine", "upkeep_parts", "script", "training_set")), "modelpack/compile/upkeep.py", "modelpack/compile/script.py", "modelpack/compile/sql.py", "modelpack/training.py"),
          (f"{_I}upkeep.py", f"{_I}rescore.py", f"{_I}attaching.py", f"{_I}training.py")),

@@ -14,7 +14,10 @@ begin
          -- ALTER TYPE ... CASCADE changes the tables OF the type, too
     join pg_class as r on r.oid = altered.oid or r.reloftype = nullif(altered.reltype, 0)
     join pg_trigger as t on t.tgrelid = r.oid and not t.tgisinternal
-    join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
+    join pg_proc as g on g.oid = t.tgfoid and g.pronamespace = 'modelpack'::regnamespace
+         -- what the triggers of a profile call with its row, too
+    join pg_proc as f on f.oid = g.oid
+      or f.pronamespace = 'modelpack'::regnamespace and f.proname = (select p.stem || '_scored' from modelpack.profile as p where p.relation = t.tgrelid)
    where d.classid = 'pg_class'::regclass
          -- a column that this transaction has made or changed
      and exists (select from pg_attribute as c where c.attrelid = r.oid and c.attnum > 0 and age(c.xmin) <= 0);

@@ -22,6 +22,10 @@ begin
                   $$sql_drop when tag in ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.recount_dropped()$$),
                  ('modelpack_altered', 'lets open sessions go on after a column got another type',
                   $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER TYPE') execute function modelpack.recompile_altered()$$),
+                 ('modelpack_triggers', 'keeps scores fresh where a profile has BEFORE triggers of its own',
+                  $$ddl_command_end when tag in ('CREATE TRIGGER', 'ALTER TABLE') execute function modelpack.follow_triggers()$$),
+                 ('modelpack_triggers_drop', 'keeps the triggers of a profile from going with a column',
+                  $$sql_drop when tag in ('ALTER TABLE', 'ALTER TYPE', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP SCHEMA', 'DROP OWNED') execute function modelpack.follow_triggers()$$),
                  ('modelpack_swapped', 'warns whoever gives another relation the name of a table that is counted',
                   $$ddl_command_end when tag in ('ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER SCHEMA', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'CREATE VIEW', 'CREATE MATERIALIZED VIEW', 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA') execute function modelpack.warn_swapped()$$),
                  ('modelpack_functions', 'keeps the owner of a profile table from changing functions that others call',
@@ -49,6 +53,18 @@ begin
        and exists (select from pg_class as c where c.oid = m.relation)
        and (t.oid is null or t.tgenabled not in ('O', 'A') or m.definition <> t.tgtype || ' ' || f.proname is not false)
      order by m.object;
+    -- columns at whose UPDATE they have to fire
+    return query
+    select 'fail', format('trigger of %s', p.name),
+           case when not h.is_told then format('%s is not told %s', h.trigger_name, array_to_string(h.told, ', '))
+                when h.wanted = '{}' then format('%s fires at UPDATEs of some columns, and %s may change others', h.trigger_name, h.own)
+                when h.listed <> '{}' then format('%s does not fire at UPDATEs of %s', h.trigger_name,
+                                                  (select string_agg(c, ', ') from unnest(h.wanted) as c where c <> all (h.listed)))
+                else format('%s fires at UPDATEs of any column', h.trigger_name) end,
+           'it fires where a score may have to be another', format('select modelpack.listen(%L);', p.relation::text)
+      from modelpack.heard(p.relation) as h
+     where not h.is_told or (h.wanted = '{}') <> (h.listed = '{}') or not h.wanted <@ h.listed
+     order by h.trigger_name;
     return query
     select 'fail', format('function of %s', p.name),
            format(case when f.oid is null then 'modelpack.%s() is missing' else 'modelpack.%s() was changed by hand' end, m.object),

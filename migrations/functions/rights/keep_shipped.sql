@@ -23,6 +23,8 @@ begin
       join pg_proc as f on f.oid = d.objid and d.classid = 'pg_proc'::regclass
       join pg_namespace as n on n.oid = f.pronamespace and n.nspname = 'modelpack'
      where f.proname = any ('{@names@}'::name[])
+        -- the guard of a profile calls it, as whoever writes
+        or not f.prosecdef and right(f.proname, 7) = '_scored'
         or not f.prosecdef and exists (select from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
                                         where t.tgfoid = f.oid and not pg_has_role(current_user, c.relowner, 'member'))
      limit 1;

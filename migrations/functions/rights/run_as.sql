@@ -21,7 +21,6 @@ declare
      where a.attrelid = v_profile.relation and v_profile.declaration -> 'key' ? a.attname
        and (t.typcategory in ('D', 'T') or 'bytea'::regtype in (t.oid, t.typbasetype)));
   v_function record;
-  v_trigger record;
 begin
   -- whoever disables the model replaces its switch, which cannot be given rights at the same moment
   if exists (select from modelpack.made as m
@@ -86,16 +85,7 @@ begin
     execute format('grant execute on function %s to public', v_function.name);
   end loop;
   -- the guard is told who writes by right
-  for v_trigger in
-    select t.tgname, f.proname
-      from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
-     where t.tgrelid = v_profile.relation and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_profile.stem || '_guard'
-       and t.tgargs <> convert_to(pg_get_userbyid(v_runner), getdatabaseencoding()) || decode('00', 'hex')
-  loop
-    execute format('drop trigger %I on %s', v_trigger.tgname, v_profile.relation);
-    execute format('create trigger %I before update on %s for each row execute function modelpack.%I(%L)',
-                   v_trigger.tgname, v_profile.relation, v_trigger.proname, pg_get_userbyid(v_runner));
-  end loop;
+  perform modelpack.listen(v_profile.relation, runner => v_runner);
 end
 $modelpack$;
 comment on function modelpack.run_as(text, regrole) is

@@ -1,19 +1,52 @@
-%# GUARD, before an UPDATE of a row of the profile: refuses what was written by hand.
+%# GUARD, before an UPDATE of features or scores of a row of the profile: scores what our own functions write, in place,
+%# and refuses what was written by hand. It runs as who writes, so all is qualified but what our own functions reach.
 %# `kept`: the columns that modelpack writes.
 % from "parts.sql" import identical
+% import "score_parts.sql" as parts with context
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
   -- our own functions, at the least cost
   if v_path operator(pg_catalog.=) {{ path }} and current_user operator(pg_catalog.=) tg_argv[0] then
+    if tg_nargs = 2 then
+      return new;  -- the score trigger looks at every UPDATE
+    end if;
+    %# COUNT leaves features_at empty where nothing ages
+    if new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if {{ parts.unchanged() }}
+      then
+        return new;
+      end if;
+    % if plan.scores
+    elsif {{ parts.scored_already() }} then
+      return new;  -- with many others, in one call
+    % endif
+    end if;
+    declare
+      {{ parts.variables() }}
+    begin
+      {{ parts.age() }}
+      {{ parts.read_windows() }}
+      new.features_at := v_moment;
+      % for score in plan.scores
+      {{ parts.scored(score) }}
+      % endfor
+      return new;
+    end;
+  end if;
+  if {{ identical(kept | of("new"), kept | of("old")) }} then
     return new;
   end if;
-  if {{ identical(kept | of("new"), kept | of("old")) }}
-     or pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
      or v_path operator(pg_catalog.=) {{ path }}  -- our own functions, after the role was renamed
         and current_user operator(pg_catalog.=) (
           select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
   then
+    if tg_nargs operator(pg_catalog.<>) 2 then
+      %# a superuser may write, so nothing is called that does not run as its owner
+      new := {{ plan.called("scored") }}(new, old, 'by hand');
+    end if;
     return new;
   end if;
   raise exception using

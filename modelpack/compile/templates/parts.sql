@@ -12,10 +12,11 @@ row(
 %# Triggers stay with a table that is renamed, so they say which table was meant, also after a dump was restored:
 %# another table may have taken the name of one.
 
-%# Refuse to write a profile that has no score trigger.
+%# Refuse to write a profile that lacks what scores its rows.
 % macro profile_in_place(plan)
-if not exists (select from pg_trigger as t
-                where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.score_trigger | literal }})
+if (select count(*) from pg_trigger as t
+     where t.tgrelid = {{ plan.table | literal }}::regclass
+       and t.tgname in ({{ plan.guard_trigger | literal }}, {{ plan.score_trigger | literal }})) < 2
 then
   raise exception using
     errcode = 'object_not_in_prerequisite_state',

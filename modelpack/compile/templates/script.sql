@@ -48,10 +48,14 @@ alter table {{ plan.table }} add column if not exists {{ name | ident }} {{ type
 comment on column {{ plan.table }}.{{ name | ident }} is {{ "{}; kept by modelpack" | filled(text) | literal }}
 % endmacro
 
-%# On the profile.
-% macro create_row_trigger(plan, name, when, function)
-create trigger {{ name | ident }} {{ when }} on {{ plan.table }}
+%# On the profile. `columns`: those at whose UPDATE it fires, or none for all.
+% macro create_row_trigger(plan, name, when, function, columns)
+create trigger {{ name | ident }} {{ when }}{% if columns %} of {{ columns | each(named_column) | join(", ") }}{% endif %} on {{ plan.table }}
   for each row execute function {{ plan.called(function) }}()
+% endmacro
+
+% macro named_column(name)
+{{ name | ident }}
 % endmacro
 
 %# Profiles for the keys of the events that are there already.

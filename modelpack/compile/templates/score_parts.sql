@@ -1,0 +1,137 @@
+%# How a row of the profile is brought up to the moment and scored: `new` is the row as it is going to be, `old` as it is.
+%#
+%# `columns`        the key, features and scores: what a row is unchanged without
+%# `stored`, `without_windows`, `windowed`
+%#                  events with features of that kind, `without_windows` those that have stored ones alone
+%# `ageing`         decayed features and what they weigh at the moment
+% from "parts.sql" import events_in_place, identical, meet
+
+%# Whether what our own functions write is a row that they have scored already, at the moment that they write.
+% macro scored_already()
+% macro one(score)
+new.{{ score.scored_at }} = new.features_at and new.{{ score.scored_at }} is distinct from old.{{ score.scored_at }}
+% endmacro
+{{ plan.scores | each(one) | lines(before="and ") }}
+% endmacro
+
+%# Whether features and scores stay as they are.
+% macro unchanged()
+{{ identical(columns | of("new"), columns | of("old")) }}
+% endmacro
+
+%# Features of an event, by the events that are there.
+% macro read(event, features, more=())
+select {{ event.aggregates(features).values() | lines(",") }}
+  into {{ event.aggregates(features) | of("new") | lines(",") }}
+  from {{ event.table }} as e
+ where {{ event.conditions(same(event.keys("e"), plan.keys("new")), *more) }};
+% endmacro
+
+%# Every feature, for a key that is new.
+% macro read_afresh(hashes)
+% if hashes
+-- events of this key that are ignored just now: whoever brings them waits for us, or we for them
+{{ meet(plan, hashes) }}
+% endif
+% for name in plan.outputs
+new.{{ name | ident }} := null;
+% endfor
+%# those with windows are looked at where these are read
+{{ events_in_place(plan, without_windows) }}
+% for event in stored
+{{ read(event, event.stored) }}
+% endfor
+new.features_read_at := {{ statement }};
+% endmacro
+
+%# Events dated ahead may have come due since the features were last brought up to a moment.
+%# Where the server's clock was set back it is the other way round: events that counted lie ahead now. With
+%# on_delete="keep" they may be gone, so their weight is carried back as it was carried on.
+% macro read_due(event)
+% macro ahead(feature)
+new.{{ feature.bound | ident }}
+% endmacro
+% set latest = event.decayed | each(ahead) | join(", ")
+if {% if event.decayed | length == 1 %}{{ latest }}{% else %}greatest({{ latest }}){% endif %} > least(old.features_at, new.features_at){% if event.on_delete == "subtract" %} or v_moment < greatest(old.features_at, new.features_at){% endif %} then
+  % if not event.windowed
+  {{ events_in_place(plan, [event]) }}
+  % endif
+  {{ read(event, event.decayed) }}
+  % if event.on_delete == "subtract"
+  %# events of this very statement that are not yet added must not be
+  new.features_reread_at := {{ statement }};
+  % endif
+end if;
+% endmacro
+
+% macro age()
+% if ageing
+-- decayed features lose weight up to the moment
+% for name, aged in ageing
+new.{{ name | ident }} := {{ aged }};
+% endfor
+% for event in plan.events if event.decayed
+{{ read_due(event) }}
+% endfor
+% endif
+% endmacro
+
+% macro read_windows()
+% if windowed
+-- windows, read under the row's lock
+{{ events_in_place(plan, windowed) }}
+% for event in windowed
+{{ read(event, event.windowed, event.recent()) }}
+% endfor
+% endif
+% endmacro
+
+%# Score the row by the champion, or say why there is no score. `logged`: whether the log is written here, if that is not certain.
+% macro scored(score, logged=none)
+-- score {{ score.name | note }}
+v_version := {{ score.called("version") }}();
+% if score.may_fail
+v_failure := null;
+v_numbers := null;
+begin  -- an input may be impossible: 1 / 0 costs a score, not the event
+  v_numbers := {{ score.called("numbers") }}(new, v_moment, v_version);
+  v_texts := {{ score.called("texts") }}(new, v_moment, v_version);
+exception when data_exception then
+  v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
+end;
+% endif
+v_score := {{ score.called("predict") }}(
+  v_version,
+  % if score.may_fail
+  v_numbers, v_texts,
+  % else
+  {{ score.called("numbers") }}(new, v_moment, v_version),
+  {{ score.called("texts") }}(new, v_moment, v_version),
+  % endif
+  {{ plan.key_text("new") }}, v_moment, {% if logged %}{{ logged }}{% else %}true{% endif %});
+if v_score is null then
+  new.{{ score.stale }} := {{ score.called("reason") }}(v_version, {% if score.may_fail %}v_failure{% else %}null{% endif %});
+  % if score.on_error == "null"
+  new.{{ score.value }} := null;
+  new.{{ score.version }} := null;
+  new.{{ score.scored_at }} := null;
+  % endif
+else
+  new.{{ score.value }} := v_score;
+  new.{{ score.version }} := v_version;
+  new.{{ score.scored_at }} := v_moment;
+  new.{{ score.stale }} := null;
+end if;
+% endmacro
+
+%# The variables that it needs.
+% macro variables()
+v_moment constant timestamptz := clock_timestamp();
+% if plan.scores
+v_version integer;
+v_numbers double precision[];
+v_texts text[];
+v_score double precision;
+v_failure text;
+% endif
+% endmacro

@@ -1,0 +1,52 @@
+%# SCORED, for who does not run as our own functions do: a row as it is going to be, with its features and scores.
+%# `written`: what was done to it. The log of a row that is new is written once it is known that it stays.
+%#
+%# `settings`       what texts of times and of numbers depend on
+%# `hashes`         a query of the hash of the row's key
+% from "parts.sql" import turn, turn_back
+% import "score_parts.sql" as parts with context
+
+% set logged
+written <> 'anew'
+% endset
+
+% macro turned(name, value)
+current_setting({{ name | literal }}) <> {{ value | literal }}
+% endmacro
+
+% macro moved(key)
+new.{{ key }} <> old.{{ key }}
+% endmacro
+
+declare
+  {{ parts.variables() }}
+  v_settings text[];
+begin
+  % if plan.scores
+  if written = 'by hand' and ({{ plan.key | each(moved) | join(" or ") }} or not {{ plan.called("same") }}(new, old)) then
+  % else
+  if written = 'by hand' and ({{ plan.key | each(moved) | join(" or ") }}) then
+  % endif
+    return new;  -- the score trigger sees it, too
+  end if;
+  if {{ settings.items() | each(turned) | join(" or ") }} then  -- not within a function of ours
+    {{ turn(settings) }}
+  end if;
+  if written in ('anew', 'under another key') then
+    -- a new key: every feature from the events that are there already
+    {{ parts.read_afresh(hashes) }}
+  % if ageing
+  else
+    {{ parts.age() }}
+  % endif
+  end if;
+  {{ parts.read_windows() }}
+  new.features_at := v_moment;
+  % for score in plan.scores
+  {{ parts.scored(score, logged) }}
+  % endfor
+  if v_settings is not null then
+    {{ turn_back(settings) }}
+  end if;
+  return new;
+end
