@@ -45,7 +45,7 @@ with p as (
    where not exists (select from kept as k where k.profile_id = h.profile_id and k.name = h.name)
 )
 select t.tgname, f.proname, w.columns, l.columns, a.told,
-       t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || '\x00', '') from unnest(a.told) as x), ''), p.own
+       t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), ''), p.own
   from p
   join pg_trigger as t on t.tgrelid = p.relation and not t.tgisinternal
   join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.proname in (p.stem || '_guard', p.stem || '_score')
