@@ -27,3 +27,8 @@ MODEL_ALONE = "the model alone, its inputs at hand, nothing written"
 def beside(case: str) -> str:
     """The case of the hand-written trigger that runs beside one of ours, on tables of the same size."""
     return f"{case}, {HAND}"
+
+
+def committed(case: str) -> str:
+    """The same with a commit for each event."""
+    return f"{case}, each with its own commit"

@@ -932,7 +932,7 @@ revoke all on function modelpack.store__item_count_store__movement_move() from p
 comment on function modelpack.store__item_count_store__movement_move() is
   'Notes rows of store.movement that a statement moves to another partition. [store__item]';
 
-create or replace function modelpack.store__item_scored(new anyelement, old anyelement, written text)
+create or replace function modelpack.store__item_scored(p anyelement, q anyelement, written text)
 returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -941,11 +941,15 @@ as $modelpack$
 -- the declaration.
 #variable_conflict use_variable
 declare
+  new record := p;
+  old record := q;
   v_moment constant timestamptz := clock_timestamp();
   v_settings text[];
 begin
-  if written = 'by hand' and (new.shop_id <> old.shop_id or new.sku <> old.sku) then
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if new.shop_id <> old.shop_id or new.sku <> old.sku then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),

@@ -1056,7 +1056,7 @@ revoke all on function modelpack.machine_count_reading_move() from public;
 comment on function modelpack.machine_count_reading_move() is
   'Notes rows of public.reading that a statement moves to another partition. [machine]';
 
-create or replace function modelpack.machine_scored(new anyelement, old anyelement, written text)
+create or replace function modelpack.machine_scored(p anyelement, q anyelement, written text)
 returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -1065,11 +1065,15 @@ as $modelpack$
 -- from the declaration.
 #variable_conflict use_variable
 declare
+  new record := p;
+  old record := q;
   v_moment constant timestamptz := clock_timestamp();
   v_settings text[];
 begin
-  if written = 'by hand' and (new.machine_id <> old.machine_id) then
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if new.machine_id <> old.machine_id then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),

@@ -1202,7 +1202,7 @@ revoke all on function modelpack.device_count_ping_move() from public;
 comment on function modelpack.device_count_ping_move() is
   'Notes rows of public.ping that a statement moves to another partition. [device]';
 
-create or replace function modelpack.device_scored(new anyelement, old anyelement, written text)
+create or replace function modelpack.device_scored(p anyelement, q anyelement, written text)
 returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -1211,6 +1211,8 @@ as $modelpack$
 -- from the declaration.
 #variable_conflict use_variable
 declare
+  new record := p;
+  old record := q;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
   v_numbers double precision[];
@@ -1219,8 +1221,10 @@ declare
   v_failure text;
   v_settings text[];
 begin
-  if written = 'by hand' and (new.region <> old.region or new.device_id <> old.device_id or not modelpack.device_same(new, old)) then
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if new.region <> old.region or new.device_id <> old.device_id or not modelpack.device_same(new, old) then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),

@@ -1925,7 +1925,7 @@ revoke all on function modelpack.customer_count_complaint_move() from public;
 comment on function modelpack.customer_count_complaint_move() is
   'Notes rows of public.complaint that a statement moves to another partition. [customer]';
 
-create or replace function modelpack.customer_scored(new anyelement, old anyelement, written text)
+create or replace function modelpack.customer_scored(p anyelement, q anyelement, written text)
 returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -1934,6 +1934,8 @@ as $modelpack$
 -- from the declaration.
 #variable_conflict use_variable
 declare
+  new record := p;
+  old record := q;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
   v_numbers double precision[];
@@ -1942,8 +1944,10 @@ declare
   v_failure text;
   v_settings text[];
 begin
-  if written = 'by hand' and (new.customer_id <> old.customer_id or not modelpack.customer_same(new, old)) then
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if new.customer_id <> old.customer_id or not modelpack.customer_same(new, old) then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),

@@ -1286,7 +1286,7 @@ revoke all on function modelpack.account_count_transfer_move() from public;
 comment on function modelpack.account_count_transfer_move() is
   'Notes rows of public.transfer that a statement moves to another partition. [account]';
 
-create or replace function modelpack.account_scored(new anyelement, old anyelement, written text)
+create or replace function modelpack.account_scored(p anyelement, q anyelement, written text)
 returns anyelement
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -1295,6 +1295,8 @@ as $modelpack$
 -- from the declaration.
 #variable_conflict use_variable
 declare
+  new record := p;
+  old record := q;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
   v_numbers double precision[];
@@ -1303,8 +1305,10 @@ declare
   v_failure text;
   v_settings text[];
 begin
-  if written = 'by hand' and (new.account_id <> old.account_id or not modelpack.account_same(new, old)) then
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if new.account_id <> old.account_id or not modelpack.account_same(new, old) then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
     v_settings := array[current_setting('TimeZone'),

@@ -43,7 +43,7 @@ def scored_function(plan: Plan) -> Function:
     return Function(plan.name("scored"), _ROWS, Sql("anyelement"), body, comment, RUNS)
 
 
-_ROWS = {"new": Sql("anyelement"), "old": Sql("anyelement"), "written": Sql("text")}
+_ROWS = {"p": Sql("anyelement"), "q": Sql("anyelement"), "written": Sql("text")}
 
 
 def _scoring(plan: Plan) -> dict[str, object]:

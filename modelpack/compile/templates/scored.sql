@@ -1,5 +1,5 @@
 %# SCORED, for who does not run as our own functions do: a row as it is going to be, with its features and scores.
-%# `written`: what was done to it. The log of a row that is new is written once it is known that it stays.
+%# `p`, `q`: the row as it is going to be, and as it is. `written`: what was done to it. The log of a row that is new is written once it is known that it stays.
 %#
 %# `settings`       what texts of times and of numbers depend on
 %# `hashes`         a query of the hash of the row's key
@@ -19,15 +19,15 @@ new.{{ key }} <> old.{{ key }}
 % endmacro
 
 declare
+  new record := p;
+  old record := q;
   {{ parts.variables() }}
   v_settings text[];
 begin
-  % if plan.scores
-  if written = 'by hand' and ({{ plan.key | each(moved) | join(" or ") }} or not {{ plan.called("same") }}(new, old)) then
-  % else
-  if written = 'by hand' and ({{ plan.key | each(moved) | join(" or ") }}) then
-  % endif
-    return new;  -- the score trigger sees it, too
+  if written = 'by hand' then
+    if {{ plan.key | each(moved) | join(" or ") }}{% if plan.scores %} or not {{ plan.called("same") }}(new, old){% endif %} then
+      return new;  -- the score trigger sees it, too
+    end if;
   end if;
   if {{ settings.items() | each(turned) | join(" or ") }} then  -- not within a function of ours
     {{ turn(settings) }}
