@@ -223,7 +223,7 @@ def model_alone(ground: Ground, schema: str, model: str, profiles: int) -> Run:
         "where v.model = %s and a.alias = 'champion'",
         (model,),
     )
-    query = f"select sum(length(modelpack.score_many({version}, p.inputs))) from {schema}.packed as p"
+    query = f"select sum(length(modelpack.score_many({version}, p.inputs, null))) from {schema}.packed as p"
     return lambda: ground.timed(query) / profiles * MICRO
 
 

@@ -83,7 +83,8 @@ class Loaded:
         self._raw = session._sess  # what lies below onnxruntime's Python: saves a fifth of a call
         self._breaker = Breaker(GD, self, found["breaker_failures"], found["breaker_pause"])
         # what runs the model, where the breaker does not stand in its place
-        self.whole = (self._scorer(), self._many if self._names and not self._words else None)
+        self.whole = (self._scorer(), self._many)
+        self.many: Callable[..., list[float]] | None
         self.run, self.many = self.whole
 
     def _bound(self) -> Callable[[Any], Any]:
@@ -189,27 +190,38 @@ class Loaded:
         else:
             self._breaker.fails(f"the model fails: {type(error).__name__} of onnxruntime")
 
-    def _many(self, packed: bytes) -> list[float]:
-        """Scores of rows of numbers; NaN for a row that has to be scored on its own to know what is wrong.
+    def _many(self, packed: bytes | None, cells: list[list[str | None]] | None) -> list[float]:
+        """Scores of rows; NaN for a row that has to be scored on its own to know what is wrong.
 
-        `packed` is what array_send gives for a float8[][] without NULLs: a head of 28 bytes, then each
-        number after its length. In batches of at most as many rows as were tried, each under the time budget
-        of one row: they grow while they are far within it.
+        `packed` is what array_send gives for a float8[][] without NULLs: a head of 28 bytes, then each number after its
+        length; None without numbers. `cells`: the texts of each row; None without texts. In batches of at most as many
+        rows as were tried, each under the time budget of one row: they grow while they are far within it.
         """
         numpy, watch, run_options = self._numpy, self._watch, self._options
-        element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
-        rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(self._names))
-        numbers = rows.astype(numpy.float64)
-        with numpy.errstate(over="ignore"):
-            given = numbers.astype(numpy.float32)
-        scores = numpy.full(len(rows), numpy.nan)
+        feed, unfit = {}, []
+        if self._names:
+            element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
+            rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(self._names))
+            numbers = rows.astype(numpy.float64)
+            with numpy.errstate(over="ignore"):
+                feed["number"] = numbers.astype(numpy.float32)
+            required = [place for place, name in enumerate(self._names) if name in self._needed]
+            unfit += [numpy.isinf(feed["number"]).any(axis=1), numpy.isnan(numbers[:, required]).any(axis=1)]
+        if self._words:
+            found = [pack_texts(row, self._words) for row in cells or ()]
+            nothing = [""] * len(self._words)
+            feed["text"] = numpy.array([nothing if isinstance(f, str) else f for f in found], dtype=object)
+            unfit.append(numpy.array([isinstance(f, str) for f in found]))
+        count = len(next(iter(feed.values())))
+        scores = numpy.full(count, numpy.nan)
         size, begin = min(16, self._most), 0
-        while begin < len(rows):
+        while begin < count:
             started = time.monotonic()
+            batch = {name: given[begin : begin + size] for name, given in feed.items()}
             try:
                 watch[0] += 1
                 watch[1] = (run_options, self._budget)
-                found = self._raw.run(["score"], {"number": given[begin : begin + size]}, run_options)[0]
+                given_scores = self._raw.run(["score"], batch, run_options)[0]
                 watch[1] = None
             except Exception:
                 watch[1] = None
@@ -217,12 +229,10 @@ class Loaded:
                 break
             if watch[2]:
                 watch[2], run_options.terminate = None, False
-            scores[begin : begin + size] = found.reshape(-1)
+            scores[begin : begin + size] = given_scores.reshape(-1)
             begin += size
             far = time.monotonic() - started < self._budget / 8
             size = min(self._most, 2 * size) if far else max(1, size // 2)
-        required = [place for place, name in enumerate(self._names) if name in self._needed]
-        bad = ~numpy.isfinite(scores) | numpy.isinf(given).any(axis=1)
-        bad |= numpy.isnan(numbers[:, required]).any(axis=1)
+        bad = numpy.logical_or.reduce([~numpy.isfinite(scores), *unfit])
         kept: list[float] = numpy.where(bad, numpy.nan, scores).tolist()
         return kept

@@ -1,31 +1,36 @@
-"""modelpack.score_many: many rows in one call, for modelpack.rescore."""
+"""modelpack.score_many: many rows in one call."""
 
 from typing import Any
 
 SQL = """\
-create or replace function modelpack.score_many(version_id integer, numbers bytea) returns text
+create or replace function modelpack.score_many(version_id integer, numbers bytea, texts text[]) returns text
 language plpython3u volatile security invoker
 as $modelpack$
 {body}
 $modelpack$;
-comment on function modelpack.score_many(integer, bytea) is
-  'Scores rows of numbers (array_send of a float8[][], NaN for NULL) with a version, in their order. Gives the text of a float8[]: NaN for a row that modelpack.score has to look at, since only that knows what is wrong with it; {} where the model scores no row.';
-revoke all on function modelpack.score_many(integer, bytea) from public;
+comment on function modelpack.score_many(integer, bytea, text[]) is
+  'Scores rows of numbers (array_send of a float8[][], NaN for NULL; NULL where the version takes none) and of texts (text[][], or NULL) with a version, in their order. Gives the text of a float8[]: NaN for a row that modelpack.score has to look at, since only that knows what is wrong with it; {} where the model scores no row.';
+revoke all on function modelpack.score_many(integer, bytea, text[]) from public;
 """
 
 
 def score_many(
-    plpy: Any, SD: dict[str, Any], GD: dict[str, Any], version_id: int, numbers: bytes | None
+    plpy: Any,
+    SD: dict[str, Any],
+    GD: dict[str, Any],
+    version_id: int,
+    numbers: bytes | None,
+    texts: list[list[str | None]] | None,
 ) -> str:
     """Look the loaded model up in this session and run it on all rows; a broken one scores none.
 
     Bytes and text, since PL/Python turns each element of an array into an object, and back by way of its text.
     """
-    if not numbers:
+    if not numbers and not texts:
         return "{}"
     if version_id not in SD.get("cache", {}):
         plpy.execute(f"select modelpack.load({version_id})")
         SD["cache"] = GD["modelpack"]
     many = SD["cache"][version_id].many
     # hexadecimal: exact, and the quickest to write and to read
-    return "{" + ",".join(map(float.hex, many(numbers))) + "}" if many else "{}"
+    return "{" + ",".join(map(float.hex, many(numbers, texts))) + "}" if many else "{}"

@@ -200,7 +200,8 @@ with chosen as materialized (
   select q.*, row_number() over () as "the number"
     from (
            select p.*,
-                  modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs"
+                  modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs",
+                  modelpack.device_score_fault_texts(p."the row", $1, $4) as "fault texts"
              from (
                     select p."the place", p."the partition", p."read afresh", x.*,
 $modelpack$ || v_row || $modelpack$
@@ -227,7 +228,9 @@ $modelpack$ || v_row || $modelpack$
          ) as q
 ), called as materialized (
   select modelpack.device_score_fault_many(
-           $4, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)
+           $4,
+           (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+           (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
          ) as "fault scores"
 ), written as (
   update public.device as p
@@ -244,12 +247,12 @@ $modelpack$ || v_row || $modelpack$
    where p.ctid = c."the place" and p.tableoid = c."the partition"
      and a."fault scores"[c."the number"] <> 'NaN'
   returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-            p.fault, c."fault inputs"
+            p.fault, c."fault inputs", c."fault texts"
 )
 select w.rows, c.rows - w.rows, w.logged
   from (select count(*) as rows,
                modelpack.device_score_fault_record(
-                 $4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)
+                 $4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
                ) as logged
           from written as w) as w,
        (select count(*) as rows from chosen) as c
@@ -373,7 +376,8 @@ begin
         from (
                select p.ctid as "the place",
                       p.tableoid as "the partition",
-                      modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs"
+                      modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs",
+                      modelpack.device_score_fault_texts(p, v_moment, v_version_1) as "fault texts"
                  from public.device as p
                 where p.ctid >= v_first and p.ctid < v_beyond
                   and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
@@ -384,7 +388,9 @@ begin
              ) as q
     ), called as materialized (
       select modelpack.device_score_fault_many(
-               v_version_1, (select array_send(array_replace(array_agg(c."fault inputs"), null, 'NaN')) from chosen as c)
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
              ) as "fault scores"
     ), written as (
       update public.device as p
@@ -398,12 +404,12 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fault scores"[c."the number"] <> 'NaN'
       returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                p.fault, c."fault inputs"
+                p.fault, c."fault inputs", c."fault texts"
     )
     select w.rows, c.rows - w.rows, w.logged
       from (select count(*) as rows,
                    modelpack.device_score_fault_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", null)::modelpack.scored)
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
                    ) as logged
               from written as w) as w,
            (select count(*) as rows from chosen) as c
@@ -709,8 +715,16 @@ as $modelpack$
 -- row and for many.
 #variable_conflict use_variable
 declare
+  v_moment timestamptz;
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
   v_settings text[];
 begin
@@ -817,9 +831,11 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
@@ -830,30 +846,103 @@ begin
             order by p.region, p.device_id
               for no key update of p
          ) as x;
-  update public.device as p
-     set pings = p.pings + d.pings,
-         networks = r.networks,
-         features_at = null
-    from (
-           select c.region,
-                  c.device_id,
-                  sum(c.pings)::bigint as pings
-             from (
-                    select e.region,
-                           e.device_id,
-                           1 as pings
-                      from new_rows as e
-                     where e.region is not null and e.device_id is not null
-                  ) as c
-            group by c.region, c.device_id
-         ) as d
-         cross join lateral (
-           select count(distinct e.network) as networks
-             from public.ping as e
-            where e.region = d.region and e.device_id = d.device_id
-         ) as r
-   where p.region = d.region and p.device_id = d.device_id
-     and (p.features_read_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
+  then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.pings,
+             c.networks,
+             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.pings + d.pings as pings,
+                      r.networks as networks
+                 from (
+                        select c.region,
+                               c.device_id,
+                               sum(c.pings)::bigint as pings
+                          from (
+                                 select e.region,
+                                        e.device_id,
+                                        1 as pings
+                                   from new_rows as e
+                                  where e.region is not null and e.device_id is not null
+                               ) as c
+                         group by c.region, c.device_id
+                      ) as d
+                 join public.device as p on p.region = d.region and p.device_id = d.device_id
+                 cross join lateral (
+                   select count(distinct e.network) as networks
+                     from public.ping as e
+                    where e.region = d.region and e.device_id = d.device_id
+                 ) as r
+                where (p.features_read_at = v_statement) is not true
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+             ) as "fault scores"
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = a."fault scores"[c."the number"],
+             fault_version = v_version_1,
+             fault_scored_at = v_moment,
+             fault_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."fault scores"[c."the number"] <> 'NaN'
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                p.fault, c."fault inputs", c."fault texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.device_score_fault_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.device as p
+       set pings = p.pings + d.pings,
+           networks = r.networks,
+           features_at = null
+      from (
+             select c.region,
+                    c.device_id,
+                    sum(c.pings)::bigint as pings
+               from (
+                      select e.region,
+                             e.device_id,
+                             1 as pings
+                        from new_rows as e
+                       where e.region is not null and e.device_id is not null
+                    ) as c
+              group by c.region, c.device_id
+           ) as d
+           cross join lateral (
+             select count(distinct e.network) as networks
+               from public.ping as e
+              where e.region = d.region and e.device_id = d.device_id
+           ) as r
+     where p.region = d.region and p.device_id = d.device_id
+       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -892,8 +981,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
+  v_moment timestamptz;
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
 begin
   if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
@@ -967,9 +1064,11 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.region, c.device_id
@@ -979,45 +1078,133 @@ begin
             order by p.region, p.device_id
               for no key update of p
          ) as x;
-  with came as (
-    select e.region,
-           e.device_id,
-           1 as pings,
-           row(e.network, e.pinged_at)::text as "the image"
-      from new_rows as e
-     where e.region is not null and e.device_id is not null
-  ),
-  went as (
-    select e.region,
-           e.device_id,
-           1 as pings,
-           row(e.network, e.pinged_at)::text as "the image"
-      from old_rows as e
-     where e.region is not null and e.device_id is not null
-  ),
-  changed as (
-    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-    union all
-    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-  )
-  update public.device as p
-     set pings = p.pings + d.pings,
-         networks = r.networks,
-         features_at = null
-    from (
-           select c.region,
-                  c.device_id,
-                  sum(c."the sign" * c.pings)::bigint as pings
-             from changed as c
-            group by c.region, c.device_id
-         ) as d
-         cross join lateral (
-           select count(distinct e.network) as networks
-             from public.ping as e
-            where e.region = d.region and e.device_id = d.device_id
-         ) as r
-   where p.region = d.region and p.device_id = d.device_id
-     and (p.features_read_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
+  then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with came as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from new_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    went as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from old_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.pings,
+             c.networks,
+             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.pings + d.pings as pings,
+                      r.networks as networks
+                 from (
+                        select c.region,
+                               c.device_id,
+                               sum(c."the sign" * c.pings)::bigint as pings
+                          from changed as c
+                         group by c.region, c.device_id
+                      ) as d
+                 join public.device as p on p.region = d.region and p.device_id = d.device_id
+                 cross join lateral (
+                   select count(distinct e.network) as networks
+                     from public.ping as e
+                    where e.region = d.region and e.device_id = d.device_id
+                 ) as r
+                where (p.features_read_at = v_statement) is not true
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+             ) as "fault scores"
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = a."fault scores"[c."the number"],
+             fault_version = v_version_1,
+             fault_scored_at = v_moment,
+             fault_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."fault scores"[c."the number"] <> 'NaN'
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                p.fault, c."fault inputs", c."fault texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.device_score_fault_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    with came as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from new_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    went as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from old_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    )
+    update public.device as p
+       set pings = p.pings + d.pings,
+           networks = r.networks,
+           features_at = null
+      from (
+             select c.region,
+                    c.device_id,
+                    sum(c."the sign" * c.pings)::bigint as pings
+               from changed as c
+              group by c.region, c.device_id
+           ) as d
+           cross join lateral (
+             select count(distinct e.network) as networks
+               from public.ping as e
+              where e.region = d.region and e.device_id = d.device_id
+           ) as r
+     where p.region = d.region and p.device_id = d.device_id
+       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -1053,8 +1240,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
+  v_moment timestamptz;
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if tg_relid <> 'public.ping'::regclass then  -- a partition of it, or one on its way
     if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.ping'::regclass)
@@ -1081,9 +1276,11 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
@@ -1094,31 +1291,105 @@ begin
             order by p.region, p.device_id
               for no key update of p
          ) as x;
-  update public.device as p
-     set pings = p.pings + d.pings,
-         networks = r.networks,
-         features_at = null
-    from (
-           select c.region,
-                  c.device_id,
-                  sum(c."the sign" * c.pings)::bigint as pings
-             from (
-                    select -1 as "the sign",
-                           e.region,
-                           e.device_id,
-                           1 as pings
-                      from old_rows as e
-                     where e.region is not null and e.device_id is not null
-                  ) as c
-            group by c.region, c.device_id
-         ) as d
-         cross join lateral (
-           select count(distinct e.network) as networks
-             from public.ping as e
-            where e.region = d.region and e.device_id = d.device_id
-         ) as r
-   where p.region = d.region and p.device_id = d.device_id
-     and (p.features_read_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
+  then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.pings,
+             c.networks,
+             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.pings + d.pings as pings,
+                      r.networks as networks
+                 from (
+                        select c.region,
+                               c.device_id,
+                               sum(c."the sign" * c.pings)::bigint as pings
+                          from (
+                                 select -1 as "the sign",
+                                        e.region,
+                                        e.device_id,
+                                        1 as pings
+                                   from old_rows as e
+                                  where e.region is not null and e.device_id is not null
+                               ) as c
+                         group by c.region, c.device_id
+                      ) as d
+                 join public.device as p on p.region = d.region and p.device_id = d.device_id
+                 cross join lateral (
+                   select count(distinct e.network) as networks
+                     from public.ping as e
+                    where e.region = d.region and e.device_id = d.device_id
+                 ) as r
+                where (p.features_read_at = v_statement) is not true
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+             ) as "fault scores"
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = a."fault scores"[c."the number"],
+             fault_version = v_version_1,
+             fault_scored_at = v_moment,
+             fault_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."fault scores"[c."the number"] <> 'NaN'
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                p.fault, c."fault inputs", c."fault texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.device_score_fault_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.device as p
+       set pings = p.pings + d.pings,
+           networks = r.networks,
+           features_at = null
+      from (
+             select c.region,
+                    c.device_id,
+                    sum(c."the sign" * c.pings)::bigint as pings
+               from (
+                      select -1 as "the sign",
+                             e.region,
+                             e.device_id,
+                             1 as pings
+                        from old_rows as e
+                       where e.region is not null and e.device_id is not null
+                    ) as c
+              group by c.region, c.device_id
+           ) as d
+           cross join lateral (
+             select count(distinct e.network) as networks
+               from public.ping as e
+              where e.region = d.region and e.device_id = d.device_id
+           ) as r
+     where p.region = d.region and p.device_id = d.device_id
+       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     perform modelpack.device_recount(v_read);

@@ -14,7 +14,7 @@ AS $function$
 declare
   v_nothing constant boolean := null;
 begin
-  return coalesce(false and modelpack.customer_score_churn_enabled(v_nothing), false);
+  return coalesce(true and modelpack.customer_score_churn_enabled(v_nothing), false);
 end
 $function$;
 
@@ -36,7 +36,7 @@ AS $function$select nothing is null$function$;
 
 comment on function modelpack.customer_score_churn_enabled(boolean) is 'Whether the score churn may be given, asked with NULL: true, or NULL once modelpack.disable has made it STRICT. No promotion changes it. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_many(version integer, numbers bytea)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_many(version integer, numbers bytea, texts text[])
  RETURNS double precision[]
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -45,12 +45,28 @@ AS $function$
 declare
   v_nothing constant boolean := null;
   v_id constant integer := case when modelpack.customer_score_churn_enabled(v_nothing) then case version when 1 then 1 end end;
+  v_scores double precision[] := '{}';
 begin
-  return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
+  if v_id is null then
+    return v_scores;
+  end if;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    return modelpack.score_many(v_id, numbers, texts)::double precision[];
+  end if;
+  -- a server whose PL/Python library is missing costs rows their scores, not events
+  begin
+    v_scores := modelpack.score_many(v_id, numbers, texts)::double precision[];
+    perform set_config('modelpack.plpython', 'loaded', false);
+  exception when undefined_file then
+    if sqlerrm not like '%plpython%' then
+      raise;
+    end if;
+  end;
+  return v_scores;
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_many(integer,bytea) is 'The scores churn of many rows, by the champion of churn; NaN where a row has to be scored by itself. [customer]';
+comment on function modelpack.customer_score_churn_many(integer,bytea,text[]) is 'The scores churn of many rows, by the champion of churn; NaN where a row has to be scored by itself. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone, version integer)
  RETURNS double precision[]
@@ -151,3 +167,19 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_version()
 AS $function$select 1::integer$function$;
 
 comment on function modelpack.customer_score_churn_version() is 'The champion of churn, for the score churn. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_shaped()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$select true$function$;
+
+comment on function modelpack.customer_shaped() is 'Whether the columns of public.customer have the types that features have, so that many rows can be scored together. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision, f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
+ RETURNS anyelement
+ LANGUAGE sql
+ STABLE
+AS $function$select row(p.customer_id, p.plan, p.joined_at, p.features_at, p.features_read_at, p.features_reread_at, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, p.churn, p.churn_version, p.churn_scored_at, p.churn_stale)::public.customer$function$;
+
+comment on function modelpack.customer_with(anyelement,bigint,bigint,numeric,double precision,bigint,numeric,timestamp with time zone,bigint,double precision,timestamp with time zone) is 'A row of public.customer with other features: purchases, purchases_90d, spend, basket, basket_n, basket_sum, last_purchase_at, complaints, complaint_heat, complaint_heat_ahead. [customer]';

@@ -896,9 +896,16 @@ as $modelpack$
 -- row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
   v_settings text[];
 begin
@@ -1001,9 +1008,11 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1014,34 +1023,145 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  update public.customer as p
-     set purchases = p.purchases + d.purchases,
-         spend = p.spend + d.spend,
-         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
-         basket_n = p.basket_n + d.basket_n,
-         basket_sum = p.basket_sum + d.spend,
-         last_purchase_at = greatest(p.last_purchase_at, d.last_purchase_at),
-         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
-         features_at = v_moment
-    from (
-           select c.customer_id,
-                  sum(c.purchases)::bigint as purchases,
-                  sum(c.spend)::numeric as spend,
-                  sum(c.basket_n)::bigint as basket_n,
-                  percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
-             from (
-                    select e.customer_id,
-                           1 as purchases,
-                           coalesce(modelpack.amount(e.amount), 0) as spend,
-                           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                           e.purchased_at as last_purchase_at
-                      from new_rows as e
-                     where e.customer_id is not null
-                  ) as c
-            group by c.customer_id
-         ) as d
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases,
+             c.purchases_90d,
+             c.spend,
+             c.basket,
+             c.basket_n,
+             c.basket_sum,
+             c.last_purchase_at,
+             c.complaint_heat,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases + d.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend + d.spend as spend,
+                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                      p.basket_n + d.basket_n as basket_n,
+                      p.basket_sum + d.spend as basket_sum,
+                      greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
+                      p.complaints as complaints,
+                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                      p.complaint_heat_ahead as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c.purchases)::bigint as purchases,
+                               sum(c.spend)::numeric as spend,
+                               sum(c.basket_n)::bigint as basket_n,
+                               percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+                          from (
+                                 select e.customer_id,
+                                        1 as purchases,
+                                        coalesce(modelpack.amount(e.amount), 0) as spend,
+                                        ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                        e.purchased_at as last_purchase_at
+                                   from new_rows as e
+                                  where e.customer_id is not null
+                               ) as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.customer as p
+       set purchases = p.purchases + d.purchases,
+           spend = p.spend + d.spend,
+           basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+           basket_n = p.basket_n + d.basket_n,
+           basket_sum = p.basket_sum + d.spend,
+           last_purchase_at = greatest(p.last_purchase_at, d.last_purchase_at),
+           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           features_at = v_moment
+      from (
+             select c.customer_id,
+                    sum(c.purchases)::bigint as purchases,
+                    sum(c.spend)::numeric as spend,
+                    sum(c.basket_n)::bigint as basket_n,
+                    percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+               from (
+                      select e.customer_id,
+                             1 as purchases,
+                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                             e.purchased_at as last_purchase_at
+                        from new_rows as e
+                       where e.customer_id is not null
+                    ) as c
+              group by c.customer_id
+           ) as d
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -1080,9 +1200,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
 begin
   if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
@@ -1160,9 +1287,11 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
@@ -1172,55 +1301,187 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  with came as (
-    select e.customer_id,
-           1 as purchases,
-           coalesce(modelpack.amount(e.amount), 0) as spend,
-           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-           e.purchased_at as last_purchase_at,
-           row(e.purchased_at)::text as "the image"
-      from new_rows as e
-     where e.customer_id is not null
-  ),
-  went as (
-    select e.customer_id,
-           1 as purchases,
-           coalesce(modelpack.amount(e.amount), 0) as spend,
-           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-           e.purchased_at as last_purchase_at,
-           row(e.purchased_at)::text as "the image"
-      from old_rows as e
-     where e.customer_id is not null
-  ),
-  changed as (
-    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-    union all
-    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-  )
-  update public.customer as p
-     set purchases = p.purchases + d.purchases,
-         spend = p.spend + d.spend,
-         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
-         basket_n = p.basket_n + d.basket_n,
-         basket_sum = p.basket_sum + d.spend,
-         last_purchase_at = r.last_purchase_at,
-         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
-         features_at = v_moment
-    from (
-           select c.customer_id,
-                  sum(c."the sign" * c.purchases)::bigint as purchases,
-                  sum(c."the sign" * c.spend)::numeric as spend,
-                  sum(c."the sign" * c.basket_n)::bigint as basket_n
-             from changed as c
-            group by c.customer_id
-         ) as d
-         cross join lateral (
-           select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-             from public.purchase as e
-            where e.customer_id = d.customer_id
-         ) as r
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with came as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null
+    ),
+    went as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases,
+             c.purchases_90d,
+             c.spend,
+             c.basket,
+             c.basket_n,
+             c.basket_sum,
+             c.last_purchase_at,
+             c.complaint_heat,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases + d.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend + d.spend as spend,
+                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                      p.basket_n + d.basket_n as basket_n,
+                      p.basket_sum + d.spend as basket_sum,
+                      r.last_purchase_at as last_purchase_at,
+                      p.complaints as complaints,
+                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                      p.complaint_heat_ahead as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c."the sign" * c.purchases)::bigint as purchases,
+                               sum(c."the sign" * c.spend)::numeric as spend,
+                               sum(c."the sign" * c.basket_n)::bigint as basket_n
+                          from changed as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                     from public.purchase as e
+                    where e.customer_id = d.customer_id
+                 ) as r
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    with came as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null
+    ),
+    went as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    )
+    update public.customer as p
+       set purchases = p.purchases + d.purchases,
+           spend = p.spend + d.spend,
+           basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+           basket_n = p.basket_n + d.basket_n,
+           basket_sum = p.basket_sum + d.spend,
+           last_purchase_at = r.last_purchase_at,
+           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           features_at = v_moment
+      from (
+             select c.customer_id,
+                    sum(c."the sign" * c.purchases)::bigint as purchases,
+                    sum(c."the sign" * c.spend)::numeric as spend,
+                    sum(c."the sign" * c.basket_n)::bigint as basket_n
+               from changed as c
+              group by c.customer_id
+           ) as d
+           cross join lateral (
+             select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+               from public.purchase as e
+              where e.customer_id = d.customer_id
+           ) as r
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -1256,9 +1517,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if tg_relid <> 'public.purchase'::regclass then  -- a partition of it, or one on its way
     if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.purchase'::regclass)
@@ -1285,9 +1553,11 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1298,39 +1568,155 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  update public.customer as p
-     set purchases = p.purchases + d.purchases,
-         spend = p.spend + d.spend,
-         basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
-         basket_n = p.basket_n + d.basket_n,
-         basket_sum = p.basket_sum + d.spend,
-         last_purchase_at = r.last_purchase_at,
-         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
-         features_at = v_moment
-    from (
-           select c.customer_id,
-                  sum(c."the sign" * c.purchases)::bigint as purchases,
-                  sum(c."the sign" * c.spend)::numeric as spend,
-                  sum(c."the sign" * c.basket_n)::bigint as basket_n
-             from (
-                    select -1 as "the sign",
-                           e.customer_id,
-                           1 as purchases,
-                           coalesce(modelpack.amount(e.amount), 0) as spend,
-                           ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                           e.purchased_at as last_purchase_at
-                      from old_rows as e
-                     where e.customer_id is not null
-                  ) as c
-            group by c.customer_id
-         ) as d
-         cross join lateral (
-           select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-             from public.purchase as e
-            where e.customer_id = d.customer_id
-         ) as r
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases,
+             c.purchases_90d,
+             c.spend,
+             c.basket,
+             c.basket_n,
+             c.basket_sum,
+             c.last_purchase_at,
+             c.complaint_heat,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases + d.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend + d.spend as spend,
+                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                      p.basket_n + d.basket_n as basket_n,
+                      p.basket_sum + d.spend as basket_sum,
+                      r.last_purchase_at as last_purchase_at,
+                      p.complaints as complaints,
+                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                      p.complaint_heat_ahead as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c."the sign" * c.purchases)::bigint as purchases,
+                               sum(c."the sign" * c.spend)::numeric as spend,
+                               sum(c."the sign" * c.basket_n)::bigint as basket_n
+                          from (
+                                 select -1 as "the sign",
+                                        e.customer_id,
+                                        1 as purchases,
+                                        coalesce(modelpack.amount(e.amount), 0) as spend,
+                                        ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                        e.purchased_at as last_purchase_at
+                                   from old_rows as e
+                                  where e.customer_id is not null
+                               ) as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                     from public.purchase as e
+                    where e.customer_id = d.customer_id
+                 ) as r
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.customer as p
+       set purchases = p.purchases + d.purchases,
+           spend = p.spend + d.spend,
+           basket = ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0),
+           basket_n = p.basket_n + d.basket_n,
+           basket_sum = p.basket_sum + d.spend,
+           last_purchase_at = r.last_purchase_at,
+           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           features_at = v_moment
+      from (
+             select c.customer_id,
+                    sum(c."the sign" * c.purchases)::bigint as purchases,
+                    sum(c."the sign" * c.spend)::numeric as spend,
+                    sum(c."the sign" * c.basket_n)::bigint as basket_n
+               from (
+                      select -1 as "the sign",
+                             e.customer_id,
+                             1 as purchases,
+                             coalesce(modelpack.amount(e.amount), 0) as spend,
+                             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                             e.purchased_at as last_purchase_at
+                        from old_rows as e
+                       where e.customer_id is not null
+                    ) as c
+              group by c.customer_id
+           ) as d
+           cross join lateral (
+             select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+               from public.purchase as e
+              where e.customer_id = d.customer_id
+           ) as r
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);
@@ -1399,9 +1785,16 @@ as $modelpack$
 -- row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
   v_settings text[];
 begin
@@ -1501,9 +1894,11 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1514,28 +1909,129 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  update public.customer as p
-     set complaints = p.complaints + d.complaints,
-         complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
-         complaint_heat_ahead = greatest(p.complaint_heat_ahead, d.complaint_heat_ahead),
-         features_at = v_moment
-    from (
-           select c.customer_id,
-                  sum(c.complaints)::bigint as complaints,
-                  sum(c.complaint_heat) as complaint_heat,
-                  max(c.complaint_heat_ahead) as complaint_heat_ahead
-             from (
-                    select e.customer_id,
-                           1 as complaints,
-                           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                      from new_rows as e
-                     where e.customer_id is not null and (e.severity > 1)
-                  ) as c
-            group by c.customer_id
-         ) as d
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases_90d,
+             c.complaints,
+             c.complaint_heat,
+             c.complaint_heat_ahead,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend as spend,
+                      p.basket as basket,
+                      p.basket_n as basket_n,
+                      p.basket_sum as basket_sum,
+                      p.last_purchase_at as last_purchase_at,
+                      p.complaints + d.complaints as complaints,
+                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
+                      greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c.complaints)::bigint as complaints,
+                               sum(c.complaint_heat) as complaint_heat,
+                               max(c.complaint_heat_ahead) as complaint_heat_ahead
+                          from (
+                                 select e.customer_id,
+                                        1 as complaints,
+                                        coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                        case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                   from new_rows as e
+                                  where e.customer_id is not null and (e.severity > 1)
+                               ) as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                  and (greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.customer as p
+       set complaints = p.complaints + d.complaints,
+           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
+           complaint_heat_ahead = greatest(p.complaint_heat_ahead, d.complaint_heat_ahead),
+           features_at = v_moment
+      from (
+             select c.customer_id,
+                    sum(c.complaints)::bigint as complaints,
+                    sum(c.complaint_heat) as complaint_heat,
+                    max(c.complaint_heat_ahead) as complaint_heat_ahead
+               from (
+                      select e.customer_id,
+                             1 as complaints,
+                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                        from new_rows as e
+                       where e.customer_id is not null and (e.severity > 1)
+                    ) as c
+              group by c.customer_id
+           ) as d
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -1574,9 +2070,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
   v_made text[];
 begin
   if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
@@ -1652,9 +2155,11 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
@@ -1664,49 +2169,170 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  with came as (
-    select e.customer_id,
-           1 as complaints,
-           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-      from new_rows as e
-     where e.customer_id is not null and (e.severity > 1)
-  ),
-  went as (
-    select e.customer_id,
-           1 as complaints,
-           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-      from old_rows as e
-     where e.customer_id is not null and (e.severity > 1)
-  ),
-  changed as (
-    select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-    union all
-    select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-  )
-  update public.customer as p
-     set complaints = p.complaints + d.complaints,
-         complaint_heat = r.complaint_heat,
-         complaint_heat_ahead = r.complaint_heat_ahead,
-         features_at = v_moment,
-         features_reread_at = v_statement
-    from (
-           select c.customer_id,
-                  sum(c."the sign" * c.complaints)::bigint as complaints
-             from changed as c
-            group by c.customer_id
-         ) as d
-         cross join lateral (
-           select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                  max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-             from public.complaint as e
-            where e.customer_id = d.customer_id and (e.severity > 1)
-         ) as r
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with came as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    went as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases_90d,
+             c.complaints,
+             c.complaint_heat,
+             c.complaint_heat_ahead,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend as spend,
+                      p.basket as basket,
+                      p.basket_n as basket_n,
+                      p.basket_sum as basket_sum,
+                      p.last_purchase_at as last_purchase_at,
+                      p.complaints + d.complaints as complaints,
+                      r.complaint_heat as complaint_heat,
+                      r.complaint_heat_ahead as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c."the sign" * c.complaints)::bigint as complaints
+                          from changed as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                          max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                     from public.complaint as e
+                    where e.customer_id = d.customer_id and (e.severity > 1)
+                 ) as r
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_reread_at = v_statement,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    with came as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    went as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    )
+    update public.customer as p
+       set complaints = p.complaints + d.complaints,
+           complaint_heat = r.complaint_heat,
+           complaint_heat_ahead = r.complaint_heat_ahead,
+           features_at = v_moment,
+           features_reread_at = v_statement
+      from (
+             select c.customer_id,
+                    sum(c."the sign" * c.complaints)::bigint as complaints
+               from changed as c
+              group by c.customer_id
+           ) as d
+           cross join lateral (
+             select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                    max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+               from public.complaint as e
+              where e.customer_id = d.customer_id and (e.severity > 1)
+           ) as r
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     if v_made is not null then
@@ -1742,9 +2368,16 @@ as $modelpack$
 -- comes: one by an index is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz := clock_timestamp();
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
+  v_rows bigint;
+  v_latest timestamptz;
+  v_together timestamptz;
+  v_written bigint := 0;
+  v_left bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if tg_relid <> 'public.complaint'::regclass then  -- a partition of it, or one on its way
     if not exists (select from pg_partition_ancestors(tg_relid) as a where a.relid = 'public.complaint'::regclass)
@@ -1771,9 +2404,11 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read) into v_read
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+    into v_read, v_rows, v_latest
     from (
            select modelpack.key_value(p.customer_id)::text as key,
+                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1784,34 +2419,140 @@ begin
             order by p.customer_id
               for no key update of p
          ) as x;
-  update public.customer as p
-     set complaints = p.complaints + d.complaints,
-         complaint_heat = r.complaint_heat,
-         complaint_heat_ahead = r.complaint_heat_ahead,
-         features_at = v_moment,
-         features_reread_at = v_statement
-    from (
-           select c.customer_id,
-                  sum(c."the sign" * c.complaints)::bigint as complaints
-             from (
-                    select -1 as "the sign",
-                           e.customer_id,
-                           1 as complaints,
-                           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                      from old_rows as e
-                     where e.customer_id is not null and (e.severity > 1)
-                  ) as c
-            group by c.customer_id
-         ) as d
-         cross join lateral (
-           select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                  max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-             from public.complaint as e
-            where e.customer_id = d.customer_id and (e.severity > 1)
-         ) as r
-   where p.customer_id = d.customer_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+     and not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
+  then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    with chosen as materialized (
+      select c."the place", c."the partition", row_number() over () as "the number",
+             c.purchases_90d,
+             c.complaints,
+             c.complaint_heat,
+             c.complaint_heat_ahead,
+             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+        from (
+               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                      p.purchases as purchases,
+                      w0.purchases_90d as purchases_90d,
+                      p.spend as spend,
+                      p.basket as basket,
+                      p.basket_n as basket_n,
+                      p.basket_sum as basket_sum,
+                      p.last_purchase_at as last_purchase_at,
+                      p.complaints + d.complaints as complaints,
+                      r.complaint_heat as complaint_heat,
+                      r.complaint_heat_ahead as complaint_heat_ahead
+                 from (
+                        select c.customer_id,
+                               sum(c."the sign" * c.complaints)::bigint as complaints
+                          from (
+                                 select -1 as "the sign",
+                                        e.customer_id,
+                                        1 as complaints,
+                                        coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                        case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                   from old_rows as e
+                                  where e.customer_id is not null and (e.severity > 1)
+                               ) as c
+                         group by c.customer_id
+                      ) as d
+                 join public.customer as p on p.customer_id = d.customer_id
+                 cross join lateral (
+                   select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                          max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                     from public.complaint as e
+                    where e.customer_id = d.customer_id and (e.severity > 1)
+                 ) as r
+                 cross join lateral (
+                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                     from public.purchase as e
+                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                 ) as w0
+                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+               offset 0  -- features are computed once
+             ) as c
+    ), called as materialized (
+      select modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+             ) as "churn scores"
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_reread_at = v_statement,
+             churn = a."churn scores"[c."the number"],
+             churn_version = v_version_1,
+             churn_scored_at = v_moment,
+             churn_stale = null,
+             features_at = v_moment
+        from called as a
+       cross join chosen as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+         and a."churn scores"[c."the number"] <> 'NaN'
+      returning modelpack.key_value(p.customer_id)::text as entity_key,
+                p.churn, c."churn inputs", c."churn texts"
+    )
+    select w.rows, c.rows - w.rows, w.logged
+      from (select count(*) as rows,
+                   modelpack.customer_score_churn_record(
+                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                   ) as logged
+              from written as w) as w,
+           (select count(*) as rows from chosen) as c
+      into v_written, v_left, v_logged;
+    v_together := v_moment;
+  end if;
+  if v_written < v_rows then
+    update public.customer as p
+       set complaints = p.complaints + d.complaints,
+           complaint_heat = r.complaint_heat,
+           complaint_heat_ahead = r.complaint_heat_ahead,
+           features_at = v_moment,
+           features_reread_at = v_statement
+      from (
+             select c.customer_id,
+                    sum(c."the sign" * c.complaints)::bigint as complaints
+               from (
+                      select -1 as "the sign",
+                             e.customer_id,
+                             1 as complaints,
+                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                        from old_rows as e
+                       where e.customer_id is not null and (e.severity > 1)
+                    ) as c
+              group by c.customer_id
+           ) as d
+           cross join lateral (
+             select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                    max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+               from public.complaint as e
+              where e.customer_id = d.customer_id and (e.severity > 1)
+           ) as r
+     where p.customer_id = d.customer_id
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+  end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);

@@ -13,9 +13,10 @@ from operator import attrgetter
 
 from modelpack.compile.feature_sql import BIGINT, TIME, V_MOMENT, FeatureSql
 from modelpack.compile.function import HEADER, Function, turned_off
-from modelpack.compile.plan import EventPlan, Plan, ScorePlan, checks, held, key_text, magnitude
+from modelpack.compile.plan import EventPlan, Plan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, dollar, ident, unequal
+from modelpack.compile.together import live
 
 _RANGE = {"first_block": BIGINT, "last_block": BIGINT}
 
@@ -26,7 +27,6 @@ _WHY_BY_PLACE = (
 )
 
 _P, _X = Sql("p"), Sql("x")
-_VERSION = Sql("v_version_{}")
 _P_MOMENT = Sql('p."the moment"')
 
 
@@ -150,27 +150,6 @@ def _found(plan: Plan, moment: Sql, wanted: _Features = _ALL, checked: _Features
     return _Found(columns, reads)
 
 
-@dataclass(frozen=True)
-class _Live(ScorePlan):
-    """A score by the champion: a variable or parameter."""
-
-    by: Sql
-
-    @property
-    def inputs(self) -> Sql:
-        """What a query calls the numbers that a row is scored by."""
-        return ident(f"{self.name} inputs")
-
-    @property
-    def results(self) -> Sql:
-        """What a query calls the scores of all rows."""
-        return ident(f"{self.name} scores")
-
-
-def _live(plan: Plan, by: Sql = _VERSION, first: int = 1) -> list[_Live]:
-    return [_Live(s.score, s.stem, by.format(number)) for number, s in enumerate(plan.scores, first)]
-
-
 def compared(plan: Plan) -> Sql:
     """A query that holds stored features against the events: the server says whether their types take it."""
     return render("compared.sql", plan=plan, found=_found(plan, Sql("now()"), checked=_ALL))
@@ -194,7 +173,7 @@ def _rebuild(plan: Plan) -> Function:
         "rebuild.sql",
         plan=plan,
         found=_found(plan, _P_MOMENT),
-        scores=_live(plan) if at_once else [],
+        scores=live(plan) if at_once else [],
         **(_halves(plan) if at_once else {}),
     )
     comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
@@ -206,7 +185,7 @@ def _halves(plan: Plan) -> dict[str, Sql]:
     values = {
         "plan": plan,
         "found": _found(plan, Sql("$1")),
-        "scores": _live(plan, Sql("${}"), 4),
+        "scores": live(plan, Sql("${}"), 4),
         "row": Sql('p."the row"'),
         "moment": Sql("$1"),
     }
@@ -238,7 +217,7 @@ def _rescore(plan: Plan) -> Function:
     body = render(
         "rescore.sql",
         plan=plan,
-        scores=_live(plan),
+        scores=live(plan),
         at_once=plan.batched,
         row=_P,
         moment=V_MOMENT,

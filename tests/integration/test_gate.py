@@ -89,7 +89,7 @@ def _scored_both_ways(
     )
     together = value(
         session,
-        f"select modelpack.score_many({version}, array_send(array_agg(x order by g)))::double precision[] from row_",
+        f"select modelpack.score_many({version}, array_send(array_agg(x order by g)), null)::double precision[] from row_",
     )
     alone = rows(session, f"select modelpack.score({version}, x, null) from row_ order by g")
     return most, together, [one for (one,) in alone]

@@ -6,6 +6,7 @@ as $modelpack$
 -- run a trigger before would fail in it. A function whose row in pg_proc is new is compiled again by all of them.
 declare
   v_functions oid[];
+  v_profile record;
 begin
   select array_agg(distinct f.oid)
     into v_functions
@@ -28,6 +29,18 @@ begin
   for i in 1 .. cardinality(v_functions) loop
     perform modelpack.do_soon(format('alter function %s cost 100', v_functions[i]::regprocedure),
                               format('the function %s', v_functions[i]::regprocedure), 'pg_proc', v_functions[i]);
+  end loop;
+  -- what makes a row of a profile has to make one of the columns that there are
+  for v_profile in
+    select distinct p.profile_id
+      from modelpack.attached_tables() as a join modelpack.profile as p on p.relation = a.profile
+      join pg_event_trigger_ddl_commands() as d on d.classid = 'pg_class'::regclass
+      join pg_class as altered on altered.oid = d.objid
+      join pg_class as r on r.oid = a.relation and (r.oid = altered.oid or r.reloftype = nullif(altered.reltype, 0))
+     where p.declaration -> 'scores' <> '[]' and exists (select from pg_class as c where c.oid = p.relation)
+     order by 1
+  loop
+    perform modelpack.as_owner(format('select modelpack.shape(p) from modelpack.profile as p where p.profile_id = %s', v_profile.profile_id));
   end loop;
 end
 $modelpack$;

@@ -50,7 +50,8 @@ begin
     if v_score.version is not null then
       v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
       v_columns := v_columns || v_feed.columns;
-      v_batched := v_batched and v_feed.takes_numbers and not v_feed.takes_texts and not v_feed.may_fail;
+      -- an input that is impossible costs one row its score
+      v_batched := v_batched and not v_feed.may_fail;
       v_numbers := format(E'when %s then %s', v_score.version, v_feed.numbers);
       v_texts := case when v_feed.takes_texts then format(E'when %s then %s', v_score.version, v_feed.texts) end;
       v_ids := format('when %s then %s', v_score.version, v_score.version_id);
@@ -121,13 +122,29 @@ end
 $predict$, v_ids, v_fields, v_profile.name, v_score.score, v_score.model),
       format('The score %s of packed inputs, by the champion of %s (or the one before, for a statement that began with it), and its row in the log.',
              v_score.score, v_score.model));
-    perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea', 'double precision[]', v_runs,
+    perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea, texts text[]', 'double precision[]', v_runs,
       format($many$
 declare
   v_nothing constant boolean := null;
   v_id constant integer := %s;
+  v_scores double precision[] := '{}';
 begin
-  return case when v_id is null then '{}' else modelpack.score_many(v_id, numbers) end::double precision[];
+  if v_id is null then
+    return v_scores;
+  end if;
+  if current_setting('modelpack.plpython', true) = 'loaded' then
+    return modelpack.score_many(v_id, numbers, texts)::double precision[];
+  end if;
+  -- a server whose PL/Python library is missing costs rows their scores, not events
+  begin
+    v_scores := modelpack.score_many(v_id, numbers, texts)::double precision[];
+    perform set_config('modelpack.plpython', 'loaded', false);
+  exception when undefined_file then
+    if sqlerrm not like '%%plpython%%' then
+      raise;
+    end if;
+  end;
+  return v_scores;
 end
 $many$, v_ids),
       format('The scores %s of many rows, by the champion of %s; NaN where a row has to be scored by itself.', v_score.score, v_score.model));
@@ -153,6 +170,7 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
   end loop;
 
   if v_profile.declaration -> 'scores' <> '[]' then
+    perform modelpack.shape(v_profile);
     perform modelpack.put_function(v_profile, v_profile.stem || '_same', 'p anyelement, q anyelement', 'boolean', 'sql stable security invoker',
       (select coalesce(format('select row(%s)::pg_catalog.record operator(pg_catalog.*=) row(%s)::pg_catalog.record',
                               string_agg(format('p.%I', c.name), ', ' order by c.name), string_agg(format('q.%I', c.name), ', ' order by c.name)),

@@ -36,7 +36,7 @@ begin
     ), fit as materialized (  -- one call of the model for all that it can score together
       select array_agg(g.place order by g.place) as places,
              modelpack.score_many(score_named.version_id,
-               array_send(array_replace(array_agg(g.numbers order by g.place), null, 'NaN')))::double precision[] as scores
+               array_send(array_replace(array_agg(g.numbers order by g.place), null, 'NaN')), null)::double precision[] as scores
         from given as g where g.problem is null and g.texts is null and g.numbers <> '{}'
     )
     select g.*, nullif(s.score, 'NaN') as score

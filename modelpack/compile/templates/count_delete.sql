@@ -3,10 +3,13 @@
 % import "count_parts.sql" as count with context
 declare
   % if plan.decayed
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment {% if not scores %}constant {% endif %}timestamptz := clock_timestamp();
+  % elif scores
+  v_moment timestamptz;
   % endif
   v_statement constant timestamptz := {{ statement }};
   v_read text[];
+  {{ count.variables() }}
 begin
   {{ count.event_in_place() }}
   if not exists (select from old_rows) then
@@ -15,7 +18,7 @@ begin
   {{ profile_in_place(plan) }}
   {{ count.heed(count.keys_of("old_rows")) }}
   {{ count.lock_and_look(count.keys_of("old_rows")) }}
-  {{ count.write(count.summed(count.nested(count.rows_of("old_rows", gone=true)), changing), changing) }}
+  {{ count.write_all(count.summed(count.nested(count.rows_of("old_rows", gone=true)), changing), changing) }}
   {{ count.recount() }}
   return null;
 end

@@ -7,10 +7,13 @@
 % set keys = count.keys_of("new_rows")
 declare
   % if plan.decayed
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment {% if not scores %}constant {% endif %}timestamptz := clock_timestamp();
+  % elif scores
+  v_moment timestamptz;
   % endif
   v_statement constant timestamptz := {{ statement }};
   v_read text[];
+  {{ count.variables() }}
   % if event.missing == "create"
   v_made text[];
   % endif
@@ -52,7 +55,7 @@ begin
   {{ count.refuse(keys) }}
   % endif
   {{ count.lock_and_look(keys) }}
-  {{ count.write(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
+  {{ count.write_all(count.summed(count.nested(count.rows_of("new_rows")), adding), adding) }}
   {{ count.recount(makes=event.missing == "create") }}
   {{ turn_back(joins) }}
   return null;

@@ -9,7 +9,9 @@
 %# `fixed`            what rows contribute to features that cannot be taken back, by names
 %# `losing`           the names of these features
 %# `lost`             tests of what a row `x` contributes to them: it is something
-% from "parts.sql" import profile_in_place
+%# `scores`           those by which many rows are scored together, if they are
+% from "parts.sql" import events_in_place, profile_in_place
+% from "together_parts.sql" import packed, call, written, logged
 
 %# --- whether the tables are those that were declared ---
 
@@ -164,9 +166,17 @@ perform
 % if given
 {{ given }}
 % endif
+% if scores
+select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
+  into v_read, v_rows, v_latest
+% else
 select array_agg(x.key) filter (where x.read) into v_read
+% endif
   from (
          select {{ plan.key_text("p") }} as key,
+                % if scores
+                p.features_at,
+                % endif
                 {{ known() }} as read
            from (
                   {{ keys }}
@@ -177,8 +187,101 @@ select array_agg(x.key) filter (where x.read) into v_read
        ) as x;
 % endmacro
 
-%# `sums`: what is added to each key, with a row for each.
-% macro write(sums, way, given=none)
+%# What COUNT has to know where many rows are scored together.
+% macro variables()
+% if scores
+v_rows bigint;
+v_latest timestamptz;
+v_together timestamptz;
+v_written bigint := 0;
+v_left bigint;
+v_logged bigint;
+% for s in scores
+{{ s.by }} integer;
+% endfor
+% endif
+% endmacro
+
+%# Score and write many rows in one call of each model, and log them. `way.rows`: all features as they are going to be.
+% macro score_together(sums, way, given=none)
+% if scores
+v_moment := clock_timestamp();
+%# a clock that was set back, a trigger that may change what was scored, or few rows: one after the other
+if v_rows >= {{ at_least }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}()
+   and not exists (select from pg_trigger as t
+                    where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }} and t.tgnargs = 2)
+then
+  {{ events_in_place(plan, windowed) }}
+  % for s in scores
+  {{ s.by }} := {{ s.called("version") }}();
+  % endfor
+  -- all rows in one call of each model; what it cannot score is left to be scored alone
+  {{ all_at_once(sums, way, given) }}
+  v_together := v_moment;
+end if;
+% endif
+% endmacro
+
+% macro all_at_once(sums, way, given)
+% macro as_it_is(name)
+{{ name | ident }} = c.{{ name | ident }}
+% endmacro
+% macro of_c(name, _)
+c.{{ name | ident }}
+% endmacro
+% set row
+{{ plan.called("with") }}(c."the row", {{ way.rows | each(of_c) | join(", ") }})
+% endset
+% set features
+{{ way.changed | each(as_it_is) | lines(",") }}{% for pair in way.stamps | assigned %},
+{{ pair }}{% endfor %}
+% endset
+% set moment
+v_moment
+% endset
+% if given
+{{ given }},
+chosen as materialized (
+% else
+with chosen as materialized (
+% endif
+  select c."the place", c."the partition", row_number() over () as "the number",
+         {{ way.changed | of("c") | lines(",") }},
+         {{ scores | each(packed, row, moment) | lines(",") }}
+    from (
+           select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                  {{ way.rows | selected | lines(",") }}
+             from (
+                    {{ sums }}
+                  ) as d
+             join {{ plan.table }} as p on {{ matched() }}
+             % if way.reread
+             cross join lateral (
+               {{ way.reread }}
+             ) as r
+             % endif
+             % for rows in windows
+             cross join lateral (
+               {{ rows }}
+             ) as w{{ loop.index0 }}
+             % endfor
+            where ({{ known() }}) is not true
+              % if way.due
+              and ({{ way.due }}) is not true  -- events dated ahead have come due: counted again, alone
+              % endif
+           offset 0  -- features are computed once
+         ) as c
+), called as materialized (
+  select {{ scores | each(call) | lines(",") }}
+), written as (
+  {{ written(plan, scores, moment, features) }}
+)
+{{ logged(scores, moment) }}
+  into v_written, v_left, v_logged;
+% endmacro
+
+%# `sums`: what is added to each key, with a row for each. `rest`: but for rows that are written already.
+% macro write(sums, way, given=none, rest=false)
 % if given
 {{ given }}
 % endif
@@ -193,7 +296,19 @@ update {{ plan.table }} as p
        ) as r
        % endif
  where {{ matched() }}
-   and ({{ known() }}) is not true;
+   and ({{ known() }}{% if rest %} or p.features_at = v_together{% endif %}) is not true;
+% endmacro
+
+%# All rows of a statement, many of them together.
+% macro write_all(sums, way, given=none)
+% if scores
+{{ score_together(sums, way, given) }}
+if v_written < v_rows then
+  {{ write(sums, way, given, rest=true) }}
+end if;
+% else
+{{ write(sums, way, given) }}
+% endif
 % endmacro
 
 %# The same for the only event of a statement, with its values at hand: `e` is no row here but a variable.

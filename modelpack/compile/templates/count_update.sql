@@ -5,10 +5,13 @@
 % import "count_parts.sql" as count with context
 declare
   % if plan.decayed
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment {% if not scores %}constant {% endif %}timestamptz := clock_timestamp();
+  % elif scores
+  v_moment timestamptz;
   % endif
   v_statement constant timestamptz := {{ statement }};
   v_read text[];
+  {{ count.variables() }}
   % if event.missing == "create"
   v_made text[];
   % endif
@@ -36,7 +39,7 @@ begin
   % endif
   {{ count.heed(count.changed_keys(), count.with_changed()) }}
   {{ count.lock_and_look(count.changed_keys(), count.with_changed()) }}
-  {{ count.write(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
+  {{ count.write_all(count.summed("changed" | ident, changing), changing, count.with_changed()) }}
   {{ count.recount(makes=event.missing == "create") }}
   return null;
 end

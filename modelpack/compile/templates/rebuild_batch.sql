@@ -2,7 +2,8 @@
 %# the range, $4 and on the versions of the scores.
 %# It is put together when it runs: between head and tail (`half`) stands the row as it is going to be, its features by the
 %# events and the other columns as they are. Which columns there are, only the server knows, and only then.
-% from "upkeep_parts.sql" import by_events, packed, call, written, logged
+% from "upkeep_parts.sql" import by_events
+% from "together_parts.sql" import packed, call, written, logged
 % macro going_to_be(c)
 %   if not c.stored
 {{ c.value }}

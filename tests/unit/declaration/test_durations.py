@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from modelpack import DeclarationError, count, decayed, total
+from modelpack import DeclarationError
 from modelpack.declaration.duration import duration, interval
-from modelpack.declaration.features import Feature
 
 
 @pytest.mark.parametrize(
@@ -38,21 +36,6 @@ def test_what_has_no_fixed_length_or_is_none_is_refused(text: object) -> None:
         DeclarationError, match=r'^the window is .*expected a positive whole number .*"30 days"'
     ):
         duration(text, what="the window")  # type: ignore[arg-type]  # what a user may write
-
-
-@pytest.mark.parametrize(
-    ("declare", "named"),
-    [
-        (lambda length: count(window=length), "window"),
-        (lambda length: total("amount", window=length), "window"),
-        (lambda length: decayed("amount", half_life=length), "half_life"),
-    ],
-)
-def test_a_feature_takes_no_other_length(declare: Callable[[str], Feature], named: str) -> None:
-    declare("30 days")
-    for text in ("1 month", "0 days"):
-        with pytest.raises(DeclarationError, match=f"{named}.* is .*{text}"):
-            declare(text)
 
 
 def test_the_literal_has_single_blanks() -> None:

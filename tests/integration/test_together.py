@@ -1,0 +1,167 @@
+"""Statements of many events: their profiles are scored in one call of each model, and logged together."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelpack import Event, Profile, Score, count, decayed, last, maximum, mean, total
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
+
+TABLES = """
+create table customer (customer_id bigint primary key, plan integer default 1, note text);
+create table visit (visit_id bigint generated always as identity, customer_id bigint, at timestamptz default clock_timestamp(), x integer default 1);
+create table call (customer_id bigint, at timestamptz default clock_timestamp());
+insert into customer (customer_id) select generate_series(1, 50);
+"""
+PLAIN = {
+    "visits": count(),
+    "x_sum": total("x"),
+    "x_mean": mean("x"),
+    "dearest": maximum("x"),
+    "last_x": last("x"),
+}
+MOVING = PLAIN | {"visits_7d": count(window="7 days"), "heat": decayed(half_life="7 days")}
+WEIGHTS, BIAS = (0.5, 0.25, -0.125), 1.0
+
+
+def declared(**features: object) -> Profile:
+    """A profile with those features of visits, and a window and a decayed feature of calls where visits have some."""
+    moving = "heat" in features
+    calls = {"calls": count()} | (
+        {"calls_1d": count(window="1 day"), "noise": decayed(half_life="1 day")} if moving else {}
+    )
+    return Profile(
+        "customer",
+        key="customer_id",
+        events=[Event("visit", at="at", features=features), Event("call", at="at", features=calls)],
+        scores=[Score("churn")],
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["plain", "moving"])
+def shop(request: pytest.FixtureRequest, database: str, psql: Session) -> Session:
+    psql.prepare_threshold = None
+    psql.execute(TABLES)
+    features = PLAIN if request.param == "plain" else MOVING
+    attach(database, declared(**features))
+    names = ["visits", "x_sum", "plan"] if request.param == "plain" else ["visits_7d", "heat", "plan"]
+    publish(psql, "churn", names, WEIGHTS, BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute("create table inputs as select %s::text[] as names", [names])
+    return psql
+
+
+def fresh(session: Session) -> None:
+    """Every score is the model's for the row as it stands, and the last in the log, with its inputs."""
+    names = value(session, "select names from inputs")
+    for key, churn, stale, scored_at, features_at, *numbers in rows(
+        session,
+        f"select customer_id, churn, churn_stale, churn_scored_at, features_at, {', '.join(names)} from customer",
+    ):
+        assert (churn, stale) == (
+            pytest.approx(linear_score(WEIGHTS, BIAS, [float(n) for n in numbers]), abs=1e-6),
+            None,
+        )
+        assert scored_at == features_at
+        found = row(
+            session,
+            "select prediction, inputs, scored_at from modelpack.history('customer', %s) limit 1",
+            str(key),
+        )
+        assert found == (churn, [float(n) for n in numbers], scored_at)
+
+
+def together(session: Session) -> int:
+    """How many rows the last statement has scored together: at the most frequent moment."""
+    found: int = value(
+        session, "select max(n) from (select count(*) as n from customer group by churn_scored_at) as c"
+    )
+    return found
+
+
+def test_a_statement_of_many_events_scores_their_profiles_together(shop: Session) -> None:
+    before = value(shop, "select count(*) from modelpack.prediction")
+    shop.execute("insert into visit (customer_id, x) select 1 + g % 30, g from generate_series(1, 90) as g")
+    assert together(shop) == 30
+    assert value(shop, "select count(*) from modelpack.prediction") == before + 30
+    assert wrong(shop) == []
+    fresh(shop)
+    shop.execute("update visit set x = x + 1, customer_id = customer_id + 5 where customer_id < 20")
+    assert together(shop) >= 20
+    assert wrong(shop) == []
+    fresh(shop)
+    shop.execute("delete from visit where visit_id % 2 = 0")
+    assert together(shop) >= 10
+    assert wrong(shop) == []
+    fresh(shop)
+    shop.execute("insert into call select 1 + g % 40 from generate_series(1, 80) as g")
+    assert together(shop) >= 40
+    assert wrong(shop) == []
+    fresh(shop)
+
+
+def test_each_row_is_written_once(shop: Session) -> None:
+    shop.execute("create table seen (customer_id bigint); grant insert on seen to public")
+    shop.execute(
+        "create function see() returns trigger language plpgsql as 'begin insert into public.seen values (new.customer_id); return null; end';"
+        "create trigger see after update on customer for each row execute function see()"
+    )
+    shop.execute("insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 60) as g")
+    assert rows(shop, "select customer_id, count(*) from seen group by 1 having count(*) <> 1") == []
+    assert value(shop, "select count(*) from seen") == 20
+
+
+def test_few_rows_new_rows_and_rows_that_cannot_be_scored_are_scored_alone(shop: Session) -> None:
+    shop.execute("update customer set plan = null where customer_id in (3, 4)")
+    publish(shop, "churn", value(shop, "select names from inputs"), WEIGHTS, BIAS, missing=False)
+    shop.execute("insert into visit (customer_id) select 1 + g % 60 from generate_series(1, 120) as g")
+    assert wrong(shop) == []
+    assert value(shop, "select count(*) from customer") == 60
+    assert value(shop, "select count(*) from customer where churn_stale like '%plan is NULL%'") == 2
+    assert together(shop) == 48
+    shop.execute("insert into visit (customer_id) select g from generate_series(10, 16) as g")
+    assert (
+        value(
+            shop, "select count(distinct churn_scored_at) from customer where customer_id between 10 and 16"
+        )
+        == 7
+    )
+
+
+def test_events_dated_ahead_and_a_clock_that_was_set_back(shop: Session) -> None:
+    shop.execute(
+        "insert into visit (customer_id, at) select g, clock_timestamp() + interval '0.3 seconds' from generate_series(1, 12) as g"
+    )
+    shop.execute("select pg_sleep(0.4)")
+    shop.execute("insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 60) as g")
+    assert wrong(shop) == []
+    fresh(shop)
+    shop.execute("update customer set features_at = clock_timestamp() + interval '1 hour' where false")
+
+
+def test_a_trigger_of_ones_own_has_each_row_scored_alone(shop: Session) -> None:
+    shop.execute(
+        "create function meddle() returns trigger language plpgsql as 'begin new.plan := new.visits; return new; end';"
+        "create trigger meddle before update on customer for each row execute function meddle()"
+    )
+    shop.execute("insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 60) as g")
+    assert value(shop, "select count(distinct churn_scored_at) from customer where customer_id <= 20") == 20
+    shop.execute("update customer set note = 'x'")
+    fresh(shop)
+
+
+def test_columns_may_be_added_and_retyped(shop: Session) -> None:
+    bring = "insert into visit (customer_id, x) select 1 + g % 20, g from generate_series(1, 60) as g"
+    for statement in (
+        "alter table customer add column more text default 'x'",
+        "alter table customer drop column note",
+        "alter table visit alter x type numeric(12, 2)",
+        "select modelpack.listen('customer', every => true); alter table customer alter plan type bigint",
+        "select modelpack.listen('customer', every => true); alter table customer alter dearest type numeric(12, 2), alter last_x type numeric(12, 2)",
+    ):
+        shop.execute(statement)
+        shop.execute(bring)
+        assert wrong(shop) == [], statement
+        fresh(shop)
+    assert together(shop) >= 20
+    assert rows(shop, "select * from modelpack.examine_triggers() where status = 'fail'") == []
