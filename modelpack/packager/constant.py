@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.anatomy import libraries
-from modelpack.packager.graph.normal_form import IR_VERSION, OPSETS
+from modelpack.packager.graph.reading import IR_VERSION, OPSETS
 from modelpack.packager.proof.golden import Golden
 from modelpack.packager.proof.parity import Parity
 from modelpack.packager.signature import MISSING_TOKEN, Cell, Input, InputType, Output, Signature

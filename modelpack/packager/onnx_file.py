@@ -19,7 +19,9 @@ from onnx import TensorProto
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.categories import knowing
 from modelpack.packager.estimator.columns import Column, column_type, is_missing
-from modelpack.packager.graph.normal_form import graph_inputs, parse, refuse_control_flow, sources_of
+from modelpack.packager.graph.inputs import sources_of
+from modelpack.packager.graph.reading import parse, refuse_control_flow
+from modelpack.packager.graph.values import graph_inputs
 from modelpack.packager.process.child import stage
 from modelpack.packager.proof.accepted import closed_categories
 from modelpack.packager.proof.file import Chosen, File, Nobody

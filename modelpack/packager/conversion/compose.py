@@ -39,7 +39,7 @@ from sklearn.preprocessing import (
 
 from modelpack.packager.estimator.anatomy import parts
 from modelpack.packager.estimator.columns import Column
-from modelpack.packager.graph.normal_form import IR_VERSION, OPSETS
+from modelpack.packager.graph.reading import IR_VERSION, OPSETS
 from modelpack.packager.signature import InputType
 
 Method = Literal["predict", "predict_proba", "decision_function", "transform"]

@@ -28,7 +28,7 @@ from modelpack.packager.conversion.compose import Composer, apart, composes
 from modelpack.packager.estimator.anatomy import Anatomy, compares_in_float64, parts
 from modelpack.packager.estimator.boosters import kind_of
 from modelpack.packager.estimator.columns import Column
-from modelpack.packager.graph.normal_form import OPSETS
+from modelpack.packager.graph.reading import OPSETS
 
 Route = Literal["float32", "split", "float64"]
 ROUTES: tuple[Route, ...] = ("float32", "split", "float64")

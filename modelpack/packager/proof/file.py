@@ -11,7 +11,7 @@ import onnx
 
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.columns import Column, Row
-from modelpack.packager.graph.normal_form import sources_of
+from modelpack.packager.graph.inputs import sources_of
 from modelpack.packager.graph.runtime import in_words, open_session
 from modelpack.packager.proof.oracle import ask
 from modelpack.packager.proof.parity import Floats

@@ -20,7 +20,8 @@ from sklearn.exceptions import InconsistentVersionWarning
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.boosters import KINDS
 from modelpack.packager.estimator.categories import text_columns
-from modelpack.packager.graph.normal_form import graph_inputs, parse
+from modelpack.packager.graph.reading import parse
+from modelpack.packager.graph.values import graph_inputs
 from modelpack.packager.sources.mlflow_model import is_mlflow, read_mlflow
 from modelpack.packager.sources.pickled import own_class, sklearn_version
 from modelpack.publication import Publication
