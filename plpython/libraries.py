@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
-def find_wheels(folder: str | None) -> None:
+def put_wheels_first(folder: str | None) -> None:
     """Have Python import from the folder first; OpenBLAS starts no threads."""
     if folder and folder not in sys.path:
         sys.path.insert(0, folder)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from modelpack.packager.sessions import open_session
-from plpython.libraries import find_wheels, give_back_memory, no_signals
+from plpython.libraries import give_back_memory, no_signals, put_wheels_first
 from plpython.loaded import Broken, Loaded
 
 SQL = """\
@@ -62,7 +62,7 @@ def read(plpy: Any, version_id: int) -> Any:
 def bring_in(plpy: Any, GD: dict[str, Any], version_id: int) -> Loaded:
     """A version, ready to score."""
     found = read(plpy, version_id)
-    find_wheels(plpy.execute("select modelpack.server_wheels() as path")[0]["path"])
+    put_wheels_first(plpy.execute("select modelpack.server_wheels() as path")[0]["path"])
     with no_signals():
         import numpy
         import onnxruntime
