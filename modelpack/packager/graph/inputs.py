@@ -138,6 +138,7 @@ def _order(sources: list[Source], natural: list[str]) -> list[str]:
 
 
 def _pieces(graph: Any, name: str, elem_type: int, sources: list[Source], order: list[str]) -> list[Any]:
+    """Nodes that make the sources of the tensor `name`: none where it is one, one Split, or a Gather each."""
     position = {n: p for p, n in enumerate(order)}
     wanted = [(s, [position[c] for c in s.columns]) for s in sources]
     nodes: list[Any] = []

@@ -21,9 +21,9 @@ from modelpack.packager.estimator.columns import Column
 from modelpack.packager.graph.guard import guard
 from modelpack.packager.graph.inputs import feed, fold_concats, sources_of
 from modelpack.packager.graph.peephole import tidy
-from modelpack.packager.graph.pruning import drop_identities, prune
+from modelpack.packager.graph.pruning import drop_identities, prune, strip
 from modelpack.packager.graph.reading import newer, parse, refuse_control_flow
-from modelpack.packager.graph.score import choose_output, finish, select
+from modelpack.packager.graph.score import choose_output, declare, select
 from modelpack.packager.graph.values import OWN
 from modelpack.packager.signature import Cell
 
@@ -75,7 +75,8 @@ def normalise(
     ordered = feed(graph, sources, columns)
     tidy(graph)
     score = guard(model, score, ordered, closed or {})
-    finish(model, score)
+    declare(model, score)
+    strip(model)
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # several error types, none of them useful to tell apart

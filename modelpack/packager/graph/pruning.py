@@ -1,11 +1,13 @@
-"""What the score does not depend on, and nodes that do nothing, are taken out."""
+"""What the score does not need is taken out: nodes, weights, inputs, and what else a file says."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import onnx
+from onnx import helper
 
+from modelpack.packager.graph.reading import IR_VERSION
 from modelpack.packager.graph.values import rename_input
 
 
@@ -53,3 +55,24 @@ def drop_identities(graph: Any, score: str) -> None:
     for node in [n for n in graph.node if n.op_type == "Identity" and n.output[0] != score]:
         graph.node.remove(node)
         rename_input(graph, node.output[0], node.input[0])
+
+
+def strip(model: Any) -> None:
+    """Take off what only the way here needed: spare weights, stale shapes, names and remarks from elsewhere."""
+    graph = model.graph
+    used = {name for node in graph.node for name in node.input}
+    for initializer in [i for i in graph.initializer if i.name not in used]:
+        graph.initializer.remove(initializer)
+    del graph.value_info[:]
+    graph.name = "modelpack"
+    for n, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{n}"
+        node.doc_string = ""
+    domains = {node.domain for node in graph.node} | {""}
+    # onnx.compose.merge_models lists the operator sets of both its models; the server takes each once
+    opsets = dict.fromkeys((o.domain, o.version) for o in model.opset_import if o.domain in domains)
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets)
+    model.ir_version = IR_VERSION  # before 4, every constant had to be an input, too
+    model.producer_name, model.producer_version, model.doc_string, graph.doc_string = "modelpack", "", "", ""
+    del model.metadata_props[:]

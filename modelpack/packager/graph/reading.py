@@ -39,6 +39,7 @@ def parse(onnx_bytes: bytes) -> Any:
 
 
 def _drop_zipmap(graph: Any) -> None:
+    """A map of scores is left as the table that it was made of."""
     for node in [n for n in graph.node if n.op_type == "ZipMap"]:
         for value in list(graph.output):
             if value.name == node.output[0]:

@@ -8,11 +8,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
-from modelpack.packager.graph.reading import IR_VERSION
 from modelpack.packager.graph.values import OWN, dims_of, rename_input, type_of
 
 
 def choose_output(graph: Any, name: str | None) -> Any:
+    """The output of that name; without one, the only output of floats. Raises PackagingError where there is none."""
     outputs = {o.name: o for o in graph.output}
     listed = ", ".join(o.removeprefix(OWN) for o in outputs) or "none"
     if name is not None:
@@ -50,8 +50,8 @@ def select(model: Any, chosen: Any, index: int | None, sign: float) -> str:
     return name
 
 
-def finish(model: Any, score: str) -> None:
-    """One output called score, no stale shapes, no names from elsewhere."""
+def declare(model: Any, score: str) -> None:
+    """Make the score the only output, under the name `score`, as a table of one column or a vector."""
     graph = model.graph
     elem_type, dims = type_of(model, score)
     rank = len(dims) if dims is not None else _rank_by_kind(graph, score)
@@ -64,24 +64,8 @@ def finish(model: Any, score: str) -> None:
             if name == score:
                 node.output[n] = "score"
     rename_input(graph, score, "score")
-    used = {name for node in graph.node for name in node.input}
-    for initializer in [i for i in graph.initializer if i.name not in used]:
-        graph.initializer.remove(initializer)
     del graph.output[:]
-    del graph.value_info[:]
     graph.output.append(helper.make_tensor_value_info("score", elem_type, ["N"] if rank == 1 else ["N", 1]))
-    graph.name = "modelpack"
-    for n, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{n}"
-        node.doc_string = ""
-    domains = {node.domain for node in graph.node} | {""}
-    # onnx.compose.merge_models lists the operator sets of both its models; the server takes each once
-    opsets = dict.fromkeys((o.domain, o.version) for o in model.opset_import if o.domain in domains)
-    del model.opset_import[:]
-    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets)
-    model.ir_version = IR_VERSION  # before 4, every constant had to be an input, too
-    model.producer_name, model.producer_version, model.doc_string, graph.doc_string = "modelpack", "", "", ""
-    del model.metadata_props[:]
 
 
 _OF_RANK_2 = {"Gemm", "LinearRegressor", "TreeEnsembleRegressor"}

@@ -21,6 +21,7 @@ def graph_inputs(graph: Any) -> list[Any]:
 
 
 def rename_input(graph: Any, old: str, new: str) -> None:
+    """Have every node that reads `old` read `new`."""
     for node in graph.node:
         for n, name in enumerate(node.input):
             if name == old:
@@ -50,5 +51,6 @@ def type_of(model: Any, name: str) -> tuple[int, list[int] | None]:
 
 
 def dims_of(value: Any) -> list[int] | None:
+    """Dimensions that a value is declared with (0: unknown), or None."""
     tensor = value.type.tensor_type
     return [int(d.dim_value) for d in tensor.shape.dim] if tensor.HasField("shape") else None
