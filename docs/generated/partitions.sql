@@ -847,7 +847,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then
@@ -1079,7 +1079,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then
@@ -1292,7 +1292,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then

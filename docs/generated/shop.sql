@@ -1024,7 +1024,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then
@@ -1302,7 +1302,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then
@@ -1569,7 +1569,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then
@@ -1910,7 +1910,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then
@@ -2170,7 +2170,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then
@@ -2420,7 +2420,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
   then

@@ -957,7 +957,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
   then
@@ -1195,7 +1195,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
   then
@@ -1412,7 +1412,7 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows >= 8 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
      and not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
   then

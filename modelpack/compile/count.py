@@ -41,6 +41,9 @@ _REASON = "off, since a session keeps a plan for whatever number of rows comes: 
 AT_LEAST = 8
 """Profiles of a statement that are scored together: for fewer, the one statement that does it costs more than it saves."""
 
+AT_MOST = 50_000
+"""Profiles of a statement that are scored together: their inputs are one array, and an array holds a gigabyte at most."""
+
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 
 _C = Sql("c")
@@ -162,6 +165,7 @@ class CountSql:
             "lost": list(_lost(fixed)),
             "scores": live(self.plan) if together(self.plan) else [],
             "at_least": AT_LEAST,
+            "at_most": AT_MOST,
             "windowed": [event for event in self.plan.events if event.windowed],
             "windows": [
                 event.aggregate(event.windowed, self.plan.keys("p"), *event.recent())

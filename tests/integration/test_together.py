@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelpack import Event, Profile, Score, count, decayed, last, maximum, mean, total
+from modelpack.compile import count as compile_count
 from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 TABLES = """
@@ -126,6 +127,24 @@ def test_few_rows_new_rows_and_rows_that_cannot_be_scored_are_scored_alone(shop:
         )
         == 7
     )
+
+
+def test_more_rows_than_an_array_may_hold_are_scored_alone(
+    database: str, psql: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_count, "AT_MOST", 20)
+    psql.execute(TABLES)
+    attach(database, declared(**PLAIN))
+    publish(psql, "churn", ["visits", "x_sum", "plan"], WEIGHTS, BIAS)
+    psql.execute("create table inputs as select '{visits,x_sum,plan}'::text[] as names")
+    for number in range(1, 51):  # each has a moment of its own
+        psql.execute("update customer set plan = 2 where customer_id = %s", [number])
+    psql.execute("insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 40) as g")
+    assert together(psql) == 20
+    psql.execute("insert into visit (customer_id) select 1 + g % 50 from generate_series(1, 100) as g")
+    assert together(psql) < 20
+    assert wrong(psql) == []
+    fresh(psql)
 
 
 def test_events_dated_ahead_and_a_clock_that_was_set_back(shop: Session) -> None:

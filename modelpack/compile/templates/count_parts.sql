@@ -206,8 +206,8 @@ v_logged bigint;
 % macro score_together(sums, way, given=none)
 % if scores
 v_moment := clock_timestamp();
-%# a clock that was set back, a trigger that may change what was scored, or few rows: one after the other
-if v_rows >= {{ at_least }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}()
+%# a clock that was set back, a trigger that may change what was scored, few rows or too many: one after the other
+if v_rows between {{ at_least }} and {{ at_most }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}()
    and not exists (select from pg_trigger as t
                     where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }} and t.tgnargs = 2)
 then
