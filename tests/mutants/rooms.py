@@ -34,7 +34,7 @@ ROOMS = (
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
          "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "listen", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "recheck", "schema/*", "immutable"),
          (f"{_I}switch.py", f"{_I}held.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
-    Room("sql", "scoring and log", ("feed", "bind", "bind_model", "fill", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
+    Room("sql", "scoring and log", ("feed", "bind", "bind_model", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock", "no_score", "put_function"),
          (f"{_I}score.py", f"{_I}log.py", f"{_I}rescore.py", f"{_I}registry.py", f"{_I}inputs.py", f"{_I}logged_inputs.py")),
     Room("sql", "declarations", ("attach", "replace", "detach", "disarm", "detach_dropped", "seal", "generated", "ensure_*", "add_column_like",
