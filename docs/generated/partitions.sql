@@ -227,11 +227,12 @@ $modelpack$ || v_row || $modelpack$
                   ) as p
          ) as q
 ), called as materialized (
-  select modelpack.device_score_fault_many(
-           $4,
-           (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-           (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-         ) as "fault scores"
+  select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+           then modelpack.device_score_fault_many(
+             $4,
+             (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+             (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+           ) end as "fault scores"
 ), written as (
   update public.device as p
      set pings = c.pings,
@@ -387,11 +388,12 @@ begin
                   for no key update
              ) as q
     ), called as materialized (
-      select modelpack.device_score_fault_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-             ) as "fault scores"
+      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+               then modelpack.device_score_fault_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+               ) end as "fault scores"
     ), written as (
       update public.device as p
          set fault = a."fault scores"[c."the number"],
@@ -720,7 +722,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -852,7 +853,8 @@ begin
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then
     v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.pings,
@@ -886,11 +888,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.device_score_fault_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-             ) as "fault scores"
+      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+               then modelpack.device_score_fault_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+               ) end as "fault scores"
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -904,6 +907,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fault scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
       returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
                 p.fault, c."fault inputs", c."fault texts"
     )
@@ -915,9 +920,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.device as p
        set pings = p.pings + d.pings,
            networks = r.networks,
@@ -941,7 +945,12 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.device changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -986,7 +995,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1084,7 +1092,8 @@ begin
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then
     v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with came as (
       select e.region,
              e.device_id,
@@ -1133,11 +1142,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.device_score_fault_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-             ) as "fault scores"
+      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+               then modelpack.device_score_fault_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+               ) end as "fault scores"
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1151,6 +1161,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fault scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
       returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
                 p.fault, c."fault inputs", c."fault texts"
     )
@@ -1162,9 +1174,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     with came as (
       select e.region,
              e.device_id,
@@ -1203,7 +1214,12 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.device changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1245,7 +1261,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1297,7 +1312,8 @@ begin
                       where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
   then
     v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.pings,
@@ -1332,11 +1348,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.device_score_fault_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-             ) as "fault scores"
+      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+               then modelpack.device_score_fault_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+               ) end as "fault scores"
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1350,6 +1367,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fault scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
       returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
                 p.fault, c."fault inputs", c."fault texts"
     )
@@ -1361,9 +1380,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.device as p
        set pings = p.pings + d.pings,
            networks = r.networks,
@@ -1388,7 +1406,12 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.device changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then

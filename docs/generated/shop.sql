@@ -901,7 +901,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1042,7 +1041,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.purchases,
@@ -1095,11 +1095,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -1119,6 +1120,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -1130,9 +1133,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.customer as p
        set purchases = p.purchases + d.purchases,
            spend = p.spend + d.spend,
@@ -1160,7 +1162,12 @@ begin
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1205,7 +1212,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1320,7 +1326,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with came as (
       select e.customer_id,
              1 as purchases,
@@ -1394,11 +1401,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -1418,6 +1426,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -1429,9 +1439,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     with came as (
       select e.customer_id,
              1 as purchases,
@@ -1480,7 +1489,12 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1522,7 +1536,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1587,7 +1600,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.purchases,
@@ -1645,11 +1659,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -1669,6 +1684,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -1680,9 +1697,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.customer as p
        set purchases = p.purchases + d.purchases,
            spend = p.spend + d.spend,
@@ -1715,7 +1731,12 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1790,7 +1811,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1928,7 +1948,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.purchases_90d,
@@ -1975,11 +1996,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -1995,6 +2017,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -2006,9 +2030,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.customer as p
        set complaints = p.complaints + d.complaints,
            complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
@@ -2030,7 +2053,12 @@ begin
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -2075,7 +2103,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -2188,7 +2215,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with came as (
       select e.customer_id,
              1 as complaints,
@@ -2254,11 +2282,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -2275,6 +2304,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -2286,9 +2317,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     with came as (
       select e.customer_id,
              1 as complaints,
@@ -2331,7 +2361,12 @@ begin
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -2373,7 +2408,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -2438,7 +2472,8 @@ begin
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
     v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.purchases_90d,
@@ -2489,11 +2524,12 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.customer_score_churn_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-             ) as "churn scores"
+      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+               then modelpack.customer_score_churn_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+               ) end as "churn scores"
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -2510,6 +2546,8 @@ begin
        cross join chosen as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."churn scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.customer_id)::text as entity_key,
                 p.churn, c."churn inputs", c."churn texts"
     )
@@ -2521,9 +2559,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.customer as p
        set complaints = p.complaints + d.complaints,
            complaint_heat = r.complaint_heat,
@@ -2551,7 +2588,12 @@ begin
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.customer changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then

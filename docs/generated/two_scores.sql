@@ -251,16 +251,18 @@ $modelpack$ || v_row || $modelpack$
                   ) as p
          ) as q
 ), called as materialized (
-  select modelpack.account_score_fraud_many(
-           $4,
-           (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-           (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-         ) as "fraud scores",
-         modelpack.account_score_value_many(
-           $5,
-           (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-           (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-         ) as "value scores"
+  select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+           then modelpack.account_score_fraud_many(
+             $4,
+             (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+             (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+           ) end as "fraud scores",
+         case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+           then modelpack.account_score_value_many(
+             $5,
+             (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+             (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+           ) end as "value scores"
 ), written as (
   update public.account as p
      set transfers = c.transfers,
@@ -429,16 +431,18 @@ begin
                   for no key update
              ) as q
     ), called as materialized (
-      select modelpack.account_score_fraud_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-             ) as "fraud scores",
-             modelpack.account_score_value_many(
-               v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-             ) as "value scores"
+      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_fraud_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+               ) end as "fraud scores",
+             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_value_many(
+                 v_version_2,
+                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+               ) end as "value scores"
     ), written as (
       update public.account as p
          set fraud = a."fraud scores"[c."the number"],
@@ -840,7 +844,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -963,7 +966,8 @@ begin
   then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.transfers,
@@ -994,16 +998,18 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.account_score_fraud_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-             ) as "fraud scores",
-             modelpack.account_score_value_many(
-               v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-             ) as "value scores"
+      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_fraud_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+               ) end as "fraud scores",
+             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_value_many(
+                 v_version_2,
+                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+               ) end as "value scores"
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -1022,6 +1028,8 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fraud scores"[c."the number"] <> 'NaN'
          and a."value scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.account_id)::text as entity_key,
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
@@ -1037,9 +1045,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.account as p
        set transfers = p.transfers + d.transfers,
            sent = p.sent + d.sent,
@@ -1058,7 +1065,12 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.account changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1103,7 +1115,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1201,7 +1212,8 @@ begin
   then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with came as (
       select e.account_id,
              1 as transfers,
@@ -1245,16 +1257,18 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.account_score_fraud_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-             ) as "fraud scores",
-             modelpack.account_score_value_many(
-               v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-             ) as "value scores"
+      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_fraud_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+               ) end as "fraud scores",
+             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_value_many(
+                 v_version_2,
+                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+               ) end as "value scores"
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -1273,6 +1287,8 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fraud scores"[c."the number"] <> 'NaN'
          and a."value scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.account_id)::text as entity_key,
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
@@ -1288,9 +1304,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     with came as (
       select e.account_id,
              1 as transfers,
@@ -1322,7 +1337,12 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.account changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1364,7 +1384,6 @@ declare
   v_read text[];
   v_rows bigint;
   v_latest timestamptz;
-  v_together timestamptz;
   v_written bigint := 0;
   v_left bigint;
   v_logged bigint;
@@ -1418,7 +1437,8 @@ begin
   then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model; what it cannot score is left to be scored alone
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
     with chosen as materialized (
       select c."the place", c."the partition", row_number() over () as "the number",
              c.transfers,
@@ -1450,16 +1470,18 @@ begin
                offset 0  -- features are computed once
              ) as c
     ), called as materialized (
-      select modelpack.account_score_fraud_many(
-               v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-             ) as "fraud scores",
-             modelpack.account_score_value_many(
-               v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-             ) as "value scores"
+      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_fraud_many(
+                 v_version_1,
+                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+               ) end as "fraud scores",
+             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+               then modelpack.account_score_value_many(
+                 v_version_2,
+                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+               ) end as "value scores"
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -1478,6 +1500,8 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
          and a."fraud scores"[c."the number"] <> 'NaN'
          and a."value scores"[c."the number"] <> 'NaN'
+         and (select count(*) from chosen) = v_rows
+         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
       returning modelpack.key_value(p.account_id)::text as entity_key,
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
@@ -1493,9 +1517,8 @@ begin
               from written as w) as w,
            (select count(*) as rows from chosen) as c
       into v_written, v_left, v_logged;
-    v_together := v_moment;
   end if;
-  if v_written < v_rows then
+  if v_written = 0 then
     update public.account as p
        set transfers = p.transfers + d.transfers,
            sent = p.sent + d.sent,
@@ -1515,7 +1538,12 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement or p.features_at = v_together) is not true;
+       and (p.features_read_at = v_statement) is not true;
+  elsif v_written <> v_rows then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = 'rows of public.account changed while they were scored',
+      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then

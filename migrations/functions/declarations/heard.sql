@@ -13,7 +13,7 @@ with p as (
          select min(format('%I on %s', t.tgname, t.tgrelid::regclass)) as own
            from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
           where (t.tgrelid = q.relation or t.tgrelid in (select n.relid from pg_partition_tree(q.relation) as n))
-            and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype::integer & 19 = 19  -- before an update, for each row
+            and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype::integer & 18 = 18  -- before an update
             and f.pronamespace <> 'modelpack'::regnamespace) as o
    where q.relation = heard.relation
 ), kept as (

@@ -18,6 +18,6 @@ $modelpack$;
 comment on function modelpack.keep_functions() is 'Event trigger: the functions of a declaration are changed by members of modelpack_owner alone, though they belong to the owner of its table.';
 drop event trigger if exists modelpack_functions;
 create event trigger modelpack_functions on ddl_command_end
-  when tag in ('ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE FUNCTION', 'CREATE PROCEDURE')
+  when tag in ('ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE FUNCTION', 'CREATE PROCEDURE', 'CREATE AGGREGATE', 'ALTER AGGREGATE')
   execute function modelpack.keep_functions();
 comment on event trigger modelpack_functions is 'keeps the owner of a profile table from changing functions that others call';

@@ -13,9 +13,9 @@ begin
   if tg_event = 'sql_drop' then
     select d.object_identity into v_found
       from pg_event_trigger_dropped_objects() as d
-     where d.schema_name = 'modelpack' and d.object_type in ('function', 'procedure') and d.address_names[2] = any ('{@names@}'::name[])
+     where d.schema_name = 'modelpack' and d.object_type in ('function', 'procedure', 'aggregate') and d.address_names[2] = any ('{@names@}'::name[])
      limit 1;
-  elsif tg_tag like '%FUNCTION' or tg_tag like '%PROCEDURE' or tg_tag like '%ROUTINE' then
+  elsif tg_tag like '%FUNCTION' or tg_tag like '%PROCEDURE' or tg_tag like '%ROUTINE' or tg_tag like '%AGGREGATE' then
     -- a function under a name of ours would be taken for it where its arguments fit better; and a trigger's that runs as
     -- whoever writes is for the owner of the table alone, who may put any trigger on it
     select f.oid::regprocedure::text into v_found
@@ -24,7 +24,7 @@ begin
       join pg_namespace as n on n.oid = f.pronamespace and n.nspname = 'modelpack'
      where f.proname = any ('{@names@}'::name[])
         -- the guard of a profile calls it, as whoever writes
-        or not f.prosecdef and right(f.proname, 7) = '_scored'
+        or right(f.proname, 7) = '_scored' and (not f.prosecdef or f.proargtypes[0] <> 'anyelement'::regtype or f.prokind <> 'f')
         or not f.prosecdef and exists (select from pg_trigger as t join pg_class as c on c.oid = t.tgrelid
                                         where t.tgfoid = f.oid and not pg_has_role(current_user, c.relowner, 'member'))
      limit 1;
@@ -58,7 +58,7 @@ comment on function modelpack.keep_shipped() is
   'Event trigger: refuses to anybody but a superuser to change the functions that came with the schema, and to put code of any kind on the prediction log.';
 drop event trigger if exists modelpack_shipped;
 create event trigger modelpack_shipped on ddl_command_end
-  when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE', 'ALTER ROUTINE',
+  when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE AGGREGATE', 'ALTER AGGREGATE',
                'CREATE TRIGGER', 'CREATE RULE', 'CREATE POLICY', 'CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX')
   execute function modelpack.keep_shipped();
 comment on event trigger modelpack_shipped is 'nobody but a superuser changes what came with modelpack';

@@ -30,7 +30,10 @@ begin
   if v_profile.profile_id is null then
     return;  -- it was taken off while a promotion waited for it
   end if;
-  delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind = 'seam';
+  delete from modelpack.made as m
+   where m.profile_id = v_profile.profile_id and m.kind = 'seam'
+     -- those of modelpack.shape, which whoever alters the table beside an open promotion has to be able to write
+     and m.object not in (v_profile.stem || '_shaped', v_profile.stem || '_with');
   for v_score in
     select s.*, a.version, v.version_id, b.version as before, b.version_id as before_id
       from modelpack.score as s

@@ -26,8 +26,15 @@ begin
     end if;
     execute format('comment on function %s is %L', v_signature, format('%s [%s]', put_function.purpose, put_function.profile.stem));
   end if;
+  -- one that is there already is changed in place: a new row would wait for whoever holds the row of the profile
+  update modelpack.made as m
+     set definition = md5(put_function.body)
+   where m.profile_id = put_function.profile.profile_id and m.kind = put_function.kind and m.object = put_function.name
+     and m.definition <> md5(put_function.body);
   insert into modelpack.made (profile_id, kind, object, definition)
-  values (put_function.profile.profile_id, put_function.kind, put_function.name, md5(put_function.body));
+  select r.*
+    from (values (put_function.profile.profile_id, put_function.kind, put_function.name, md5(put_function.body))) as r (profile_id, kind, object, definition)
+   where not exists (select from modelpack.made as m where m.profile_id = r.profile_id and m.kind = r.kind and m.object = r.object);
 end
 $modelpack$;
 comment on function modelpack.put_function(modelpack.profile, text, text, text, text, text, text, text) is

@@ -7,6 +7,8 @@ as $modelpack$
 -- such a row made, where every column still has the type that its features have.
 declare
   v_features record;
+  v_shaped text;
+  v_with text;
   v_former oid;
 begin
   with declared as (
@@ -33,18 +35,19 @@ begin
     into v_features
     from unnest(shape.profile.maintained) with ordinality as m (name, place)
     left join pg_attribute as a on a.attrelid = shape.profile.relation and a.attname = m.name and not a.attisdropped;
+  v_shaped := 'select ' || v_features.fit::text;
+  v_with := format('select row(%s)::%s',
+                   (select string_agg(coalesce('f' || m.place, format('p.%I', a.attname)), ', ' order by a.attnum)
+                      from pg_attribute as a left join unnest(shape.profile.maintained) with ordinality as m (name, place) on m.name = a.attname
+                     where a.attrelid = shape.profile.relation and a.attnum > 0 and not a.attisdropped),
+                   shape.profile.name);
   delete from modelpack.made as m
-   where m.profile_id = shape.profile.profile_id and m.object in (shape.profile.stem || '_shaped', shape.profile.stem || '_with');
-  perform modelpack.put_function(shape.profile, shape.profile.stem || '_shaped', '', 'boolean', 'sql stable security invoker',
-    'select ' || v_features.fit::text,
+   where m.profile_id = shape.profile.profile_id and m.object = shape.profile.stem || '_with' and not v_features.fit;
+  perform modelpack.put_function(shape.profile, shape.profile.stem || '_shaped', '', 'boolean', 'sql stable security invoker', v_shaped,
     format('Whether the columns of %s have the types that features have, so that many rows can be scored together.', shape.profile.name));
   if v_features.fit then
     perform modelpack.put_function(shape.profile, shape.profile.stem || '_with', 'p anyelement' || v_features.arguments, 'anyelement', 'sql stable security invoker',
-      format('select row(%s)::%s',
-             (select string_agg(coalesce('f' || m.place, format('p.%I', a.attname)), ', ' order by a.attnum)
-                from pg_attribute as a left join unnest(shape.profile.maintained) with ordinality as m (name, place) on m.name = a.attname
-               where a.attrelid = shape.profile.relation and a.attnum > 0 and not a.attisdropped),
-             shape.profile.name),
+      v_with,
       format('A row of %s with other features: %s.', shape.profile.name, array_to_string(shape.profile.maintained, ', ')));
   end if;
   -- one of other types, or of none

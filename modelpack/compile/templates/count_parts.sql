@@ -192,7 +192,6 @@ select array_agg(x.key) filter (where x.read) into v_read
 % if scores
 v_rows bigint;
 v_latest timestamptz;
-v_together timestamptz;
 v_written bigint := 0;
 v_left bigint;
 v_logged bigint;
@@ -215,9 +214,9 @@ then
   % for s in scores
   {{ s.by }} := {{ s.called("version") }}();
   % endfor
-  -- all rows in one call of each model; what it cannot score is left to be scored alone
+  -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+  -- from what is left
   {{ all_at_once(sums, way, given) }}
-  v_together := v_moment;
 end if;
 % endif
 % endmacro
@@ -238,6 +237,9 @@ c.{{ name | ident }}
 % endset
 % set moment
 v_moment
+% endset
+% set whole
+v_rows
 % endset
 % if given
 {{ given }},
@@ -274,14 +276,14 @@ with chosen as materialized (
 ), called as materialized (
   select {{ scores | each(call) | lines(",") }}
 ), written as (
-  {{ written(plan, scores, moment, features) }}
+  {{ written(plan, scores, moment, features, whole=whole) }}
 )
 {{ logged(scores, moment) }}
   into v_written, v_left, v_logged;
 % endmacro
 
-%# `sums`: what is added to each key, with a row for each. `rest`: but for rows that are written already.
-% macro write(sums, way, given=none, rest=false)
+%# `sums`: what is added to each key, with a row for each.
+% macro write(sums, way, given=none)
 % if given
 {{ given }}
 % endif
@@ -296,15 +298,20 @@ update {{ plan.table }} as p
        ) as r
        % endif
  where {{ matched() }}
-   and ({{ known() }}{% if rest %} or p.features_at = v_together{% endif %}) is not true;
+   and ({{ known() }}) is not true;
 % endmacro
 
 %# All rows of a statement, many of them together.
 % macro write_all(sums, way, given=none)
 % if scores
 {{ score_together(sums, way, given) }}
-if v_written < v_rows then
-  {{ write(sums, way, given, rest=true) }}
+if v_written = 0 then
+  {{ write(sums, way, given) }}
+elsif v_written <> v_rows then
+  raise exception using
+    errcode = 'triggered_data_change_violation',
+    message = {{ "rows of {} changed while they were scored" | filled(plan.table) | literal }},
+    hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
 end if;
 % else
 {{ write(sums, way, given) }}

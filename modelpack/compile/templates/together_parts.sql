@@ -4,22 +4,30 @@
 %# Three steps of a statement: `chosen`, the rows as they are going to be, with their inputs, each with its number;
 %# `called`, the scores of all of them; `written`, what was written. `scores`: those that are live, each `by` a version.
 
+%# Bytes of inputs that go into one call: an array holds a gigabyte, and grows by doubling.
+% set bytes = 200000000
+
 % macro packed(s, row, moment)
 {{ s.called("numbers") }}({{ row }}, {{ moment }}, {{ s.by }}) as {{ s.inputs }},
 {{ s.called("texts") }}({{ row }}, {{ moment }}, {{ s.by }}) as {{ s.texts }}
 % endmacro
 
-%# A version is fed from all rows or from none.
+%# A version is fed from all rows or from none. What is too large for one array is not scored here.
 % macro call(s)
-{{ s.called("many") }}(
-  {{ s.by }},
-  (select array_send(array_replace(array_agg(c.{{ s.inputs }}) filter (where c.{{ s.inputs }} <> '{}'), null, 'NaN')) from chosen as c),
-  (select array_agg(c.{{ s.texts }}) filter (where c.{{ s.texts }} is not null) from chosen as c)
-) as {{ s.results }}
+case when (select sum(pg_column_size(c.{{ s.inputs }})::bigint + coalesce(pg_column_size(c.{{ s.texts }}), 0)) from chosen as c) < {{ bytes }}
+  then {{ s.called("many") }}(
+    {{ s.by }},
+    (select array_send(array_replace(array_agg(c.{{ s.inputs }}) filter (where c.{{ s.inputs }} <> '{}'), null, 'NaN')) from chosen as c),
+    (select array_agg(c.{{ s.texts }}) filter (where c.{{ s.texts }} is not null) from chosen as c)
+  ) end as {{ s.results }}
 % endmacro
 
-%# `features`: what is assigned beside the scores.
-% macro written(plan, scores, moment, features=none)
+%# `features`: what is assigned beside the scores. `whole`: how many rows there have to be, each with its scores; else none is
+%# written.
+% macro written(plan, scores, moment, features=none, whole=none)
+% macro unscored(s)
+(b.{{ s.results }}[o."the number"] <> 'NaN') is not true
+% endmacro
 update {{ plan.table }} as p
    set {% if features %}{{ features }},
        {% endif %}{{ scores | each(outcome, moment) | lines(",") }},
@@ -30,6 +38,10 @@ update {{ plan.table }} as p
    % for s in scores
    and a.{{ s.results }}[c."the number"] <> 'NaN'
    % endfor
+   % if whole
+   and (select count(*) from chosen) = {{ whole }}
+   and not exists (select from called as b, chosen as o where {{ scores | each(unscored) | join(" or ") }})
+   % endif
 returning {{ plan.key_text("p") }} as entity_key,
           % for s in scores
           p.{{ s.value }}, c.{{ s.inputs }}, c.{{ s.texts }}{% if not loop.last %},{% endif %}
