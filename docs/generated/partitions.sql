@@ -186,7 +186,8 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.region, p.device_id
      for no key update;
-  if modelpack.device_batched() then
+  if modelpack.device_batched() and not exists (select from pg_trigger as t
+                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2) then
     v_version_1 := modelpack.device_score_fault_version();
     -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
     select 'row(' || string_agg(case when a.attname = any (array['pings', 'networks']) then format('x.%I', a.attname)
@@ -370,7 +371,8 @@ declare
   v_rest bigint := 0;
 begin
   v_version_1 := modelpack.device_score_fault_version();
-  if modelpack.device_batched() then
+  if modelpack.device_batched() and not exists (select from pg_trigger as t
+                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2) then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
@@ -862,7 +864,7 @@ begin
              modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
              modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.pings + d.pings as pings,
                       r.networks as networks
                  from (
@@ -1122,7 +1124,7 @@ begin
              modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
              modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.pings + d.pings as pings,
                       r.networks as networks
                  from (
@@ -1321,7 +1323,7 @@ begin
              modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
              modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.pings + d.pings as pings,
                       r.networks as networks
                  from (

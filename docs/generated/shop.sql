@@ -1056,7 +1056,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases + d.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend + d.spend as spend,
@@ -1366,7 +1366,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases + d.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend + d.spend as spend,
@@ -1615,7 +1615,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases + d.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend + d.spend as spend,
@@ -1959,7 +1959,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend as spend,
@@ -2249,7 +2249,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend as spend,
@@ -2483,7 +2483,7 @@ begin
              modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
              modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.purchases as purchases,
                       w0.purchases_90d as purchases_90d,
                       p.spend as spend,

@@ -207,7 +207,8 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.account_id
      for no key update;
-  if modelpack.account_batched() then
+  if modelpack.account_batched() and not exists (select from pg_trigger as t
+                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2) then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
     -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
@@ -409,7 +410,8 @@ declare
 begin
   v_version_1 := modelpack.account_score_fraud_version();
   v_version_2 := modelpack.account_score_value_version();
-  if modelpack.account_batched() then
+  if modelpack.account_batched() and not exists (select from pg_trigger as t
+                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2) then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
@@ -977,7 +979,7 @@ begin
              modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
              modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.transfers + d.transfers as transfers,
                       p.sent + d.sent as sent
                  from (
@@ -1242,7 +1244,7 @@ begin
              modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
              modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.transfers + d.transfers as transfers,
                       p.sent + d.sent as sent
                  from (
@@ -1448,7 +1450,7 @@ begin
              modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
              modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
         from (
-               select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
                       p.transfers + d.transfers as transfers,
                       p.sent + d.sent as sent
                  from (

@@ -119,7 +119,9 @@ def test_few_rows_new_rows_and_rows_that_cannot_be_scored_are_scored_alone(shop:
     assert wrong(shop) == []
     assert value(shop, "select count(*) from customer") == 60
     assert value(shop, "select count(*) from customer where churn_stale like '%plan is NULL%'") == 2
-    assert together(shop) == 1  # rows that are left are not to be told from rows that a trigger wrote once more
+    assert (
+        together(shop) == 1
+    )  # rows that are left are not to be told from rows that a trigger wrote once more
     shop.execute("insert into visit (customer_id) select g from generate_series(20, 40) as g")
     assert together(shop) == 21
     assert wrong(shop) == []

@@ -169,7 +169,11 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
     perform modelpack.put_function(v_profile, v_score.stem || '_reason', 'version integer, failure text', 'text', v_runs,
       format(E'\nbegin\n  return modelpack.no_score(%s, %L, version, failure);\nend\n', v_profile.profile_id, v_score.score),
       format('Why there is no score %s.', v_score.score));
-    v_batched := v_batched and not v_columns && (select array_agg(o.score) from modelpack.score as o where o.profile_id = v_profile.profile_id);
+    -- what a batch writes in the same statement, it would be fed as it was
+    v_batched := v_batched and not v_columns && (
+      select array_agg(o.score || w.suffix) || '{features_at,features_read_at,features_reread_at}'
+        from modelpack.score as o cross join (values (''), ('_version'), ('_scored_at'), ('_stale')) as w (suffix)
+       where o.profile_id = v_profile.profile_id);
   end loop;
 
   if v_profile.declaration -> 'scores' <> '[]' then

@@ -11,7 +11,7 @@
 %# `lost`             tests of what a row `x` contributes to them: it is something
 %# `scores`           those by which many rows are scored together, if they are
 % from "parts.sql" import events_in_place, profile_in_place
-% from "together_parts.sql" import packed, call, written, logged
+% from "together_parts.sql" import packed, call, written, logged, unmeddled
 
 %# --- whether the tables are those that were declared ---
 
@@ -207,8 +207,7 @@ v_logged bigint;
 v_moment := clock_timestamp();
 %# a clock that was set back, a trigger that may change what was scored, few rows or too many: one after the other
 if v_rows between {{ at_least }} and {{ at_most }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}()
-   and not exists (select from pg_trigger as t
-                    where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }} and t.tgnargs = 2)
+   and {{ unmeddled(plan) }}
 then
   {{ events_in_place(plan, windowed) }}
   % for s in scores
@@ -251,7 +250,7 @@ with chosen as materialized (
          {{ way.changed | of("c") | lines(",") }},
          {{ scores | each(packed, row, moment) | lines(",") }}
     from (
-           select p as "the row", p.ctid as "the place", p.tableoid as "the partition",
+           select row(p.*)::{{ plan.table }} as "the row", p.ctid as "the place", p.tableoid as "the partition",
                   {{ way.rows | selected | lines(",") }}
              from (
                     {{ sums }}

@@ -4,6 +4,12 @@
 %# Three steps of a statement: `chosen`, the rows as they are going to be, with their inputs, each with its number;
 %# `called`, the scores of all of them; `written`, what was written. `scores`: those that are live, each `by` a version.
 
+%# Whether no BEFORE trigger of the user's own may change what was scored.
+% macro unmeddled(plan)
+not exists (select from pg_trigger as t
+             where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }} and t.tgnargs = 2)
+% endmacro
+
 %# Bytes of inputs that go into one call: an array holds a gigabyte, and grows by doubling.
 % set bytes = 200000000
 
