@@ -669,8 +669,12 @@ as $modelpack$
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
 begin
-  -- our own functions, at the least cost
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+  -- our own functions, at the least cost; the owner of the table is looked up only after a role was renamed
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and (current_user operator(pg_catalog.=) tg_argv[0]
+          or current_user operator(pg_catalog.=) (
+            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid))
+  then
     if tg_nargs = 2 then
       return new;  -- the score trigger looks at every UPDATE
     end if;
@@ -789,11 +793,7 @@ begin
      )::pg_catalog.record then
     return new;
   end if;
-  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member')  -- a superuser or the DBA, who means it
-     or v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'  -- our own functions, after the role was renamed
-        and current_user operator(pg_catalog.=) (
-          select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid)
-  then
+  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
     if tg_nargs operator(pg_catalog.<>) 2 then
       new := modelpack.account_scored(new, old, 'by hand');
     end if;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from modelpack import Event, Profile, Score, count, decayed, last, maximum, mean, total
@@ -150,6 +152,27 @@ def test_more_rows_than_an_array_may_hold_are_scored_alone(
     assert together(psql) < 20
     assert wrong(psql) == []
     fresh(psql)
+
+
+def test_rows_are_logged_once_after_the_owners_role_was_renamed(
+    database: str, psql: Session, new_role: Callable[..., str]
+) -> None:
+    owner = new_role()
+    psql.execute(f"{TABLES}; alter table customer owner to {owner}; alter table visit owner to {owner}")
+    psql.execute(f"alter table call owner to {owner}")
+    attach(database, declared(**PLAIN))
+    publish(psql, "churn", ["visits", "x_sum", "plan"], WEIGHTS, BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute("truncate modelpack.prediction")
+    psql.execute(f"alter role {owner} rename to {owner}_new")
+    try:
+        psql.execute("insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 60) as g")
+        assert value(psql, "select count(*) from modelpack.prediction") == 20
+        psql.execute("call modelpack.rescore('customer', everything => true)")
+        assert value(psql, "select count(*) from modelpack.prediction") == 70
+        assert wrong(psql) == []
+    finally:
+        psql.execute(f"alter role {owner}_new rename to {owner}")
 
 
 @pytest.mark.parametrize(
