@@ -53,7 +53,16 @@ TOGETHER: dict[str, Input | str] = {
     "n": Input("p.a_n", ("a_n",)),
     "c": Input("case when p.plan = 'x' then 1 end", ("plan",)),
 }
-compile_count.AT_LEAST = 2  # profiles of a statement that are scored together: few keys are drawn
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scored_together() -> Iterator[None]:
+    """Fewer profiles than else are scored together: few keys are drawn."""
+    before, compile_count.AT_LEAST = compile_count.AT_LEAST, 2
+    yield
+    compile_count.AT_LEAST = before
+
+
 LASTING, REREAD = (
     ("count", "total", "mean", "deviation"),
     ("decayed", "minimum", "maximum", "first", "last", "distinct"),
