@@ -116,7 +116,7 @@ def test_what_the_model_does_not_take_is_named_and_not_called(server: Server) ->
 
 def test_many_rows_are_scored_as_one_by_one_and_what_cannot_be_is_left_out(server: Server) -> None:
     rows = [[1.0, 3.0], [0.5, -1.0], [math.nan, 1.0], [1.0, 4e38]] * 5
-    found = server.version().many(packed(rows))
+    found = server.version().many(packed(rows), None)
     for row, score in zip(rows, found, strict=True):
         if math.isnan(score):
             assert row in rows[2:4]
@@ -142,7 +142,7 @@ def test_the_breaker_opens_after_failures_in_a_row_and_one_success_closes_it(clo
     assert server.failure == kept
     clock[0] += 61
     assert server.score([1.0, 1.0]) is not None
-    assert server.version().many(packed([[1.0, 1.0]])) == [2.0]
+    assert server.version().many(packed([[1.0, 1.0]]), None) == [2.0]
     assert server.score([3e38, 3e38]) is None
     assert server.failure == "the model gives inf"
     assert server.score([1.0, 1.0]) is not None
@@ -228,7 +228,7 @@ def test_an_error_of_the_server_is_a_reason(server: Server) -> None:
 def test_another_onnxruntime_than_that_of_the_trial_batches_nothing() -> None:
     server = Server(SUM, onnxruntime="0.1")
     assert server.version()._most == 1
-    assert server.version().many(packed([[1.0, 2.0]] * 3)) == [3.0] * 3
+    assert server.version().many(packed([[1.0, 2.0]] * 3), None) == [3.0] * 3
 
 
 def anonymous() -> int:
