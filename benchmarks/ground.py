@@ -163,7 +163,7 @@ class Ground:
                 f"insert into {schema}.event select 1 + (i::bigint * {STRIDE}) % {customers}, "
                 f"now() - (i % 8640000) * interval '1 second', i % 100 from generate_series(1, {events}) as i"
             )
-            self.run(f"create index on {schema}.event (customer_id, at)")
+            self.run(f"create index event_by_customer on {schema}.event (customer_id, at)")
             self.run(f"vacuum analyze {schema}.event")
 
     def declare(

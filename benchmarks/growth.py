@@ -18,8 +18,9 @@ from benchmarks.rivals import handwritten
 from benchmarks.rounds import Group, interleave
 from benchmarks.sizes import Sizes
 
-COLD, WARM, MEMORY, BARE = (
+COLD, SPENT, WARM, MEMORY, BARE = (
     "first score of a session, ms",
+    "of it processor time, ms",
     "one event afterwards, µs",
     "private and shared memory of a backend (Pss), MB",
     "the same before it has scored, MB",
@@ -135,16 +136,22 @@ def connections(ground: Ground, sizes: Sizes) -> Group:
     for n in dict.fromkeys(min(wanted, free) for wanted in sizes.connections):
         with ExitStack() as stack:
             opened = [stack.enter_context(psycopg.connect(ground.dsn, autocommit=True)) for _ in range(n)]
-            cold, warm, bare = [], [], []
+            cold, warm, bare, spent = [], [], [], []
             for number, session in enumerate(opened):
                 bare.append(proportional_memory(session.info.backend_pid))
                 session.execute("set synchronous_commit = off")  # the disk is no part of it
+                before = processor_time(session.info.backend_pid)
                 cold.append(_event(ground, session, number) * 1e3)
+                after = processor_time(session.info.backend_pid)
+                if before is not None and after is not None:
+                    spent.append((after - before) * 1e3)
             memory = [proportional_memory(session.info.backend_pid) for session in opened]
             for number, session in enumerate(opened[: sizes.slow]):
                 readings = [_event(ground, session, 1000 * number + i) for i in range(20)]
                 warm.append(statistics.median(readings) * 1e6)
             group.readings[f"{n} open: {COLD}"] = cold
+            if len(spent) == n:
+                group.readings[f"{n} open: {SPENT}"] = spent
             group.readings[f"{n} open: {WARM}"] = warm
             if None in (*memory, *bare):
                 group.skipped[MEMORY] = "the memory of the server's processes cannot be read from here"
@@ -162,6 +169,15 @@ def _event(ground: Ground, session: psycopg.Connection[tuple[object, ...]], numb
         (1 + number % ground.customers,),
     )
     return ground.clock() - start
+
+
+def processor_time(pid: int) -> float | None:
+    """Seconds of processor time that a process has taken; None where it cannot be read."""
+    try:
+        text = Path(f"/proc/{pid}/schedstat").read_text()
+    except OSError:
+        return None
+    return int(text.split()[0]) / 1e9  # of its main thread: a backend has work for no other
 
 
 def proportional_memory(pid: int) -> float | None:

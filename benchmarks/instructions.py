@@ -32,8 +32,9 @@ FEW, MANY = 200, 1200
 def instructions(_ground: object, sizes: Sizes) -> Group:
     """Instructions of one event of each of our cases, on a server of its own."""
     group = Group(
-        "instructions", "Instructions of one event, inside the server", "instructions an event", FLOOR
-    )
+        "instructions", "Instructions of one event, inside the server", "instructions an event", FLOOR,
+        watched=[LOG, committed(LOG)],
+    )  # fmt: skip
     names = {NONE: "i_none", HAND: "i_hand", FLOOR: "i_floor", SCORE: "i_score", LOG: "i_log"}
     try:
         with _filled(names, sizes) as cluster:
@@ -43,7 +44,7 @@ def instructions(_ground: object, sizes: Sizes) -> Group:
             for case in (FLOOR, LOG):
                 group.readings[committed(case)] = [_an_event(cluster, names[case], commit=True)]
     except (Skipped, ClusterError) as reason:
-        group.readings, group.skipped = {}, {LOG: str(reason)}
+        group.readings, group.watched, group.skipped = {}, [], {LOG: str(reason)}
     return group
 
 

@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from modelpack import count, last, maximum, mean, minimum, total
+from modelpack import count, decayed, last, maximum, mean, minimum, total
 from modelpack.packager import Package, package
 
 FEATURES = {
@@ -38,6 +38,9 @@ FEATURES = {
 
 WINDOWED = FEATURES | {"events_n": count(window="30 days"), "amount_sum": total("amount", window="7 days")}
 """The same names, two of them read from the events at the moment of scoring."""
+
+RICH = WINDOWED | {"small_n": decayed(half_life="30 days")}
+"""The same names: two windows and one that decays."""
 
 WORDS = ["basic", "silver", "gold", "north", "south"]
 

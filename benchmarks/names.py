@@ -3,8 +3,10 @@
 NONE = "no trigger"
 HAND = "counters by a hand-written row trigger"
 FLOOR = "counters, no score (the floor)"
+SETWISE = "counters and a score by hand, a statement's rows at once; no log"
 SCORE = "count + score"
 LOG = "count + score + log"
+BARE = "a table of the same columns, no trigger"
 STATIC = "count + score + log, a static column among the inputs"
 
 PICKLED = "row trigger, pickled scikit-learn, a numpy row"

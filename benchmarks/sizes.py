@@ -35,7 +35,7 @@ class Sizes:
     grown_events: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
     grown_versions: tuple[int, ...] = (1, 10, 100)
     grown_inputs: tuple[int, ...] = (8, 50, 200)
-    connections: tuple[int, ...] = (1, 10, 50, 100)
+    connections: tuple[int, ...] = (1, 20, 50, 100)
     rivals: bool = True
     """Whether rivals run that need packages of their own or models that nothing else uses."""
     instructions: bool = False
@@ -75,7 +75,8 @@ QUICK = Sizes(
     grown_events=(100_000, 300_000),
     grown_versions=(1, 10),
     grown_inputs=(8, 50),
-    connections=(1, 10),
+    connections=(1, 20),
+    instructions=True,
 )
 TINY = Sizes(
     "tiny",

@@ -15,8 +15,9 @@ from benchmarks.cases import Skipped
 from benchmarks.ground import Ground
 from benchmarks.instructions import instructions
 from benchmarks.loads import MICRO
-from benchmarks.models import Workload
+from benchmarks.models import RICH, Workload
 from benchmarks.names import (
+    BARE,
     FLOOR,
     FOREST,
     FRAME,
@@ -32,13 +33,14 @@ from benchmarks.names import (
     RESCORE,
     SCORE,
     SERVICE,
+    SETWISE,
     SHARED,
     SOCKET,
     STATIC,
     TCP,
     UPDATE,
 )
-from benchmarks.rivals import application, handwritten, pickled, service, translated
+from benchmarks.rivals import application, handwritten, pickled, service, setwise, translated
 from benchmarks.rounds import Group, Run, interleave
 from benchmarks.sizes import Sizes
 
@@ -65,7 +67,15 @@ def run(ground: Ground, sizes: Sizes, say: Say, *, only: str | None = None) -> l
     return groups
 
 
-OURS = {NONE: "b_none", HAND: "b_hand", FLOOR: "b_floor", SCORE: "b_score", LOG: "b_log", STATIC: "b_static"}
+OURS = {
+    NONE: "b_none",
+    HAND: "b_hand",
+    SETWISE: "b_setwise",
+    FLOOR: "b_floor",
+    SCORE: "b_score",
+    LOG: "b_log",
+    STATIC: "b_static",
+}
 TRIGGERS = {
     PICKLED: "b_array",
     FRAME: "b_frame",
@@ -81,6 +91,8 @@ def _schemas(ground: Ground, sizes: Sizes) -> dict[str, str]:
     cases.none(ground, OURS[NONE])
     ground.tables(OURS[HAND])
     handwritten.make(ground, OURS[HAND])
+    ground.tables(OURS[SETWISE])
+    setwise.make(ground, OURS[SETWISE], sizes.main)
     cases.floor(ground, OURS[FLOOR])
     cases.logged(ground, OURS[LOG], sizes.main)
     cases.static(ground, OURS[STATIC], sizes.main)
@@ -142,7 +154,7 @@ def _statements(ground: Ground, sizes: Sizes, skipped: dict[str, str]) -> list[G
         small = rows < 1000
         group = Group(f"statement of {rows}", f"{rows:,} events a statement", EVENT, FLOOR, watched=[LOG])
         runs: dict[str, Run] = {}
-        for name in (NONE, HAND, FLOOR, SCORE, LOG):
+        for name in (NONE, HAND, SETWISE, FLOOR, SCORE, LOG):
             if name not in skipped:
                 schema = OURS[name]
                 runs[name] = (
@@ -153,6 +165,28 @@ def _statements(ground: Ground, sizes: Sizes, skipped: dict[str, str]) -> list[G
         if rows == 10_000 and _there(ground, TRIGGERS[ORBITAL]):
             runs[ORBITAL] = loads.statement(ground, TRIGGERS[ORBITAL], rows)
             runs[ORBITAL_LINEAR] = loads.statement(ground, _schema(ORBITAL_LINEAR), rows)
+        groups.append(interleave(group, runs, sizes.rounds))
+    return groups
+
+
+def _rich_statements(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Group]:
+    """The same where two features have windows, one decays and an input is a text."""
+    workload = Workload(sizes.main.model, 9, 1)
+    made = {FLOOR: ("b_rich_floor", None), LOG: ("b_rich", cases.publish(ground, workload))}
+    for schema, model in made.values():
+        ground.tables(schema, workload=workload, events=10 * ground.customers)
+        ground.declare(schema, model=model, features=RICH)
+    ground.settle([schema for schema, _ in made.values()])
+    groups = []
+    for rows in sizes.statements:
+        title = f"{rows:,} events a statement, with windows, decay and a text input"
+        group = Group(f"rich statement of {rows}", title, EVENT, FLOOR, watched=[LOG])
+        runs = {
+            name: loads.loop(ground, schema, max(sizes.singles, 3 * rows), rows)
+            if rows < 1000
+            else loads.statement(ground, schema, rows)
+            for name, (schema, _) in made.items()
+        }
         groups.append(interleave(group, runs, sizes.rounds))
     return groups
 
@@ -169,7 +203,23 @@ def _updates(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Gro
         watched=[STATIC],
     )  # fmt: skip
     runs = {name: loads.static_update(ground, OURS[name], sizes.singles) for name in (NONE, FLOOR, STATIC)}
-    return [interleave(group, runs, sizes.rounds)]
+    other = Group(
+        "other update", "An application's UPDATE of a column that no model reads, one row a statement", "µs an UPDATE",
+        BARE, watched=[LOG],
+    )  # fmt: skip
+    bare = "b_bare"
+    ground.run(f"drop schema if exists {bare} cascade; create schema {bare}")
+    ground.run(
+        f"create table {bare}.customer (like {OURS[LOG]}.customer including all) with (fillfactor = 70)"
+    )
+    ground.run(f"insert into {bare}.customer overriding system value select * from {OURS[LOG]}.customer")
+    ground.run(f"vacuum analyze {bare}.customer")
+    ground.settle([bare])
+    beside = {
+        case: loads.static_update(ground, schema, sizes.singles)
+        for case, schema in ((BARE, bare), (LOG, OURS[LOG]))
+    }
+    return [interleave(group, runs, sizes.rounds), interleave(other, beside, sizes.rounds)]
 
 
 @contextmanager
@@ -341,7 +391,7 @@ def _nightly(ground: Ground, sizes: Sizes) -> Run:
     return run
 
 
-SECTIONS = (_single, _statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
+SECTIONS = (_single, _statements, _rich_statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
 ALONE = (*growth.PARTS, instructions)
 """Parts that make all they need."""
 PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *ALONE))

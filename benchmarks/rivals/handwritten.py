@@ -26,11 +26,8 @@ def make(ground: Ground, schema: str, *, windows: bool = False) -> None:
     INSERT alone is kept up with; whatever else happens is not. With `windows` the features are those of `WINDOWED`,
     of which two are read from the events, by their index and under the lock of the customer's row.
     """
-    columns = _COLUMNS | (_UNDER_WINDOWS if windows else {})
     n, total = list(_UNDER_WINDOWS) if windows else ("events_n", "amount_sum")
-    ground.run(
-        f"alter table {schema}.customer {', '.join(f'add column {name} {kind}' for name, kind in columns.items())}"
-    )
+    columns(ground, schema, windows=windows)
     _fill(ground, schema, n, total, windows=windows)
     head, read = "begin\n", ""
     if windows:
@@ -62,6 +59,15 @@ def make(ground: Ground, schema: str, *, windows: bool = False) -> None:
         f"create trigger keep after insert on {schema}.event for each row execute function {schema}.keep()"
     )
     ground.run(f"vacuum analyze {schema}.customer")
+
+
+def columns(ground: Ground, schema: str, *, windows: bool = False) -> None:
+    """The columns of the counters, and the index of the events that ours have, too: it costs each event something."""
+    added = _COLUMNS | (_UNDER_WINDOWS if windows else {})
+    ground.run(
+        f"alter table {schema}.customer {', '.join(f'add column {name} {kind}' for name, kind in added.items())}"
+    )
+    ground.run(f"create index if not exists event_by_customer on {schema}.event (customer_id, at)")
 
 
 def _fill(ground: Ground, schema: str, n: str, total: str, *, windows: bool) -> None:

@@ -12,14 +12,27 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks are not there (an installed wheel)")
 
-from benchmarks import check, loads, report, suite
+from benchmarks import cases, check, loads, report, suite
 from benchmarks import ground as ground_module
 from benchmarks.__main__ import main
 from benchmarks.ground import Ground, own_server
 from benchmarks.growth import proportional_memory
-from benchmarks.models import FEATURES, WINDOWED
-from benchmarks.names import FLOOR, FRAME, HAND, LOG, NONE, PICKLED, SCORE, SOCKET, STATIC, beside
-from benchmarks.rivals import handwritten
+from benchmarks.models import FEATURES, WINDOWED, Workload
+from benchmarks.names import (
+    BARE,
+    FLOOR,
+    FRAME,
+    HAND,
+    LOG,
+    NONE,
+    PICKLED,
+    SCORE,
+    SETWISE,
+    SOCKET,
+    STATIC,
+    beside,
+)
+from benchmarks.rivals import handwritten, setwise
 from dev.machine import ClusterError
 
 
@@ -33,6 +46,9 @@ def test_the_whole_suite_runs(
     groups = {group.name: group for group in result.groups}
     assert list(groups["single"].readings) == [NONE, HAND, FLOOR, SCORE, LOG, PICKLED, FRAME]
     assert {STATIC, FLOOR} < set(groups["static update"].readings)
+    assert {BARE, LOG} == set(groups["other update"].readings)
+    assert SETWISE in groups["statement of 100"].readings
+    assert {FLOOR, LOG} == set(groups["rich statement of 100"].readings)
     assert {LOG, SOCKET} < set(groups["client, commit off"].readings)
     for group in result.groups:
         assert len({len(found) for case, found in group.readings.items() if group.floor}) <= 1, group.name
@@ -69,6 +85,28 @@ def test_hand_written_counters_are_the_same_as_ours(database: str, windows: bool
     hand, ours = (ground.rows(f"select {columns} from {s}.customer order by 1") for s in ("hand", "ours"))
     ground.close()
     assert len(hand) == 50
+    assert hand == ours
+
+
+def test_a_statement_scored_by_hand_gives_the_counters_and_scores_that_ours_give(database: str) -> None:
+    ground = Ground(database, customers=50)
+    workload = Workload("logistic regression")
+    cases.logged(ground, "ours", workload)
+    ground.tables("hand")
+    setwise.make(ground, "hand", workload)
+    for schema in ("hand", "ours"):
+        for turn in range(2):
+            ground.run(
+                f"insert into {schema}.event select 1 + i % 40, now() - i * interval '1 hour', i % 97 "
+                f"from generate_series({turn}, 500) as i"
+            )
+    columns = "customer_id, events_n, amount_sum, amount_mean, amount_min, amount_max, big_n, small_n, last_amount, churn"
+    hand, ours = (
+        ground.rows(f"select {columns} from {s}.customer where events_n > 0 order by 1")
+        for s in ("hand", "ours")
+    )
+    ground.close()
+    assert len(hand) == 40
     assert hand == ours
 
 
