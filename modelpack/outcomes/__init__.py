@@ -1,0 +1,1 @@
+"""Outcomes, and how well scores fitted them. A room around the core: nothing below knows it, and it could be deleted."""
