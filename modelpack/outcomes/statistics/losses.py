@@ -46,7 +46,7 @@ def log_losses(scores: Given, outcomes: Given) -> Numbers:
     p, y = _probabilities(scores, outcomes)
     least = np.finfo(np.float64).eps
     given = np.clip(np.where(y == 1.0, p, 1 - p), least, 1 - least)
-    return -np.log(given)
+    return np.asarray(-np.log(given))
 
 
 def mean(losses: Given, clusters: Clusters = None, *, confidence: float = CONFIDENCE) -> Figure:

@@ -15,8 +15,8 @@ WORLDS = 300
 CONFIDENCE = 0.9
 
 
-def allowed() -> tuple[int, int]:
-    low, high = stats.binom.ppf([0.00005, 0.99995], WORLDS, CONFIDENCE)
+def allowed(worlds: int = WORLDS) -> tuple[int, int]:
+    low, high = stats.binom.ppf([0.00005, 0.99995], worlds, CONFIDENCE)
     return int(low), int(high)
 
 
@@ -92,12 +92,12 @@ def test_the_bootstrap_covers_the_true_difference_too() -> None:
     random = np.random.default_rng(14)
     truth = stats.norm.cdf(1.0 / np.sqrt(2 * 1.25)) - stats.norm.cdf(1.0 / np.sqrt(2 * 1.0))
     found = []
-    for _ in range(WORLDS):
+    for _ in range(100):
         x, y = binormal(random, 80, 120, 1.0)
         noisy = x + random.normal(0, 0.5, 200)
-        one = statistics.compare_ranking(x, noisy, y, confidence=CONFIDENCE, samples=200)
+        one = statistics.compare_ranking(x, noisy, y, confidence=CONFIDENCE, samples=120)
         found.append((one.bootstrap_low, one.bootstrap_high))
-    assert allowed()[0] <= covered(found, truth) <= allowed()[1]
+    assert allowed(100)[0] <= covered(found, truth) <= allowed(100)[1]
 
 
 def test_the_interval_of_a_mean_loss_covers_with_entities_in_several_cut_offs() -> None:

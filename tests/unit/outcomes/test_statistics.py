@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from modelpack.outcomes import statistics
+from modelpack.outcomes.statistics.comparison import _Ordered
 from modelpack.outcomes.statistics.ranking import components, covariance, midranks
 
 WORLDS = [(seed, ties) for seed in range(6) for ties in (False, True)]
@@ -164,10 +165,11 @@ def test_bins_part_no_equal_scores_and_have_wilsons_interval() -> None:
     x, y = world(2, rows=100)
     found = statistics.bins(x, y, 10)
     assert [b.rows for b in found] == [10] * 10
-    first = y[np.argsort(x)][:10]
-    wilson = stats.binomtest(int(first.sum()), 10).proportion_ci(method="wilson")
-    assert (found[0].came, found[0].came_low, found[0].came_high) == pytest.approx(
-        (first.mean(), wilson.low, wilson.high)
+    inside = y[np.argsort(x)][50:60]
+    assert 0 < inside.sum() < 10
+    wilson = stats.binomtest(int(inside.sum()), 10).proportion_ci(method="wilson")
+    assert (found[5].came, found[5].came_low, found[5].came_high) == pytest.approx(
+        (inside.mean(), wilson.low, wilson.high)
     )
     tied = np.round(x, 1)
     kept = statistics.bins(tied, y, 10)
@@ -257,16 +259,24 @@ def test_two_versions_are_compared_by_the_paired_delong_and_in_words() -> None:
 def test_the_bootstrap_of_a_difference_agrees_with_scipys() -> None:
     x, y = world(9, rows=300)
     worse = x + np.random.default_rng(9).normal(0, 0.3, 300)
-    found = statistics.compare_ranking(x, worse, y, samples=2000)
+    found = statistics.compare_ranking(x, worse, y, samples=600)
     reference = stats.bootstrap(
         (x, worse, y),
         lambda a, b, t: roc_auc_score(t, b) - roc_auc_score(t, a),
-        paired=True, vectorized=False, n_resamples=1000, method="percentile", random_state=np.random.default_rng(3),
+        paired=True, vectorized=False, n_resamples=300, method="percentile", random_state=np.random.default_rng(3),
     ).confidence_interval  # fmt: skip
-    assert (found.bootstrap_low, found.bootstrap_high) == pytest.approx(tuple(reference), abs=0.015)
+    assert (found.bootstrap_low, found.bootstrap_high) == pytest.approx(tuple(reference), abs=0.02)
     losses = statistics.compare_losses("Brier score", (x - y) ** 2, (np.clip(worse, 0, 1) - y) ** 2)
     assert losses.low is not None
     assert (losses.bootstrap_low, losses.bootstrap_high) == pytest.approx((losses.low, losses.high), abs=0.01)
+    assert losses.verdict == "worse"
+
+
+def test_rows_of_a_resample_count_as_often_as_they_were_drawn() -> None:
+    x, y = world(11, ties=True)
+    times = np.random.default_rng(0).integers(0, 4, len(x)).astype(float)
+    assert _Ordered(x, y).auc(times) == pytest.approx(roc_auc_score(y, x, sample_weight=times))
+    assert _Ordered(x, y).auc(y) is None
 
 
 def test_a_resample_takes_all_rows_of_an_entity() -> None:
