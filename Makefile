@@ -3,7 +3,7 @@
 # MODELPACK_DSN=…           an existing server instead of the private one (the benchmarks have one of their own)
 # MODELPACK_SERVER_WHEELS=… the folder of the server's wheels, as that server sees it
 # EVENTS=…                  make demo: a CSV of real events instead of simulated customers
-# PYTEST_ARGS=…             make test: passed to pytest
+# PYTEST_ARGS=…             make test, test-long: passed to pytest
 # BENCH_ARGS=…              make bench: passed to the benchmarks
 # WORDS=…                 make revision: what it does, for its name and its first line
 # PART=… SEED=… LIMIT=…   make mutants: sql, generated or python; which come first; how many
@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo mutants mutants-map clean
+.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo mutants mutants-map clean
 
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
@@ -39,6 +39,10 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 test: ## all tests, against a real server (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
 	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
+
+test-long: ## the long forms of some tests: minutes each (PYTEST_ARGS=…)
+	@dev/bootstrap --tests
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -m long $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
 	@$(start); \

@@ -37,7 +37,6 @@ from modelpack.declaration.inputs import Input
 from tests.support import Session, linear_score, publish, value
 
 FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
-EXAMPLES = FUZZ or 30
 STEPS = 100
 WEIGHTS, BIAS = (0.25, -0.125), 0.5
 
@@ -681,28 +680,36 @@ def clock(session: Session, database: str) -> Iterator[Session]:
         yield clock
 
 
-def test_whatever_happens_features_equal_their_aggregates(session: Session, clock: Session) -> None:
+@pytest.mark.parametrize("each", [2, pytest.param(5, marks=pytest.mark.long)], ids=["short", "long"])
+def test_whatever_happens_features_equal_their_aggregates(
+    session: Session, clock: Session, each: int
+) -> None:
+    """Walks with keys of each kind, in turns: `each` says how many with one kind. The last turn has come by everything."""
+    each = -(-FUZZ // len(KEYS)) or each
     Machine.session, Machine.clock = session, clock
     Machine.sets(datetime(2026, 2, 1, 12, tzinfo=timezone.utc))
     Machine.steps = 0
     Machine.drawn = Counter()
-    for walked, key_type in enumerate(KEYS):
-        Machine.key_type = key_type
-        walk = get_state_machine_test(
-            Machine,
-            settings=settings(
-                max_examples=-(-EXAMPLES // len(KEYS)),
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-                report_multiple_bugs=False,
-                # shrinking takes minutes here; MODELPACK_FUZZ has the time
-                phases=[Phase.generate, *([Phase.shrink] if FUZZ else [])],
-            ),
-        )
-        (walk if FUZZ else seed(walked)(walk))()
-    assert Machine.steps > 10 * EXAMPLES
-    for what, times in sorted(Machine.drawn.items(), key=lambda each: each[1]):
+    for turn in range(1 if FUZZ else 9):
+        for walked, key_type in enumerate(KEYS):
+            Machine.key_type = key_type
+            walk = get_state_machine_test(
+                Machine,
+                settings=settings(
+                    max_examples=each,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    database=None,
+                    suppress_health_check=list(HealthCheck),
+                    report_multiple_bugs=False,
+                    # shrinking takes minutes here; MODELPACK_FUZZ has the time
+                    phases=[Phase.generate, *([Phase.shrink] if FUZZ else [])],
+                ),
+            )
+            (walk if FUZZ else seed(turn * len(KEYS) + walked)(walk))()
+        if set(Machine.drawn) >= DRAWN:
+            break
+    assert Machine.steps > 10 * each * len(KEYS)
+    for what, times in sorted(Machine.drawn.items(), key=lambda counted: counted[1]):
         print(f"{times:6} {what}")
     assert DRAWN - set(Machine.drawn) == set()
