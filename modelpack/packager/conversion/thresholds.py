@@ -77,15 +77,16 @@ def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]
     below, above = np.full(len(thresholds), low - 10 * span), np.full(len(thresholds), high + 10 * span)
     within = goes_left(below) & ~goes_left(above)
     lower, upper = _ordered(below), _ordered(above)
-    while (lower + 1 < upper).any():  # not the difference, which may overflow
+    # until the nearest float32 is the same of both; not by their difference, which may overflow
+    while ((lower + 1 < upper) & (_float32(lower) != _float32(upper))).any():
         middle = (lower >> 1) + (upper >> 1) + (lower & upper & 1)
         left = goes_left(_number(middle))
         lower, upper = np.where(left, middle, lower), np.where(left, upper, middle)
     if trees.casts:  # XGBoost asks x < t, so that the value of the training data goes right
-        following = _number(upper).astype(np.float32)
+        following = _float32(upper)
         nearest = np.nextafter(following, np.float32(-np.inf))
     else:
-        nearest = _number(lower).astype(np.float32)
+        nearest = _float32(lower)
         following = np.nextafter(nearest, np.float32(np.inf))
     at, after = value(nearest.astype(np.float64)), value(following.astype(np.float64))
     settled = {
@@ -113,3 +114,8 @@ def _ordered(values: Floats) -> npt.NDArray[np.int64]:
 def _number(keys: npt.NDArray[np.int64]) -> Floats:
     bits = np.where(keys >= 0, keys, np.int64(-(2**63)) - keys)
     return bits.astype(np.int64).view(np.float64)
+
+
+def _float32(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return _number(keys).astype(np.float32)
