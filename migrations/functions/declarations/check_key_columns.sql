@@ -10,12 +10,13 @@ declare
   v_mine record;
   v_its record;
   v_schema text;
+  v_folds boolean;
   v_lossy boolean;
 begin
   for v_place in 1 .. cardinality(key_columns) loop
     v_mine := modelpack.column_type(profile::regclass, key_columns[v_place]);
-    select n.nspname
-      into v_schema
+    select n.nspname, t.typname = 'citext'
+      into v_schema, v_folds
       from pg_type as t
       join pg_namespace as n on n.oid = t.typnamespace
      where t.oid = v_mine.type
@@ -25,8 +26,10 @@ begin
         errcode = 'datatype_mismatch',
         message = format('the key %s.%I is %s, a type of the schema %s, whose equality the triggers cannot see', profile, key_columns[v_place],
                          v_mine.shown, v_schema),
-        hint = format('Expected a key of a built-in type such as bigint, uuid or text: alter table %s alter column %I type text.',
-                      profile, key_columns[v_place]);
+        hint = format('Expected a key of a built-in type such as bigint, uuid or text: alter table %s alter column %I type text%s.',
+                      profile, key_columns[v_place],
+                      case when v_folds then format(' using lower(%I::text), the same for its event tables, and write keys in lower case from then on',
+                                                    key_columns[v_place]) end);
     end if;
     -- one customer has to have one text, and money and the like have no hash, by which sessions meet
     if exists (select from pg_type as t where t.oid = v_mine.type and (t.typtype not in ('b', 'e') or t.typcategory = 'A'))
@@ -56,6 +59,8 @@ begin
     continue when event is null;
 
     v_its := modelpack.column_type(event::regclass, event_columns[v_place]);
+    select t.typname = 'citext' and n.nspname <> 'pg_catalog' into v_folds
+      from pg_type as t join pg_namespace as n on n.oid = t.typnamespace where t.oid = v_its.type;
     if v_mine.type <> v_its.type
        and not (v_mine.type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) and v_its.type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype))
        and not (v_mine.type in ('text'::regtype, 'varchar'::regtype) and v_its.type in ('text'::regtype, 'varchar'::regtype)) then
@@ -63,7 +68,9 @@ begin
         errcode = 'datatype_mismatch',
         message = format('%s.%I is %s and %s.%I is %s: they cannot be compared by one equality and one index', event, event_columns[v_place],
                          v_its.shown, profile, key_columns[v_place], v_mine.shown),
-        hint = format('Give them the same type: alter table %s alter column %I type %s', event, event_columns[v_place], v_mine.shown);
+        hint = format('Give them the same type: alter table %s alter column %I type %s%s', event, event_columns[v_place], v_mine.shown,
+                      case when v_folds and v_mine.type in ('text'::regtype, 'varchar'::regtype)
+                           then format(' using lower(%I::text), and write keys in lower case from then on', event_columns[v_place]) end);
     end if;
     -- a new profile would get another key than its event has
     v_lossy := case
