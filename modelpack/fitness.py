@@ -159,6 +159,12 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
                             f"the input {name} of the score {score.name} reads {column}, which {table.name} does not "
                             f"have; it has {', '.join(sorted(known))}"
                         )
+                    if table.generated.get(column) == "expression":
+                        raise DeclarationError(
+                            f"the input {name} of the score {score.name} reads {table.name}.{column}, a generated column, "
+                            "which has no value yet when the row is scored; expected columns that are stored as they are "
+                            "given: declare the input by those that it is generated from"
+                        )
     if not reading:
         for each in (table, *events.values()):
             _check_statements(each, table)

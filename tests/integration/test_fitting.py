@@ -172,3 +172,41 @@ def test_an_input_whose_text_depends_on_the_session_is_refused_with_what_to_writ
             DeclarationError, match=r"enum column is named as it is, without ::text; .*age\(column\)"
         ):
             attach(database, profile)
+
+
+GENERATED = "alter table customer add column twice integer generated always as (plan * 2) stored"
+
+
+def test_an_input_that_reads_a_generated_column_is_refused_with_what_to_read(
+    database: str, psql: psycopg.Connection
+) -> None:
+    """It has no value yet when the row is scored: declared or not, when it is applied or, made later, when it is promoted."""
+    psql.execute(
+        "create table customer (id bigint primary key, plan integer default 1);"
+        + VISIT.replace("text", "bigint")
+    )
+    psql.execute(GENERATED)
+    events = [Event("visit", key="customer", features={"visits": count()})]
+    declared = Profile(
+        "customer", key="id", events=events, scores=[Score("churn", inputs={"load": "twice + 1"})]
+    )
+    with pytest.raises(
+        DeclarationError,
+        match=r"the input load of the score churn reads public\.customer\.twice, a generated column",
+    ):
+        attach(database, declared)
+    psql.execute("alter table customer drop column twice, add column twice integer")
+    attach(database, declared)
+    publish(psql, "churn", ["visits", "load"], [0.5, 0.25], promote=False)
+    publish(psql, "churn", ["visits", "twice"], [0.5, 0.25], promote=False)
+    psql.execute(
+        "select modelpack.listen('customer', every => true); alter table customer drop column twice;"
+        + GENERATED
+    )
+    for version, name in ((1, "load"), (2, "twice")):
+        with pytest.raises(psycopg.errors.DatatypeMismatch, match="cannot feed") as found:
+            psql.execute("select modelpack.promote('churn', %s)", [version])
+        assert f"{name} (number): it reads the generated column twice" in (
+            found.value.diag.message_detail or ""
+        )
+        assert "twice is generated as (plan * 2)" in (found.value.diag.message_hint or "")

@@ -14,7 +14,9 @@ declare
   v_version modelpack.version;
   v_input record;
   v_type oid;
-  v_generated boolean;
+  v_reads text[];
+  v_generated text[];
+  v_given text[] := '{}';
   v_sql text;
   v_pack record;
   v_numbers text[] := '{}';
@@ -34,28 +36,34 @@ begin
      order by i.ordinality
   loop
     v_type := null;
-    v_generated := false;
     if v_score.inputs ? v_input.name then
       v_sql := format('(%s)', v_score.inputs -> v_input.name ->> 'sql');
       -- whoever owns the table plans it
       execute format('select t.type from modelpack.%I() as t where t.score = $1 and t.input = $2', v_stem || '_types')
          into v_type using feed.score, v_input.name;
       may_fail := may_fail or (v_score.inputs -> v_input.name -> 'may_fail')::boolean;
-      columns := columns || array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
+      v_reads := array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
     else
       v_sql := format('p.%I', v_input.name);
-      select a.atttypid, a.attgenerated <> ''
-        into v_type, v_generated
+      select a.atttypid
+        into v_type
         from pg_attribute as a
        where a.attrelid = v_relation and a.attname = v_input.name and a.attnum > 0 and not a.attisdropped;
-      columns := columns || v_input.name;
+      v_reads := array[v_input.name];
     end if;
+    columns := columns || v_reads;
+    select array_agg(a.attname::text order by a.attnum),
+           v_given || coalesce(array_agg(format('%I is generated as %s', a.attname, pg_get_expr(d.adbin, d.adrelid)) order by a.attnum), '{}')
+      into v_generated, v_given
+      from pg_attribute as a join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     where a.attrelid = v_relation and a.attname = any (v_reads) and a.attgenerated <> '' and not a.attisdropped;
     -- what modelpack keeps is no number beyond what double precision holds
     v_pack := modelpack.pack(case when v_input.name = any (v_maintained) and v_type = 'numeric'::regtype then 'double precision'::regtype else v_type end, v_sql);
     if v_type is null then
       v_bad := v_bad || format('%s (%s): no such column', v_input.name, v_input.type);
-    elsif v_generated then
-      v_bad := v_bad || format('%s (%s): a generated column has no value yet when the row is scored', v_input.name, v_input.type);
+    elsif v_generated is not null then
+      v_bad := v_bad || format('%s (%s): it reads the generated column %s, which has no value yet when the row is scored', v_input.name, v_input.type,
+                               array_to_string(v_generated, ', '));
     elsif v_pack.kind is distinct from v_input.type then
       v_bad := v_bad || format('%s (%s): it is %s', v_input.name, v_input.type, format_type(v_type, null));
       v_cast := case when v_input.type = 'text' and (v_pack.kind = 'number' or v_type = 'uuid'::regtype) then 'text'
@@ -80,7 +88,9 @@ begin
                  array_to_string(v_bad, '; '),
                  (select string_agg(format('%s (%s)', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
                     from pg_attribute as a where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped)),
-      hint = case when cardinality(v_ways) = 0 then format('Declare the input in Score(%L, inputs={...}), or publish a version that takes what the profile has.', feed.score)
+      hint = case when cardinality(v_given) > 0
+                    then format('Declare the input by what is stored as it is given, in Score(%L, inputs={...}): %s.', feed.score, array_to_string(v_given, '; '))
+                  when cardinality(v_ways) = 0 then format('Declare the input in Score(%L, inputs={...}), or publish a version that takes what the profile has.', feed.score)
                   else format('Score(%L, inputs={%s}) gives it what PostgreSQL makes of the value, and so does modelpack training-set: fit the model on that. '
                               'A text is 1, 2.50 or true there, where str() of pandas may say 1.0, 2.5 or True, and leading zeros are only in texts. '
                               'Or publish a version that takes what the profile has.', feed.score, array_to_string(v_ways, ', ')) end;
