@@ -186,8 +186,10 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.region, p.device_id
      for no key update;
+  lock table only public.device in row exclusive mode;
   if modelpack.device_batched() and not exists (select from pg_trigger as t
-                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2) then
+                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                   and pg_get_triggerdef(t.oid) like '%''every column'')') then
     v_version_1 := modelpack.device_score_fault_version();
     -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
     select 'row(' || string_agg(case when a.attname = any (array['pings', 'networks']) then format('x.%I', a.attname)
@@ -371,8 +373,10 @@ declare
   v_rest bigint := 0;
 begin
   v_version_1 := modelpack.device_score_fault_version();
+  lock table only public.device in row exclusive mode;
   if modelpack.device_batched() and not exists (select from pg_trigger as t
-                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2) then
+                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                   and pg_get_triggerdef(t.oid) like '%''every column'')') then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
@@ -590,13 +594,22 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
+  v_ours boolean := false;
 begin
-  -- our own functions, at the least cost; the owner of the table is looked up only after a role was renamed
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'
-     and (current_user operator(pg_catalog.=) tg_argv[0]
-          or current_user operator(pg_catalog.=) (
-            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid))
-  then
+  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
+  -- the name
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
+    if current_user operator(pg_catalog.=) tg_argv[0] then
+      v_ours := pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    else  -- the role was renamed, or a dump restored for another
+      v_ours := current_user operator(pg_catalog.=) (
+        select pg_catalog.pg_get_userbyid(f.proowner)
+          from pg_catalog.pg_trigger as t
+          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+    end if;
+  end if;
+  if v_ours then
     if tg_nargs = 2 then
       return new;  -- the score trigger looks at every UPDATE
     end if;
@@ -850,78 +863,80 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.pings,
-             c.networks,
-             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-        from (
-               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.pings + d.pings as pings,
-                      r.networks as networks
-                 from (
-                        select c.region,
-                               c.device_id,
-                               sum(c.pings)::bigint as pings
-                          from (
-                                 select e.region,
-                                        e.device_id,
-                                        1 as pings
-                                   from new_rows as e
-                                  where e.region is not null and e.device_id is not null
-                               ) as c
-                         group by c.region, c.device_id
-                      ) as d
-                 join public.device as p on p.region = d.region and p.device_id = d.device_id
-                 cross join lateral (
-                   select count(distinct e.network) as networks
-                     from public.ping as e
-                    where e.region = d.region and e.device_id = d.device_id
-                 ) as r
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-               then modelpack.device_score_fault_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-               ) end as "fault scores"
-    ), written as (
-      update public.device as p
-         set pings = c.pings,
-             networks = c.networks,
-             fault = a."fault scores"[c."the number"],
-             fault_version = v_version_1,
-             fault_scored_at = v_moment,
-             fault_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fault scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                p.fault, c."fault inputs", c."fault texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.device_score_fault_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
+    lock table only public.device in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.device_score_fault_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.pings,
+               c.networks,
+               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+          from (
+                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.pings + d.pings as pings,
+                        r.networks as networks
+                   from (
+                          select c.region,
+                                 c.device_id,
+                                 sum(c.pings)::bigint as pings
+                            from (
+                                   select e.region,
+                                          e.device_id,
+                                          1 as pings
+                                     from new_rows as e
+                                    where e.region is not null and e.device_id is not null
+                                 ) as c
+                           group by c.region, c.device_id
+                        ) as d
+                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                   cross join lateral (
+                     select count(distinct e.network) as networks
+                       from public.ping as e
+                      where e.region = d.region and e.device_id = d.device_id
+                   ) as r
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.device_score_fault_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+                 ) end as "fault scores"
+      ), written as (
+        update public.device as p
+           set pings = c.pings,
+               networks = c.networks,
+               fault = a."fault scores"[c."the number"],
+               fault_version = v_version_1,
+               fault_scored_at = v_moment,
+               fault_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fault scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
+        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                  p.fault, c."fault inputs", c."fault texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.device_score_fault_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     update public.device as p
@@ -1089,93 +1104,95 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with came as (
-      select e.region,
-             e.device_id,
-             1 as pings,
-             row(e.network, e.pinged_at)::text as "the image"
-        from new_rows as e
-       where e.region is not null and e.device_id is not null
-    ),
-    went as (
-      select e.region,
-             e.device_id,
-             1 as pings,
-             row(e.network, e.pinged_at)::text as "the image"
-        from old_rows as e
-       where e.region is not null and e.device_id is not null
-    ),
-    changed as (
-      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-      union all
-      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-    ),
-    chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.pings,
-             c.networks,
-             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-        from (
-               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.pings + d.pings as pings,
-                      r.networks as networks
-                 from (
-                        select c.region,
-                               c.device_id,
-                               sum(c."the sign" * c.pings)::bigint as pings
-                          from changed as c
-                         group by c.region, c.device_id
-                      ) as d
-                 join public.device as p on p.region = d.region and p.device_id = d.device_id
-                 cross join lateral (
-                   select count(distinct e.network) as networks
-                     from public.ping as e
-                    where e.region = d.region and e.device_id = d.device_id
-                 ) as r
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-               then modelpack.device_score_fault_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-               ) end as "fault scores"
-    ), written as (
-      update public.device as p
-         set pings = c.pings,
-             networks = c.networks,
-             fault = a."fault scores"[c."the number"],
-             fault_version = v_version_1,
-             fault_scored_at = v_moment,
-             fault_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fault scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                p.fault, c."fault inputs", c."fault texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.device_score_fault_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
+    lock table only public.device in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.device_score_fault_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with came as (
+        select e.region,
+               e.device_id,
+               1 as pings,
+               row(e.network, e.pinged_at)::text as "the image"
+          from new_rows as e
+         where e.region is not null and e.device_id is not null
+      ),
+      went as (
+        select e.region,
+               e.device_id,
+               1 as pings,
+               row(e.network, e.pinged_at)::text as "the image"
+          from old_rows as e
+         where e.region is not null and e.device_id is not null
+      ),
+      changed as (
+        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+        union all
+        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+      ),
+      chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.pings,
+               c.networks,
+               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+          from (
+                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.pings + d.pings as pings,
+                        r.networks as networks
+                   from (
+                          select c.region,
+                                 c.device_id,
+                                 sum(c."the sign" * c.pings)::bigint as pings
+                            from changed as c
+                           group by c.region, c.device_id
+                        ) as d
+                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                   cross join lateral (
+                     select count(distinct e.network) as networks
+                       from public.ping as e
+                      where e.region = d.region and e.device_id = d.device_id
+                   ) as r
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.device_score_fault_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+                 ) end as "fault scores"
+      ), written as (
+        update public.device as p
+           set pings = c.pings,
+               networks = c.networks,
+               fault = a."fault scores"[c."the number"],
+               fault_version = v_version_1,
+               fault_scored_at = v_moment,
+               fault_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fault scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
+        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                  p.fault, c."fault inputs", c."fault texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.device_score_fault_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     with came as (
@@ -1309,79 +1326,81 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.device_score_fault_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.pings,
-             c.networks,
-             modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-             modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-        from (
-               select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.pings + d.pings as pings,
-                      r.networks as networks
-                 from (
-                        select c.region,
-                               c.device_id,
-                               sum(c."the sign" * c.pings)::bigint as pings
-                          from (
-                                 select -1 as "the sign",
-                                        e.region,
-                                        e.device_id,
-                                        1 as pings
-                                   from old_rows as e
-                                  where e.region is not null and e.device_id is not null
-                               ) as c
-                         group by c.region, c.device_id
-                      ) as d
-                 join public.device as p on p.region = d.region and p.device_id = d.device_id
-                 cross join lateral (
-                   select count(distinct e.network) as networks
-                     from public.ping as e
-                    where e.region = d.region and e.device_id = d.device_id
-                 ) as r
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-               then modelpack.device_score_fault_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-               ) end as "fault scores"
-    ), written as (
-      update public.device as p
-         set pings = c.pings,
-             networks = c.networks,
-             fault = a."fault scores"[c."the number"],
-             fault_version = v_version_1,
-             fault_scored_at = v_moment,
-             fault_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fault scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                p.fault, c."fault inputs", c."fault texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.device_score_fault_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
+    lock table only public.device in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.device_score_fault_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.pings,
+               c.networks,
+               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+          from (
+                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.pings + d.pings as pings,
+                        r.networks as networks
+                   from (
+                          select c.region,
+                                 c.device_id,
+                                 sum(c."the sign" * c.pings)::bigint as pings
+                            from (
+                                   select -1 as "the sign",
+                                          e.region,
+                                          e.device_id,
+                                          1 as pings
+                                     from old_rows as e
+                                    where e.region is not null and e.device_id is not null
+                                 ) as c
+                           group by c.region, c.device_id
+                        ) as d
+                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                   cross join lateral (
+                     select count(distinct e.network) as networks
+                       from public.ping as e
+                      where e.region = d.region and e.device_id = d.device_id
+                   ) as r
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.device_score_fault_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
+                 ) end as "fault scores"
+      ), written as (
+        update public.device as p
+           set pings = c.pings,
+               networks = c.networks,
+               fault = a."fault scores"[c."the number"],
+               fault_version = v_version_1,
+               fault_scored_at = v_moment,
+               fault_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fault scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
+        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+                  p.fault, c."fault inputs", c."fault texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.device_score_fault_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     update public.device as p

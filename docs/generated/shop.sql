@@ -684,13 +684,22 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
+  v_ours boolean := false;
 begin
-  -- our own functions, at the least cost; the owner of the table is looked up only after a role was renamed
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'
-     and (current_user operator(pg_catalog.=) tg_argv[0]
-          or current_user operator(pg_catalog.=) (
-            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid))
-  then
+  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
+  -- the name
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
+    if current_user operator(pg_catalog.=) tg_argv[0] then
+      v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    else  -- the role was renamed, or a dump restored for another
+      v_ours := current_user operator(pg_catalog.=) (
+        select pg_catalog.pg_get_userbyid(f.proowner)
+          from pg_catalog.pg_trigger as t
+          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+    end if;
+  end if;
+  if v_ours then
     if tg_nargs = 2 then
       return new;  -- the score trigger looks at every UPDATE
     end if;
@@ -1023,116 +1032,118 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases,
+               c.purchases_90d,
+               c.spend,
+               c.basket,
+               c.basket_n,
+               c.basket_sum,
+               c.last_purchase_at,
+               c.complaint_heat,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases + d.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend + d.spend as spend,
+                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                        p.basket_n + d.basket_n as basket_n,
+                        p.basket_sum + d.spend as basket_sum,
+                        greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
+                        p.complaints as complaints,
+                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                        p.complaint_heat_ahead as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c.purchases)::bigint as purchases,
+                                 sum(c.spend)::numeric as spend,
+                                 sum(c.basket_n)::bigint as basket_n,
+                                 percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+                            from (
+                                   select e.customer_id,
+                                          1 as purchases,
+                                          coalesce(modelpack.amount(e.amount), 0) as spend,
+                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                          e.purchased_at as last_purchase_at
+                                     from new_rows as e
+                                    where e.customer_id is not null
+                                 ) as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases = c.purchases,
+               purchases_90d = c.purchases_90d,
+               spend = c.spend,
+               basket = c.basket,
+               basket_n = c.basket_n,
+               basket_sum = c.basket_sum,
+               last_purchase_at = c.last_purchase_at,
+               complaint_heat = c.complaint_heat,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases,
-             c.purchases_90d,
-             c.spend,
-             c.basket,
-             c.basket_n,
-             c.basket_sum,
-             c.last_purchase_at,
-             c.complaint_heat,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases + d.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend + d.spend as spend,
-                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                      p.basket_n + d.basket_n as basket_n,
-                      p.basket_sum + d.spend as basket_sum,
-                      greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
-                      p.complaints as complaints,
-                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                      p.complaint_heat_ahead as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c.purchases)::bigint as purchases,
-                               sum(c.spend)::numeric as spend,
-                               sum(c.basket_n)::bigint as basket_n,
-                               percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
-                          from (
-                                 select e.customer_id,
-                                        1 as purchases,
-                                        coalesce(modelpack.amount(e.amount), 0) as spend,
-                                        ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                        e.purchased_at as last_purchase_at
-                                   from new_rows as e
-                                  where e.customer_id is not null
-                               ) as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases = c.purchases,
-             purchases_90d = c.purchases_90d,
-             spend = c.spend,
-             basket = c.basket,
-             basket_n = c.basket_n,
-             basket_sum = c.basket_sum,
-             last_purchase_at = c.last_purchase_at,
-             complaint_heat = c.complaint_heat,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     update public.customer as p
@@ -1308,137 +1319,139 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with came as (
+        select e.customer_id,
+               1 as purchases,
+               coalesce(modelpack.amount(e.amount), 0) as spend,
+               ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+               e.purchased_at as last_purchase_at,
+               row(e.purchased_at)::text as "the image"
+          from new_rows as e
+         where e.customer_id is not null
+      ),
+      went as (
+        select e.customer_id,
+               1 as purchases,
+               coalesce(modelpack.amount(e.amount), 0) as spend,
+               ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+               e.purchased_at as last_purchase_at,
+               row(e.purchased_at)::text as "the image"
+          from old_rows as e
+         where e.customer_id is not null
+      ),
+      changed as (
+        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+        union all
+        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+      ),
+      chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases,
+               c.purchases_90d,
+               c.spend,
+               c.basket,
+               c.basket_n,
+               c.basket_sum,
+               c.last_purchase_at,
+               c.complaint_heat,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases + d.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend + d.spend as spend,
+                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                        p.basket_n + d.basket_n as basket_n,
+                        p.basket_sum + d.spend as basket_sum,
+                        r.last_purchase_at as last_purchase_at,
+                        p.complaints as complaints,
+                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                        p.complaint_heat_ahead as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c."the sign" * c.purchases)::bigint as purchases,
+                                 sum(c."the sign" * c.spend)::numeric as spend,
+                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
+                            from changed as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                       from public.purchase as e
+                      where e.customer_id = d.customer_id
+                   ) as r
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases = c.purchases,
+               purchases_90d = c.purchases_90d,
+               spend = c.spend,
+               basket = c.basket,
+               basket_n = c.basket_n,
+               basket_sum = c.basket_sum,
+               last_purchase_at = c.last_purchase_at,
+               complaint_heat = c.complaint_heat,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with came as (
-      select e.customer_id,
-             1 as purchases,
-             coalesce(modelpack.amount(e.amount), 0) as spend,
-             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-             e.purchased_at as last_purchase_at,
-             row(e.purchased_at)::text as "the image"
-        from new_rows as e
-       where e.customer_id is not null
-    ),
-    went as (
-      select e.customer_id,
-             1 as purchases,
-             coalesce(modelpack.amount(e.amount), 0) as spend,
-             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-             e.purchased_at as last_purchase_at,
-             row(e.purchased_at)::text as "the image"
-        from old_rows as e
-       where e.customer_id is not null
-    ),
-    changed as (
-      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-      union all
-      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-    ),
-    chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases,
-             c.purchases_90d,
-             c.spend,
-             c.basket,
-             c.basket_n,
-             c.basket_sum,
-             c.last_purchase_at,
-             c.complaint_heat,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases + d.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend + d.spend as spend,
-                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                      p.basket_n + d.basket_n as basket_n,
-                      p.basket_sum + d.spend as basket_sum,
-                      r.last_purchase_at as last_purchase_at,
-                      p.complaints as complaints,
-                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                      p.complaint_heat_ahead as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c."the sign" * c.purchases)::bigint as purchases,
-                               sum(c."the sign" * c.spend)::numeric as spend,
-                               sum(c."the sign" * c.basket_n)::bigint as basket_n
-                          from changed as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-                     from public.purchase as e
-                    where e.customer_id = d.customer_id
-                 ) as r
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases = c.purchases,
-             purchases_90d = c.purchases_90d,
-             spend = c.spend,
-             basket = c.basket,
-             basket_n = c.basket_n,
-             basket_sum = c.basket_sum,
-             last_purchase_at = c.last_purchase_at,
-             complaint_heat = c.complaint_heat,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     with came as (
@@ -1582,121 +1595,123 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases,
+               c.purchases_90d,
+               c.spend,
+               c.basket,
+               c.basket_n,
+               c.basket_sum,
+               c.last_purchase_at,
+               c.complaint_heat,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases + d.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend + d.spend as spend,
+                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                        p.basket_n + d.basket_n as basket_n,
+                        p.basket_sum + d.spend as basket_sum,
+                        r.last_purchase_at as last_purchase_at,
+                        p.complaints as complaints,
+                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                        p.complaint_heat_ahead as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c."the sign" * c.purchases)::bigint as purchases,
+                                 sum(c."the sign" * c.spend)::numeric as spend,
+                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
+                            from (
+                                   select -1 as "the sign",
+                                          e.customer_id,
+                                          1 as purchases,
+                                          coalesce(modelpack.amount(e.amount), 0) as spend,
+                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                          e.purchased_at as last_purchase_at
+                                     from old_rows as e
+                                    where e.customer_id is not null
+                                 ) as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                       from public.purchase as e
+                      where e.customer_id = d.customer_id
+                   ) as r
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases = c.purchases,
+               purchases_90d = c.purchases_90d,
+               spend = c.spend,
+               basket = c.basket,
+               basket_n = c.basket_n,
+               basket_sum = c.basket_sum,
+               last_purchase_at = c.last_purchase_at,
+               complaint_heat = c.complaint_heat,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases,
-             c.purchases_90d,
-             c.spend,
-             c.basket,
-             c.basket_n,
-             c.basket_sum,
-             c.last_purchase_at,
-             c.complaint_heat,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases + d.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend + d.spend as spend,
-                      ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                      p.basket_n + d.basket_n as basket_n,
-                      p.basket_sum + d.spend as basket_sum,
-                      r.last_purchase_at as last_purchase_at,
-                      p.complaints as complaints,
-                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                      p.complaint_heat_ahead as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c."the sign" * c.purchases)::bigint as purchases,
-                               sum(c."the sign" * c.spend)::numeric as spend,
-                               sum(c."the sign" * c.basket_n)::bigint as basket_n
-                          from (
-                                 select -1 as "the sign",
-                                        e.customer_id,
-                                        1 as purchases,
-                                        coalesce(modelpack.amount(e.amount), 0) as spend,
-                                        ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                        e.purchased_at as last_purchase_at
-                                   from old_rows as e
-                                  where e.customer_id is not null
-                               ) as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-                     from public.purchase as e
-                    where e.customer_id = d.customer_id
-                 ) as r
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                  and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases = c.purchases,
-             purchases_90d = c.purchases_90d,
-             spend = c.spend,
-             basket = c.basket,
-             basket_n = c.basket_n,
-             basket_sum = c.basket_sum,
-             last_purchase_at = c.last_purchase_at,
-             complaint_heat = c.complaint_heat,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     update public.customer as p
@@ -1930,106 +1945,108 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases_90d,
+               c.complaints,
+               c.complaint_heat,
+               c.complaint_heat_ahead,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend as spend,
+                        p.basket as basket,
+                        p.basket_n as basket_n,
+                        p.basket_sum as basket_sum,
+                        p.last_purchase_at as last_purchase_at,
+                        p.complaints + d.complaints as complaints,
+                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
+                        greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c.complaints)::bigint as complaints,
+                                 sum(c.complaint_heat) as complaint_heat,
+                                 max(c.complaint_heat_ahead) as complaint_heat_ahead
+                            from (
+                                   select e.customer_id,
+                                          1 as complaints,
+                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                     from new_rows as e
+                                    where e.customer_id is not null and (e.severity > 1)
+                                 ) as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                    and (greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases_90d = c.purchases_90d,
+               complaints = c.complaints,
+               complaint_heat = c.complaint_heat,
+               complaint_heat_ahead = c.complaint_heat_ahead,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases_90d,
-             c.complaints,
-             c.complaint_heat,
-             c.complaint_heat_ahead,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend as spend,
-                      p.basket as basket,
-                      p.basket_n as basket_n,
-                      p.basket_sum as basket_sum,
-                      p.last_purchase_at as last_purchase_at,
-                      p.complaints + d.complaints as complaints,
-                      modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
-                      greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c.complaints)::bigint as complaints,
-                               sum(c.complaint_heat) as complaint_heat,
-                               max(c.complaint_heat_ahead) as complaint_heat_ahead
-                          from (
-                                 select e.customer_id,
-                                        1 as complaints,
-                                        coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                        case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                                   from new_rows as e
-                                  where e.customer_id is not null and (e.severity > 1)
-                               ) as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                  and (greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases_90d = c.purchases_90d,
-             complaints = c.complaints,
-             complaint_heat = c.complaint_heat,
-             complaint_heat_ahead = c.complaint_heat_ahead,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     update public.customer as p
@@ -2197,126 +2214,128 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with came as (
+        select e.customer_id,
+               1 as complaints,
+               coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+               row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+          from new_rows as e
+         where e.customer_id is not null and (e.severity > 1)
+      ),
+      went as (
+        select e.customer_id,
+               1 as complaints,
+               coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+               row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+          from old_rows as e
+         where e.customer_id is not null and (e.severity > 1)
+      ),
+      changed as (
+        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+        union all
+        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+      ),
+      chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases_90d,
+               c.complaints,
+               c.complaint_heat,
+               c.complaint_heat_ahead,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend as spend,
+                        p.basket as basket,
+                        p.basket_n as basket_n,
+                        p.basket_sum as basket_sum,
+                        p.last_purchase_at as last_purchase_at,
+                        p.complaints + d.complaints as complaints,
+                        r.complaint_heat as complaint_heat,
+                        r.complaint_heat_ahead as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c."the sign" * c.complaints)::bigint as complaints
+                            from changed as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                       from public.complaint as e
+                      where e.customer_id = d.customer_id and (e.severity > 1)
+                   ) as r
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases_90d = c.purchases_90d,
+               complaints = c.complaints,
+               complaint_heat = c.complaint_heat,
+               complaint_heat_ahead = c.complaint_heat_ahead,
+               features_reread_at = v_statement,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with came as (
-      select e.customer_id,
-             1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-        from new_rows as e
-       where e.customer_id is not null and (e.severity > 1)
-    ),
-    went as (
-      select e.customer_id,
-             1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-        from old_rows as e
-       where e.customer_id is not null and (e.severity > 1)
-    ),
-    changed as (
-      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-      union all
-      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-    ),
-    chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases_90d,
-             c.complaints,
-             c.complaint_heat,
-             c.complaint_heat_ahead,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend as spend,
-                      p.basket as basket,
-                      p.basket_n as basket_n,
-                      p.basket_sum as basket_sum,
-                      p.last_purchase_at as last_purchase_at,
-                      p.complaints + d.complaints as complaints,
-                      r.complaint_heat as complaint_heat,
-                      r.complaint_heat_ahead as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c."the sign" * c.complaints)::bigint as complaints
-                          from changed as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                          max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-                     from public.complaint as e
-                    where e.customer_id = d.customer_id and (e.severity > 1)
-                 ) as r
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases_90d = c.purchases_90d,
-             complaints = c.complaints,
-             complaint_heat = c.complaint_heat,
-             complaint_heat_ahead = c.complaint_heat_ahead,
-             features_reread_at = v_statement,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     with came as (
@@ -2454,111 +2473,113 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard' and t.tgnargs = 2)
-  then
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
+    lock table only public.customer in row exclusive mode;
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-    then
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
-          'public.customer'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      if not exists (select from pg_trigger as t
+                      where t.tgrelid = 'public.purchase'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+      then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = format(
+            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+            'public.purchase',
+            'public.customer'),
+          detail = 'Its rows would count as events.',
+          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+      end if;
+      v_version_1 := modelpack.customer_score_churn_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.purchases_90d,
+               c.complaints,
+               c.complaint_heat,
+               c.complaint_heat_ahead,
+               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+          from (
+                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.purchases as purchases,
+                        w0.purchases_90d as purchases_90d,
+                        p.spend as spend,
+                        p.basket as basket,
+                        p.basket_n as basket_n,
+                        p.basket_sum as basket_sum,
+                        p.last_purchase_at as last_purchase_at,
+                        p.complaints + d.complaints as complaints,
+                        r.complaint_heat as complaint_heat,
+                        r.complaint_heat_ahead as complaint_heat_ahead
+                   from (
+                          select c.customer_id,
+                                 sum(c."the sign" * c.complaints)::bigint as complaints
+                            from (
+                                   select -1 as "the sign",
+                                          e.customer_id,
+                                          1 as complaints,
+                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                     from old_rows as e
+                                    where e.customer_id is not null and (e.severity > 1)
+                                 ) as c
+                           group by c.customer_id
+                        ) as d
+                   join public.customer as p on p.customer_id = d.customer_id
+                   cross join lateral (
+                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                       from public.complaint as e
+                      where e.customer_id = d.customer_id and (e.severity > 1)
+                   ) as r
+                   cross join lateral (
+                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                       from public.purchase as e
+                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                   ) as w0
+                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.customer_score_churn_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
+                 ) end as "churn scores"
+      ), written as (
+        update public.customer as p
+           set purchases_90d = c.purchases_90d,
+               complaints = c.complaints,
+               complaint_heat = c.complaint_heat,
+               complaint_heat_ahead = c.complaint_heat_ahead,
+               features_reread_at = v_statement,
+               churn = a."churn scores"[c."the number"],
+               churn_version = v_version_1,
+               churn_scored_at = v_moment,
+               churn_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."churn scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.customer_id)::text as entity_key,
+                  p.churn, c."churn inputs", c."churn texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.customer_score_churn_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+                     ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
     end if;
-    v_version_1 := modelpack.customer_score_churn_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.purchases_90d,
-             c.complaints,
-             c.complaint_heat,
-             c.complaint_heat_ahead,
-             modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-             modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-        from (
-               select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.purchases as purchases,
-                      w0.purchases_90d as purchases_90d,
-                      p.spend as spend,
-                      p.basket as basket,
-                      p.basket_n as basket_n,
-                      p.basket_sum as basket_sum,
-                      p.last_purchase_at as last_purchase_at,
-                      p.complaints + d.complaints as complaints,
-                      r.complaint_heat as complaint_heat,
-                      r.complaint_heat_ahead as complaint_heat_ahead
-                 from (
-                        select c.customer_id,
-                               sum(c."the sign" * c.complaints)::bigint as complaints
-                          from (
-                                 select -1 as "the sign",
-                                        e.customer_id,
-                                        1 as complaints,
-                                        coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                        case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                                   from old_rows as e
-                                  where e.customer_id is not null and (e.severity > 1)
-                               ) as c
-                         group by c.customer_id
-                      ) as d
-                 join public.customer as p on p.customer_id = d.customer_id
-                 cross join lateral (
-                   select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                          max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-                     from public.complaint as e
-                    where e.customer_id = d.customer_id and (e.severity > 1)
-                 ) as r
-                 cross join lateral (
-                   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                     from public.purchase as e
-                    where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                 ) as w0
-                where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-               then modelpack.customer_score_churn_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-               ) end as "churn scores"
-    ), written as (
-      update public.customer as p
-         set purchases_90d = c.purchases_90d,
-             complaints = c.complaints,
-             complaint_heat = c.complaint_heat,
-             complaint_heat_ahead = c.complaint_heat_ahead,
-             features_reread_at = v_statement,
-             churn = a."churn scores"[c."the number"],
-             churn_version = v_version_1,
-             churn_scored_at = v_moment,
-             churn_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."churn scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.customer_id)::text as entity_key,
-                p.churn, c."churn inputs", c."churn texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.customer_score_churn_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
   end if;
   if v_written = 0 then
     update public.customer as p

@@ -207,8 +207,10 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.account_id
      for no key update;
+  lock table only public.account in row exclusive mode;
   if modelpack.account_batched() and not exists (select from pg_trigger as t
-                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2) then
+                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                    and pg_get_triggerdef(t.oid) like '%''every column'')') then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
     -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
@@ -410,8 +412,10 @@ declare
 begin
   v_version_1 := modelpack.account_score_fraud_version();
   v_version_2 := modelpack.account_score_value_version();
+  lock table only public.account in row exclusive mode;
   if modelpack.account_batched() and not exists (select from pg_trigger as t
-                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2) then
+                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                    and pg_get_triggerdef(t.oid) like '%''every column'')') then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (
       select q.*, row_number() over () as "the number"
@@ -668,13 +672,22 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
+  v_ours boolean := false;
 begin
-  -- our own functions, at the least cost; the owner of the table is looked up only after a role was renamed
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp'
-     and (current_user operator(pg_catalog.=) tg_argv[0]
-          or current_user operator(pg_catalog.=) (
-            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid))
-  then
+  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
+  -- the name
+  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
+    if current_user operator(pg_catalog.=) tg_argv[0] then
+      v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    else  -- the role was renamed, or a dump restored for another
+      v_ours := current_user operator(pg_catalog.=) (
+        select pg_catalog.pg_get_userbyid(f.proowner)
+          from pg_catalog.pg_trigger as t
+          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+    end if;
+  end if;
+  if v_ours then
     if tg_nargs = 2 then
       return new;  -- the score trigger looks at every UPDATE
     end if;
@@ -962,91 +975,93 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.account_score_fraud_version();
-    v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.transfers,
-             c.sent,
-             modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-             modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-             modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-             modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-        from (
-               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.transfers + d.transfers as transfers,
-                      p.sent + d.sent as sent
-                 from (
-                        select c.account_id,
-                               sum(c.transfers)::bigint as transfers,
-                               sum(c.sent)::numeric as sent
-                          from (
-                                 select e.account_id,
-                                        1 as transfers,
-                                        coalesce(modelpack.amount(e.amount), 0) as sent
-                                   from new_rows as e
-                                  where e.account_id is not null
-                               ) as c
-                         group by c.account_id
-                      ) as d
-                 join public.account as p on p.account_id = d.account_id
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_fraud_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-               ) end as "fraud scores",
-             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_value_many(
-                 v_version_2,
-                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-               ) end as "value scores"
-    ), written as (
-      update public.account as p
-         set transfers = c.transfers,
-             sent = c.sent,
-             fraud = a."fraud scores"[c."the number"],
-             fraud_version = v_version_1,
-             fraud_scored_at = v_moment,
-             fraud_stale = null,
-             value = a."value scores"[c."the number"],
-             value_version = v_version_2,
-             value_scored_at = v_moment,
-             value_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fraud scores"[c."the number"] <> 'NaN'
-         and a."value scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.account_id)::text as entity_key,
-                p.fraud, c."fraud inputs", c."fraud texts",
-                p.value, c."value inputs", c."value texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.account_score_fraud_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                   )
-                   + modelpack.account_score_value_record(
-                       v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                     ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
+    lock table only public.account in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.account_score_fraud_version();
+      v_version_2 := modelpack.account_score_value_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.transfers,
+               c.sent,
+               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
+               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
+          from (
+                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.transfers + d.transfers as transfers,
+                        p.sent + d.sent as sent
+                   from (
+                          select c.account_id,
+                                 sum(c.transfers)::bigint as transfers,
+                                 sum(c.sent)::numeric as sent
+                            from (
+                                   select e.account_id,
+                                          1 as transfers,
+                                          coalesce(modelpack.amount(e.amount), 0) as sent
+                                     from new_rows as e
+                                    where e.account_id is not null
+                                 ) as c
+                           group by c.account_id
+                        ) as d
+                   join public.account as p on p.account_id = d.account_id
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_fraud_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+                 ) end as "fraud scores",
+               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_value_many(
+                   v_version_2,
+                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+                 ) end as "value scores"
+      ), written as (
+        update public.account as p
+           set transfers = c.transfers,
+               sent = c.sent,
+               fraud = a."fraud scores"[c."the number"],
+               fraud_version = v_version_1,
+               fraud_scored_at = v_moment,
+               fraud_stale = null,
+               value = a."value scores"[c."the number"],
+               value_version = v_version_2,
+               value_scored_at = v_moment,
+               value_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fraud scores"[c."the number"] <> 'NaN'
+           and a."value scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.account_id)::text as entity_key,
+                  p.fraud, c."fraud inputs", c."fraud texts",
+                  p.value, c."value inputs", c."value texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.account_score_fraud_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+                     )
+                     + modelpack.account_score_value_record(
+                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
+                       ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     update public.account as p
@@ -1208,104 +1223,106 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.account_score_fraud_version();
-    v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with came as (
-      select e.account_id,
-             1 as transfers,
-             coalesce(modelpack.amount(e.amount), 0) as sent
-        from new_rows as e
-       where e.account_id is not null
-    ),
-    went as (
-      select e.account_id,
-             1 as transfers,
-             coalesce(modelpack.amount(e.amount), 0) as sent
-        from old_rows as e
-       where e.account_id is not null
-    ),
-    changed as (
-      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-      union all
-      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-    ),
-    chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.transfers,
-             c.sent,
-             modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-             modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-             modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-             modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-        from (
-               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.transfers + d.transfers as transfers,
-                      p.sent + d.sent as sent
-                 from (
-                        select c.account_id,
-                               sum(c."the sign" * c.transfers)::bigint as transfers,
-                               sum(c."the sign" * c.sent)::numeric as sent
-                          from changed as c
-                         group by c.account_id
-                      ) as d
-                 join public.account as p on p.account_id = d.account_id
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_fraud_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-               ) end as "fraud scores",
-             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_value_many(
-                 v_version_2,
-                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-               ) end as "value scores"
-    ), written as (
-      update public.account as p
-         set transfers = c.transfers,
-             sent = c.sent,
-             fraud = a."fraud scores"[c."the number"],
-             fraud_version = v_version_1,
-             fraud_scored_at = v_moment,
-             fraud_stale = null,
-             value = a."value scores"[c."the number"],
-             value_version = v_version_2,
-             value_scored_at = v_moment,
-             value_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fraud scores"[c."the number"] <> 'NaN'
-         and a."value scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.account_id)::text as entity_key,
-                p.fraud, c."fraud inputs", c."fraud texts",
-                p.value, c."value inputs", c."value texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.account_score_fraud_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                   )
-                   + modelpack.account_score_value_record(
-                       v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                     ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
+    lock table only public.account in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.account_score_fraud_version();
+      v_version_2 := modelpack.account_score_value_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with came as (
+        select e.account_id,
+               1 as transfers,
+               coalesce(modelpack.amount(e.amount), 0) as sent
+          from new_rows as e
+         where e.account_id is not null
+      ),
+      went as (
+        select e.account_id,
+               1 as transfers,
+               coalesce(modelpack.amount(e.amount), 0) as sent
+          from old_rows as e
+         where e.account_id is not null
+      ),
+      changed as (
+        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+        union all
+        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+      ),
+      chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.transfers,
+               c.sent,
+               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
+               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
+          from (
+                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.transfers + d.transfers as transfers,
+                        p.sent + d.sent as sent
+                   from (
+                          select c.account_id,
+                                 sum(c."the sign" * c.transfers)::bigint as transfers,
+                                 sum(c."the sign" * c.sent)::numeric as sent
+                            from changed as c
+                           group by c.account_id
+                        ) as d
+                   join public.account as p on p.account_id = d.account_id
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_fraud_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+                 ) end as "fraud scores",
+               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_value_many(
+                   v_version_2,
+                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+                 ) end as "value scores"
+      ), written as (
+        update public.account as p
+           set transfers = c.transfers,
+               sent = c.sent,
+               fraud = a."fraud scores"[c."the number"],
+               fraud_version = v_version_1,
+               fraud_scored_at = v_moment,
+               fraud_stale = null,
+               value = a."value scores"[c."the number"],
+               value_version = v_version_2,
+               value_scored_at = v_moment,
+               value_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fraud scores"[c."the number"] <> 'NaN'
+           and a."value scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.account_id)::text as entity_key,
+                  p.fraud, c."fraud inputs", c."fraud texts",
+                  p.value, c."value inputs", c."value texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.account_score_fraud_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+                     )
+                     + modelpack.account_score_value_record(
+                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
+                       ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     with came as (
@@ -1433,92 +1450,94 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped()
-     and not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard' and t.tgnargs = 2)
-  then
-    v_version_1 := modelpack.account_score_fraud_version();
-    v_version_2 := modelpack.account_score_value_version();
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    with chosen as materialized (
-      select c."the place", c."the partition", row_number() over () as "the number",
-             c.transfers,
-             c.sent,
-             modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-             modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-             modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-             modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-        from (
-               select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                      p.transfers + d.transfers as transfers,
-                      p.sent + d.sent as sent
-                 from (
-                        select c.account_id,
-                               sum(c."the sign" * c.transfers)::bigint as transfers,
-                               sum(c."the sign" * c.sent)::numeric as sent
-                          from (
-                                 select -1 as "the sign",
-                                        e.account_id,
-                                        1 as transfers,
-                                        coalesce(modelpack.amount(e.amount), 0) as sent
-                                   from old_rows as e
-                                  where e.account_id is not null
-                               ) as c
-                         group by c.account_id
-                      ) as d
-                 join public.account as p on p.account_id = d.account_id
-                where (p.features_read_at = v_statement) is not true
-               offset 0  -- features are computed once
-             ) as c
-    ), called as materialized (
-      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_fraud_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-               ) end as "fraud scores",
-             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_value_many(
-                 v_version_2,
-                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-               ) end as "value scores"
-    ), written as (
-      update public.account as p
-         set transfers = c.transfers,
-             sent = c.sent,
-             fraud = a."fraud scores"[c."the number"],
-             fraud_version = v_version_1,
-             fraud_scored_at = v_moment,
-             fraud_stale = null,
-             value = a."value scores"[c."the number"],
-             value_version = v_version_2,
-             value_scored_at = v_moment,
-             value_stale = null,
-             features_at = v_moment
-        from called as a
-       cross join chosen as c
-       where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fraud scores"[c."the number"] <> 'NaN'
-         and a."value scores"[c."the number"] <> 'NaN'
-         and (select count(*) from chosen) = v_rows
-         and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-      returning modelpack.key_value(p.account_id)::text as entity_key,
-                p.fraud, c."fraud inputs", c."fraud texts",
-                p.value, c."value inputs", c."value texts"
-    )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.account_score_fraud_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                   )
-                   + modelpack.account_score_value_record(
-                       v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                     ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_left, v_logged;
+  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
+    lock table only public.account in row exclusive mode;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
+      v_version_1 := modelpack.account_score_fraud_version();
+      v_version_2 := modelpack.account_score_value_version();
+      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+      -- from what is left
+      with chosen as materialized (
+        select c."the place", c."the partition", row_number() over () as "the number",
+               c.transfers,
+               c.sent,
+               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
+               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
+          from (
+                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                        p.transfers + d.transfers as transfers,
+                        p.sent + d.sent as sent
+                   from (
+                          select c.account_id,
+                                 sum(c."the sign" * c.transfers)::bigint as transfers,
+                                 sum(c."the sign" * c.sent)::numeric as sent
+                            from (
+                                   select -1 as "the sign",
+                                          e.account_id,
+                                          1 as transfers,
+                                          coalesce(modelpack.amount(e.amount), 0) as sent
+                                     from old_rows as e
+                                    where e.account_id is not null
+                                 ) as c
+                           group by c.account_id
+                        ) as d
+                   join public.account as p on p.account_id = d.account_id
+                  where (p.features_read_at = v_statement) is not true
+                 offset 0  -- features are computed once
+               ) as c
+      ), called as materialized (
+        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_fraud_many(
+                   v_version_1,
+                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
+                 ) end as "fraud scores",
+               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
+                 then modelpack.account_score_value_many(
+                   v_version_2,
+                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
+                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
+                 ) end as "value scores"
+      ), written as (
+        update public.account as p
+           set transfers = c.transfers,
+               sent = c.sent,
+               fraud = a."fraud scores"[c."the number"],
+               fraud_version = v_version_1,
+               fraud_scored_at = v_moment,
+               fraud_stale = null,
+               value = a."value scores"[c."the number"],
+               value_version = v_version_2,
+               value_scored_at = v_moment,
+               value_stale = null,
+               features_at = v_moment
+          from called as a
+         cross join chosen as c
+         where p.ctid = c."the place" and p.tableoid = c."the partition"
+           and a."fraud scores"[c."the number"] <> 'NaN'
+           and a."value scores"[c."the number"] <> 'NaN'
+           and (select count(*) from chosen) = v_rows
+           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
+        returning modelpack.key_value(p.account_id)::text as entity_key,
+                  p.fraud, c."fraud inputs", c."fraud texts",
+                  p.value, c."value inputs", c."value texts"
+      )
+      select w.rows, c.rows - w.rows, w.logged
+        from (select count(*) as rows,
+                     modelpack.account_score_fraud_record(
+                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+                     )
+                     + modelpack.account_score_value_record(
+                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
+                       ) as logged
+                from written as w) as w,
+             (select count(*) as rows from chosen) as c
+        into v_written, v_left, v_logged;
+    end if;
   end if;
   if v_written = 0 then
     update public.account as p

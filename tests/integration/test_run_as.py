@@ -232,7 +232,7 @@ def test_the_owner_reads_no_model_and_calls_nothing_but_his_own_score(spied: Sho
     called = {name for (name,) in rows(spied.superuser, may, spied.names["owner"], spied.names["owner"])}
     stem = "shop__customer_score_churn"
     assert called == {
-        "amount", "decay", "to_double", "key_value", "why", "shop__customer_same", "shop__customer_batched",
+        "amount", "decay", "to_double", "key_value", "why", "listen", "heard", "shop__customer_same", "shop__customer_batched",
         "shop__customer_shaped", "shop__customer_with",
         *(f"{stem}_{kind}" for kind in ("version", "numbers", "texts", "predict", "many", "record", "reason")),
     }  # fmt: skip
@@ -309,13 +309,67 @@ def test_an_orm_that_connects_as_the_owner_writes_no_feature_and_no_score(spied:
 
 def test_an_event_survives_that_the_owners_role_was_renamed(spied: Shop) -> None:
     """The guard knows our functions by the role's name at the least cost, and else by the catalog."""
-    new = f"mp_owner_{uuid.uuid4().hex[:8]}"
-    spied.superuser.execute(f"alter role {spied.names['owner']} rename to {new}")
+    old, new = spied.names["owner"], f"mp_owner_{uuid.uuid4().hex[:8]}"
+    spied.superuser.execute(f"alter role {old} rename to {new}")
     spied.names["owner"] = new
     spied.app.execute("insert into shop.purchase (customer_id, amount) values (1, 10)")
     assert wrong(spied.superuser, "shop.customer") == []
     with pytest.raises(errors.InsufficientPrivilege):
         spied.owner.execute("update shop.customer set n = 9")
+
+
+def test_who_takes_the_name_that_the_owner_had_writes_no_feature_and_no_score(spied: Shop) -> None:
+    """Nor with the search_path that our functions have."""
+    old, new = spied.names["owner"], f"mp_owner_{uuid.uuid4().hex[:8]}"
+    spied.superuser.execute(f"alter role {old} rename to {new}")
+    spied.names["owner"] = new
+    spied.superuser.execute(f"alter role {spied.names['app']} rename to {old}")
+    spied.names["app"] = old
+    by_hand = "update shop.customer set n = 9 where customer_id = 1"
+    with psycopg.connect(make_conninfo(spied.dsn, user=old), autocommit=True) as taker:
+        taker.execute("set search_path = pg_catalog, pg_temp")
+        with pytest.raises(errors.InsufficientPrivilege):
+            taker.execute(by_hand)
+        spied.superuser.execute(f"grant usage on schema modelpack to {old}")
+        with pytest.raises(
+            errors.InsufficientPrivilege, match=r"columns of shop\.customer that modelpack keeps"
+        ):
+            taker.execute(by_hand)
+        taker.execute("insert into shop.purchase (customer_id, amount) values (1, 10), (1, 11)")
+    # the doctor says what has it known at the least cost again
+    (mend,) = {
+        mend
+        for (mend,) in rows(
+            spied.superuser, "select mend from modelpack.examine_triggers() where status = 'fail'"
+        )
+    }
+    spied.superuser.execute(mend)
+    assert rows(spied.superuser, "select * from modelpack.examine_triggers() where status = 'fail'") == []
+    spied.app.execute("insert into shop.purchase (customer_id, amount) values (1, 10)")
+    assert wrong(spied.superuser, "shop.customer") == []
+    # what was lent to the owner is taken back by his name
+    spied.superuser.execute(f"alter role {old} rename to {old}_app; alter role {new} rename to {old}")
+    spied.names |= {"owner": old, "app": f"{old}_app"}
+
+
+def test_the_owner_of_a_superusers_profile_is_not_taken_for_its_functions(
+    database: str, psql: Session
+) -> None:
+    """They run as modelpack_owner: what the superuser writes by hand, whatever his search_path, is scored by what runs as that role."""
+    psql.execute("create table customer (id bigint primary key); create table visit (id bigint)")
+    event = Event("visit", features={"n": count()})
+    attach(database, Profile("customer", key="id", events=[event], scores=[Score("churn")]))
+    psql.execute("insert into visit values (1)")
+    publish(psql, "churn", ["n"], [0.5])
+    psql.execute("call modelpack.rescore('customer')")
+    definition = value(psql, "select pg_get_functiondef('modelpack.customer_scored'::regproc)")
+    noting = definition.replace(
+        "\nbegin\n", "\nbegin\n  perform set_config('shop.seen', current_user, false);\n", 1
+    )
+    assert noting != definition
+    psql.execute(noting)
+    psql.execute("set search_path = pg_catalog, pg_temp; update public.customer set n = 7")
+    assert value(psql, "select current_setting('shop.seen', true)") == "modelpack_owner"
 
 
 # -- row security, and other owners ----------------------------------------------------------------------------------

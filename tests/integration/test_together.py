@@ -250,3 +250,34 @@ def test_columns_may_be_added_and_retyped(shop: Session) -> None:
         fresh(shop)
     assert together(shop) >= 20
     assert rows(shop, "select * from modelpack.examine_triggers() where status = 'fail'") == []
+
+
+@pytest.mark.parametrize("kept", ["x_sum", "last_x"])
+def test_a_column_that_keeps_fewer_digits_is_scored_as_it_is_stored(
+    database: str, psql: Session, kept: str
+) -> None:
+    psql.prepare_threshold = None
+    psql.execute(TABLES.replace("x integer", "x numeric"))
+    attach(database, declared(**PLAIN))
+    publish(psql, "churn", [kept, "plan"], WEIGHTS[:2], BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute(
+        f"select modelpack.listen('customer', every => true); alter table customer alter {kept} type numeric(10, 1)"
+    )
+    for statement in (
+        "insert into visit (customer_id, x) select 1 + g % 20, g + 0.26 from generate_series(1, 60) as g",
+        "update visit set x = x + 1.13",
+        "call modelpack.rescore('customer', everything => true)",
+        "call modelpack.rebuild('customer')",
+    ):
+        psql.execute(statement)
+        assert together(psql) >= 20
+        found = rows(
+            psql,
+            f"select c.churn, c.churn_stale, array[c.{kept}, c.plan]::float8[], h.prediction, h.inputs from customer as c"
+            " cross join lateral (select * from modelpack.history('customer', c.customer_id::text) limit 1) as h where c.visits > 0",
+        )
+        assert len(found) == 20
+        for churn, stale, stored, prediction, inputs in found:
+            assert (churn, stale) == (pytest.approx(linear_score(WEIGHTS[:2], BIAS, stored), abs=1e-6), None)
+            assert (prediction, inputs) == (churn, stored)

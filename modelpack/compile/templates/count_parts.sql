@@ -11,7 +11,7 @@
 %# `lost`             tests of what a row `x` contributes to them: it is something
 %# `scores`           those by which many rows are scored together, if they are
 % from "parts.sql" import events_in_place, profile_in_place
-% from "together_parts.sql" import packed, call, written, logged, unmeddled
+% from "together_parts.sql" import packed, call, written, logged, keep_unmeddled, unmeddled
 
 %# --- whether the tables are those that were declared ---
 
@@ -206,16 +206,17 @@ v_logged bigint;
 % if scores
 v_moment := clock_timestamp();
 %# a clock that was set back, a trigger that may change what was scored, few rows or too many: one after the other
-if v_rows between {{ at_least }} and {{ at_most }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}()
-   and {{ unmeddled(plan) }}
-then
-  {{ events_in_place(plan, windowed) }}
-  % for s in scores
-  {{ s.by }} := {{ s.called("version") }}();
-  % endfor
-  -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-  -- from what is left
-  {{ all_at_once(sums, way, given) }}
+if v_rows between {{ at_least }} and {{ at_most }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}() then
+  {{ keep_unmeddled(plan) }}
+  if {{ unmeddled(plan) }} then
+    {{ events_in_place(plan, windowed) }}
+    % for s in scores
+    {{ s.by }} := {{ s.called("version") }}();
+    % endfor
+    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
+    -- from what is left
+    {{ all_at_once(sums, way, given) }}
+  end if;
 end if;
 % endif
 % endmacro

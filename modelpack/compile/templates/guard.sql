@@ -5,13 +5,22 @@
 % import "score_parts.sql" as parts with context
 declare
   v_path constant text := pg_catalog.current_setting('search_path');
+  v_ours boolean := false;
 begin
-  -- our own functions, at the least cost; the owner of the table is looked up only after a role was renamed
-  if v_path operator(pg_catalog.=) {{ path }}
-     and (current_user operator(pg_catalog.=) tg_argv[0]
-          or current_user operator(pg_catalog.=) (
-            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) tg_relid))
-  then
+  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
+  -- the name
+  if v_path operator(pg_catalog.=) {{ path }} then
+    if current_user operator(pg_catalog.=) tg_argv[0] then
+      v_ours := pg_catalog.has_function_privilege({{ "{}()" | filled(plan.called("guard")) | literal }}::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    else  -- the role was renamed, or a dump restored for another
+      v_ours := current_user operator(pg_catalog.=) (
+        select pg_catalog.pg_get_userbyid(f.proowner)
+          from pg_catalog.pg_trigger as t
+          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+    end if;
+  end if;
+  if v_ours then
     if tg_nargs = 2 then
       return new;  -- the score trigger looks at every UPDATE
     end if;

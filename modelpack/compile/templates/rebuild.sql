@@ -9,7 +9,7 @@
 % endmacro
 % from "parts.sql" import events_in_place
 % from "upkeep_parts.sql" import bounds, write_again
-% from "together_parts.sql" import unmeddled
+% from "together_parts.sql" import keep_unmeddled, unmeddled
 %# Through a range a statement may come by a row twice, where it has moved it itself: features_read_at tells nothing.
 % set chosen
 select p.*,
@@ -44,6 +44,7 @@ begin
    order by {{ plan.keys("p") | join(", ") }}
      for no key update;
   % if scores
+  {{ keep_unmeddled(plan) }}
   if {{ plan.called("batched") }}() and {{ unmeddled(plan) }} then
     %   for s in scores
     {{ s.by }} := {{ s.called("version") }}();

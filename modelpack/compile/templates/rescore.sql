@@ -1,7 +1,7 @@
 %# RESCORE: rows of a range of blocks that are stale, or scored by another version than the champion, or old.
 %# `at_once`: whether many rows can be scored in one call of each model.
 % from "upkeep_parts.sql" import bounds
-% from "together_parts.sql" import packed, call, written, logged, unmeddled
+% from "together_parts.sql" import packed, call, written, logged, keep_unmeddled, unmeddled
 %# A row that is ahead of the clock was brought up to date before the clock was set back.
 % macro and_due()
 and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()){% for s in scores %}
@@ -39,6 +39,7 @@ begin
   {{ s.by }} := {{ s.called("version") }}();
   % endfor
   % if at_once
+  {{ keep_unmeddled(plan) }}
   if {{ plan.called("batched") }}() and {{ unmeddled(plan) }} then
     -- all rows in one call of each model; what it cannot score is left to the score trigger
     with chosen as materialized (

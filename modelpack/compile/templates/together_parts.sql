@@ -4,10 +4,16 @@
 %# Three steps of a statement: `chosen`, the rows as they are going to be, with their inputs, each with its number;
 %# `called`, the scores of all of them; `written`, what was written. `scores`: those that are live, each `by` a version.
 
-%# Whether no BEFORE trigger of the user's own may change what was scored.
+%# Keep a BEFORE trigger of the user's own from being made between `unmeddled` and the UPDATE.
+% macro keep_unmeddled(plan)
+lock table only {{ plan.table }} in row exclusive mode;
+% endmacro
+
+%# Whether none may change what was scored. The snapshot may be older than what the guard is told by now, which its text shows.
 % macro unmeddled(plan)
 not exists (select from pg_trigger as t
-             where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }} and t.tgnargs = 2)
+             where t.tgrelid = {{ plan.table | literal }}::regclass and t.tgname = {{ plan.guard_trigger | literal }}
+               and pg_get_triggerdef(t.oid) like '%''every column'')')
 % endmacro
 
 %# Bytes of inputs that go into one call: an array holds a gigabyte, and grows by doubling.
