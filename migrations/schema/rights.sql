@@ -9,7 +9,7 @@ declare
 begin
   for v_routine in
     select p.oid::regprocedure as name,
-           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('end_holders', 'listen', 'lockers') as is_owners
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('end_holders', 'listen_for', 'lockers') as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
     execute format('revoke all on routine %s from public', v_routine.name);
@@ -26,7 +26,9 @@ do $rights$
 declare
   v_function regprocedure;
 begin
-  for v_function in select a.routine from modelpack.arithmetic() as a (routine) loop
+  for v_function in
+    select a.routine from modelpack.arithmetic() as a (routine) union all values ('modelpack.listen(regclass, boolean)'::pg_catalog.regprocedure)
+  loop
     execute format('grant execute on function %s to modelpack_owner with grant option', v_function);
   end loop;
 end

@@ -15,7 +15,7 @@ INSTALLS = (
     "amount", "decay", "to_double", "pack", "dollar", "qualified", "tablespace", "immutable",
     "server_wheels", "failure", "start_watchdog", "load", "score", "score_many", "score_first", "inspect", "trial", "prove", "record_failure",
     "lockers", "patience", "do_soon", "dependents", "drop_object", "hold_profile", "alone", "calls", "caller", "sees", "take_turn", "check_grant", "get_version", "scorable", "score_named", "check_not_retired", "grant_model", "revoke_model", "require_approval",
-    "no_score", "runs_as", "heard", "listen", "hides_rows", "put_function", "feed", "shape", "bind", "bind_model", "set_champion", "hold", "holders", "blame", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "coarse", "look_unseen", "unseen", "check_unseen", "promote", "rollback", "predict",
+    "no_score", "runs_as", "heard", "listen", "listen_for", "hides_rows", "put_function", "feed", "shape", "bind", "bind_model", "set_champion", "hold", "holders", "blame", "end_holders", "hold_models", "switch", "disable", "enable", "warm", "publish", "coarse", "look_unseen", "unseen", "check_unseen", "promote", "rollback", "predict",
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "recheck", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
 from modelpack import Event, Profile, Score, count, total
-from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wait_for, wrong
 
 TABLES = """
 create table customer (
@@ -207,3 +210,178 @@ def test_partitions_of_a_profile_hear_what_it_hears(database: str, psql: Session
     psql.execute("update customer set region = 11 where customer_id = 70")
     fresh(psql, "region")
     assert wrong(psql) == []
+
+
+# -- whoever alters a profile ----------------------------------------------------------------------------------------
+
+RETYPED = "select modelpack.listen('customer', every => true); alter table customer alter plan type bigint"
+
+
+@pytest.fixture
+def owned(database: str, psql: Session, new_role: Callable[..., str]) -> str:
+    """The shop with tables that belong to a role without any other right; its name."""
+    owner = new_role()
+    psql.prepare_threshold = None
+    psql.execute(f"{TABLES}; alter table customer owner to {owner}; alter table visit owner to {owner}")
+    attach(database, CUSTOMER)
+    publish(psql, "churn", ["visits", "twice"], WEIGHTS, BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    return owner
+
+
+def test_the_owner_of_a_profile_alters_and_drops_columns_that_triggers_name(
+    database: str, psql: Session, owned: str
+) -> None:
+    with psycopg.connect(make_conninfo(database, user=owned), autocommit=True) as owner:
+        with pytest.raises(errors.FeatureNotSupported):
+            owner.execute("alter table customer alter plan type bigint")
+        owner.execute(RETYPED)
+        assert fired(psql, "update customer set note = 'x' where customer_id = 1") == set()
+        assert fired(psql, "update customer set plan = 7 where customer_id = 1") == {"score"}
+        owner.execute("insert into visit select 1 + g % 20 from generate_series(1, 60) as g")
+        fresh(psql)
+        # a column that a version before has read is named still
+        publish(psql, "churn", ["visits", "region"], WEIGHTS, BIAS)
+        publish(psql, "churn", ["visits", "twice"], WEIGHTS, BIAS)
+        with pytest.raises(errors.DependentObjectsStillExist):
+            owner.execute("alter table customer drop column region")
+        with pytest.raises(psycopg.DatabaseError, match="plan"):  # the champion does
+            owner.execute(
+                "select modelpack.listen('customer', every => true); alter table customer drop column plan"
+            )
+        owner.execute(
+            "select modelpack.listen('customer', every => true); alter table customer drop column region"
+        )
+        psql.execute("call modelpack.rescore('customer')")
+        assert fired(psql, "update customer set note = 'y' where customer_id = 1") == set()
+        fresh(psql)
+        # and what keeps a trigger enabled otherwise stays as it is
+        owner.execute("alter table customer enable always trigger zz_modelpack_customer_score")
+        owner.execute(RETYPED.replace("bigint", "integer"))
+        assert (
+            value(psql, "select tgenabled::text from pg_trigger where tgname = 'zz_modelpack_customer_score'")
+            == "A"
+        )
+    assert rows(psql, "select * from modelpack.examine_triggers() where status = 'fail'") == []
+
+
+def test_nobody_else_has_the_triggers_of_a_profile_fire_otherwise(
+    database: str, psql: Session, owned: str, new_role: Callable[..., str]
+) -> None:
+    assert owned
+    other = new_role()
+    psql.execute(f"create schema other; create table other.client (customer_id bigint primary key); create table other.page (customer_id bigint);"
+        f"alter table other.page owner to {other}; alter table other.client owner to {other};"
+                 f"grant usage on schema other to {other}")  # fmt: skip
+    attach(
+        database,
+        Profile(
+            "other.client", key="customer_id", events=[Event("other.page", features={"visits": count()})]
+        ),
+    )
+    call = "select modelpack.listen('customer', every => true)"
+    for name, sentence in (
+        (other, "not for .* to change"),
+        (new_role(), "permission denied"),
+        (new_role("modelpack_publisher"), "permission denied"),
+    ):
+        with psycopg.connect(make_conninfo(database, user=name), autocommit=True) as session:
+            with pytest.raises(errors.InsufficientPrivilege, match=sentence):
+                session.execute(call)
+            with pytest.raises(errors.InsufficientPrivilege):
+                session.execute("select modelpack.listen_for('customer', true)")
+    with psycopg.connect(
+        make_conninfo(database, user=new_role("modelpack_owner")), autocommit=True
+    ) as session:
+        session.execute(call)
+        assert fired(psql, "update customer set note = 'x' where customer_id = 1") >= {"score"}
+        session.execute("select modelpack.listen('customer')")
+        assert fired(psql, "update customer set note = 'x' where customer_id = 1") == set()
+    psql.execute("select modelpack.detach('public.customer'), modelpack.detach('other.client')")
+    assert not value(
+        psql, "select has_function_privilege(%s, 'modelpack.listen(regclass, boolean)', 'execute')", other
+    )
+
+
+def test_a_table_that_is_no_profile_is_refused_in_words(shop: Session) -> None:
+    with pytest.raises(errors.UndefinedObject, match="visit has no triggers that score its rows"):
+        shop.execute("select modelpack.listen('visit', every => true)")
+
+
+def test_no_setting_keeps_triggers_from_seeing_what_a_trigger_of_ones_own_changes(shop: Session) -> None:
+    shop.execute("set modelpack.listening = 'on'")
+    shop.execute(MEDDLING)
+    shop.execute("update customer set note = 'other'")
+    fresh(shop)
+    assert rows(shop, "select * from modelpack.examine_triggers() where status = 'fail'") == []
+
+
+@pytest.mark.parametrize("enabled", ["always", "replica"])
+def test_triggers_that_are_enabled_otherwise_fire_at_every_update_until_the_table_is_altered(
+    shop: Session, enabled: str
+) -> None:
+    for name in ("modelpack_customer_guard", "zz_modelpack_customer_score"):
+        shop.execute(f"alter table customer enable {enabled} trigger {name}")
+    told = "select count(*) from pg_trigger where tgrelid = 'customer'::regclass and tgattr = '' and tgname ~ '(guard|score)$'"
+    shop.execute("select modelpack.listen('customer', every => true)")
+    assert value(shop, told) == 2
+    shop.execute("alter table customer alter plan type bigint")
+    assert value(shop, told) == 0
+    shop.execute(MEDDLING)
+    assert value(shop, told) == 2
+    states = "select distinct tgenabled::text from pg_trigger where tgrelid = 'customer'::regclass and tgname ~ '(guard|score)$'"
+    assert rows(shop, states) == [(enabled[0].upper(),)]
+
+
+# -- a trigger of one's own that comes while rows are scored together -------------------------------------------------
+
+MANY = "insert into visit (customer_id) select 1 + g % 20 from generate_series(1, 60) as g"
+
+
+def logged_right(session: Session) -> None:
+    """Each row was logged once, with the inputs of which its score is the model's, and is fresh."""
+    fresh(session)
+    found = rows(
+        session, "select entity_key, count(*) from modelpack.prediction group by 1 having count(*) <> 1"
+    )
+    assert found == []
+    for key, visits, twice, *scored in rows(
+        session,
+        "select p.entity_key, c.visits, c.plan * 2, p.inputs from modelpack.prediction as p join customer as c on c.customer_id = p.entity_key::bigint",
+    ):
+        assert scored == [[float(visits), float(twice)]], key
+
+
+def test_a_trigger_made_while_events_are_counted_has_each_row_scored_as_it_is_stored(
+    database: str, shop: Session
+) -> None:
+    shop.execute("update customer set note = 'four'; truncate modelpack.prediction")
+    with (
+        psycopg.connect(database) as maker,
+        psycopg.connect(database, autocommit=True) as counter,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        maker.execute(MEDDLING)
+        counting = thread.submit(counter.execute, MANY)
+        wait_for(
+            shop,
+            "select exists (select from pg_locks where pid = %s and not granted)",
+            counter.info.backend_pid,
+        )
+        maker.commit()
+        counting.result(timeout=30)
+    logged_right(shop)
+    assert wrong(shop) == []
+
+
+def test_a_trigger_made_since_the_snapshot_has_each_row_scored_as_it_is_stored(
+    database: str, shop: Session
+) -> None:
+    shop.execute("update customer set note = 'four'; truncate modelpack.prediction")
+    with psycopg.connect(database) as counter:
+        counter.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        counter.execute("select from visit")
+        shop.execute(MEDDLING)
+        counter.execute(MANY)
+    logged_right(shop)
+    assert wrong(shop) == []

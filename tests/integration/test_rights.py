@@ -107,7 +107,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
     assert len(found) > 80
     for name, short, definer, superuser, owner, config, generated in found:
         if definer:
-            assert superuser is (short in (*EVENT_TRIGGERS, "end_holders", "listen", "lockers")), name
+            assert superuser is (short in (*EVENT_TRIGGERS, "end_holders", "listen_for", "lockers")), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
         elif not generated:

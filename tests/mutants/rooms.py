@@ -32,7 +32,7 @@ ROOMS = (
     # part sql: functions by name
     Room("sql", "rights and registry", ("caller", "check_*", "get_version", "grant_model", "require_approval",
          "promote", "rollback", "approve", "withdraw_approval", "set_*", "drop_alias", "annotate", "add_note", "retire", "purge", "take_turn",
-         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "listen", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "recheck", "schema/*", "immutable", "calls", "shown", "why", "withheld", "server_wheels"),
+         "keep_*", "run_as", "runs_as", "needed_rights", "revoke_*", "sees", "hides_rows", "disable", "enable", "switch", "hold", "holders", "blame", "end_holders", "hold_models", "lockers", "patience", "do_soon", "hold_profile", "alone", "listen*", "coarse", "unseen", "look_unseen", "check_unseen", "publish", "prove", "recheck", "schema/*", "immutable", "calls", "shown", "why", "withheld", "server_wheels"),
          (f"{_I}switch.py", f"{_I}held.py", f"{_I}rights.py", f"{_I}run_as.py", f"{_I}callers.py", f"{_I}registry.py", f"{_I}curation.py", f"{_I}gate.py", f"{_I}install.py")),
     Room("sql", "scoring and log", ("feed", "bind", "bind_model", "score*", "predict", "diff", "to_double", "pack", "warm", "history",
          "log_partitions", "maintain", "try_lock", "no_score", "put_function", "key_value", "scorable", "shape"),

@@ -1,6 +1,6 @@
-create or replace function modelpack.heard(relation regclass, every boolean default false, runner regrole default null)
-returns table (trigger_name name, function name, wanted text[], listed text[], told text[], is_told boolean, own text)
-language sql stable security invoker
+create or replace function modelpack.heard(relation regclass, every boolean default false)
+returns table (trigger_name name, function name, wanted text[], listed text[], told text[], is_told boolean, fits boolean, own text)
+language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- The guard fires where a column is written that modelpack keeps, the score trigger where the application writes what a score
@@ -45,7 +45,7 @@ with p as (
    where not exists (select from kept as k where k.profile_id = h.profile_id and k.name = h.name)
 )
 select t.tgname, f.proname, w.columns, l.columns, a.told,
-       t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), ''), p.own
+       i.is_told, i.is_told and (w.columns = '{}') = (l.columns = '{}') and w.columns <@ l.columns, p.own
   from p
   join pg_trigger as t on t.tgrelid = p.relation and not t.tgisinternal
   join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.proname in (p.stem || '_guard', p.stem || '_score')
@@ -59,9 +59,12 @@ select t.tgname, f.proname, w.columns, l.columns, a.told,
        select array(select c.attname::text from unnest(t.tgattr::smallint[]) as n (number)
                       join pg_attribute as c on c.attrelid = p.relation and c.attnum = n.number order by 1)) as l (columns)
  cross join lateral (
-       -- the guard, who writes by right
-       select case when f.proname = p.stem || '_guard' then array[pg_get_userbyid(coalesce(heard.runner, modelpack.runs_as(p.relation)))::text] else '{}' end
+       -- the guard, who writes by right: as whom the functions of the profile run
+       select case when f.proname = p.stem || '_guard' then array[pg_get_userbyid(f.proowner)::text] else '{}' end
               || case when p.every then '{"every column"}' else '{}' end::text[]) as a (told)
+ cross join lateral (
+       select t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), '')) as i (is_told)
 $modelpack$;
-comment on function modelpack.heard(regclass, boolean, regrole) is
-  'The columns at whose UPDATE the triggers of a profile have to fire (none: at any), those at which they do, what they are to be told and whether they are; own: a BEFORE trigger of the user''s. For modelpack.listen() and the doctor.';
+comment on function modelpack.heard(regclass, boolean) is
+  'The columns at whose UPDATE the triggers of a profile have to fire (none: at any), those at which they do, what they are to be told and whether they are; fits: whether all is as it has to be; own: a BEFORE trigger of the user''s. For modelpack.listen() and the doctor.';
+revoke all on function modelpack.heard(regclass, boolean) from public;

@@ -63,7 +63,7 @@ begin
                 else format('%s fires at UPDATEs of any column', h.trigger_name) end,
            'it fires where a score may have to be another', format('select modelpack.listen(%L);', p.relation::text)
       from modelpack.heard(p.relation) as h
-     where not h.is_told or (h.wanted = '{}') <> (h.listed = '{}') or not h.wanted <@ h.listed
+     where not h.fits
      order by h.trigger_name;
     return query
     select 'fail', format('function of %s', p.name),

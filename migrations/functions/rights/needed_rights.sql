@@ -30,10 +30,12 @@ union all
 select s.profile_id, s.role, null, s.schema, null, 'USAGE', has_schema_privilege(s.role, s.schema, 'USAGE')
   from schemas as s
 union all
--- the arithmetic of features, inputs and keys
+-- the arithmetic of features, inputs and keys; and what the owner of a table calls before he retypes or drops a column
 select s.profile_id, s.role, null, null, f.oid, 'EXECUTE', has_function_privilege(s.role, f.oid, 'EXECUTE')
   from schemas as s
-  join pg_proc as f on f.oid in (select a.routine from modelpack.arithmetic() as a (routine))
+  join pg_proc as f on f.oid in (select a.routine from modelpack.arithmetic() as a (routine)
+                                union all
+                                values ('modelpack.listen(regclass, boolean)'::regprocedure), ('modelpack.heard(regclass, boolean)'::regprocedure))
  where s.schema = 'modelpack'::regnamespace
 union all
 -- what names the champion

@@ -85,7 +85,9 @@ begin
     execute format('grant execute on function %s to public', v_function.name);
   end loop;
   -- the guard is told who writes by right
-  perform modelpack.listen(v_profile.relation, runner => v_runner);
+  if exists (select from modelpack.heard(v_profile.relation) as h where not h.fits) then
+    perform modelpack.listen(v_profile.relation);
+  end if;
 end
 $modelpack$;
 comment on function modelpack.run_as(text, regrole) is

@@ -202,9 +202,8 @@ $meet$, v_profile.name),
       format('Locks keys without a profile of %s, for who makes one and who brings events that are ignored.', v_profile.name));
   end if;
   -- a version may read columns that none read before
-  if exists (select from modelpack.heard(v_profile.relation) as h
-              where (h.wanted = '{}') <> (h.listed = '{}') or not h.wanted <@ h.listed) then
-    perform modelpack.do_soon(format('select modelpack.listen(%s)', v_profile.relation::oid), format('the table %s', v_profile.relation),
+  if exists (select from modelpack.heard(v_profile.relation) as h where not h.fits) then
+    perform modelpack.do_soon(format('select modelpack.listen_for(%s, false)', v_profile.relation::oid), format('the table %s', v_profile.relation),
                               'pg_class', v_profile.relation, array[v_profile.relation]);
   end if;
 end
