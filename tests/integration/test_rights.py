@@ -127,7 +127,7 @@ WITHOUT_A_PATH = {
 IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_value qualified server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places column_type examine_log"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
     " dependents examine_rights examine_tables examine_triggers feed get_profile get_version heard history index_name kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees"
 )

@@ -14,6 +14,7 @@ begin
       detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
       hint = 'Do it at read committed.';
   end if;
+  perform modelpack.check_stored(attach.declaration);
   -- what a dropped table left behind
   perform modelpack.hold_models(array(
             select distinct s.model from modelpack.score as s join modelpack.profile as p using (profile_id)

@@ -16,6 +16,7 @@ begin
       detail = 'Its snapshot is older than its locks, so events of other sessions could be missed.',
       hint = 'Do it at read committed.';
   end if;
+  perform modelpack.check_stored(replace.declaration);
   v_profile := modelpack.hold_profile(to_regclass(replace.relation));
   if v_profile.profile_id is null or v_profile.declaration <> replace.old_declaration then
     raise exception using

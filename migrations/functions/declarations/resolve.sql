@@ -17,6 +17,7 @@ declare
   v_style text;
   v_written text;
   v_again boolean := true;
+  v_generated text;
   v_role constant text := current_setting('role');
   -- planning evaluates what is constant in an expression: as the owner of the table, who may be anybody
   v_owner constant name := (select r.rolname from pg_class as c join pg_roles as r on r.oid = c.relowner
@@ -28,6 +29,21 @@ begin
   execute pg_catalog.format('create temporary view pg_temp.modelpack_written as select (%s) as modelpack_result %s', expression, v_query);
   perform set_config('search_path', 'pg_catalog, pg_temp', true), set_config('datestyle', 'ISO, YMD', true), set_config('intervalstyle', 'postgres', true);
   v_written := substring(pg_get_viewdef('pg_temp.modelpack_written'::regclass) from '^[[:space:]]*SELECT[[:space:]]+(.*)[[:space:]]+AS modelpack_result[[:space:]]+FROM ');
+  -- the table like it has no generated columns: what the triggers would see as NULL passes there
+  select string_agg(format('%I', a.attname), ', ' order by a.attnum)
+    into v_generated
+    from pg_rewrite as w
+    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+    join pg_attribute as mine on mine.attrelid = d.refobjid and mine.attnum = d.refobjsubid
+    join pg_attribute as a on a.attrelid = resolve.relation::regclass and a.attname = mine.attname
+   where w.ev_class = 'pg_temp.modelpack_written'::regclass and d.refobjid = format('pg_temp.%I', alias)::regclass
+     and a.attgenerated = 'v';
+  if v_generated is not null then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = format('it reads %s, which is generated and virtual, so that triggers see it as NULL', v_generated),
+      hint = format('Write the expression of %s in its place, or drop it and add it again, generated always as (...) stored.', v_generated);
+  end if;
   drop view pg_temp.modelpack_written;
   begin  -- a date such as 02/01/2024 is another in another session
     foreach v_style in array array['ISO, MDY', 'ISO, DMY', 'ISO, YMD'] loop

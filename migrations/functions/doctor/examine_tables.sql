@@ -94,6 +94,15 @@ begin
          and not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = w.name and not a.attisdropped)
        order by 3;
       return query
+      select 'fail', format('column of %s', v_relation), format('%s is a virtual generated column, which triggers see as NULL', w.name),
+             'columns that are stored',
+             format('drop %I and add it again, generated always as (...) stored; then call modelpack.rebuild(%L);', w.name, p.relation::text)
+        from (select unnest(v_key) as name
+              union select v_event ->> 'at'
+              union select f ->> 'column' from jsonb_array_elements(v_event -> 'features') as f) as w
+        join pg_attribute as a on a.attrelid = v_relation and a.attname = w.name and a.attgenerated = 'v'
+       order by 3;
+      return query
       select 'warn', format('index of %s', v_relation), format('none starts with (%s)', array_to_string(v_key, ', ')),
              'an index, so that reading features again does not read the whole table',
              format('create index concurrently on %s (%s);', v_relation, (select string_agg(format('%I', k), ', ') from unnest(v_key) as k))
