@@ -20,13 +20,19 @@ PINNED = {
 }
 """How the schema is installed: every name and every literal in its scripts means one thing."""
 
-PATIENT = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-"""Limits that are meant for the statements of an application, not for those of a migration."""
+LIMITS = ("statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout")
+"""Limits that are meant for the statements of an application, not for those of a migration; the second came with PostgreSQL 17."""
 
 
 def set_local(settings: Mapping[str, str]) -> str:
     """The statement that sets them until the transaction ends."""
     return "select " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+def lift_limits() -> str:
+    """The statement that lifts LIMITS until the transaction ends, those that the server has."""
+    names = ", ".join(f"'{name}'" for name in LIMITS)
+    return f"select set_config(s.name, '0', true) from pg_catalog.pg_settings as s where s.name in ({names})"
 
 
 @contextmanager

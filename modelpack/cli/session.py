@@ -24,7 +24,7 @@ from modelpack.connection import explain, make_engine, unencodable
 from modelpack.errors import ModelpackError
 from modelpack.install import require
 from modelpack.registry import Registry
-from modelpack.settings import PATIENT, set_local
+from modelpack.settings import lift_limits
 
 REFUSED = 2
 WIDTH = 80
@@ -108,7 +108,7 @@ class Session:
     def transaction(self) -> Iterator[Connection]:
         """One transaction for the whole command, without the limits that are meant for an application's."""
         with self.engine.begin() as connection:
-            connection.exec_driver_sql(set_local(PATIENT))
+            connection.exec_driver_sql(lift_limits())
             yield connection
 
     @contextmanager

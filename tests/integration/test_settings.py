@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,8 +36,10 @@ from modelpack import (
     mean,
     total,
 )
+from modelpack.cli.session import Session as Command
 from modelpack.connection import make_engine
 from modelpack.install import install
+from modelpack.settings import LIMITS
 from tests.example import dump
 from tests.support import Session, attach, linear_score, publish, value
 
@@ -225,6 +228,21 @@ def test_installed_as_if_nothing_were_set(
     with engine.begin() as connection:
         install(connection, server_wheels)
     assert schema(empty_database) == schema(database)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_what_bounds_an_applications_statements_bounds_no_command(
+    database: str, psql: Session, limit: str
+) -> None:
+    if limit == "transaction_timeout" and psql.info.server_version < 170000:
+        pytest.skip("transaction_timeout comes with PostgreSQL 17")
+    set_for_all(psql, {limit: "300ms"})
+    with Command(database, as_json=True).transaction() as connection:
+        connection.exec_driver_sql("select pg_sleep(0.7)")
+        time.sleep(0.7)
+        assert connection.exec_driver_sql("select 1").scalar() == 1
+    with psycopg.connect(database) as after:
+        assert value(after, f"show {limit}") == "300ms"
 
 
 Row = tuple[str, date, datetime, Decimal, float, str, bytes, date]
