@@ -6,6 +6,7 @@
 # PYTEST_ARGS=…             make test, test-long: passed to pytest
 # BENCH_ARGS=…              make bench: passed to the benchmarks
 # WORDS=…                 make revision: what it does, for its name and its first line
+# MATRIX=…               make matrix: which majors, and --quick
 # PART=… SEED=… LIMIT=…   make mutants: sql, generated or python; which come first; how many
 
 SHELL := /bin/bash
@@ -13,8 +14,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo mutants mutants-map clean
+.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo matrix mutants mutants-map clean
 
+# scikit-learn asks for the physical cores of the machine, and warns with a traceback where there is no /sys to read.
+export LOKY_MAX_CPU_COUNT ?= 1
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
 # The DSN of the server that is meant, started first where it is ours. A failure ends the recipe.
@@ -101,6 +104,10 @@ fuzz: bootstrap ## random declarations, statements and hostile texts, for long (
 zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
 	@dev/bootstrap --tests
 	.venv/bin/python -m tests.unit.packager.zoo docs/estimators.md
+
+matrix: ## the tests on PostgreSQL 14 to 18, one after the other; writes docs/compatibility.md (MATRIX="14 18 --quick": no page)
+	@dev/bootstrap --tests
+	@.venv/bin/python -m dev.matrix $(if $(MATRIX),$(MATRIX),--write)
 
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
 	@.venv/bin/python -m tests.faults.soak

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import socket
 import subprocess
 import tempfile
@@ -56,16 +57,13 @@ class ServerUser:
         )
 
 
-def get_bindir(major: str | None = None) -> Path:
+def get_bindir(major: str | None = None, *, machine: bool = False) -> Path:
     """The folder of `postgres` and `initdb`: of that major, else the newest that has PL/Python.
 
-    Raises ClusterError when there is none.
+    MODELPACK_POSTGRESQL names the folder of another server (`bin`, `lib`), which is then the only one; `machine` does not
+    look at it. Raises ClusterError when there is none.
     """
-    found: dict[int, Path] = {}
-    for library in Path("/usr/lib/postgresql").glob("*/lib/plpython3.so"):
-        home = library.parent.parent
-        if home.name.isdecimal() and (home / "bin" / "initdb").exists():
-            found[int(home.name)] = home / "bin"
+    found = _installed() if machine else _chosen() or _installed()
     if major is not None:
         if int(major) in found:
             return found[int(major)]
@@ -79,6 +77,29 @@ def get_bindir(major: str | None = None) -> Path:
         "found no PostgreSQL with PL/Python below /usr/lib/postgresql (expected lib/plpython3.so); "
         "run: dev/bootstrap, or set MODELPACK_DSN to an existing server"
     )
+
+
+def _installed() -> dict[int, Path]:
+    """The programs of Debian's servers that have PL/Python, by major."""
+    homes = (library.parent.parent for library in Path("/usr/lib/postgresql").glob("*/lib/plpython3.so"))
+    return {
+        int(home.name): home / "bin"
+        for home in homes
+        if home.name.isdecimal() and (home / "bin" / "initdb").exists()
+    }
+
+
+def _chosen() -> dict[int, Path]:
+    """The programs of the server that MODELPACK_POSTGRESQL names, by its major."""
+    home = os.environ.get("MODELPACK_POSTGRESQL")
+    if not home:
+        return {}
+    server = Path(home) / "bin" / "postgres"
+    try:
+        said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ClusterError(f"MODELPACK_POSTGRESQL={home}: {server} does not run ({error})") from error
+    return {int(re.findall(r"\d+", said)[0]): server.parent}
 
 
 def free_port() -> int:
