@@ -19,6 +19,7 @@ from modelpack.packager.sessions import open_session
 from plpython import load as module
 from plpython.load import load
 from plpython.loaded import Broken, Loaded
+from plpython.score_many import score_many
 from tests.hostile import honest
 
 SUM = honest().SerializeToString()
@@ -112,6 +113,23 @@ def test_what_the_model_does_not_take_is_named_and_not_called(server: Server) ->
     assert server.failure == "input b is beyond what float32 holds"
     assert server.score([1.0, math.inf]) is None
     assert server.failure == "input b is beyond what float32 holds"
+
+
+def test_more_rows_than_there_is_memory_for_are_left_to_be_scored_one_by_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = packed([[1.0, 2.0]] * 3)
+    server.version()
+    assert (
+        score_many(server, server.SD, server.GD, 1, numbers, None) == "{" + ",".join([(3.0).hex()] * 3) + "}"
+    )
+
+    def too_many(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(server.version(), "many", too_many)
+    assert score_many(server, server.SD, server.GD, 1, numbers, None) == "{}"
+    assert server.score([1.0, 2.0]) == 3.0
 
 
 def test_many_rows_are_scored_as_one_by_one_and_what_cannot_be_is_left_out(server: Server) -> None:
