@@ -146,7 +146,7 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_written bigint := 0;
+  v_written bigint;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'store.movement'::regclass
@@ -220,26 +220,23 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
 begin
   perform from store.item as p
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.shop_id, p.sku
      for no key update;
+  v_moment := clock_timestamp();
   update store.item as p
      set features_at = v_moment
     from (
-           select p.shop_id,
-                  p.sku
-             from (
-                    select p.*
-                      from store.item as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from store.item as p
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
-   where p.shop_id = x.shop_id and p.sku = x.sku
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end

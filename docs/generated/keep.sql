@@ -168,7 +168,7 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_written bigint := 0;
+  v_written bigint;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.reading'::regclass
@@ -247,8 +247,8 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.reading'::regclass
@@ -267,25 +267,22 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.machine_id
      for no key update;
+  v_moment := clock_timestamp();
   update public.machine as p
      set features_at = v_moment
     from (
-           select p.machine_id,
-                  r0.readings_1h
-             from (
-                    select p.*
-                      from public.machine as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
-            cross join lateral (
-              select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment) as readings_1h
-                from public.reading as e
-               where e.machine_id = p.machine_id
-            ) as r0
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from public.machine as p
+             cross join lateral (
+               select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment) as readings_1h
+                 from public.reading as e
+                where e.machine_id = p.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment
+             ) as w0
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                     or p.readings_1h is distinct from w0.readings_1h)
          ) as x
-   where p.machine_id = x.machine_id
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-       or p.readings_1h is distinct from x.readings_1h);
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end

@@ -153,7 +153,7 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_2$
+as $modelpack$
 -- Counts the features of public.device again from the events and writes the rows that differ.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 -- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
@@ -162,12 +162,10 @@ as $modelpack_2$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_version_1 integer;
-  v_row text;
+  v_moment timestamptz;
+  v_written bigint;
   v_logged bigint;
-  v_written bigint := 0;
-  v_rest bigint := 1;
+  v_version_1 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.ping'::regclass
@@ -186,119 +184,134 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.region, p.device_id
      for no key update;
-  lock table only public.device in row exclusive mode;
-  if modelpack.device_batched() and not exists (select from pg_trigger as t
-                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
-                                                   and pg_get_triggerdef(t.oid) like '%''every column'')') then
+  v_moment := clock_timestamp();
+  if modelpack.device_batched() and modelpack.device_shaped() then
     v_version_1 := modelpack.device_score_fault_version();
-    -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
-    select 'row(' || string_agg(case when a.attname = any (array['pings', 'networks']) then format('x.%I', a.attname)
-                                    else format('p.%I', a.attname) end, ', ' order by a.attnum) || ')::public.device'
-      into v_row
-      from pg_attribute as a
-     where a.attrelid = 'public.device'::regclass and a.attnum > 0 and not a.attisdropped;
-    execute $modelpack$
--- all rows in one call of each model; what it cannot score is left to the score trigger
-with chosen as materialized (
-  select q.*, row_number() over () as "the number"
-    from (
-           select p.*,
-                  modelpack.device_score_fault_numbers(p."the row", $1, $4) as "fault inputs",
-                  modelpack.device_score_fault_texts(p."the row", $1, $4) as "fault texts"
-             from (
-                    select p."the place", p."the partition", p."read afresh", x.*,
-$modelpack$ || v_row || $modelpack$
-                           as "the row"
-                      from (
-                             select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
-                               from public.device as p
-                              where p.ctid >= $2 and p.ctid < $3
-                           ) as p
-                     cross join lateral (
-                       select count(*) as pings,
-                              count(distinct e.network) as networks
-                         from public.ping as e
-                        where e.region = p.region and e.device_id = p.device_id
-                     ) as r0
-                     cross join lateral (
-                       select r0.pings as pings,
-                              r0.networks as networks
-                     ) as x
-                     where (p."read afresh"
-                       or p.pings is distinct from x.pings
-                       or p.networks is distinct from x.networks)
-                  ) as p
-         ) as q
-), called as materialized (
-  select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-           then modelpack.device_score_fault_many(
-             $4,
-             (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-             (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-           ) end as "fault scores"
-), written as (
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.pings,
+                               c.networks,
+                               c.features_read_at,
+                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        r0.pings as pings,
+                                        r0.networks as networks,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                   from public.device as p
+                                   cross join lateral (
+                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as pings,
+                                            count(distinct e.network) as networks
+                                       from public.ping as e
+                                      where e.region = p.region and e.device_id = p.device_id
+                                   ) as r0
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (s."read afresh"
+                                       or p.pings is distinct from r0.pings
+                                       or p.networks is distinct from r0.networks)
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             features_read_at = c.features_read_at,
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.device as p
-     set pings = c.pings,
-         networks = c.networks,
-         features_read_at = case when c."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
-         fault = a."fault scores"[c."the number"],
-         fault_version = $4,
-         fault_scored_at = $1,
-         fault_stale = null,
-         features_at = $1
-    from called as a
-   cross join chosen as c
-   where p.ctid = c."the place" and p.tableoid = c."the partition"
-     and a."fault scores"[c."the number"] <> 'NaN'
-  returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-            p.fault, c."fault inputs", c."fault texts"
-)
-select w.rows, c.rows - w.rows, w.logged
-  from (select count(*) as rows,
-               modelpack.device_score_fault_record(
-                 $4, $1, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-               ) as logged
-          from written as w) as w,
-       (select count(*) as rows from chosen) as c
-$modelpack$
-      into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1;
-  end if;
-  if v_rest > 0 then
-    update public.device as p
-       set pings = x.pings,
-           networks = x.networks,
-           features_at = x."the moment",
-           features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
-      from (
-             select p.region,
-                    p.device_id,
-                    r0.pings,
-                    r0.networks,
-                    p."the moment",
-                    p."read afresh"
-               from (
-                      select p.*,
-                             p.features_at is null as "read afresh",
-                             case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                        from public.device as p
-                       where p.ctid >= v_first and p.ctid < v_beyond
-                    ) as p
-              cross join lateral (
-                select count(*) as pings,
-                       count(distinct e.network) as networks
-                  from public.ping as e
-                 where e.region = p.region and e.device_id = p.device_id
-              ) as r0
-           ) as x
-     where p.region = x.region and p.device_id = x.device_id
-       and (x."read afresh"
-         or p.pings is distinct from x.pings
-         or p.networks is distinct from x.networks);
-    get diagnostics v_rest = row_count;
-  end if;
-  return v_written + v_rest;
+     set pings = x.pings,
+         networks = x.networks,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+    from (
+           select p.region,
+                  p.device_id,
+                  r0.pings,
+                  r0.networks,
+                  p."the moment",
+                  p."read afresh"
+             from (
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.device as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            cross join lateral (
+              select count(*) as pings,
+                     count(distinct e.network) as networks
+                from public.ping as e
+               where e.region = p.region and e.device_id = p.device_id
+            ) as r0
+         ) as x
+   where p.region = x.region and p.device_id = x.device_id
+     and (x."read afresh"
+       or p.pings is distinct from x.pings
+       or p.networks is distinct from x.networks);
+  get diagnostics v_written = row_count;
+  return v_written;
 end
-$modelpack_2$;
+$modelpack$;
 
 revoke all on function modelpack.device_rebuild(bigint, bigint) from public;
 
@@ -311,33 +324,111 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Brings the rows of public.device whose windows have moved on up to the moment, and scores them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   perform from public.device as p
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.region, p.device_id
      for no key update;
+  v_moment := clock_timestamp();
+  if modelpack.device_batched() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               modelpack.device_score_fault_numbers(c."the row", v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(c."the row", v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone"
+                                   from public.device as p
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set 
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.device as p
      set features_at = v_moment
     from (
-           select p.region,
-                  p.device_id
-             from (
-                    select p.*
-                      from public.device as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from public.device as p
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
-   where p.region = x.region and p.device_id = x.device_id
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -366,82 +457,107 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_version_1 integer;
+  v_moment timestamptz;
+  v_written bigint;
   v_logged bigint;
-  v_written bigint := 0;
-  v_rest bigint := 0;
+  v_version_1 integer;
 begin
   v_version_1 := modelpack.device_score_fault_version();
-  lock table only public.device in row exclusive mode;
-  if modelpack.device_batched() and not exists (select from pg_trigger as t
-                                                 where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
-                                                   and pg_get_triggerdef(t.oid) like '%''every column'')') then
-    -- all rows in one call of each model; what it cannot score is left to the score trigger
+  perform from public.device as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.fault_stale is not null
+           or (not only_stale and p.fault_version is distinct from v_version_1))
+   order by p.region, p.device_id
+     for no key update;
+  if not found then
+    return 0;
+  end if;
+  v_moment := clock_timestamp();
+  if modelpack.device_batched() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
     with chosen as materialized (
-      select q.*, row_number() over () as "the number"
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
         from (
-               select p.ctid as "the place",
-                      p.tableoid as "the partition",
-                      modelpack.device_score_fault_numbers(p, v_moment, v_version_1) as "fault inputs",
-                      modelpack.device_score_fault_texts(p, v_moment, v_version_1) as "fault texts"
-                 from public.device as p
-                where p.ctid >= v_first and p.ctid < v_beyond
-                  and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-                    or p.fault_stale is not null
-                    or (not only_stale and p.fault_version is distinct from v_version_1))
-                order by p.region, p.device_id
-                  for no key update
-             ) as q
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               modelpack.device_score_fault_numbers(c."the row", v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(c."the row", v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone"
+                                   from public.device as p
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                           or p.fault_stale is not null
+                                           or (not only_stale and p.fault_version is distinct from v_version_1))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
     ), called as materialized (
-      select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-               then modelpack.device_score_fault_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-               ) end as "fault scores"
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
-         set fault = a."fault scores"[c."the number"],
-             fault_version = v_version_1,
-             fault_scored_at = v_moment,
-             fault_stale = null,
-             features_at = v_moment
+         set 
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
-       cross join chosen as c
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fault scores"[c."the number"] <> 'NaN'
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
                 p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
     )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.device_score_fault_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                   ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_rest, v_logged;
-  else
-    perform from public.device as p
-     where p.ctid >= v_first and p.ctid < v_beyond
-       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-         or p.fault_stale is not null
-         or (not only_stale and p.fault_version is distinct from v_version_1))
-     order by p.region, p.device_id
-       for no key update;
-    get diagnostics v_rest = row_count;
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
   end if;
-  if v_rest > 0 then
-    update public.device as p
-       set fault_stale = 'waiting for rescore'
-     where p.ctid >= v_first and p.ctid < v_beyond
-       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-         or p.fault_stale is not null
-         or (not only_stale and p.fault_version is distinct from v_version_1));
-    get diagnostics v_rest = row_count;
-  end if;
-  return v_written + v_rest;
+  update public.device as p
+     set fault_stale = 'waiting for rescore'
+   where p.ctid >= v_first and p.ctid < v_beyond
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.fault_stale is not null
+           or (not only_stale and p.fault_version is distinct from v_version_1));
+  get diagnostics v_written = row_count;
+  return v_written;
 end
 $modelpack$;
 
@@ -736,9 +852,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -847,11 +961,10 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
@@ -863,82 +976,101 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
-    lock table only public.device in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.device_score_fault_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.pings,
-               c.networks,
-               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-          from (
-                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.pings + d.pings as pings,
-                        r.networks as networks
-                   from (
-                          select c.region,
-                                 c.device_id,
-                                 sum(c.pings)::bigint as pings
-                            from (
-                                   select e.region,
-                                          e.device_id,
-                                          1 as pings
-                                     from new_rows as e
-                                    where e.region is not null and e.device_id is not null
-                                 ) as c
-                           group by c.region, c.device_id
-                        ) as d
-                   join public.device as p on p.region = d.region and p.device_id = d.device_id
-                   cross join lateral (
-                     select count(distinct e.network) as networks
-                       from public.ping as e
-                      where e.region = d.region and e.device_id = d.device_id
-                   ) as r
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.device_score_fault_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-                 ) end as "fault scores"
-      ), written as (
-        update public.device as p
-           set pings = c.pings,
-               networks = c.networks,
-               fault = a."fault scores"[c."the number"],
-               fault_version = v_version_1,
-               fault_scored_at = v_moment,
-               fault_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fault scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                  p.fault, c."fault inputs", c."fault texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.device_score_fault_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.device_batched() and modelpack.device_shaped() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.pings,
+                               c.networks,
+                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.pings + d.pings as pings,
+                                        r.networks as networks
+                                   from (
+                                          select c.region,
+                                                 c.device_id,
+                                                 sum(c.pings)::bigint as pings
+                                            from (
+                                                   select e.region,
+                                                          e.device_id,
+                                                          1 as pings
+                                                     from new_rows as e
+                                                    where e.region is not null and e.device_id is not null
+                                                 ) as c
+                                           group by c.region, c.device_id
+                                        ) as d
+                                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                                   cross join lateral (
+                                     select count(distinct e.network) as networks
+                                       from public.ping as e
+                                      where e.region = d.region and e.device_id = d.device_id
+                                   ) as r
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.device as p
        set pings = p.pings + d.pings,
            networks = r.networks,
@@ -963,11 +1095,6 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.device changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1011,9 +1138,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -1089,11 +1214,10 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.region, c.device_id
@@ -1104,97 +1228,116 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
-    lock table only public.device in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.device_score_fault_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with came as (
-        select e.region,
-               e.device_id,
-               1 as pings,
-               row(e.network, e.pinged_at)::text as "the image"
-          from new_rows as e
-         where e.region is not null and e.device_id is not null
-      ),
-      went as (
-        select e.region,
-               e.device_id,
-               1 as pings,
-               row(e.network, e.pinged_at)::text as "the image"
-          from old_rows as e
-         where e.region is not null and e.device_id is not null
-      ),
-      changed as (
-        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-        union all
-        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-      ),
-      chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.pings,
-               c.networks,
-               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-          from (
-                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.pings + d.pings as pings,
-                        r.networks as networks
-                   from (
-                          select c.region,
-                                 c.device_id,
-                                 sum(c."the sign" * c.pings)::bigint as pings
-                            from changed as c
-                           group by c.region, c.device_id
-                        ) as d
-                   join public.device as p on p.region = d.region and p.device_id = d.device_id
-                   cross join lateral (
-                     select count(distinct e.network) as networks
-                       from public.ping as e
-                      where e.region = d.region and e.device_id = d.device_id
-                   ) as r
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.device_score_fault_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-                 ) end as "fault scores"
-      ), written as (
-        update public.device as p
-           set pings = c.pings,
-               networks = c.networks,
-               fault = a."fault scores"[c."the number"],
-               fault_version = v_version_1,
-               fault_scored_at = v_moment,
-               fault_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fault scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                  p.fault, c."fault inputs", c."fault texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.device_score_fault_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.device_batched() and modelpack.device_shaped() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
+    with came as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from new_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    went as (
+      select e.region,
+             e.device_id,
+             1 as pings,
+             row(e.network, e.pinged_at)::text as "the image"
+        from old_rows as e
+       where e.region is not null and e.device_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.pings,
+                               c.networks,
+                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.pings + d.pings as pings,
+                                        r.networks as networks
+                                   from (
+                                          select c.region,
+                                                 c.device_id,
+                                                 sum(c."the sign" * c.pings)::bigint as pings
+                                            from changed as c
+                                           group by c.region, c.device_id
+                                        ) as d
+                                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                                   cross join lateral (
+                                     select count(distinct e.network) as networks
+                                       from public.ping as e
+                                      where e.region = d.region and e.device_id = d.device_id
+                                   ) as r
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     with came as (
       select e.region,
              e.device_id,
@@ -1234,11 +1377,6 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.device changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1279,9 +1417,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
 begin
@@ -1310,11 +1446,10 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
@@ -1326,83 +1461,102 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.device_batched() and modelpack.device_shaped() then
-    lock table only public.device in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.device_score_fault_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.pings,
-               c.networks,
-               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
-          from (
-                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.pings + d.pings as pings,
-                        r.networks as networks
-                   from (
-                          select c.region,
-                                 c.device_id,
-                                 sum(c."the sign" * c.pings)::bigint as pings
-                            from (
-                                   select -1 as "the sign",
-                                          e.region,
-                                          e.device_id,
-                                          1 as pings
-                                     from old_rows as e
-                                    where e.region is not null and e.device_id is not null
-                                 ) as c
-                           group by c.region, c.device_id
-                        ) as d
-                   join public.device as p on p.region = d.region and p.device_id = d.device_id
-                   cross join lateral (
-                     select count(distinct e.network) as networks
-                       from public.ping as e
-                      where e.region = d.region and e.device_id = d.device_id
-                   ) as r
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fault inputs")::bigint + coalesce(pg_column_size(c."fault texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.device_score_fault_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c)
-                 ) end as "fault scores"
-      ), written as (
-        update public.device as p
-           set pings = c.pings,
-               networks = c.networks,
-               fault = a."fault scores"[c."the number"],
-               fault_version = v_version_1,
-               fault_scored_at = v_moment,
-               fault_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fault scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fault scores"[o."the number"] <> 'NaN') is not true)
-        returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as entity_key,
-                  p.fault, c."fault inputs", c."fault texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.device_score_fault_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.device_batched() and modelpack.device_shaped() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.pings,
+                               c.networks,
+                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.pings + d.pings as pings,
+                                        r.networks as networks
+                                   from (
+                                          select c.region,
+                                                 c.device_id,
+                                                 sum(c."the sign" * c.pings)::bigint as pings
+                                            from (
+                                                   select -1 as "the sign",
+                                                          e.region,
+                                                          e.device_id,
+                                                          1 as pings
+                                                     from old_rows as e
+                                                    where e.region is not null and e.device_id is not null
+                                                 ) as c
+                                           group by c.region, c.device_id
+                                        ) as d
+                                   join public.device as p on p.region = d.region and p.device_id = d.device_id
+                                   cross join lateral (
+                                     select count(distinct e.network) as networks
+                                       from public.ping as e
+                                      where e.region = d.region and e.device_id = d.device_id
+                                   ) as r
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.device as p
        set pings = p.pings + d.pings,
            networks = r.networks,
@@ -1428,11 +1582,6 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.device changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1646,8 +1795,10 @@ begin
         return new;
       end if;
     elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at
-          and modelpack.device_same(new, old) then
-      return new;  -- with many others, in one call
+          and new.fault_stale = md5(array_send(modelpack.device_score_fault_numbers(new, new.features_at, new.fault_version)) || coalesce(array_send(modelpack.device_score_fault_texts(new, new.features_at, new.fault_version)), '')) then
+      -- with many others, in one call, and what was scored is what is stored
+      new.fault_stale := null;
+      return new;
     end if;
   end if;
   if tg_op = 'UPDATE' and (new.region <> old.region or new.device_id <> old.device_id) then

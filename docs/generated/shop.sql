@@ -264,14 +264,22 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Counts the features of public.customer again from the events and writes the rows that differ.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.purchase'::regclass
@@ -301,6 +309,154 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.customer_id
      for no key update;
+  v_moment := clock_timestamp();
+  if modelpack.customer_batched() and modelpack.customer_shaped() then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases,
+                               c.purchases_90d,
+                               c.spend,
+                               c.basket,
+                               c.basket_n,
+                               c.basket_sum,
+                               c.last_purchase_at,
+                               c.complaints,
+                               c.complaint_heat,
+                               c.complaint_heat_ahead,
+                               c.features_read_at,
+                               c.features_reread_at,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(r1.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        r0.purchases as purchases,
+                                        case when s."read afresh" then r0.purchases_90d else w0.purchases_90d end as purchases_90d,
+                                        r0.spend as spend,
+                                        r0.basket as basket,
+                                        r0.basket_n as basket_n,
+                                        r0.basket_sum as basket_sum,
+                                        r0.last_purchase_at as last_purchase_at,
+                                        r1.complaints as complaints,
+                                        modelpack.decay(r1.complaint_heat, date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
+                                        r1.complaint_heat_ahead as complaint_heat_ahead,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at,
+                                        greatest(now(), statement_timestamp()) as features_reread_at
+                                   from public.customer as p
+                                   cross join lateral (
+                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as purchases,
+                                            count(*) filter (where e.purchased_at > s."the moment" - interval '90 days' and e.purchased_at <= s."the moment") as purchases_90d,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                                            count(modelpack.amount(e.amount)) as basket_n,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+                                            percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+                                            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id
+                                   ) as r0
+                                   cross join lateral (
+                                     select count(*) as complaints,
+                                            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                                            max(case when isfinite(e.created_at) and e.created_at > s."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+                                            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                                       from public.complaint as e
+                                      where e.customer_id = p.customer_id and (e.severity > 1)
+                                   ) as r1
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and not s."read afresh" and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (s."read afresh"
+                                       or p.purchases is distinct from r0.purchases
+                                       or p.purchases_90d is distinct from r0.purchases_90d
+                                       or p.spend is distinct from r0.spend
+                                       or p.basket is distinct from r0.basket
+                                       or p.basket_n is distinct from r0.basket_n
+                                       or p.basket_sum is distinct from r0.basket_sum
+                                       or (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")
+                                       or p.complaints is distinct from r1.complaints
+                                       or (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)
+                                       or coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_read_at = c.features_read_at,
+             features_reread_at = c.features_reread_at,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.customer as p
      set purchases = x.purchases,
          purchases_90d = x.purchases_90d,
@@ -387,15 +543,22 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Brings the rows of public.customer whose windows have moved on up to the moment, and scores them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.purchase'::regclass
@@ -425,27 +588,118 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.customer_id
      for no key update;
+  v_moment := clock_timestamp();
+  if modelpack.customer_batched() and modelpack.customer_shaped() then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases_90d,
+                               c.complaint_heat,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend as spend,
+                                        p.basket as basket,
+                                        p.basket_n as basket_n,
+                                        p.basket_sum as basket_sum,
+                                        p.last_purchase_at as last_purchase_at,
+                                        p.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        p.complaint_heat_ahead as complaint_heat_ahead
+                                   from public.customer as p
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                           or p.purchases_90d is distinct from w0.purchases_90d
+                                           or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaint_heat = c.complaint_heat,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.customer as p
      set complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
          features_at = v_moment
     from (
-           select p.customer_id,
-                  r0.purchases_90d
-             from (
-                    select p.*
-                      from public.customer as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
-            cross join lateral (
-              select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                from public.purchase as e
-               where e.customer_id = p.customer_id
-            ) as r0
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from public.customer as p
+             cross join lateral (
+               select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                 from public.purchase as e
+                where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+             ) as w0
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                     or p.purchases_90d is distinct from w0.purchases_90d
+                     or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
          ) as x
-   where p.customer_id = x.customer_id
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-       or p.purchases_90d is distinct from x.purchases_90d
-       or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)));
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -462,35 +716,150 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Scores rows of public.customer again: those that are stale or scored by another version than the champion.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
   v_version_1 integer;
-  v_rest bigint := 0;
 begin
   v_version_1 := modelpack.customer_score_churn_version();
   perform from public.customer as p
    where p.ctid >= v_first and p.ctid < v_beyond
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-       or p.churn_stale is not null
-       or (not only_stale and p.churn_version is distinct from v_version_1))
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.churn_stale is not null
+           or (not only_stale and p.churn_version is distinct from v_version_1))
    order by p.customer_id
      for no key update;
-  get diagnostics v_rest = row_count;
-  if v_rest > 0 then
-    update public.customer as p
-       set churn_stale = 'waiting for rescore'
-     where p.ctid >= v_first and p.ctid < v_beyond
-       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-         or p.churn_stale is not null
-         or (not only_stale and p.churn_version is distinct from v_version_1));
-    get diagnostics v_rest = row_count;
+  if not found then
+    return 0;
   end if;
-  return v_rest;
+  v_moment := clock_timestamp();
+  if modelpack.customer_batched() and modelpack.customer_shaped() then
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases_90d,
+                               c.complaint_heat,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend as spend,
+                                        p.basket as basket,
+                                        p.basket_n as basket_n,
+                                        p.basket_sum as basket_sum,
+                                        p.last_purchase_at as last_purchase_at,
+                                        p.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        p.complaint_heat_ahead as complaint_heat_ahead
+                                   from public.customer as p
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                           or p.churn_stale is not null
+                                           or (not only_stale and p.churn_version is distinct from v_version_1))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaint_heat = c.complaint_heat,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
+  update public.customer as p
+     set churn_stale = 'waiting for rescore'
+   where p.ctid >= v_first and p.ctid < v_beyond
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.churn_stale is not null
+           or (not only_stale and p.churn_version is distinct from v_version_1));
+  get diagnostics v_written = row_count;
+  return v_written;
 end
 $modelpack$;
 
@@ -909,9 +1278,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -1016,11 +1383,10 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1032,120 +1398,138 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases,
-               c.purchases_90d,
-               c.spend,
-               c.basket,
-               c.basket_n,
-               c.basket_sum,
-               c.last_purchase_at,
-               c.complaint_heat,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases + d.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend + d.spend as spend,
-                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                        p.basket_n + d.basket_n as basket_n,
-                        p.basket_sum + d.spend as basket_sum,
-                        greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
-                        p.complaints as complaints,
-                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                        p.complaint_heat_ahead as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c.purchases)::bigint as purchases,
-                                 sum(c.spend)::numeric as spend,
-                                 sum(c.basket_n)::bigint as basket_n,
-                                 percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
-                            from (
-                                   select e.customer_id,
-                                          1 as purchases,
-                                          coalesce(modelpack.amount(e.amount), 0) as spend,
-                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                          e.purchased_at as last_purchase_at
-                                     from new_rows as e
-                                    where e.customer_id is not null
-                                 ) as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases = c.purchases,
-               purchases_90d = c.purchases_90d,
-               spend = c.spend,
-               basket = c.basket,
-               basket_n = c.basket_n,
-               basket_sum = c.basket_sum,
-               last_purchase_at = c.last_purchase_at,
-               complaint_heat = c.complaint_heat,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases,
+                               c.purchases_90d,
+                               c.spend,
+                               c.basket,
+                               c.basket_n,
+                               c.basket_sum,
+                               c.last_purchase_at,
+                               c.complaint_heat,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases + d.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend + d.spend as spend,
+                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        p.basket_n + d.basket_n as basket_n,
+                                        p.basket_sum + d.spend as basket_sum,
+                                        greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
+                                        p.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        p.complaint_heat_ahead as complaint_heat_ahead
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c.purchases)::bigint as purchases,
+                                                 sum(c.spend)::numeric as spend,
+                                                 sum(c.basket_n)::bigint as basket_n,
+                                                 percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+                                            from (
+                                                   select e.customer_id,
+                                                          1 as purchases,
+                                                          coalesce(modelpack.amount(e.amount), 0) as spend,
+                                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                                          e.purchased_at as last_purchase_at
+                                                     from new_rows as e
+                                                    where e.customer_id is not null
+                                                 ) as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.customer as p
        set purchases = p.purchases + d.purchases,
            spend = p.spend + d.spend,
@@ -1174,11 +1558,6 @@ begin
            ) as d
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1222,9 +1601,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -1304,11 +1681,10 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
@@ -1319,141 +1695,159 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with came as (
-        select e.customer_id,
-               1 as purchases,
-               coalesce(modelpack.amount(e.amount), 0) as spend,
-               ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-               e.purchased_at as last_purchase_at,
-               row(e.purchased_at)::text as "the image"
-          from new_rows as e
-         where e.customer_id is not null
-      ),
-      went as (
-        select e.customer_id,
-               1 as purchases,
-               coalesce(modelpack.amount(e.amount), 0) as spend,
-               ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-               e.purchased_at as last_purchase_at,
-               row(e.purchased_at)::text as "the image"
-          from old_rows as e
-         where e.customer_id is not null
-      ),
-      changed as (
-        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-        union all
-        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-      ),
-      chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases,
-               c.purchases_90d,
-               c.spend,
-               c.basket,
-               c.basket_n,
-               c.basket_sum,
-               c.last_purchase_at,
-               c.complaint_heat,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases + d.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend + d.spend as spend,
-                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                        p.basket_n + d.basket_n as basket_n,
-                        p.basket_sum + d.spend as basket_sum,
-                        r.last_purchase_at as last_purchase_at,
-                        p.complaints as complaints,
-                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                        p.complaint_heat_ahead as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c."the sign" * c.purchases)::bigint as purchases,
-                                 sum(c."the sign" * c.spend)::numeric as spend,
-                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
-                            from changed as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-                       from public.purchase as e
-                      where e.customer_id = d.customer_id
-                   ) as r
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases = c.purchases,
-               purchases_90d = c.purchases_90d,
-               spend = c.spend,
-               basket = c.basket,
-               basket_n = c.basket_n,
-               basket_sum = c.basket_sum,
-               last_purchase_at = c.last_purchase_at,
-               complaint_heat = c.complaint_heat,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with came as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null
+    ),
+    went as (
+      select e.customer_id,
+             1 as purchases,
+             coalesce(modelpack.amount(e.amount), 0) as spend,
+             ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+             e.purchased_at as last_purchase_at,
+             row(e.purchased_at)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases,
+                               c.purchases_90d,
+                               c.spend,
+                               c.basket,
+                               c.basket_n,
+                               c.basket_sum,
+                               c.last_purchase_at,
+                               c.complaint_heat,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases + d.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend + d.spend as spend,
+                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        p.basket_n + d.basket_n as basket_n,
+                                        p.basket_sum + d.spend as basket_sum,
+                                        r.last_purchase_at as last_purchase_at,
+                                        p.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        p.complaint_heat_ahead as complaint_heat_ahead
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c."the sign" * c.purchases)::bigint as purchases,
+                                                 sum(c."the sign" * c.spend)::numeric as spend,
+                                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
+                                            from changed as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                                       from public.purchase as e
+                                      where e.customer_id = d.customer_id
+                                   ) as r
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     with came as (
       select e.customer_id,
              1 as purchases,
@@ -1503,11 +1897,6 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1548,9 +1937,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
 begin
@@ -1579,11 +1966,10 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1595,125 +1981,143 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases,
-               c.purchases_90d,
-               c.spend,
-               c.basket,
-               c.basket_n,
-               c.basket_sum,
-               c.last_purchase_at,
-               c.complaint_heat,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases + d.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend + d.spend as spend,
-                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
-                        p.basket_n + d.basket_n as basket_n,
-                        p.basket_sum + d.spend as basket_sum,
-                        r.last_purchase_at as last_purchase_at,
-                        p.complaints as complaints,
-                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
-                        p.complaint_heat_ahead as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c."the sign" * c.purchases)::bigint as purchases,
-                                 sum(c."the sign" * c.spend)::numeric as spend,
-                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
-                            from (
-                                   select -1 as "the sign",
-                                          e.customer_id,
-                                          1 as purchases,
-                                          coalesce(modelpack.amount(e.amount), 0) as spend,
-                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
-                                          e.purchased_at as last_purchase_at
-                                     from old_rows as e
-                                    where e.customer_id is not null
-                                 ) as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
-                       from public.purchase as e
-                      where e.customer_id = d.customer_id
-                   ) as r
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                    and (greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases = c.purchases,
-               purchases_90d = c.purchases_90d,
-               spend = c.spend,
-               basket = c.basket,
-               basket_n = c.basket_n,
-               basket_sum = c.basket_sum,
-               last_purchase_at = c.last_purchase_at,
-               complaint_heat = c.complaint_heat,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases,
+                               c.purchases_90d,
+                               c.spend,
+                               c.basket,
+                               c.basket_n,
+                               c.basket_sum,
+                               c.last_purchase_at,
+                               c.complaint_heat,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases + d.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend + d.spend as spend,
+                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        p.basket_n + d.basket_n as basket_n,
+                                        p.basket_sum + d.spend as basket_sum,
+                                        r.last_purchase_at as last_purchase_at,
+                                        p.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        p.complaint_heat_ahead as complaint_heat_ahead
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c."the sign" * c.purchases)::bigint as purchases,
+                                                 sum(c."the sign" * c.spend)::numeric as spend,
+                                                 sum(c."the sign" * c.basket_n)::bigint as basket_n
+                                            from (
+                                                   select -1 as "the sign",
+                                                          e.customer_id,
+                                                          1 as purchases,
+                                                          coalesce(modelpack.amount(e.amount), 0) as spend,
+                                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                                          e.purchased_at as last_purchase_at
+                                                     from old_rows as e
+                                                    where e.customer_id is not null
+                                                 ) as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                                       from public.purchase as e
+                                      where e.customer_id = d.customer_id
+                                   ) as r
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaint_heat = c.complaint_heat,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.customer as p
        set purchases = p.purchases + d.purchases,
            spend = p.spend + d.spend,
@@ -1747,11 +2151,6 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1825,9 +2224,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -1929,11 +2326,10 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -1945,110 +2341,128 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases_90d,
-               c.complaints,
-               c.complaint_heat,
-               c.complaint_heat_ahead,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend as spend,
-                        p.basket as basket,
-                        p.basket_n as basket_n,
-                        p.basket_sum as basket_sum,
-                        p.last_purchase_at as last_purchase_at,
-                        p.complaints + d.complaints as complaints,
-                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
-                        greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c.complaints)::bigint as complaints,
-                                 sum(c.complaint_heat) as complaint_heat,
-                                 max(c.complaint_heat_ahead) as complaint_heat_ahead
-                            from (
-                                   select e.customer_id,
-                                          1 as complaints,
-                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                                     from new_rows as e
-                                    where e.customer_id is not null and (e.severity > 1)
-                                 ) as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                    and (greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment)) is not true  -- events dated ahead have come due: counted again, alone
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases_90d = c.purchases_90d,
-               complaints = c.complaints,
-               complaint_heat = c.complaint_heat,
-               complaint_heat_ahead = c.complaint_heat_ahead,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases_90d,
+                               c.complaints,
+                               c.complaint_heat,
+                               c.complaint_heat_ahead,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        p.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend as spend,
+                                        p.basket as basket,
+                                        p.basket_n as basket_n,
+                                        p.basket_sum as basket_sum,
+                                        p.last_purchase_at as last_purchase_at,
+                                        p.complaints + d.complaints as complaints,
+                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
+                                        greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c.complaints)::bigint as complaints,
+                                                 sum(c.complaint_heat) as complaint_heat,
+                                                 max(c.complaint_heat_ahead) as complaint_heat_ahead
+                                            from (
+                                                   select e.customer_id,
+                                                          1 as complaints,
+                                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                                     from new_rows as e
+                                                    where e.customer_id is not null and (e.severity > 1)
+                                                 ) as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.customer as p
        set complaints = p.complaints + d.complaints,
            complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
@@ -2071,11 +2485,6 @@ begin
            ) as d
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -2119,9 +2528,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_made text[];
@@ -2199,11 +2606,10 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
@@ -2214,130 +2620,151 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with came as (
-        select e.customer_id,
-               1 as complaints,
-               coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-               row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-          from new_rows as e
-         where e.customer_id is not null and (e.severity > 1)
-      ),
-      went as (
-        select e.customer_id,
-               1 as complaints,
-               coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-               row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
-          from old_rows as e
-         where e.customer_id is not null and (e.severity > 1)
-      ),
-      changed as (
-        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-        union all
-        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-      ),
-      chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases_90d,
-               c.complaints,
-               c.complaint_heat,
-               c.complaint_heat_ahead,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend as spend,
-                        p.basket as basket,
-                        p.basket_n as basket_n,
-                        p.basket_sum as basket_sum,
-                        p.last_purchase_at as last_purchase_at,
-                        p.complaints + d.complaints as complaints,
-                        r.complaint_heat as complaint_heat,
-                        r.complaint_heat_ahead as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c."the sign" * c.complaints)::bigint as complaints
-                            from changed as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-                       from public.complaint as e
-                      where e.customer_id = d.customer_id and (e.severity > 1)
-                   ) as r
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases_90d = c.purchases_90d,
-               complaints = c.complaints,
-               complaint_heat = c.complaint_heat,
-               complaint_heat_ahead = c.complaint_heat_ahead,
-               features_reread_at = v_statement,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with came as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from new_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    went as (
+      select e.customer_id,
+             1 as complaints,
+             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+        from old_rows as e
+       where e.customer_id is not null and (e.severity > 1)
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases_90d,
+                               c.complaints,
+                               c.complaint_heat,
+                               c.complaint_heat_ahead,
+                               c.features_reread_at,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend as spend,
+                                        p.basket as basket,
+                                        p.basket_n as basket_n,
+                                        p.basket_sum as basket_sum,
+                                        p.last_purchase_at as last_purchase_at,
+                                        p.complaints + d.complaints as complaints,
+                                        r.complaint_heat as complaint_heat,
+                                        r.complaint_heat_ahead as complaint_heat_ahead,
+                                        v_statement as features_reread_at
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c."the sign" * c.complaints)::bigint as complaints
+                                            from changed as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                                       from public.complaint as e
+                                      where e.customer_id = d.customer_id and (e.severity > 1)
+                                   ) as r
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_reread_at = c.features_reread_at,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     with came as (
       select e.customer_id,
              1 as complaints,
@@ -2381,11 +2808,6 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -2426,9 +2848,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
 begin
@@ -2457,11 +2877,10 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
@@ -2473,115 +2892,136 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.customer_batched() and modelpack.customer_shaped() then
-    lock table only public.customer in row exclusive mode;
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
-      then
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      v_version_1 := modelpack.customer_score_churn_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.purchases_90d,
-               c.complaints,
-               c.complaint_heat,
-               c.complaint_heat_ahead,
-               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
-          from (
-                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.purchases as purchases,
-                        w0.purchases_90d as purchases_90d,
-                        p.spend as spend,
-                        p.basket as basket,
-                        p.basket_n as basket_n,
-                        p.basket_sum as basket_sum,
-                        p.last_purchase_at as last_purchase_at,
-                        p.complaints + d.complaints as complaints,
-                        r.complaint_heat as complaint_heat,
-                        r.complaint_heat_ahead as complaint_heat_ahead
-                   from (
-                          select c.customer_id,
-                                 sum(c."the sign" * c.complaints)::bigint as complaints
-                            from (
-                                   select -1 as "the sign",
-                                          e.customer_id,
-                                          1 as complaints,
-                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
-                                     from old_rows as e
-                                    where e.customer_id is not null and (e.severity > 1)
-                                 ) as c
-                           group by c.customer_id
-                        ) as d
-                   join public.customer as p on p.customer_id = d.customer_id
-                   cross join lateral (
-                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
-                       from public.complaint as e
-                      where e.customer_id = d.customer_id and (e.severity > 1)
-                   ) as r
-                   cross join lateral (
-                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
-                       from public.purchase as e
-                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
-                   ) as w0
-                  where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."churn inputs")::bigint + coalesce(pg_column_size(c."churn texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.customer_score_churn_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c)
-                 ) end as "churn scores"
-      ), written as (
-        update public.customer as p
-           set purchases_90d = c.purchases_90d,
-               complaints = c.complaints,
-               complaint_heat = c.complaint_heat,
-               complaint_heat_ahead = c.complaint_heat_ahead,
-               features_reread_at = v_statement,
-               churn = a."churn scores"[c."the number"],
-               churn_version = v_version_1,
-               churn_scored_at = v_moment,
-               churn_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."churn scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."churn scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.customer_id)::text as entity_key,
-                  p.churn, c."churn inputs", c."churn texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.customer_score_churn_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
-                     ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-  end if;
-  if v_written = 0 then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases_90d,
+                               c.complaints,
+                               c.complaint_heat,
+                               c.complaint_heat_ahead,
+                               c.features_reread_at,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.purchases as purchases,
+                                        w0.purchases_90d as purchases_90d,
+                                        p.spend as spend,
+                                        p.basket as basket,
+                                        p.basket_n as basket_n,
+                                        p.basket_sum as basket_sum,
+                                        p.last_purchase_at as last_purchase_at,
+                                        p.complaints + d.complaints as complaints,
+                                        r.complaint_heat as complaint_heat,
+                                        r.complaint_heat_ahead as complaint_heat_ahead,
+                                        v_statement as features_reread_at
+                                   from (
+                                          select c.customer_id,
+                                                 sum(c."the sign" * c.complaints)::bigint as complaints
+                                            from (
+                                                   select -1 as "the sign",
+                                                          e.customer_id,
+                                                          1 as complaints,
+                                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
+                                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                                     from old_rows as e
+                                                    where e.customer_id is not null and (e.severity > 1)
+                                                 ) as c
+                                           group by c.customer_id
+                                        ) as d
+                                   join public.customer as p on p.customer_id = d.customer_id
+                                   cross join lateral (
+                                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                                       from public.complaint as e
+                                      where e.customer_id = d.customer_id and (e.severity > 1)
+                                   ) as r
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases_90d = c.purchases_90d,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_reread_at = c.features_reread_at,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.customer as p
        set complaints = p.complaints + d.complaints,
            complaint_heat = r.complaint_heat,
@@ -2610,11 +3050,6 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.customer changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -2931,8 +3366,10 @@ begin
         return new;
       end if;
     elsif new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at
-          and modelpack.customer_same(new, old) then
-      return new;  -- with many others, in one call
+          and new.churn_stale = md5(array_send(modelpack.customer_score_churn_numbers(new, new.features_at, new.churn_version)) || coalesce(array_send(modelpack.customer_score_churn_texts(new, new.features_at, new.churn_version)), '')) then
+      -- with many others, in one call, and what was scored is what is stored
+      new.churn_stale := null;
+      return new;
     end if;
   end if;
   if tg_op = 'UPDATE' and (new.customer_id <> old.customer_id) then

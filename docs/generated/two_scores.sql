@@ -173,7 +173,7 @@ set extra_float_digits = '1'
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
-as $modelpack_2$
+as $modelpack$
 -- Counts the features of public.account again from the events and writes the rows that differ.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
 -- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
@@ -182,13 +182,11 @@ as $modelpack_2$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
   v_version_1 integer;
   v_version_2 integer;
-  v_row text;
-  v_logged bigint;
-  v_written bigint := 0;
-  v_rest bigint := 1;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.transfer'::regclass
@@ -207,136 +205,156 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.account_id
      for no key update;
-  lock table only public.account in row exclusive mode;
-  if modelpack.account_batched() and not exists (select from pg_trigger as t
-                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
-                                                    and pg_get_triggerdef(t.oid) like '%''every column'')') then
+  v_moment := clock_timestamp();
+  if modelpack.account_batched() and modelpack.account_shaped() then
     v_version_1 := modelpack.account_score_fraud_version();
     v_version_2 := modelpack.account_score_value_version();
-    -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
-    select 'row(' || string_agg(case when a.attname = any (array['transfers', 'sent']) then format('x.%I', a.attname)
-                                    else format('p.%I', a.attname) end, ', ' order by a.attnum) || ')::public.account'
-      into v_row
-      from pg_attribute as a
-     where a.attrelid = 'public.account'::regclass and a.attnum > 0 and not a.attisdropped;
-    execute $modelpack$
--- all rows in one call of each model; what it cannot score is left to the score trigger
-with chosen as materialized (
-  select q.*, row_number() over () as "the number"
-    from (
-           select p.*,
-                  modelpack.account_score_fraud_numbers(p."the row", $1, $4) as "fraud inputs",
-                  modelpack.account_score_fraud_texts(p."the row", $1, $4) as "fraud texts",
-                  modelpack.account_score_value_numbers(p."the row", $1, $5) as "value inputs",
-                  modelpack.account_score_value_texts(p."the row", $1, $5) as "value texts"
-             from (
-                    select p."the place", p."the partition", p."read afresh", x.*,
-$modelpack$ || v_row || $modelpack$
-                           as "the row"
-                      from (
-                             select p.*, p.ctid as "the place", p.tableoid as "the partition", p.features_at is null as "read afresh"
-                               from public.account as p
-                              where p.ctid >= $2 and p.ctid < $3
-                           ) as p
-                     cross join lateral (
-                       select count(*) as transfers,
-                              coalesce(sum(modelpack.amount(e.amount)), 0) as sent
-                         from public.transfer as e
-                        where e.account_id = p.account_id
-                     ) as r0
-                     cross join lateral (
-                       select r0.transfers as transfers,
-                              r0.sent as sent
-                     ) as x
-                     where (p."read afresh"
-                       or p.transfers is distinct from x.transfers
-                       or p.sent is distinct from x.sent)
-                  ) as p
-         ) as q
-), called as materialized (
-  select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-           then modelpack.account_score_fraud_many(
-             $4,
-             (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-             (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-           ) end as "fraud scores",
-         case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-           then modelpack.account_score_value_many(
-             $5,
-             (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-             (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-           ) end as "value scores"
-), written as (
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.transfers,
+                               c.sent,
+                               c.features_read_at,
+                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        r0.transfers as transfers,
+                                        r0.sent as sent,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                   from public.account as p
+                                   cross join lateral (
+                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as transfers,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                                       from public.transfer as e
+                                      where e.account_id = p.account_id
+                                   ) as r0
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (s."read afresh"
+                                       or p.transfers is distinct from r0.transfers
+                                       or p.sent is distinct from r0.sent)
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set transfers = c.transfers,
+             sent = c.sent,
+             features_read_at = c.features_read_at,
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.account as p
-     set transfers = c.transfers,
-         sent = c.sent,
-         features_read_at = case when c."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
-         fraud = a."fraud scores"[c."the number"],
-         fraud_version = $4,
-         fraud_scored_at = $1,
-         fraud_stale = null,
-         value = a."value scores"[c."the number"],
-         value_version = $5,
-         value_scored_at = $1,
-         value_stale = null,
-         features_at = $1
-    from called as a
-   cross join chosen as c
-   where p.ctid = c."the place" and p.tableoid = c."the partition"
-     and a."fraud scores"[c."the number"] <> 'NaN'
-     and a."value scores"[c."the number"] <> 'NaN'
-  returning modelpack.key_value(p.account_id)::text as entity_key,
-            p.fraud, c."fraud inputs", c."fraud texts",
-            p.value, c."value inputs", c."value texts"
-)
-select w.rows, c.rows - w.rows, w.logged
-  from (select count(*) as rows,
-               modelpack.account_score_fraud_record(
-                 $4, $1, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-               )
-               + modelpack.account_score_value_record(
-                   $5, $1, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                 ) as logged
-          from written as w) as w,
-       (select count(*) as rows from chosen) as c
-$modelpack$
-      into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, v_version_1, v_version_2;
-  end if;
-  if v_rest > 0 then
-    update public.account as p
-       set transfers = x.transfers,
-           sent = x.sent,
-           features_at = x."the moment",
-           features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
-      from (
-             select p.account_id,
-                    r0.transfers,
-                    r0.sent,
-                    p."the moment",
-                    p."read afresh"
-               from (
-                      select p.*,
-                             p.features_at is null as "read afresh",
-                             case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
-                        from public.account as p
-                       where p.ctid >= v_first and p.ctid < v_beyond
-                    ) as p
-              cross join lateral (
-                select count(*) as transfers,
-                       coalesce(sum(modelpack.amount(e.amount)), 0) as sent
-                  from public.transfer as e
-                 where e.account_id = p.account_id
-              ) as r0
-           ) as x
-     where p.account_id = x.account_id
-       and (x."read afresh"
-         or p.transfers is distinct from x.transfers
-         or p.sent is distinct from x.sent);
-    get diagnostics v_rest = row_count;
-  end if;
-  return v_written + v_rest;
+     set transfers = x.transfers,
+         sent = x.sent,
+         features_at = x."the moment",
+         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+    from (
+           select p.account_id,
+                  r0.transfers,
+                  r0.sent,
+                  p."the moment",
+                  p."read afresh"
+             from (
+                    select p.*,
+                           p.features_at is null as "read afresh",
+                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                      from public.account as p
+                     where p.ctid >= v_first and p.ctid < v_beyond
+                  ) as p
+            cross join lateral (
+              select count(*) as transfers,
+                     coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                from public.transfer as e
+               where e.account_id = p.account_id
+            ) as r0
+         ) as x
+   where p.account_id = x.account_id
+     and (x."read afresh"
+       or p.transfers is distinct from x.transfers
+       or p.sent is distinct from x.sent);
+  get diagnostics v_written = row_count;
+  return v_written;
 end
-$modelpack_2$;
+$modelpack$;
 
 revoke all on function modelpack.account_rebuild(bigint, bigint) from public;
 
@@ -349,32 +367,135 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Brings the rows of public.account whose windows have moved on up to the moment, and scores them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
+  v_version_2 integer;
 begin
   perform from public.account as p
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.account_id
      for no key update;
+  v_moment := clock_timestamp();
+  if modelpack.account_batched() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               modelpack.account_score_fraud_numbers(c."the row", v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(c."the row", v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone"
+                                   from public.account as p
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set 
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.account as p
      set features_at = v_moment
     from (
-           select p.account_id
-             from (
-                    select p.*
-                      from public.account as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from public.account as p
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
-   where p.account_id = x.account_id
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()));
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -403,107 +524,138 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment timestamptz;
+  v_written bigint;
+  v_logged bigint;
   v_version_1 integer;
   v_version_2 integer;
-  v_logged bigint;
-  v_written bigint := 0;
-  v_rest bigint := 0;
 begin
   v_version_1 := modelpack.account_score_fraud_version();
   v_version_2 := modelpack.account_score_value_version();
-  lock table only public.account in row exclusive mode;
-  if modelpack.account_batched() and not exists (select from pg_trigger as t
-                                                  where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
-                                                    and pg_get_triggerdef(t.oid) like '%''every column'')') then
-    -- all rows in one call of each model; what it cannot score is left to the score trigger
+  perform from public.account as p
+   where p.ctid >= v_first and p.ctid < v_beyond
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.fraud_stale is not null
+           or (not only_stale and p.fraud_version is distinct from v_version_1)
+           or p.value_stale is not null
+           or (not only_stale and p.value_version is distinct from v_version_2))
+   order by p.account_id
+     for no key update;
+  if not found then
+    return 0;
+  end if;
+  v_moment := clock_timestamp();
+  if modelpack.account_batched() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
     with chosen as materialized (
-      select q.*, row_number() over () as "the number"
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
         from (
-               select p.ctid as "the place",
-                      p.tableoid as "the partition",
-                      modelpack.account_score_fraud_numbers(p, v_moment, v_version_1) as "fraud inputs",
-                      modelpack.account_score_fraud_texts(p, v_moment, v_version_1) as "fraud texts",
-                      modelpack.account_score_value_numbers(p, v_moment, v_version_2) as "value inputs",
-                      modelpack.account_score_value_texts(p, v_moment, v_version_2) as "value texts"
-                 from public.account as p
-                where p.ctid >= v_first and p.ctid < v_beyond
-                  and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-                    or p.fraud_stale is not null
-                    or (not only_stale and p.fraud_version is distinct from v_version_1)
-                    or p.value_stale is not null
-                    or (not only_stale and p.value_version is distinct from v_version_2))
-                order by p.account_id
-                  for no key update
-             ) as q
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               modelpack.account_score_fraud_numbers(c."the row", v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(c."the row", v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone"
+                                   from public.account as p
+                                   where p.ctid >= v_first and p.ctid < v_beyond
+                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                           or p.fraud_stale is not null
+                                           or (not only_stale and p.fraud_version is distinct from v_version_1)
+                                           or p.value_stale is not null
+                                           or (not only_stale and p.value_version is distinct from v_version_2))
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
     ), called as materialized (
-      select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_fraud_many(
-                 v_version_1,
-                 (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-               ) end as "fraud scores",
-             case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-               then modelpack.account_score_value_many(
-                 v_version_2,
-                 (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                 (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-               ) end as "value scores"
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
-         set fraud = a."fraud scores"[c."the number"],
-             fraud_version = v_version_1,
-             fraud_scored_at = v_moment,
-             fraud_stale = null,
-             value = a."value scores"[c."the number"],
-             value_version = v_version_2,
-             value_scored_at = v_moment,
-             value_stale = null,
-             features_at = v_moment
+         set 
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
-       cross join chosen as c
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
        where p.ctid = c."the place" and p.tableoid = c."the partition"
-         and a."fraud scores"[c."the number"] <> 'NaN'
-         and a."value scores"[c."the number"] <> 'NaN'
-      returning modelpack.key_value(p.account_id)::text as entity_key,
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
     )
-    select w.rows, c.rows - w.rows, w.logged
-      from (select count(*) as rows,
-                   modelpack.account_score_fraud_record(
-                     v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                   )
-                   + modelpack.account_score_value_record(
-                       v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                     ) as logged
-              from written as w) as w,
-           (select count(*) as rows from chosen) as c
-      into v_written, v_rest, v_logged;
-  else
-    perform from public.account as p
-     where p.ctid >= v_first and p.ctid < v_beyond
-       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-         or p.fraud_stale is not null
-         or (not only_stale and p.fraud_version is distinct from v_version_1)
-         or p.value_stale is not null
-         or (not only_stale and p.value_version is distinct from v_version_2))
-     order by p.account_id
-       for no key update;
-    get diagnostics v_rest = row_count;
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
   end if;
-  if v_rest > 0 then
-    update public.account as p
-       set fraud_stale = 'waiting for rescore', value_stale = 'waiting for rescore'
-     where p.ctid >= v_first and p.ctid < v_beyond
-       and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-         or p.fraud_stale is not null
-         or (not only_stale and p.fraud_version is distinct from v_version_1)
-         or p.value_stale is not null
-         or (not only_stale and p.value_version is distinct from v_version_2));
-    get diagnostics v_rest = row_count;
-  end if;
-  return v_written + v_rest;
+  update public.account as p
+     set fraud_stale = 'waiting for rescore', value_stale = 'waiting for rescore'
+   where p.ctid >= v_first and p.ctid < v_beyond
+         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+           or p.fraud_stale is not null
+           or (not only_stale and p.fraud_version is distinct from v_version_1)
+           or p.value_stale is not null
+           or (not only_stale and p.value_version is distinct from v_version_2));
+  get diagnostics v_written = row_count;
+  return v_written;
 end
 $modelpack$;
 
@@ -858,9 +1010,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_version_2 integer;
@@ -959,11 +1109,10 @@ begin
     select array_agg(made.key) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
@@ -975,95 +1124,119 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
-    lock table only public.account in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.account_score_fraud_version();
-      v_version_2 := modelpack.account_score_value_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.transfers,
-               c.sent,
-               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-          from (
-                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.transfers + d.transfers as transfers,
-                        p.sent + d.sent as sent
-                   from (
-                          select c.account_id,
-                                 sum(c.transfers)::bigint as transfers,
-                                 sum(c.sent)::numeric as sent
-                            from (
-                                   select e.account_id,
-                                          1 as transfers,
-                                          coalesce(modelpack.amount(e.amount), 0) as sent
-                                     from new_rows as e
-                                    where e.account_id is not null
-                                 ) as c
-                           group by c.account_id
-                        ) as d
-                   join public.account as p on p.account_id = d.account_id
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_fraud_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-                 ) end as "fraud scores",
-               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_value_many(
-                   v_version_2,
-                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-                 ) end as "value scores"
-      ), written as (
-        update public.account as p
-           set transfers = c.transfers,
-               sent = c.sent,
-               fraud = a."fraud scores"[c."the number"],
-               fraud_version = v_version_1,
-               fraud_scored_at = v_moment,
-               fraud_stale = null,
-               value = a."value scores"[c."the number"],
-               value_version = v_version_2,
-               value_scored_at = v_moment,
-               value_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fraud scores"[c."the number"] <> 'NaN'
-           and a."value scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.account_id)::text as entity_key,
-                  p.fraud, c."fraud inputs", c."fraud texts",
-                  p.value, c."value inputs", c."value texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.account_score_fraud_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                     )
-                     + modelpack.account_score_value_record(
-                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                       ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.account_batched() and modelpack.account_shaped() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.transfers,
+                               c.sent,
+                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.transfers + d.transfers as transfers,
+                                        p.sent + d.sent as sent
+                                   from (
+                                          select c.account_id,
+                                                 sum(c.transfers)::bigint as transfers,
+                                                 sum(c.sent)::numeric as sent
+                                            from (
+                                                   select e.account_id,
+                                                          1 as transfers,
+                                                          coalesce(modelpack.amount(e.amount), 0) as sent
+                                                     from new_rows as e
+                                                    where e.account_id is not null
+                                                 ) as c
+                                           group by c.account_id
+                                        ) as d
+                                   join public.account as p on p.account_id = d.account_id
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set transfers = c.transfers,
+             sent = c.sent,
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.account as p
        set transfers = p.transfers + d.transfers,
            sent = p.sent + d.sent,
@@ -1083,11 +1256,6 @@ begin
            ) as d
      where p.account_id = d.account_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.account changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1131,9 +1299,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_version_2 integer;
@@ -1208,11 +1374,10 @@ begin
     union all
     select -1 as "the sign", x.* from (select * from went except all select * from came) as x
   )
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct c.account_id
@@ -1223,108 +1388,132 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
-    lock table only public.account in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.account_score_fraud_version();
-      v_version_2 := modelpack.account_score_value_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with came as (
-        select e.account_id,
-               1 as transfers,
-               coalesce(modelpack.amount(e.amount), 0) as sent
-          from new_rows as e
-         where e.account_id is not null
-      ),
-      went as (
-        select e.account_id,
-               1 as transfers,
-               coalesce(modelpack.amount(e.amount), 0) as sent
-          from old_rows as e
-         where e.account_id is not null
-      ),
-      changed as (
-        select 1 as "the sign", x.* from (select * from came except all select * from went) as x
-        union all
-        select -1 as "the sign", x.* from (select * from went except all select * from came) as x
-      ),
-      chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.transfers,
-               c.sent,
-               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-          from (
-                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.transfers + d.transfers as transfers,
-                        p.sent + d.sent as sent
-                   from (
-                          select c.account_id,
-                                 sum(c."the sign" * c.transfers)::bigint as transfers,
-                                 sum(c."the sign" * c.sent)::numeric as sent
-                            from changed as c
-                           group by c.account_id
-                        ) as d
-                   join public.account as p on p.account_id = d.account_id
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_fraud_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-                 ) end as "fraud scores",
-               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_value_many(
-                   v_version_2,
-                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-                 ) end as "value scores"
-      ), written as (
-        update public.account as p
-           set transfers = c.transfers,
-               sent = c.sent,
-               fraud = a."fraud scores"[c."the number"],
-               fraud_version = v_version_1,
-               fraud_scored_at = v_moment,
-               fraud_stale = null,
-               value = a."value scores"[c."the number"],
-               value_version = v_version_2,
-               value_scored_at = v_moment,
-               value_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fraud scores"[c."the number"] <> 'NaN'
-           and a."value scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.account_id)::text as entity_key,
-                  p.fraud, c."fraud inputs", c."fraud texts",
-                  p.value, c."value inputs", c."value texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.account_score_fraud_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                     )
-                     + modelpack.account_score_value_record(
-                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                       ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.account_batched() and modelpack.account_shaped() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
+    with came as (
+      select e.account_id,
+             1 as transfers,
+             coalesce(modelpack.amount(e.amount), 0) as sent
+        from new_rows as e
+       where e.account_id is not null
+    ),
+    went as (
+      select e.account_id,
+             1 as transfers,
+             coalesce(modelpack.amount(e.amount), 0) as sent
+        from old_rows as e
+       where e.account_id is not null
+    ),
+    changed as (
+      select 1 as "the sign", x.* from (select * from came except all select * from went) as x
+      union all
+      select -1 as "the sign", x.* from (select * from went except all select * from came) as x
+    ),
+    chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.transfers,
+                               c.sent,
+                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.transfers + d.transfers as transfers,
+                                        p.sent + d.sent as sent
+                                   from (
+                                          select c.account_id,
+                                                 sum(c."the sign" * c.transfers)::bigint as transfers,
+                                                 sum(c."the sign" * c.sent)::numeric as sent
+                                            from changed as c
+                                           group by c.account_id
+                                        ) as d
+                                   join public.account as p on p.account_id = d.account_id
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set transfers = c.transfers,
+             sent = c.sent,
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     with came as (
       select e.account_id,
              1 as transfers,
@@ -1357,11 +1546,6 @@ begin
            ) as d
      where p.account_id = d.account_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.account changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1402,9 +1586,7 @@ declare
   v_statement constant timestamptz := greatest(now(), statement_timestamp());
   v_read text[];
   v_rows bigint;
-  v_latest timestamptz;
-  v_written bigint := 0;
-  v_left bigint;
+  v_written bigint;
   v_logged bigint;
   v_version_1 integer;
   v_version_2 integer;
@@ -1434,11 +1616,10 @@ begin
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
-  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-    into v_read, v_rows, v_latest
+  select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+    into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_at,
                   p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
@@ -1450,96 +1631,120 @@ begin
               for no key update of p
          ) as x;
   v_moment := clock_timestamp();
-  if v_rows between 8 and 50000 and coalesce(v_latest < v_moment, true) and modelpack.account_batched() and modelpack.account_shaped() then
-    lock table only public.account in row exclusive mode;
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
-                      and pg_get_triggerdef(t.oid) like '%''every column'')') then
-      v_version_1 := modelpack.account_score_fraud_version();
-      v_version_2 := modelpack.account_score_value_version();
-      -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-      -- from what is left
-      with chosen as materialized (
-        select c."the place", c."the partition", row_number() over () as "the number",
-               c.transfers,
-               c.sent,
-               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
-               modelpack.account_score_value_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value inputs",
-               modelpack.account_score_value_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as "value texts"
-          from (
-                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                        p.transfers + d.transfers as transfers,
-                        p.sent + d.sent as sent
-                   from (
-                          select c.account_id,
-                                 sum(c."the sign" * c.transfers)::bigint as transfers,
-                                 sum(c."the sign" * c.sent)::numeric as sent
-                            from (
-                                   select -1 as "the sign",
-                                          e.account_id,
-                                          1 as transfers,
-                                          coalesce(modelpack.amount(e.amount), 0) as sent
-                                     from old_rows as e
-                                    where e.account_id is not null
-                                 ) as c
-                           group by c.account_id
-                        ) as d
-                   join public.account as p on p.account_id = d.account_id
-                  where (p.features_read_at = v_statement) is not true
-                 offset 0  -- features are computed once
-               ) as c
-      ), called as materialized (
-        select case when (select sum(pg_column_size(c."fraud inputs")::bigint + coalesce(pg_column_size(c."fraud texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_fraud_many(
-                   v_version_1,
-                   (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c)
-                 ) end as "fraud scores",
-               case when (select sum(pg_column_size(c."value inputs")::bigint + coalesce(pg_column_size(c."value texts"), 0)) from chosen as c) < 200000000
-                 then modelpack.account_score_value_many(
-                   v_version_2,
-                   (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN')) from chosen as c),
-                   (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c)
-                 ) end as "value scores"
-      ), written as (
-        update public.account as p
-           set transfers = c.transfers,
-               sent = c.sent,
-               fraud = a."fraud scores"[c."the number"],
-               fraud_version = v_version_1,
-               fraud_scored_at = v_moment,
-               fraud_stale = null,
-               value = a."value scores"[c."the number"],
-               value_version = v_version_2,
-               value_scored_at = v_moment,
-               value_stale = null,
-               features_at = v_moment
-          from called as a
-         cross join chosen as c
-         where p.ctid = c."the place" and p.tableoid = c."the partition"
-           and a."fraud scores"[c."the number"] <> 'NaN'
-           and a."value scores"[c."the number"] <> 'NaN'
-           and (select count(*) from chosen) = v_rows
-           and not exists (select from called as b, chosen as o where (b."fraud scores"[o."the number"] <> 'NaN') is not true or (b."value scores"[o."the number"] <> 'NaN') is not true)
-        returning modelpack.key_value(p.account_id)::text as entity_key,
-                  p.fraud, c."fraud inputs", c."fraud texts",
-                  p.value, c."value inputs", c."value texts"
-      )
-      select w.rows, c.rows - w.rows, w.logged
-        from (select count(*) as rows,
-                     modelpack.account_score_fraud_record(
-                       v_version_1, v_moment, array_agg(row(w.entity_key, w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
-                     )
-                     + modelpack.account_score_value_record(
-                         v_version_2, v_moment, array_agg(row(w.entity_key, w.value, w."value inputs", w."value texts")::modelpack.scored)
-                       ) as logged
-                from written as w) as w,
-             (select count(*) as rows from chosen) as c
-        into v_written, v_left, v_logged;
-    end if;
-  end if;
-  if v_written = 0 then
+  if v_rows >= 8 and modelpack.account_batched() and modelpack.account_shaped() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.transfers,
+                               c.sent,
+                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        p.transfers + d.transfers as transfers,
+                                        p.sent + d.sent as sent
+                                   from (
+                                          select c.account_id,
+                                                 sum(c."the sign" * c.transfers)::bigint as transfers,
+                                                 sum(c."the sign" * c.sent)::numeric as sent
+                                            from (
+                                                   select -1 as "the sign",
+                                                          e.account_id,
+                                                          1 as transfers,
+                                                          coalesce(modelpack.amount(e.amount), 0) as sent
+                                                     from old_rows as e
+                                                    where e.account_id is not null
+                                                 ) as c
+                                           group by c.account_id
+                                        ) as d
+                                   join public.account as p on p.account_id = d.account_id
+                                   where (p.features_read_at = v_statement) is not true
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set transfers = c.transfers,
+             sent = c.sent,
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+  else
     update public.account as p
        set transfers = p.transfers + d.transfers,
            sent = p.sent + d.sent,
@@ -1560,11 +1765,6 @@ begin
            ) as d
      where p.account_id = d.account_id
        and (p.features_read_at = v_statement) is not true;
-  elsif v_written <> v_rows then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = 'rows of public.account changed while they were scored',
-      hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
   end if;
   -- profiles that this very statement has read from the events know of its changes: counted again
   if v_read is not null then
@@ -1648,6 +1848,25 @@ revoke all on function modelpack.account_count_transfer_move() from public;
 
 comment on function modelpack.account_count_transfer_move() is
   'Notes rows of public.transfer that a statement moves to another partition. [account]';
+
+create or replace function modelpack.account_score_value_packed(p anyelement, moment timestamptz, version integer)
+returns modelpack.scored
+language plpgsql stable security invoker
+as $modelpack$
+-- What a version is fed for the score value from a row of public.account; nothing where an input is impossible.
+#variable_conflict use_variable
+begin
+  -- 1 / 0 costs a row its score, not a statement
+  return row(null, null, modelpack.account_score_value_numbers(p, moment, version), modelpack.account_score_value_texts(p, moment, version))::modelpack.scored;
+exception when data_exception then
+  return null;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_score_value_packed(anyelement, timestamptz, integer) from public;
+
+comment on function modelpack.account_score_value_packed(anyelement, timestamptz, integer) is
+  'What a version is fed for the score value from a row of public.account; nothing where an input is impossible. [account]';
 
 create or replace function modelpack.account_scored(p anyelement, q anyelement, written text)
 returns anyelement
@@ -1814,8 +2033,13 @@ begin
       end if;
     elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
           and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at
-          and modelpack.account_same(new, old) then
-      return new;  -- with many others, in one call
+          and new.fraud_stale = md5(array_send(modelpack.account_score_fraud_numbers(new, new.features_at, new.fraud_version)) || coalesce(array_send(modelpack.account_score_fraud_texts(new, new.features_at, new.fraud_version)), ''))
+              and new.value_stale = (select md5(array_send((x.packed).inputs) || coalesce(array_send((x.packed).text_inputs), ''))
+                                         from (select modelpack.account_score_value_packed(new, new.features_at, new.value_version) as packed offset 0) as x) then
+      -- with many others, in one call, and what was scored is what is stored
+      new.fraud_stale := null;
+      new.value_stale := null;
+      return new;
     end if;
   end if;
   if tg_op = 'UPDATE' and (new.account_id <> old.account_id) then

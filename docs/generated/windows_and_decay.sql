@@ -218,7 +218,7 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_written bigint := 0;
+  v_written bigint;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.page_view'::regclass
@@ -324,8 +324,8 @@ as $modelpack$
 declare
   v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
-  v_moment constant timestamptz := clock_timestamp();
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_written bigint;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.page_view'::regclass
@@ -344,43 +344,35 @@ begin
    where p.ctid >= v_first and p.ctid < v_beyond
    order by p.visitor_id
      for no key update;
+  v_moment := clock_timestamp();
   update public.visitor as p
      set interest = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200),
          attention = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200),
          features_at = v_moment
     from (
-           select p.visitor_id,
-                  r0.views_7d,
-                  r0.pages_30d,
-                  r0.seconds_30d,
-                  r0.spread_30d,
-                  r0.fastest_7d,
-                  r0."held fastest_7d"
-             from (
-                    select p.*
-                      from public.visitor as p
-                     where p.ctid >= v_first and p.ctid < v_beyond
-                  ) as p
-            cross join lateral (
-              select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as views_7d,
-                     count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment) as pages_30d,
-                     (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-                     sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-                     percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as fastest_7d,
-                     p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)) is not false as "held fastest_7d"
-                from public.page_view as e
-               where e.visitor_id = p.visitor_id
-            ) as r0
+           select p.ctid as "the place", p.tableoid as "the partition"
+             from public.visitor as p
+             cross join lateral (
+               select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as views_7d,
+                      count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment) as pages_30d,
+                      (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+                      sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
+                      percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as fastest_7d,
+                      p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)) is not false as "held fastest_7d"
+                 from public.page_view as e
+                where e.visitor_id = p.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+             ) as w0
+             where p.ctid >= v_first and p.ctid < v_beyond
+               and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                     or p.views_7d is distinct from w0.views_7d
+                     or p.pages_30d is distinct from w0.pages_30d
+                     or p.seconds_30d is distinct from w0.seconds_30d
+                     or p.spread_30d is distinct from w0.spread_30d
+                     or (row(case when true then p.fastest_7d else w0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then w0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not w0."held fastest_7d")
+                     or p.interest_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment)
+                     or p.attention_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment))
          ) as x
-   where p.visitor_id = x.visitor_id
-     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
-       or p.views_7d is distinct from x.views_7d
-       or p.pages_30d is distinct from x.pages_30d
-       or p.seconds_30d is distinct from x.seconds_30d
-       or p.spread_30d is distinct from x.spread_30d
-       or (row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
-       or p.interest_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment)
-       or p.attention_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment));
+   where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
   return v_written;
 end

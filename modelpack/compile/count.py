@@ -12,7 +12,7 @@ The functions are `templates/count_*.sql`. Here is decided which features are ad
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,7 +30,7 @@ from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, tur
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, ident, literal, variable
-from modelpack.compile.together import live, together
+from modelpack.compile.together import Going, going_to_be, scored_together
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
 # for one row and for a hundred thousand.
@@ -40,9 +40,6 @@ _REASON = "off, since a session keeps a plan for whatever number of rows comes: 
 
 AT_LEAST = 8
 """Profiles of a statement that are scored together: for fewer, the one statement that does it costs more than it saves."""
-
-AT_MOST = 50_000
-"""Profiles of a statement that are scored together: their inputs are one array, and an array holds a gigabyte at most."""
 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 
@@ -55,17 +52,13 @@ class Way:
     """How contributions reach the profile.
 
     `sums`: aggregates of them a key; `sets`: columns and what they become; `reread`: a query of features that are read
-    from the events again. For rows that are scored together: `rows`, all features as they are going to be; `changed`, the
-    names of those that may change; `stamps`, other columns; `due`, whether events that were dated ahead may have come due.
+    from the events again. `going`: the row as it is going to be, for rows that are scored together.
     """
 
     sums: list[tuple[str, Sql]]
     sets: list[tuple[str, Sql]]
     reread: Sql | None
-    rows: list[tuple[str, Sql]]
-    changed: list[str]
-    stamps: list[tuple[str, Sql]]
-    due: Sql | None
+    going: Going
 
 
 @dataclass(frozen=True)
@@ -157,21 +150,14 @@ class CountSql:
             "adding": self._way(signed=False),
             "changing": self._way(signed=True),
             "one": None if self._again(signed=False) else self._one(),
-            "ageing": list(self.plan.ageing()),
+            "dropping": self._dropping(),
             "joins": dict.fromkeys(_JOINS, "off"),
             "moved": self._setting("moved"),
             "fixed": [(c.name, c.scalar) for f in fixed for c in f.contributions],
             "losing": ", ".join(f.name for f in fixed),
             "lost": list(_lost(fixed)),
-            "scores": live(self.plan) if together(self.plan) else [],
             "at_least": AT_LEAST,
-            "at_most": AT_MOST,
-            "windowed": [event for event in self.plan.events if event.windowed],
-            "windows": [
-                event.aggregate(event.windowed, self.plan.keys("p"), *event.recent())
-                for event in self.plan.events
-                if event.windowed
-            ],
+            **scored_together(self.plan),
         }
 
     def _image(self) -> list[Sql]:
@@ -213,33 +199,13 @@ class CountSql:
                 sets += f.merge(self._shared(d)).items()
         reread = self.event.aggregate(again, [d(column) for column in self.event.key]) if again else None
         sets += self._dated(again)
-        return Way(sums, sets, reread, *self._going_to_be(dict(sets), again))
+        return Way(sums, sets, reread, going_to_be(self.plan, dict(sets), again))
 
-    def _going_to_be(
-        self, sets: Mapping[str, Sql], again: tuple[FeatureSql, ...]
-    ) -> tuple[list[tuple[str, Sql]], list[str], list[tuple[str, Sql]], Sql | None]:
-        """What `Way` has for rows that are scored together, where `sets` are written and windows are read beside."""
-        windowed = [event for event in self.plan.events if event.windowed]
-        windows = {
-            f.name: Sql("w{}.{}").format(n, ident(f.name))
-            for n, event in enumerate(windowed)
-            for f in event.windowed
-        }
-        stored = of_row(Sql("p"))
-        rows = [
-            (c.name, sets.get(c.name) or windows.get(c.name) or stored(c.name)) for c in self.plan.columns
-        ]
-        changed = [name for name, _ in rows if name in sets or name in windows]
-        stamps = [(name, sql) for name, sql in sets.items() if name == "features_reread_at"]
-        ahead = [
-            sets.get(f.bound) or stored(f.bound) for f in self.plan.decayed if f.bound and f not in again
-        ]
-        due = (
-            Sql("greatest({}) > coalesce(p.features_at, v_moment)").format(Sql(", ").join(ahead))
-            if ahead
-            else None
-        )
-        return rows, changed, stamps, due
+    def _dropping(self) -> Way:
+        """How rows are written whose windows are read again, and nothing else."""
+        ageing = dict(self.plan.ageing())
+        sets = [*ageing.items(), ("features_at", Sql("v_moment"))]
+        return Way([], sets, None, going_to_be(self.plan, ageing))
 
     def _one(self) -> One:
         """The same for the only event of a statement: its values are named, not summed up."""

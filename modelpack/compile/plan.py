@@ -257,11 +257,6 @@ class Plan:
         return {c.name for c in self.columns} | set(self.outputs) | set(self.times)
 
     @property
-    def batched(self) -> bool:
-        """Whether rows can be scored from what they hold: without features that move with the clock."""
-        return bool(self.profile.scores) and not any(f.window or f.half_life for f in self.features)
-
-    @property
     def times(self) -> dict[str, str]:
         """The columns with times of the features, and what they say."""
         times = {

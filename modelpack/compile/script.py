@@ -24,6 +24,7 @@ from modelpack.compile.score import (
     types_function,
 )
 from modelpack.compile.sql import Sql, ident, literal, qualified
+from modelpack.compile.together import packed_functions
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
@@ -115,6 +116,7 @@ def _functions(plan: Plan) -> list[Function]:
         guard_function(plan),
         *(made for e in plan.events for made in CountSql(plan, e).functions().values()),
         *(CountSql(plan, e).moves() for e in plan.events),
+        *packed_functions(plan),
         scored_function(plan),
         score_function(plan),
         *([log_function(plan), types_function(plan), sample_function(plan)] if plan.profile.scores else []),

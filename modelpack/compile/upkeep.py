@@ -7,7 +7,7 @@ session moves to a block already passed has been brought up to date by that sess
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -15,8 +15,8 @@ from modelpack.compile.feature_sql import BIGINT, TIME, V_MOMENT, FeatureSql
 from modelpack.compile.function import HEADER, Function, turned_off
 from modelpack.compile.plan import EventPlan, Plan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
-from modelpack.compile.sql import Sql, dollar, ident, unequal
-from modelpack.compile.together import live
+from modelpack.compile.sql import STATEMENT, Sql, ident, unequal
+from modelpack.compile.together import Going, going_to_be, scored_together, windows
 
 _RANGE = {"first_block": BIGINT, "last_block": BIGINT}
 
@@ -26,8 +26,9 @@ _WHY_BY_PLACE = (
     "no other plan is good for a row and for many."
 )
 
-_P, _X = Sql("p"), Sql("x")
+_P, _X, _BESIDE = Sql("p"), Sql("x"), Sql("r{}")
 _P_MOMENT = Sql('p."the moment"')
+_S_MOMENT = Sql('s."the moment"')
 
 
 def functions(plan: Plan) -> list[Function]:
@@ -136,17 +137,29 @@ _WINDOWED: _Features = attrgetter("windowed")
 _COMPARABLE: _Features = attrgetter("comparable")
 
 
-def _found(plan: Plan, moment: Sql, wanted: _Features = _ALL, checked: _Features = _COMPARABLE) -> _Found:
-    """Features by the events, as of `moment`: the `wanted` ones of each event table, some of them `checked`."""
+def _found(
+    plan: Plan,
+    moment: Sql,
+    wanted: _Features = _ALL,
+    checked: _Features = _COMPARABLE,
+    place: Sql = _BESIDE,
+    *,
+    recent: bool = False,
+) -> _Found:
+    """Features by the events, as of `moment`: the `wanted` ones of each event table, some of them `checked`.
+
+    `place`: what each FROM item is called; `recent`: of events in windows alone, as of `v_moment`.
+    """
     columns, reads = [], []
     for number, event in enumerate(plan.events):
         if features := wanted(event):
-            place = Sql("r{}").format(number)
-            rows = event.aggregate(features, plan.keys("p"), checked=checked(event), moment=moment)
-            reads.append(Read(place, rows))
+            name = place.format(number)
+            among = event.recent() if recent else []
+            rows = event.aggregate(features, plan.keys("p"), *among, checked=checked(event), moment=moment)
+            reads.append(Read(name, rows))
             for f in features:
                 names = (*f.recompute, *checks(f)) if f in checked(event) else tuple(f.recompute)
-                columns += [_Column(f, name, place, f in event.lasting) for name in names]
+                columns += [_Column(f, column, name, f in event.lasting) for column in names]
     return _Found(columns, reads)
 
 
@@ -168,60 +181,87 @@ def _recount(plan: Plan) -> Function:
 
 
 def _rebuild(plan: Plan) -> Function:
-    at_once = plan.batched
+    at_once = _found(plan, _S_MOMENT)
+    known = scored_together(plan)
+    # a row that is read afresh has its windows as of now already
+    later = [
+        (name, event.aggregate(event.windowed, plan.keys("p"), Sql('not s."read afresh"'), *event.recent()))
+        for (name, _), event in zip(windows(plan), _windowed(plan), strict=True)
+    ]
     body = render(
         "rebuild.sql",
-        plan=plan,
         found=_found(plan, _P_MOMENT),
-        scores=live(plan) if at_once else [],
-        **(_halves(plan) if at_once else {}),
+        at_once=at_once,
+        going=going_to_be(plan, _rebuilt(plan, at_once)),
+        **(known | {"windows": later}),
     )
     comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
     return Function(plan.name("rebuild"), _RANGE, BIGINT, body, comment, *_header(plan))
 
 
-def _halves(plan: Plan) -> dict[str, Sql]:
-    """The statement that counts and scores the rows of a range that differ, in dollar quotes."""
-    values = {
-        "plan": plan,
-        "found": _found(plan, Sql("$1")),
-        "scores": live(plan, Sql("${}"), 4),
-        "row": Sql('p."the row"'),
-        "moment": Sql("$1"),
-    }
-    return {
-        half: dollar(f"\n{render('rebuild_batch.sql', half=half, **values)}\n") for half in ("head", "tail")
-    }
+def _windowed(plan: Plan) -> list[EventPlan]:
+    return [event for event in plan.events if event.windowed]
+
+
+def _rebuilt(plan: Plan, found: _Found) -> dict[str, Sql]:
+    """What the columns of a row `p` become that is counted again beside `s`, brought up to the moment."""
+    now = {f.name: Sql("{}.{}").format(place, ident(f.name)) for place, f in _places(plan)}
+    made: dict[str, Sql] = {}
+    for c in found.columns:
+        value, stored = c.value, Sql("p.{}").format(c.column)
+        if c.lasting:
+            value = Sql('case when s."read afresh" then {} else {} end').format(value, stored)
+        elif c.name in now:
+            value = Sql('case when s."read afresh" then {} else {} end').format(value, now[c.name])
+        if c.feature.half_life and c.name == c.feature.name:
+            elapsed = Sql("date_part('epoch', v_moment - {})").format(_S_MOMENT)
+            value = Sql("modelpack.decay({}, {}, {})").format(value, elapsed, round(c.feature.half_life))
+        made[c.name] = value
+    made["features_read_at"] = Sql('case when s."read afresh" then {} else p.features_read_at end').format(
+        STATEMENT
+    )
+    if "features_reread_at" in plan.times:
+        made["features_reread_at"] = STATEMENT
+    return made
+
+
+def _places(plan: Plan) -> Iterator[tuple[Sql, FeatureSql]]:
+    """Windowed features and the FROM items that they are in."""
+    for (place, _), event in zip(windows(plan), _windowed(plan), strict=True):
+        for f in event.windowed:
+            yield place, f
 
 
 def _header(plan: Plan) -> tuple[Sql, str]:
     """For what may score many rows at a time: settings of the planner, and why."""
-    return (_BY_PLACE, _WHY_BY_PLACE) if plan.batched else (HEADER, "")
+    return (_BY_PLACE, _WHY_BY_PLACE) if plan.scores else (HEADER, "")
 
 
 def _refresh(plan: Plan) -> Function:
+    found = _found(plan, V_MOMENT, _WINDOWED, place=Sql("w{}"), recent=True)
     body = render(
         "refresh.sql",
-        plan=plan,
-        found=_found(plan, V_MOMENT, _WINDOWED),
+        found=found,
+        going=_aged(plan),
         ageing=list(plan.ageing()),
         ageing_events=[event for event in plan.events if event.windowed or event.decayed],
+        **scored_together(plan),
     )
     comment = (
         f"Brings the rows of {plan.table} whose windows have moved on up to the moment, and scores them."
     )
-    return Function(plan.name("refresh"), {**_RANGE, "older_than": TIME}, BIGINT, body, comment)
+    return Function(
+        plan.name("refresh"), {**_RANGE, "older_than": TIME}, BIGINT, body, comment, *_header(plan)
+    )
+
+
+def _aged(plan: Plan) -> Going:
+    """A row that is brought up to the moment."""
+    return going_to_be(plan, dict(plan.ageing()))
 
 
 def _rescore(plan: Plan) -> Function:
-    body = render(
-        "rescore.sql",
-        plan=plan,
-        scores=live(plan),
-        at_once=plan.batched,
-        row=_P,
-        moment=V_MOMENT,
-    )
+    body = render("rescore.sql", going=_aged(plan), **scored_together(plan))
     comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
     arguments = {**_RANGE, "only_stale": Sql("boolean"), "older_than": TIME}
     return Function(plan.name("rescore"), arguments, BIGINT, body, comment, *_header(plan))

@@ -131,7 +131,7 @@ STABLE = (
     " dependents examine_rights examine_tables examine_triggers feed get_profile get_version heard history index_name kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees"
 )
-GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled|shaped|with)$"
+GENERATED_STABLE = r"_(version|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 
 
 def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_called(psql: Session) -> None:

@@ -18,7 +18,10 @@ begin
     join pg_proc as g on g.oid = t.tgfoid and g.pronamespace = 'modelpack'::regnamespace
          -- what the triggers of a profile call with its row, too
     join pg_proc as f on f.oid = g.oid
-      or f.pronamespace = 'modelpack'::regnamespace and f.proname = (select p.stem || '_scored' from modelpack.profile as p where p.relation = t.tgrelid)
+      or f.pronamespace = 'modelpack'::regnamespace and f.proname in (
+           select p.stem || '_scored' from modelpack.profile as p where p.relation = t.tgrelid
+           union all
+           select s.stem || '_packed' from modelpack.profile as p join modelpack.score as s using (profile_id) where p.relation = t.tgrelid)
    where d.classid = 'pg_class'::regclass
          -- a column that this transaction has made or changed
      and exists (select from pg_attribute as c where c.attrelid = r.oid and c.attnum > 0 and age(c.xmin) <= 0);

@@ -33,7 +33,7 @@ begin
   delete from modelpack.made as m
    where m.profile_id = v_profile.profile_id and m.kind = 'seam'
      -- those of modelpack.shape, which whoever alters the table beside an open promotion has to be able to write
-     and m.object not in (v_profile.stem || '_shaped', v_profile.stem || '_with');
+     and m.object <> v_profile.stem || '_shaped' and m.object !~ (v_profile.stem || '_with(_[0-9]+)?$');
   for v_score in
     select s.*, a.version, v.version_id, b.version as before, b.version_id as before_id
       from modelpack.score as s
@@ -53,8 +53,6 @@ begin
     if v_score.version is not null then
       v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
       v_columns := v_columns || v_feed.columns;
-      -- an input that is impossible costs one row its score
-      v_batched := v_batched and not v_feed.may_fail;
       v_numbers := format(E'when %s then %s', v_score.version, v_feed.numbers);
       v_texts := case when v_feed.takes_texts then format(E'when %s then %s', v_score.version, v_feed.texts) end;
       v_ids := format('when %s then %s', v_score.version, v_score.version_id);

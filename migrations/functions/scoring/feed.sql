@@ -1,6 +1,6 @@
 create or replace function modelpack.feed(
   profile integer, score text, version integer,
-  out numbers text, out texts text, out columns text[], out may_fail boolean, out takes_numbers boolean, out takes_texts boolean
+  out numbers text, out texts text, out columns text[], out takes_numbers boolean, out takes_texts boolean
 )
 language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
@@ -26,7 +26,6 @@ declare
   v_ways text[] := '{}';
 begin
   columns := '{}';
-  may_fail := false;
   select p.relation, p.stem, p.maintained into v_relation, v_stem, v_maintained from modelpack.profile as p where p.profile_id = feed.profile;
   select * into v_score from modelpack.score as s where s.profile_id = feed.profile and s.score = feed.score;
   select * into v_version from modelpack.version as v where v.model = v_score.model and v.version = feed.version;
@@ -41,7 +40,6 @@ begin
       -- whoever owns the table plans it
       execute format('select t.type from modelpack.%I() as t where t.score = $1 and t.input = $2', v_stem || '_types')
          into v_type using feed.score, v_input.name;
-      may_fail := may_fail or (v_score.inputs -> v_input.name -> 'may_fail')::boolean;
       v_reads := array(select jsonb_array_elements_text(v_score.inputs -> v_input.name -> 'columns'));
     else
       v_sql := format('p.%I', v_input.name);

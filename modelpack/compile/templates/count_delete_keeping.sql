@@ -1,11 +1,12 @@
 %# COUNT, after a statement that took events whose features stay: windows are read again where one of the rows was in one.
 %#
-%# `ageing`    decayed features and what they weigh at the moment
+%# `dropping`    how rows are written whose windows have lost an event
 % from "parts.sql" import profile_in_place
 % import "count_parts.sql" as count with context
 declare
   % if event.windowed
-  v_moment constant timestamptz := clock_timestamp();
+  v_moment {% if not scores %}constant {% endif %}timestamptz := clock_timestamp();
+  {{ count.variables() }}
   % endif
   v_statement constant timestamptz := {{ statement }};
 begin
@@ -15,14 +16,12 @@ begin
   end if;
   {{ profile_in_place(plan) }}
   % if event.windowed
+  % if scores
+  {{ count.lock_and_count(count.keys_of("old_rows", recent=true)) }}
+  % else
   {{ count.lock(count.keys_of("old_rows", recent=true)) }}
-  update {{ plan.table }} as p
-     set {% for pair in ageing | assigned %}{{ pair }},
-         {% endfor %}features_at = v_moment
-    from (
-           {{ count.keys_of("old_rows", recent=true) }}
-         ) as d
-   where {{ count.matched() }};
+  % endif
+  {{ count.write_all(count.keys_of("old_rows", recent=true), dropping, known=true) }}
   % endif
   -- what this very statement has read from the events stays from here on, too
   update {{ plan.table }} as p

@@ -11,7 +11,7 @@
 %# `lost`             tests of what a row `x` contributes to them: it is something
 %# `scores`           those by which many rows are scored together, if they are
 % from "parts.sql" import events_in_place, profile_in_place
-% from "together_parts.sql" import packed, call, written, logged, keep_unmeddled, unmeddled
+% import "together_parts.sql" as many with context
 
 %# --- whether the tables are those that were declared ---
 
@@ -141,7 +141,7 @@ select array_agg(made.key) into v_made from made;
 
 %# Whether this very statement has read a profile from the events: it knows of the changes already.
 %# Features that outlive their events are read only together with all others.
-% macro known()
+% macro read_already()
 p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
 % endmacro
 
@@ -160,6 +160,12 @@ perform
    for no key update of p;
 % endmacro
 
+%# The same; and how many there are.
+% macro lock_and_count(keys)
+{{ lock(keys) }}
+get diagnostics v_rows = row_count;
+% endmacro
+
 %# The same; and which of them are to be counted again instead of being added to.
 % macro lock_and_look(keys, given=none)
 -- rows are locked in the order of their keys: two statements never wait for each other in a circle
@@ -167,17 +173,14 @@ perform
 {{ given }}
 % endif
 % if scores
-select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true), max(x.features_at)
-  into v_read, v_rows, v_latest
+select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
+  into v_read, v_rows
 % else
 select array_agg(x.key) filter (where x.read) into v_read
 % endif
   from (
          select {{ plan.key_text("p") }} as key,
-                % if scores
-                p.features_at,
-                % endif
-                {{ known() }} as read
+                {{ read_already() }} as read
            from (
                   {{ keys }}
                 ) as d
@@ -191,99 +194,12 @@ select array_agg(x.key) filter (where x.read) into v_read
 % macro variables()
 % if scores
 v_rows bigint;
-v_latest timestamptz;
-v_written bigint := 0;
-v_left bigint;
-v_logged bigint;
-% for s in scores
-{{ s.by }} integer;
-% endfor
+{{ many.variables() }}
 % endif
 % endmacro
 
-%# Score and write many rows in one call of each model, and log them. `way.rows`: all features as they are going to be.
-% macro score_together(sums, way, given=none)
-% if scores
-v_moment := clock_timestamp();
-%# a clock that was set back, a trigger that may change what was scored, few rows or too many: one after the other
-if v_rows between {{ at_least }} and {{ at_most }} and coalesce(v_latest < v_moment, true) and {{ plan.called("batched") }}() and {{ plan.called("shaped") }}() then
-  {{ keep_unmeddled(plan) }}
-  if {{ unmeddled(plan) }} then
-    {{ events_in_place(plan, windowed) }}
-    % for s in scores
-    {{ s.by }} := {{ s.called("version") }}();
-    % endfor
-    -- all rows in one call of each model, or none: what was written may be written again by a trigger, and is not to be told
-    -- from what is left
-    {{ all_at_once(sums, way, given) }}
-  end if;
-end if;
-% endif
-% endmacro
-
-% macro all_at_once(sums, way, given)
-% macro as_it_is(name)
-{{ name | ident }} = c.{{ name | ident }}
-% endmacro
-% macro of_c(name, _)
-c.{{ name | ident }}
-% endmacro
-% set row
-{{ plan.called("with") }}(c."the row", {{ way.rows | each(of_c) | join(", ") }})
-% endset
-% set features
-{{ way.changed | each(as_it_is) | lines(",") }}{% for pair in way.stamps | assigned %},
-{{ pair }}{% endfor %}
-% endset
-% set moment
-v_moment
-% endset
-% set whole
-v_rows
-% endset
-% if given
-{{ given }},
-chosen as materialized (
-% else
-with chosen as materialized (
-% endif
-  select c."the place", c."the partition", row_number() over () as "the number",
-         {{ way.changed | of("c") | lines(",") }},
-         {{ scores | each(packed, row, moment) | lines(",") }}
-    from (
-           select row(p.*)::{{ plan.table }} as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                  {{ way.rows | selected | lines(",") }}
-             from (
-                    {{ sums }}
-                  ) as d
-             join {{ plan.table }} as p on {{ matched() }}
-             % if way.reread
-             cross join lateral (
-               {{ way.reread }}
-             ) as r
-             % endif
-             % for rows in windows
-             cross join lateral (
-               {{ rows }}
-             ) as w{{ loop.index0 }}
-             % endfor
-            where ({{ known() }}) is not true
-              % if way.due
-              and ({{ way.due }}) is not true  -- events dated ahead have come due: counted again, alone
-              % endif
-           offset 0  -- features are computed once
-         ) as c
-), called as materialized (
-  select {{ scores | each(call) | lines(",") }}
-), written as (
-  {{ written(plan, scores, moment, features, whole=whole) }}
-)
-{{ logged(scores, moment) }}
-  into v_written, v_left, v_logged;
-% endmacro
-
-%# `sums`: what is added to each key, with a row for each.
-% macro write(sums, way, given=none)
+%# `sums`: what is added to each key, with a row for each. `known`: rows that this statement has read, too.
+% macro write(sums, way, given=none, known=false)
 % if given
 {{ given }}
 % endif
@@ -297,24 +213,39 @@ update {{ plan.table }} as p
          {{ way.reread }}
        ) as r
        % endif
- where {{ matched() }}
-   and ({{ known() }}) is not true;
+ where {{ matched() }}{% if not known %}
+   and ({{ read_already() }}) is not true{% endif %};
 % endmacro
 
 %# All rows of a statement, many of them together.
-% macro write_all(sums, way, given=none)
+% macro write_all(sums, way, given=none, known=false)
 % if scores
-{{ score_together(sums, way, given) }}
-if v_written = 0 then
-  {{ write(sums, way, given) }}
-elsif v_written <> v_rows then
-  raise exception using
-    errcode = 'triggered_data_change_violation',
-    message = {{ "rows of {} changed while they were scored" | filled(plan.table) | literal }},
-    hint = 'A trigger of the table writes rows of it before they are updated: make it fire after the statement.';
+v_moment := clock_timestamp();
+if v_rows >= {{ at_least }} and {{ many.batched(way.going) }} then
+  {{ events_in_place(plan, windowed) }}
+  {{ many.all_at_once(source(sums, way, known), way.going, given) }}
+else
+  {{ write(sums, way, given, known) }}
 end if;
 % else
-{{ write(sums, way, given) }}
+{{ write(sums, way, given, known) }}
+% endif
+% endmacro
+
+%# The rows that a statement writes, with all that their features follow from.
+% macro source(sums, way, known)
+from (
+       {{ sums }}
+     ) as d
+join {{ plan.table }} as p on {{ matched() }}
+% if way.reread
+cross join lateral (
+  {{ way.reread }}
+) as r
+% endif
+{{ many.beside() }}
+% if not known
+where ({{ read_already() }}) is not true
 % endif
 % endmacro
 
@@ -340,7 +271,7 @@ begin
   update {{ plan.table }} as p
      set {{ one.sets | assigned | lines(",") }}
    where {{ same(plan.keys("p"), event.keys("e")) }}
-     and ({{ known() }}) is not true
+     and ({{ read_already() }}) is not true
   %# SCORE dates the features of every row that COUNT writes
   returning p.features_at {% if plan.decayed %}= v_moment{% else %}is null{% endif %} into v_unscored;
   if found then

@@ -82,3 +82,8 @@ perform {{ plan.called("meet") }}(array(
   {{ hashes }}
 ));
 % endmacro
+
+%# What tells the inputs of a row from others.
+% macro mark(numbers, texts)
+md5(array_send({{ numbers }}) || coalesce(array_send({{ texts }}), ''))
+% endmacro

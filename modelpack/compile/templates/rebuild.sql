@@ -1,15 +1,9 @@
 %# REBUILD: the features of a range of blocks, again from the events. Rows that differ are scored in one call of each
 %# model, where they can be.
-%# `scores`: those that score many rows in one call; `head` and `tail`: the statement that does (rebuild_batch.sql).
-% macro name(c)
-{{ c.name | literal }}
-% endmacro
-% macro by(s)
-{{ s.by }}
-% endmacro
+%# `at_once`: what the events say, beside `s`; `going`: the row by that, brought up to the moment
 % from "parts.sql" import events_in_place
-% from "upkeep_parts.sql" import bounds, write_again
-% from "together_parts.sql" import keep_unmeddled, unmeddled
+% from "upkeep_parts.sql" import bounds, by_events, write_again
+% import "together_parts.sql" as many with context
 %# Through a range a statement may come by a row twice, where it has moved it itself: features_read_at tells nothing.
 % set chosen
 select p.*,
@@ -18,6 +12,17 @@ select p.*,
   from {{ plan.table }} as p
  where p.ctid >= v_first and p.ctid < v_beyond
 % endset
+% macro source()
+from {{ plan.table }} as p
+cross join lateral (
+  select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+) as s
+{{ by_events(at_once.reads) }}
+{{ many.beside() }}
+where p.ctid >= v_first and p.ctid < v_beyond
+  and (s."read afresh"{% for c in at_once.columns if not c.lasting %}
+    or {{ c.wrong }}{% endfor %})
+% endmacro
 % if not found.columns
 begin
   return 0;
@@ -26,16 +31,10 @@ end
 declare
   {{ bounds() }}
   % if scores
-  v_moment constant timestamptz := clock_timestamp();
-  %   for s in scores
-  {{ s.by }} integer;
-  %   endfor
-  v_row text;
-  v_logged bigint;
-  v_written bigint := 0;
-  v_rest bigint := 1;
+  v_moment timestamptz;
+  {{ many.variables() }}
   % else
-  v_written bigint := 0;
+  v_written bigint;
   % endif
 begin
   {{ events_in_place(plan, plan.events) }}
@@ -44,29 +43,14 @@ begin
    order by {{ plan.keys("p") | join(", ") }}
      for no key update;
   % if scores
-  {{ keep_unmeddled(plan) }}
-  if {{ plan.called("batched") }}() and {{ unmeddled(plan) }} then
-    %   for s in scores
-    {{ s.by }} := {{ s.called("version") }}();
-    %   endfor
-    -- a version is fed from a row of the table as it is going to be, with all columns that it has by now
-    select 'row(' || string_agg(case when a.attname = any (array[{{ found.columns | each(name) | join(", ") }}]) then format('x.%I', a.attname)
-                                    else format('p.%I', a.attname) end, ', ' order by a.attnum) || {{ ")::{}" | filled(plan.table) | literal }}
-      into v_row
-      from pg_attribute as a
-     where a.attrelid = {{ plan.table | literal }}::regclass and a.attnum > 0 and not a.attisdropped;
-    execute {{ head }} || v_row || {{ tail }}
-      into v_written, v_rest, v_logged using v_moment, v_first, v_beyond, {{ scores | each(by) | join(", ") }};
+  v_moment := clock_timestamp();
+  if {{ many.batched(going) }} then
+    {{ many.all_at_once(source(), going) }}
+    return v_written;
   end if;
-  if v_rest > 0 then
-    {{ write_again(plan, found, chosen) }}
-    get diagnostics v_rest = row_count;
-  end if;
-  return v_written + v_rest;
-  % else
+  % endif
   {{ write_again(plan, found, chosen) }}
   get diagnostics v_written = row_count;
   return v_written;
-  % endif
 end
 % endif

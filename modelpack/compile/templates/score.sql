@@ -5,9 +5,29 @@
 %# `lasting`        the names of these features
 %# `gone`           tests whether one of them differs from those values
 % import "score_parts.sql" as parts with context
+% from "parts.sql" import mark
+% set packed_numbers
+(x.packed).inputs
+% endset
+% set packed_texts
+(x.packed).text_inputs
+% endset
 
 % macro moved(key)
 new.{{ key }} <> old.{{ key }}
+% endmacro
+
+%# The mark of what was scored stands where the reason would, while nobody has compared it.
+% macro as_scored(s)
+%   if s.may_fail
+new.{{ s.stale }} = (select {{ mark(packed_numbers, packed_texts) }}
+                       from (select {{ s.called("packed") }}(new, new.features_at, new.{{ s.version }}) as packed offset 0) as x)
+%   else
+new.{{ s.stale }} = {{ mark(fed(s, "numbers"), fed(s, "texts")) }}
+%   endif
+% endmacro
+% macro fed(s, kind)
+{{ s.called(kind) }}(new, new.features_at, new.{{ s.version }})
 % endmacro
 
 declare
@@ -35,8 +55,12 @@ begin
       end if;
     % if plan.scores
     elsif {{ parts.scored_already() }}
-          and {{ plan.called("same") }}(new, old) then
-      return new;  -- with many others, in one call
+          and {{ plan.scores | each(as_scored) | lines(before="and ") }} then
+      -- with many others, in one call, and what was scored is what is stored
+      % for s in plan.scores
+      new.{{ s.stale }} := null;
+      % endfor
+      return new;
     % endif
     end if;
   end if;

@@ -65,17 +65,6 @@ def test_the_longest_window_is_so_by_its_length(windows: list[str], longest: str
     assert event.longest_window() == f"interval '{longest}'"
 
 
-def test_rows_are_scored_in_batches_only_where_no_feature_moves_with_the_clock() -> None:
-    def batched(feature: Feature, *scores: Score) -> bool:
-        profile = declared({"n": feature})
-        return make_plan(Profile("customer", key="id", events=profile.events, scores=scores)).batched
-
-    assert batched(count(), Score("churn"))
-    assert not batched(count())
-    assert not batched(count(window="1 day"), Score("churn"))
-    assert not batched(decayed(half_life="1 day"), Score("churn"))
-
-
 def test_decayed_features_that_are_read_again_have_a_time_of_it() -> None:
     heat = {"h": decayed(half_life="1 day")}
     assert "features_reread_at" in make_plan(declared(heat)).times
