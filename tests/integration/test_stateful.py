@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 
 import modelpack as mp
 from modelpack.compile import count as compile_count
+from modelpack.compile import together as compile_together
 from modelpack.compile.script import attach_script, detach_script
 from modelpack.declaration.inputs import Input
 from tests.support import Session, linear_score, publish, value
@@ -47,19 +48,35 @@ STATEMENTS = (
     "delete from p", "update of p's key", "update of p's plan", "begin", "savepoint", "rollback to savepoint", "commit", "rollback",
     "call modelpack.rebuild", "call modelpack.refresh", "call modelpack.rescore", "time passes",
 )  # fmt: skip
-ALONE: dict[str, Input | str] = {"n": "a_n", "c": "case when plan = 'x' then 1 end"}
-TOGETHER: dict[str, Input | str] = {
-    "n": Input("p.a_n", ("a_n",)),
-    "c": Input("case when p.plan = 'x' then 1 end", ("plan",)),
+INPUTS: dict[str, dict[str, Input | str]] = {
+    "inputs that may be impossible": {"n": "a_n", "c": "case when plan = 'x' then 1 end"},
+    "inputs that are possible": {
+        "n": Input("p.a_n", ("a_n",)),
+        "c": Input("case when p.plan = 'x' then 1 end", ("plan",)),
+    },
+    "inputs that are impossible": {
+        "n": "a_n",
+        "c": "1 / case when plan = 'x' then 1 when plan = 'y' then 0 end",
+    },
 }
+OWN = {
+    "no trigger of one's own": None,
+    "a trigger of one's own that changes no input": "new.touched := current_timestamp",
+    "a trigger of one's own that changes an input": "new.plan := case when new.a_n % 2 = 0 then 'x' end",
+}
+TOGETHER = (
+    "insert of several", "update", "delete", "merge", "call modelpack.rebuild", "call modelpack.refresh",
+    "call modelpack.rescore",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def scored_together() -> Iterator[None]:
-    """Fewer profiles than else are scored together: few keys are drawn."""
-    before, compile_count.AT_LEAST = compile_count.AT_LEAST, 2
+    """Fewer profiles than else are scored together, and two in a chunk: few keys are drawn."""
+    before = compile_count.AT_LEAST, compile_together.CHUNK_BYTES
+    compile_count.AT_LEAST, compile_together.CHUNK_BYTES = 2, 350
     yield
-    compile_count.AT_LEAST = before
+    compile_count.AT_LEAST, compile_together.CHUNK_BYTES = before
 
 
 LASTING, REREAD = (
@@ -104,7 +121,15 @@ DRAWN = {
         "events with where=",
         "features with where=",
     ),
-    *("one event table", "two event tables", "scored", "not scored", "scored together"),
+    *("one event table", "two event tables", "scored", "not scored", "scored in several chunks"),
+    *INPUTS,
+    *OWN,
+    *(f"scored together by {statement}" for statement in TOGETHER),
+    *(
+        "scored together by delete, keep",
+        "scored together, and one alone",
+        "scored together, with a trigger of one's own",
+    ),
     *EDGES,
 }
 """What a run has to come by."""
@@ -131,7 +156,9 @@ class Machine(RuleBasedStateMachine):
         self.k = [f"k{n}" for n in range(1, len(self.parts) + 1)]
         keys = ", ".join(f"{k} {kind}" for k, kind in zip(self.k, self.parts, strict=True))
         self.run(f"create schema {self.schema}")
-        self.run(f"create table {self.schema}.p ({keys}, plan text, primary key ({', '.join(self.k)}))")
+        self.run(
+            f"create table {self.schema}.p ({keys}, plan text, touched timestamptz, primary key ({', '.join(self.k)}))"
+        )
         for t in self.tables:
             columns = f"id bigint, part integer, {keys}, at timestamptz, x {t.kind}, c text, flag integer"
             by = " partition by list (part)" if t.partitioned else ""
@@ -152,6 +179,10 @@ class Machine(RuleBasedStateMachine):
         self.joined: set[str] = set()
         self.committed = self.state()
         self.scored = scored
+        self.inputs = data.draw(st.sampled_from(list(INPUTS)))
+        self.own = data.draw(st.sampled_from(list(OWN)))
+        self.latest: datetime | None = None
+        self.last = ""
         self.declares()
         for _ in range(data.draw(st.integers(0, 2))):  # events that are there before
             self.insert(data, before=True)
@@ -162,14 +193,16 @@ class Machine(RuleBasedStateMachine):
             )
             for t in self.tables
         ]  # fmt: skip
-        scores = (
-            # an expression may be impossible, so that rows are scored one by one; one that is said to be possible leaves it open
-            [mp.Score("risk", inputs=data.draw(st.sampled_from([ALONE, TOGETHER])))] if scored else []
-        )
+        scores = [mp.Score("risk", inputs=INPUTS[self.inputs])] if scored else []
         self.profile = mp.Profile(f"{self.schema}.p", key=self.k, events=events, scores=scores)
         with Machine.session.transaction():
             for statement in attach_script(self.profile):
                 Machine.session.execute(statement)  # type: ignore[call-overload]
+        if OWN[self.own]:
+            self.run(
+                f"create function {self.schema}.own() returns trigger language plpgsql as $$begin {OWN[self.own]}; return new; end$$;"
+                f"create trigger own before update on {self.schema}.p for each row execute function {self.schema}.own()"
+            )
         self.attached = True
         for t in self.tables:
             if t.event.missing == "create":
@@ -179,6 +212,7 @@ class Machine(RuleBasedStateMachine):
     def declares(self) -> None:
         """Count what the declaration has."""
         drawn = [f"key of {self.key_type}", "scored" if self.scored else "not scored"]
+        drawn += [self.inputs, self.own] if self.scored else []
         drawn.append("two event tables" if len(self.tables) == 2 else "one event table")
         for t in self.tables:
             drawn += [f"numbers of {t.kind}", "partitioned" if t.partitioned else "in one piece"]
@@ -205,6 +239,7 @@ class Machine(RuleBasedStateMachine):
 
     def draws(self, statement: str) -> None:
         Machine.drawn[statement] += 1
+        self.last = statement
         if getattr(self, "in_transaction", False):
             Machine.drawn[f"{statement} in a transaction"] += 1
 
@@ -611,9 +646,15 @@ class Machine(RuleBasedStateMachine):
         self.keep_state()
 
     @precondition(lambda self: not self.in_transaction)
-    @rule(task=st.sampled_from(["rebuild", "refresh", "rescore"]))
-    def upkeep(self, task: str) -> None:
-        self.run(f"call modelpack.{task}('{self.schema}.p')")
+    @rule(
+        task=st.sampled_from(["rebuild", "refresh", "rescore"]), all_rows=st.sampled_from([True, True, False])
+    )
+    def upkeep(self, task: str, all_rows: bool) -> None:
+        """`all_rows`: something is to be done to each of them."""
+        if all_rows and task == "rebuild" and not any(t.keep for t in self.tables):
+            self.run(f"update {self.schema}.p set a_n = a_n + 1")
+        how = {"refresh": ", older_than => interval '0'", "rescore": ", everything => true"}.get(task, "")
+        self.run(f"call modelpack.{task}('{self.schema}.p'{how if all_rows else ''})")
 
     # --- what always holds --------------------------------------------------------------------------------
 
@@ -630,8 +671,8 @@ class Machine(RuleBasedStateMachine):
                         for k, kind in zip(self.k, self.parts, strict=True))  # fmt: skip
             found[key] = stored
         assert set(found) == self.known
-        if self.scored and len({stored["risk_scored_at"] for stored in found.values()}) < len(found):
-            Machine.drawn["scored together"] += 1  # the clock is a microsecond later at each look
+        if self.scored:
+            self.draws_together(list(found.values()))
         for key, stored in found.items():
             for t in self.tables:
                 rows = [r for r in self.events[t.table] if r["key"] == key and t.counts(r)]
@@ -648,6 +689,29 @@ class Machine(RuleBasedStateMachine):
         ).fetchall()
         assert differing == []
 
+    def draws_together(self, found: list[Row]) -> None:
+        """Count what was scored together since the last look: the clock is a microsecond later at each look."""
+        new = Counter(
+            r["risk_scored_at"]
+            for r in found
+            if r["risk_scored_at"] and (self.latest is None or r["risk_scored_at"] > self.latest)
+        )
+        moment, many = new.most_common(1)[0] if new else (None, 0)
+        if moment and many > 1:
+            drawn = [f"scored together by {self.last}"]
+            drawn += (
+                ["scored together by delete, keep"]
+                if self.last == "delete" and all(t.keep for t in self.tables)
+                else []
+            )
+            drawn += ["scored in several chunks"] if many > 2 else []
+            drawn += (
+                ["scored together, and one alone"] if any(r["features_at"] > moment for r in found) else []
+            )
+            drawn += ["scored together, with a trigger of one's own"] if OWN[self.own] else []
+            Machine.drawn.update(drawn)
+        self.latest = max([*new, *([self.latest] if self.latest else [])], default=None)
+
     def draws_edges(self, t: Declared, rows: list[Row], moment: datetime) -> None:
         """Count the events that a windowed feature takes or leaves out by a microsecond."""
         windows = {LENGTHS[f.window] for f in t.event.features.values() if f.window}
@@ -657,10 +721,14 @@ class Machine(RuleBasedStateMachine):
                     Machine.drawn[name] += 1
 
     def score_is_fresh(self, stored: Row) -> None:
+        if self.inputs == "inputs that are impossible" and stored["plan"] == "y":
+            assert stored["risk_stale"].startswith("an input cannot be computed")
+            return
         number = 1.0 if stored["plan"] == "x" else None
         expected = linear_score(WEIGHTS, BIAS, [stored["a_n"], number])
         assert stored["risk_stale"] is None
         assert stored["risk_version"] == 1
+        assert stored["risk_scored_at"] == stored["features_at"]
         assert abs(stored["risk"] - expected) < 1e-6
 
 
