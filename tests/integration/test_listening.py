@@ -340,22 +340,32 @@ MANY = "insert into visit (customer_id) select 1 + g % 20 from generate_series(1
 
 def logged_right(session: Session) -> None:
     """Each row was logged once, with the inputs of which its score is the model's, and is fresh."""
-    fresh(session)
+    fresh(session, "plan")
     found = rows(
         session, "select entity_key, count(*) from modelpack.prediction group by 1 having count(*) <> 1"
     )
     assert found == []
-    for key, visits, twice, *scored in rows(
+    for key, visits, plan, *scored in rows(
         session,
-        "select p.entity_key, c.visits, c.plan * 2, p.inputs from modelpack.prediction as p join customer as c on c.customer_id = p.entity_key::bigint",
+        "select p.entity_key, c.visits, c.plan, p.inputs from modelpack.prediction as p join customer as c on c.customer_id = p.entity_key::bigint",
     ):
-        assert scored == [[float(visits), float(twice)]], key
+        assert scored == [[float(visits), float(plan)]], key
+
+
+def scored_together(session: Session) -> None:
+    """A version whose rows are scored together, and an empty log."""
+    publish(session, "churn", ["visits", "plan"], WEIGHTS, BIAS)
+    session.execute("call modelpack.rescore('customer')")
+    session.execute("update customer set note = 'four'")
+    session.execute(MANY)
+    assert value(session, "select count(distinct churn_scored_at) from customer") == 1
+    session.execute("truncate modelpack.prediction")
 
 
 def test_a_trigger_made_while_events_are_counted_has_each_row_scored_as_it_is_stored(
     database: str, shop: Session
 ) -> None:
-    shop.execute("update customer set note = 'four'; truncate modelpack.prediction")
+    scored_together(shop)
     with (
         psycopg.connect(database) as maker,
         psycopg.connect(database, autocommit=True) as counter,
@@ -377,7 +387,7 @@ def test_a_trigger_made_while_events_are_counted_has_each_row_scored_as_it_is_st
 def test_a_trigger_made_since_the_snapshot_has_each_row_scored_as_it_is_stored(
     database: str, shop: Session
 ) -> None:
-    shop.execute("update customer set note = 'four'; truncate modelpack.prediction")
+    scored_together(shop)
     with psycopg.connect(database) as counter:
         counter.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         counter.execute("select from visit")
