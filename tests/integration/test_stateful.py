@@ -65,9 +65,12 @@ OWN = {
     "a trigger of one's own that changes an input": "new.plan := case when new.a_n % 2 = 0 then 'x' end",
 }
 TOGETHER = (
-    "insert of several", "update", "delete", "merge", "call modelpack.rebuild", "call modelpack.refresh",
+    "insert of several",
+    "delete",
+    "call modelpack.rebuild",
+    "call modelpack.refresh",
     "call modelpack.rescore",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,11 +128,7 @@ DRAWN = {
     *INPUTS,
     *OWN,
     *(f"scored together by {statement}" for statement in TOGETHER),
-    *(
-        "scored together by delete, keep",
-        "scored together, and one alone",
-        "scored together, with a trigger of one's own",
-    ),
+    *("scored together, and one alone", "scored together, with a trigger of one's own"),
     *EDGES,
 }
 """What a run has to come by."""
@@ -699,11 +698,6 @@ class Machine(RuleBasedStateMachine):
         moment, many = new.most_common(1)[0] if new else (None, 0)
         if moment and many > 1:
             drawn = [f"scored together by {self.last}"]
-            drawn += (
-                ["scored together by delete, keep"]
-                if self.last == "delete" and all(t.keep for t in self.tables)
-                else []
-            )
             drawn += ["scored in several chunks"] if many > 2 else []
             drawn += (
                 ["scored together, and one alone"] if any(r["features_at"] > moment for r in found) else []
