@@ -6,7 +6,13 @@ found, what was expected, and the command or statement that mends it.
 
 from __future__ import annotations
 
-from alembic.util import CommandError
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alembic.util import CommandError
+else:
+    CommandError = getattr(sys.modules.get("alembic.util"), "CommandError", Exception)
 
 
 class ModelpackError(Exception):
@@ -19,7 +25,8 @@ class ModelpackError(Exception):
 class DeclarationError(ModelpackError, CommandError):
     """The declaration does not fit itself or the tables that it names."""
 
-    # Alembic's command line prints a CommandError as a sentence, any other error of a migration with its traceback.
+    # Alembic's command line prints a CommandError as a sentence, any other error of a migration with its traceback. Where it
+    # runs a migration it is loaded before this is; `modelpack list` need not wait until it is.
 
 
 class PackagingError(ModelpackError):
@@ -32,6 +39,10 @@ class ParityError(PackagingError):
 
 class RegistryError(ModelpackError):
     """The registry refuses the request."""
+
+
+class ExtraError(ModelpackError):
+    """Libraries are needed that `pip install modelpack` leaves out."""
 
 
 class InstallError(ModelpackError):

@@ -7,19 +7,19 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from modelpack.errors import InstallError
 from modelpack.settings import pinned
-from modelpack.snapshots import MIGRATIONS, current, names
+from modelpack.snapshots import MIGRATIONS, current, head, names
 from modelpack.wheels import check_wheels, set_server_wheels
+
+if TYPE_CHECKING:  # loaded by what runs a migration: whoever only reads the database does not wait for it
+    from alembic.config import Config
 
 MIN_SERVER = 140000
 
@@ -90,6 +90,8 @@ def _shown(dsn: str) -> str:
 
 def run_sql(sql: str) -> None:
     """Run SQL text as it is in a migration: no bind parameters, whatever colons or percent signs it has."""
+    from alembic import op
+
     context = op.get_context()
     if context.as_sql:
         context.impl.static_output(sql.rstrip().rstrip(";") + ";")
@@ -99,17 +101,13 @@ def run_sql(sql: str) -> None:
 
 def alembic_config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
     """Alembic's configuration for the migrations of this package; nothing in it comes from the environment."""
+    from alembic.config import Config
+
     config = Config(output_buffer=output)
     config.attributes["server_wheels"] = None
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
-
-
-def head() -> str:
-    """The schema version that this package needs."""
-    found = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    return str(found)
 
 
 def installed(connection: Connection) -> str | None:
@@ -128,8 +126,8 @@ def installed(connection: Connection) -> str | None:
             "modelpack.alembic_version is not what `modelpack install` made: a table and a schema that belong to a superuser; "
             "as a superuser: alter schema modelpack owner to …; alter table modelpack.alembic_version owner to …"
         )
-    context = MigrationContext.configure(connection, opts={"version_table_schema": "modelpack"})
-    return context.get_current_revision()
+    found = connection.execute(text("select version_num from modelpack.alembic_version")).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def require(connection: Connection) -> None:
@@ -229,6 +227,8 @@ def install(connection: Connection, server_wheels: Path | None = None, revision:
     `server_wheels` fixes the folder that the server's Python imports numpy and onnxruntime from, after a check
     that it can. Returns the schema version. Raises InstallError where the server is not fit.
     """
+    from alembic import command
+
     check_server(connection)
     connection.exec_driver_sql(one_at_a_time())
     found = installed(connection)
@@ -245,6 +245,8 @@ def install(connection: Connection, server_wheels: Path | None = None, revision:
 
 def revisions() -> list[str]:
     """The schema versions that this package knows, oldest first."""
+    from alembic.script import ScriptDirectory
+
     return [r.revision for r in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
 
 
@@ -280,6 +282,8 @@ def repair(connection: Connection) -> None:
 
 def uninstall(connection: Connection) -> None:
     """Downgrade to nothing: users' own tables and their data stay as they were."""
+    from alembic import command
+
     require(connection)
     with bounded(connection, "5s"):
         command.downgrade(alembic_config(connection), "base")
@@ -289,6 +293,8 @@ def uninstall(connection: Connection) -> None:
 
 def script(server_wheels: Path | None = None, revision: str = "head") -> str:
     """The SQL script that `install` would run on a database without modelpack."""
+    from alembic import command
+
     output = io.StringIO()
     config = alembic_config(output=output)
     config.attributes["server_wheels"] = server_wheels

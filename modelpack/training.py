@@ -21,6 +21,7 @@ from modelpack.compile.upkeep import Read
 from modelpack.declaration.inputs import Input
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
+from modelpack.extras import need_publish
 from modelpack.fitness import check, read_table
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def training_set(
 
     Raises DeclarationError where an event has no time, or the label is no SQL expression.
     """
+    need_publish("A training set")
     import pandas as pd
 
     plan = check(connection, profile, reading=True)

@@ -151,7 +151,7 @@ def place_wheels(folder: Path, python: str) -> None:
                     "--no-deps",
                 ),
                 *("--only-binary", ":all:", "--python-version", python, "--target", str(fresh / "wheels")),
-                *(f"{name}=={_version(name)}" for name in ("numpy", "onnxruntime")),
+                *pins(),
             ],
             capture_output=True,
             text=True,
@@ -171,7 +171,9 @@ def place_wheels(folder: Path, python: str) -> None:
         shutil.rmtree(fresh)
 
 
-def _version(name: str) -> str:
-    from importlib.metadata import version
-
-    return version(name)
+def pins() -> list[str]:
+    """What the server's Python gets, as pip takes it: exact, whatever is installed where models are published."""
+    package = Path(__file__).resolve().parent
+    inside = package / "server-requirements.txt"  # in a wheel; in a checkout it is beside the package
+    file = inside if inside.is_file() else package.parent / "dev" / "server-requirements.txt"
+    return [line for line in file.read_text().splitlines() if line and not line.startswith("#")]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modelpack.cli.models import Name, Number, Reason
 from modelpack.cli.session import SafeTable, Session, command
-from modelpack.curation import Difference
 from modelpack.errors import RegistryError
+
+if TYPE_CHECKING:
+    from modelpack.curation import Difference
 
 
 def diff(
@@ -27,7 +29,10 @@ def diff(
         ),
     ] = None,
 ) -> None:
-    """Compare two versions: inputs, metrics, libraries, lineage, and their scores of the same rows."""
+    """Compare two versions: inputs, metrics, libraries, lineage, and their scores of the same rows.
+
+    With --sample it needs modelpack[publish].
+    """
     rows = None
     if sample is not None:
         from modelpack.packager import read_sample

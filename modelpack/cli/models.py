@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelpack.cli.session import SafeTable, Session, command, hanging
-from modelpack.curation import Promotion
 from modelpack.errors import PackagingError, RegistryError, shown
-from modelpack.versions import Version
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from modelpack.curation import Promotion
+    from modelpack.versions import Version
 
 FEW = 30
 """Rows of a sample below which a remark is made."""
@@ -119,7 +120,10 @@ def publish(
         ),
     ] = None,
 ) -> None:
-    """Turn a model into ONNX in normal form, prove that it scores the same, and store it as the next version."""
+    """Turn a model into ONNX in normal form, prove that it scores the same, and store it as the next version.
+
+    Needs modelpack[publish].
+    """
     metrics = metrics_of(metric or [])
     if dummy is not None:
         if model is not None or sample is not None or not inputs:

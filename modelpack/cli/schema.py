@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from sqlalchemy import text
 
-from modelpack import install as schema
-from modelpack.attaching import apply as apply_profile
-from modelpack.attaching import remove as remove_profile
-from modelpack.cli.session import Session, command, hanging
-from modelpack.compile.script import attach_script, detach_script
-from modelpack.connection import in_words
-from modelpack.declaration import Profile, load_profiles
+from modelpack.cli.session import Session, command, hanging, in_words
 from modelpack.errors import DeclarationError, InstallError
-from modelpack.install import normal_dsn
-from modelpack.wheels import check_wheels, place_wheels, server_python
+
+if TYPE_CHECKING:
+    from modelpack.declaration import Profile
 
 Declaration = Annotated[
     Path,
@@ -50,6 +43,9 @@ def install(
     sql: Sql = False,
 ) -> None:
     """Install the schema modelpack, or bring it up to date. A second run changes nothing."""
+    from modelpack import install as schema
+    from modelpack.wheels import check_wheels
+
     if sql:
         session.plain(schema.script(server_wheels))
         return
@@ -89,6 +85,11 @@ def server_setup(
     ],
 ) -> None:
     """On the server's machine, as root or the server's user: put numpy and onnxruntime where nobody else can write, and fix the path."""
+    from sqlalchemy import text
+
+    from modelpack import install as schema
+    from modelpack.wheels import place_wheels, server_python
+
     with in_words(InstallError):
         with session.transaction() as connection:
             schema.check_server(connection)
@@ -111,6 +112,8 @@ def uninstall(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can answer.")] = False,
 ) -> None:
     """Remove the schema modelpack with all versions and the prediction log; users' tables stay as they were."""
+    from modelpack import install as schema
+
     with in_words(InstallError), session.transaction() as connection:
         before = schema.installed(connection)
         if before is not None:
@@ -133,6 +136,9 @@ def uninstall(
 
 def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
     """Put the triggers, columns and counters of a declaration on its tables, or bring them up to date."""
+    from modelpack.attaching import apply as apply_profile
+    from modelpack.declaration import load_profiles
+
     profiles = load_profiles(declaration)
     if sql:
         session.plain(_script(profiles, declaration, attach=True))
@@ -151,12 +157,16 @@ def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
 
 def remove(session: Session, declaration: Declaration, sql: Sql = False) -> None:
     """Take a declaration off its tables: triggers, functions and the columns that it added."""
+    from modelpack.attaching import remove as remove_profile
+    from modelpack.declaration import load_profiles
+    from modelpack.install import require
+
     profiles = load_profiles(declaration)
     if sql:
         session.plain(_script(profiles, declaration, attach=False))
         return
     with in_words(DeclarationError), session.transaction() as connection:
-        schema.require(connection)
+        require(connection)
         for profile in reversed(profiles):
             remove_profile(connection, profile)
     for profile in profiles:
@@ -166,12 +176,14 @@ def remove(session: Session, declaration: Declaration, sql: Sql = False) -> None
 
 def version(session: Session) -> None:
     """Print the version of this package, and of the schema in the database when one is named."""
-    from modelpack import __version__
+    from modelpack import __version__, snapshots
 
-    found, head = None, schema.head()
+    found, head = None, snapshots.head()
     if session.dsn:
         with in_words(InstallError), session.transaction() as connection:
-            found = schema.installed(connection)
+            from modelpack.install import installed
+
+            found = installed(connection)
     session.say(f"modelpack {__version__}, schema version {head}")
     if session.dsn:
         session.say(f"the database has {f'schema version {found}' if found else 'no modelpack schema'}")
@@ -187,7 +199,16 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Tell the story on a database: events by plain SQL, scores in place, a new version, a rollback."""
+    """Tell the story on a database: events by plain SQL, scores in place, a new version, a rollback.
+
+    Needs modelpack[publish].
+    """
+    from rich.console import Console
+
+    from modelpack.extras import need_publish
+    from modelpack.install import normal_dsn
+
+    need_publish("The demo, which trains models,")
     normal_dsn(session.dsn)  # refused here, before the story begins
     from modelpack.demo import main as tell
 
@@ -198,6 +219,7 @@ def demo(
 def _script(profiles: list[Profile], declaration: Path, *, attach: bool) -> str:
     """One transaction, below a comment that says what it is, where it comes from, how to run it and how to undo it."""
     from modelpack import __version__
+    from modelpack.compile.script import attach_script, detach_script
 
     tables = ", ".join(profile.table for profile in profiles)
     if attach:

@@ -1,4 +1,7 @@
-"""What every command shares: --dsn, --json and --debug, the connection, the output, and errors in words."""
+"""What every command shares: --dsn, --json and --debug, the connection, the output, and errors in words.
+
+A command imports what it needs when it runs: `--help` loads nothing of SQLAlchemy, and `list` nothing of Alembic.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,19 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
-from modelpack.connection import explain, make_engine, unencodable
-from modelpack.errors import ModelpackError
-from modelpack.install import require
-from modelpack.registry import Registry
-from modelpack.settings import lift_limits
+from modelpack.errors import ModelpackError, RegistryError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from modelpack.registry import Registry
 
 REFUSED = 2
 WIDTH = 80
@@ -97,16 +99,22 @@ class Session:
     @cached_property
     def engine(self) -> Engine:
         """Made when it is needed: `--sql` needs no database."""
+        from modelpack.connection import make_engine
+
         return make_engine(self.dsn)
 
     @property
     def registry(self) -> Registry:
         """The registry of the database."""
+        from modelpack.registry import Registry
+
         return Registry(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction for the whole command, without the limits that are meant for an application's."""
+        from modelpack.settings import lift_limits
+
         with self.engine.begin() as connection:
             connection.exec_driver_sql(lift_limits())
             yield connection
@@ -114,6 +122,8 @@ class Session:
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """For procedures that commit by themselves. The schema fits, or InstallError is raised."""
+        from modelpack.install import require
+
         with self.engine.connect() as connection:
             require(connection)
             connection.commit()
@@ -152,18 +162,28 @@ class Session:
 
 
 @contextmanager
+def in_words(kind: type[ModelpackError] = RegistryError) -> Iterator[None]:
+    """`modelpack.connection.in_words`: the server's errors as `kind`."""
+    from modelpack import connection
+
+    with connection.in_words(kind):
+        yield
+
+
+@contextmanager
 def _errors_in_words(debug: bool) -> Iterator[None]:
     try:
         yield
-    except (ModelpackError, DBAPIError) as error:
-        message = explain(error) if isinstance(error, DBAPIError) else str(error)
-    except UnicodeEncodeError as error:
-        message = unencodable(error)
+    except ModelpackError as error:
+        message = str(error)
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
     except Exception as error:
-        message = f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
-        if debug:
+        found = _known(error)
+        message = (
+            found or f"unexpected {type(error).__name__}: {error}; run it again with --debug to see where"
+        )
+        if debug and not found:
             raise
     else:
         return
@@ -171,6 +191,17 @@ def _errors_in_words(debug: bool) -> Iterator[None]:
         typer.echo(printable(traceback.format_exc()), err=True)
     typer.echo(printable(f"modelpack: {' '.join(message.split())}"), err=True)
     raise typer.Exit(REFUSED)
+
+
+def _known(error: Exception) -> str | None:
+    """What an error of the server, or of a text that cannot be sent to it, means; None for what nobody foresaw."""
+    from sqlalchemy.exc import DBAPIError
+
+    from modelpack.connection import explain, unencodable
+
+    if isinstance(error, DBAPIError):
+        return explain(error)
+    return unencodable(error) if isinstance(error, UnicodeEncodeError) else None
 
 
 def command(

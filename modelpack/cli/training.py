@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelpack.cli.schema import Declaration
-from modelpack.cli.session import Session, command
-from modelpack.connection import in_words
-from modelpack.declaration import load_profiles
+from modelpack.cli.session import Session, command, in_words
 from modelpack.errors import DeclarationError
-from modelpack.fitness import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +47,16 @@ def training_set(
         typer.Option("--everybody", help="Also customers without an event up to the moment."),
     ] = False,
 ) -> None:
-    """Write features as they were at moments in the past: no event after the moment is seen."""
+    """Write features as they were at moments in the past: no event after the moment is seen.
+
+    Needs modelpack[publish].
+    """
+    from modelpack.declaration import load_profiles
+    from modelpack.extras import need_publish
+    from modelpack.fitness import read_table
     from modelpack.training import training_set as read
 
+    need_publish("A training set")
     if output.suffix not in (".parquet", ".csv"):
         raise DeclarationError(
             f"{output} ends with {output.suffix!r}, expected a file name with .parquet or .csv"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from sqlalchemy import Connection, text
 
-from modelpack.attaching import outdated
-from modelpack.cli.session import SafeTable, Session, command, hanging
-from modelpack.connection import in_words
-from modelpack.declaration import Profile as Declaration
+from modelpack.cli.session import SafeTable, Session, command, hanging, in_words
 from modelpack.errors import DeclarationError, ModelpackError, RegistryError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Profile = Annotated[
     str, typer.Argument(help="The profile table, e.g. customer or shop.customer.", metavar="PROFILE")
@@ -69,6 +68,8 @@ def rebuild(session: Session, profile: Profile, key: Keys = None, jobs: Jobs = 1
 
 def verify(session: Session, profile: Profile, key: Keys = None) -> None:
     """Hold every stored feature against its events; exit code 1 when some differ."""
+    from sqlalchemy import text
+
     with in_words(), session.working(f"{profile}: counting"), session.autocommit() as connection:
         _known(connection, profile)
         found = connection.execute(
@@ -92,6 +93,8 @@ def verify(session: Session, profile: Profile, key: Keys = None) -> None:
 
 def maintain(session: Session) -> None:
     """Make partitions of the prediction log ahead, index those behind and drop old ones. Run it every day."""
+    from sqlalchemy import text
+
     with in_words(), session.autocommit() as connection:
         done = connection.execute(text("select * from modelpack.maintain()")).all()
     for partition, action in done:
@@ -103,6 +106,8 @@ def maintain(session: Session) -> None:
 
 def doctor(session: Session) -> None:
     """Examine the installation: what was found, what is expected, what mends it. Exit code 1 when something fails."""
+    from sqlalchemy import text
+
     with in_words(), session.working("examining"), session.autocommit() as connection:
         found = connection.execute(text("select * from modelpack.doctor()")).all()
         checks = [dict(row._mapping) for row in found]
@@ -124,7 +129,11 @@ def _compiled(connection: Connection) -> list[dict[str, str]]:
 
     A row like those of `modelpack.doctor()` for each profile where it does not, or cannot read the declaration.
     """
+    from sqlalchemy import text
+
     from modelpack import __version__
+    from modelpack.attaching import outdated
+    from modelpack.declaration import Profile as Declaration
 
     checks = []
     for name, declaration in connection.execute(
@@ -174,6 +183,8 @@ def _compiled(connection: Connection) -> list[dict[str, str]]:
 
 def _known(connection: Connection, profile: str) -> None:
     """Raise RegistryError, which lists the profiles, unless this is one."""
+    from sqlalchemy import text
+
     names = connection.execute(
         text("select p.name, p.relation = to_regclass(:profile) from modelpack.profile as p order by p.name"),
         {"profile": profile},
@@ -190,6 +201,8 @@ _TYPES = {"only_stale": "boolean", "everything": "boolean", "older_than": "inter
 
 def _call(session: Session, task: str, profile: str, options: dict[str, Any], jobs: int) -> None:
     """CALL a procedure, which commits after each chunk; what was done until an error stays done."""
+    from sqlalchemy import text
+
     notices: list[str] = []
     drivers: list[Any] = []
     arguments = "".join(f", {name} => cast(:{name} as {_TYPES[name]})" for name in options)

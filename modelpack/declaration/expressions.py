@@ -9,13 +9,13 @@ pg_catalog alone, would take an operator or a function of it for another one, th
 from __future__ import annotations
 
 import re
-
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from typing import TYPE_CHECKING
 
 from modelpack.declaration.names import check_name, check_text
 from modelpack.errors import DeclarationError, shown
+
+if TYPE_CHECKING:  # loaded with the first expression: most declarations have none
+    from sqlglot import exp
 
 # Functions whose result depends on more than their arguments. The server checks the rest when the
 # declaration is applied; these are caught before, also for a script made without a connection.
@@ -69,6 +69,10 @@ def _parsed(text: str, what: str) -> tuple[str, exp.Expression]:
         raise DeclarationError(
             f"{what} is {shown(text)}: U&'…' is no text where standard_conforming_strings is off; write the character itself"
         )
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
     text = steady(text.strip())
     try:
         tree = sqlglot.parse_one(f"select {text}", read="postgres")
@@ -110,6 +114,8 @@ class Expression:
         self.columns = list(dict.fromkeys(name for _, name in sorted(self._spots.items())))
 
     def _read(self, tree: exp.Expression, what: str) -> None:
+        from sqlglot import exp
+
         for node in tree.walk():
             if isinstance(node, (exp.Subquery, exp.Select, exp.Exists, exp.Window, exp.AggFunc, exp.Star)):
                 raise DeclarationError(
@@ -153,6 +159,8 @@ class Expression:
 
 def _is_collation(node: exp.Column) -> bool:
     """Whether a name is what stands behind COLLATE; what stands before it may be a column."""
+    from sqlglot import exp
+
     return isinstance(node.parent, exp.Collate) and node.arg_key == "expression"
 
 

@@ -1,5 +1,10 @@
 """From a model to a version that can be stored: ONNX bytes in normal form, signature, golden rows, parity."""
 
+# ruff: noqa: E402
+from modelpack.extras import need_publish
+
+need_publish("Turning a model into a version")
+
 from modelpack.packager.constant import dummy
 from modelpack.packager.door import package
 from modelpack.packager.process.child import watched

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -69,8 +70,8 @@ INTERPRETER = """
     "-m dev.cluster") [[ ! -e $MACHINE/closed ]] || { echo "cannot enter" >&2; exit 2; } ;;
     "-m venv")
         echo "venv ${*:3}" >>"$MACHINE/calls"
-        mkdir -p .venv/bin && ln -sf "$(readlink -f "$0")" .venv/bin/python
-        echo "version = 3.11.2" >.venv/pyvenv.cfg ;;
+        mkdir -p "${@: -1}/bin" && ln -sf "$(readlink -f "$0")" "${@: -1}/bin/python"
+        echo "version = 3.11.2" >"${@: -1}/pyvenv.cfg" ;;
     "-m pip")
         echo "pip ${*:3}" >>"$MACHINE/calls"
         if [[ -e $MACHINE/pip-fails ]]; then rm "$MACHINE/pip-fails"; exit 1; fi
@@ -109,6 +110,7 @@ class Machine:
             "dev/apt-packages-tests.txt",
             "dev/server-requirements.txt",
             "dev/constraints.txt",
+            "dev/constraints-oldest.txt",
             "pyproject.toml",
         ):
             shutil.copy(ROOT / name, self.checkout / name)
@@ -212,18 +214,41 @@ def test_the_server_runs_the_versions_that_the_packager_runs() -> None:
     assert server == {name: packager[name] for name in server}
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def asked(*left_out: str) -> list[Requirement]:
+    """What the package asks for, itself and for its extras."""
+    extras = {n: r for n, r in PROJECT["optional-dependencies"].items() if n not in ("bench", *left_out)}
+    found = [Requirement(r) for r in [*PROJECT["dependencies"], *chain(*extras.values())]]
+    return [r for r in found if r.name != "modelpack"]
+
+
+def pinned(path: str) -> dict[str, str]:
+    lines = [line for line in (ROOT / path).read_text().splitlines() if not line.startswith("#")]
+    assert len(pins(lines)) == len(lines), f"{path} has more than pins"
+    return pins(lines)
+
+
 def test_the_package_asks_for_ranges_and_what_is_tested_is_one_version_in_each() -> None:
-    text = (ROOT / "dev/constraints.txt").read_text()
-    pinned = pins(text.splitlines())
-    assert len(pinned) == len([line for line in text.splitlines() if not line.startswith("#")])
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = {n: r for n, r in project["optional-dependencies"].items() if n != "bench"}
-    asked = [Requirement(r) for r in [*project["dependencies"], *chain(*extras.values())]]
-    for requirement in asked:
-        if requirement.name != "modelpack":
-            assert {s.operator for s in requirement.specifier} == {">=", "<"}, requirement
-            assert requirement.specifier.contains(pinned[requirement.name]), requirement
-    assert set(pinned) == {r.name for r in asked} - {"modelpack"}
+    newest = pinned("dev/constraints.txt")
+    for requirement in asked():
+        assert {s.operator for s in requirement.specifier} <= {">=", "<", "!="}, requirement
+        assert requirement.specifier.contains(newest[requirement.name]), requirement
+    assert set(newest) == {r.name for r in asked()}
+
+
+def test_the_oldest_version_that_is_tested_is_the_lower_bound() -> None:
+    oldest = pinned("dev/constraints-oldest.txt")
+    tools = {Requirement(r).name for r in PROJECT["optional-dependencies"]["test"]}
+    ours = {r.name for r in asked("test", "dev")} | {"xgboost-cpu", "imbalanced-learn"}
+    for requirement in asked("dev"):
+        (lower,) = [s.version for s in requirement.specifier if s.operator == ">="]
+        if requirement.name in ours:
+            assert Version(lower) == Version(oldest[requirement.name]), requirement
+        else:
+            assert oldest[requirement.name] == pinned("dev/constraints.txt")[requirement.name], requirement
+    assert set(oldest) - {"joblib", "scipy", "threadpoolctl"} == (ours | tools) - {"modelpack"}
 
 
 def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) -> None:
@@ -237,6 +262,20 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
         "-r dev/server-requirements.txt",
     ]
     assert (machine.checkout / ".modelpack/server-wheels/numpy").is_dir()
+
+
+def test_the_oldest_versions_go_into_an_environment_of_their_own_once(machine: Machine) -> None:
+    succeeded(machine.run("--oldest"))
+    assert machine.calls()[-2:] == [
+        "venv --clear .modelpack/oldest",
+        "pip install -q --disable-pip-version-check -c dev/constraints-oldest.txt -e .[test]",
+    ]
+    succeeded(machine.run("--oldest"))
+    assert machine.calls() == []
+    with (machine.checkout / "dev/constraints-oldest.txt").open("a") as file:
+        file.write("# changed\n")
+    succeeded(machine.run("--oldest"))
+    assert [call.split()[0] for call in machine.calls()] == ["venv", "pip"]
 
 
 def test_the_official_postgres_image_gets_only_what_it_lacks(machine: Machine) -> None:

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import RFE, SelectFromModel, SequentialFeatureSelector, VarianceThreshold
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 
@@ -94,9 +92,9 @@ def _of_sklearn(thing: Any) -> bool:
 
 def unwrapped(estimator: Any) -> Any:
     """What a wrapper predicts by; anything else as it is."""
-    if isinstance(estimator, FrozenEstimator):
+    if _is(estimator, "FrozenEstimator"):
         return estimator.estimator
-    if isinstance(estimator, TunedThresholdClassifierCV | FixedThresholdClassifier):
+    if _is(estimator, "TunedThresholdClassifierCV", "FixedThresholdClassifier"):
         return getattr(estimator, "estimator_", estimator)
     if isinstance(estimator, _SELECTORS) and hasattr(estimator, "n_features_in_"):
         chosen = VarianceThreshold()
@@ -110,14 +108,19 @@ def unwrapped(estimator: Any) -> Any:
     if isinstance(estimator, Pipeline) and type(estimator) is not Pipeline:
         # imbalanced-learn's; found by what its steps can do, so that the library need not be here
         steps = [(name, step) for name, step in estimator.steps if not hasattr(step, "fit_resample")]
-        return Pipeline(steps, transform_input=None)
+        return Pipeline(steps)
     return estimator
 
 
 def is_search(estimator: Any) -> bool:
     """Whether it looks for parameters, as GridSearchCV does."""
+    return _is(estimator, "BaseSearchCV", "BaseSuccessiveHalving")
+
+
+def _is(estimator: Any, *names: str) -> bool:
+    """Whether it is of one of these classes, which not every version of scikit-learn has."""
     return isinstance(estimator, BaseEstimator) and any(
-        cls.__name__ in ("BaseSearchCV", "BaseSuccessiveHalving") for cls in type(estimator).__mro__
+        cls.__name__ in names for cls in type(estimator).__mro__
     )
 
 
