@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs revision release-schema soak fuzz zoo matrix mutants mutants-map clean
+.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs oldest dist revision release-schema soak fuzz zoo matrix mutants mutants-map clean
 
 # scikit-learn asks for the physical cores of the machine, and warns with a traceback where there is no /sys to read.
 export LOKY_MAX_CPU_COUNT ?= 1
@@ -26,6 +26,11 @@ start = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m de
 tests = .modelpack/tests
 start_tests = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m dev.cluster --folder $(tests) \
   --set fsync=off --set full_page_writes=off --set max_wal_size=4GB start)
+# What turns a model into a version and stores it, makes training sets, and is called in migrations.
+publishing = tests/unit/packager tests/unit/declaration tests/unit/compile tests/unit/test_help.py \
+  tests/integration/test_install.py tests/integration/test_alembic.py tests/integration/test_registry.py \
+  tests/integration/test_curation.py tests/integration/test_gate.py tests/integration/test_training.py \
+  tests/acceptance/test_publish.py tests/acceptance/test_cli.py
 # What stops and removes things must work without .venv too, and on a machine where nothing was made yet.
 python = $$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3)
 servers = for folder in .modelpack/cluster $(tests); do [[ ! -d $$folder ]] || $(python) -m dev.cluster --folder $$folder
@@ -100,6 +105,17 @@ release-schema: bootstrap ## freeze what the newest revision installs: only when
 
 fuzz: bootstrap ## random declarations, statements and hostile texts, for long (EXAMPLES=200)
 	@$(start_tests); MODELPACK_FUZZ=$${EXAMPLES:-200} MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest tests/integration/test_stateful.py tests/integration/test_hostile_texts.py $(PYTEST_ARGS)
+
+# Warnings are errors on the newest versions alone: the oldest have their own.
+oldest: ## what publishes, on the oldest versions that the package takes (PYTEST_ARGS=…)
+	@dev/bootstrap --oldest
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .modelpack/oldest/bin/python -m pytest -n 2 -W default \
+	  $(if $(PYTEST_ARGS),$(PYTEST_ARGS),$(publishing))
+
+dist: bootstrap ## the wheel and the source distribution, built and checked, into dist/
+	@rm -rf dist
+	.venv/bin/python -m build --no-isolation .
+	.venv/bin/python -m twine check --strict dist/*
 
 zoo: ## every estimator that can be converted, through the parity gate; writes docs/estimators.md
 	@dev/bootstrap --tests

@@ -61,7 +61,8 @@ def wheel_steps(text: str) -> list[str]:
 
 
 def test_the_image_is_the_official_one_on_debian_12() -> None:
-    assert STAGES["prepared"][0] == "postgres:15-bookworm"
+    assert STAGES["prepared"][0] == "postgres:${POSTGRES}-bookworm"
+    assert re.search(r"^ARG POSTGRES=15\n(?=FROM)", (ROOT / "docker/Dockerfile").read_text(), re.MULTILINE)
     bases = [base for stage, (base, _) in STAGES.items() if stage != "prepared"]
     assert set(bases) <= set(STAGES), "every other stage stands on one of ours"
 
@@ -77,7 +78,7 @@ def test_the_bootstrap_finds_its_lists_in_the_image() -> None:
     copied = {source for text in instructions("COPY") for source in text.split()[:-1]}
     read = set(re.findall(r"\b(?:dev/[\w-]+\.txt|pyproject\.toml)", BOOTSTRAP))
     assert {"dev/apt-packages.txt", "dev/server-requirements.txt", "pyproject.toml"} <= read
-    assert read - {"dev/apt-packages-tests.txt"} <= copied
+    assert read - {"dev/apt-packages-tests.txt", "dev/constraints-oldest.txt"} <= copied
 
 
 def test_server_wheels_come_from_the_pins_that_make_uses() -> None:
@@ -119,6 +120,16 @@ def test_compose_builds_stages_of_this_dockerfile() -> None:
     for build in builds.values():
         assert (ROOT / build["context"] / build["dockerfile"]).samefile(ROOT / "docker/Dockerfile")
         assert build["target"] in STAGES
+
+
+def test_compose_passes_the_major_on_and_keeps_the_data_of_each_apart() -> None:
+    major = "${MODELPACK_POSTGRES:-15}"
+    assert [s["build"]["args"] for s in COMPOSE["services"].values()] == [{"POSTGRES": major}] * 2
+    assert COMPOSE["volumes"]["data"]["name"].endswith(major)
+
+
+def test_the_client_can_publish() -> None:
+    assert any(run.endswith("-c dev/constraints.txt '.[publish]'") for run in instructions("RUN"))
 
 
 def test_compose_installs_as_make_up_does() -> None:
