@@ -60,6 +60,44 @@ class Version:
         """Names of the inputs, in the order of the signature."""
         return tuple(i["name"] for i in self.signature["inputs"])
 
+    @property
+    def figures(self) -> str:
+        """Its metrics on one line."""
+        return " ".join(f"{k}={v:g}" for k, v in self.metrics.items() if isinstance(v, int | float))
+
+    def facts(self) -> dict[str, Any]:
+        """What people want to know of it, in words."""
+        output = self.signature["output"]
+        inputs = [
+            f"{i['name']} ({i['type']}{'' if i.get('missing') else ', never NULL'})"
+            for i in self.signature["inputs"]
+        ]
+        kind = f"probability of {output.get('class')}" if output["kind"] == "probability" else "value"
+        if isinstance(meaning := self.lineage.get("score"), str):
+            kind = meaning
+        return {
+            "model": self.model,
+            "version": self.version,
+            "stands for": ", ".join(self.aliases) or "nothing",
+            "published": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z} by {self.created_by}",
+            "inputs": ", ".join(inputs) or "none",
+            "score": kind,
+            "metrics": self.figures or "none",
+            "parity": ", ".join(
+                f"{k.replace('_', ' ')} {v:g}" for k, v in self.parity.items() if isinstance(v, int | float)
+            )
+            or "not given",
+            "libraries": ", ".join(f"{k} {v}" for k, v in sorted(self.libraries.items())) or "not given",
+            "note": self.note or "none",
+            "tags": ", ".join(f"{k}={v}" if v else k for k, v in self.tags.items()) or "none",
+            "approved": f"by {self.approved_by}" if self.approved_by else "no",
+            "checked": f"{self.checked_at:%Y-%m-%d %H:%M:%S %Z} with onnxruntime {self.onnxruntime}"
+            if self.checked_at
+            else "never",
+            "sha256": self.sha256,
+            "bytes": "purged" if self.bytes is None else f"{self.bytes:,}",
+        }
+
     def to_json(self) -> dict[str, Any]:
         """As JSON; times in ISO 8601."""
         return {k: _plain(v) for k, v in asdict(self).items()}

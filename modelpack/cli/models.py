@@ -230,7 +230,7 @@ def list_(
             ", ".join(v.aliases),
             f"{v.created_at:%Y-%m-%d %H:%M}",
             v.created_by,
-            _figures(v),
+            v.figures,
             v.note,
         )
     session.say(table if versions else "There are no models yet: modelpack publish MODEL --name …")
@@ -255,7 +255,7 @@ def show(
     else:
         version = registry.version(name, number)
     history = registry.curation.history(name)
-    for label, value in _facts(version).items():
+    for label, value in version.facts().items():
         session.say(hanging(label, str(value), 13))
     session.say("history" if history else "history      never promoted")
     session.say(*(hanging("", _line(step), 2) for step in history))
@@ -343,43 +343,6 @@ def metrics_of(given: list[str]) -> dict[str, float]:
                 f"--metric {shown(item)} is no figure; expected NAME=VALUE such as auc=0.81"
             ) from None
     return found
-
-
-def _figures(version: Version) -> str:
-    return " ".join(f"{k}={v:g}" for k, v in version.metrics.items() if isinstance(v, int | float))
-
-
-def _facts(version: Version) -> dict[str, Any]:
-    output = version.signature["output"]
-    inputs = [
-        f"{i['name']} ({i['type']}{'' if i.get('missing') else ', never NULL'})"
-        for i in version.signature["inputs"]
-    ]
-    kind = f"probability of {output.get('class')}" if output["kind"] == "probability" else "value"
-    if isinstance(meaning := version.lineage.get("score"), str):
-        kind = meaning
-    return {
-        "model": version.model,
-        "version": version.version,
-        "stands for": ", ".join(version.aliases) or "nothing",
-        "published": f"{version.created_at:%Y-%m-%d %H:%M:%S %Z} by {version.created_by}",
-        "inputs": ", ".join(inputs) or "none",
-        "score": kind,
-        "metrics": _figures(version) or "none",
-        "parity": ", ".join(
-            f"{k.replace('_', ' ')} {v:g}" for k, v in version.parity.items() if isinstance(v, int | float)
-        )
-        or "not given",
-        "libraries": ", ".join(f"{k} {v}" for k, v in sorted(version.libraries.items())) or "not given",
-        "note": version.note or "none",
-        "tags": ", ".join(f"{k}={v}" if v else k for k, v in version.tags.items()) or "none",
-        "approved": f"by {version.approved_by}" if version.approved_by else "no",
-        "checked": f"{version.checked_at:%Y-%m-%d %H:%M:%S %Z} with onnxruntime {version.onnxruntime}"
-        if version.checked_at
-        else "never",
-        "sha256": version.sha256,
-        "bytes": "purged" if version.bytes is None else f"{version.bytes:,}",
-    }
 
 
 def _line(step: Promotion) -> str:
