@@ -11,18 +11,19 @@ Each call is one transaction: all of it happens, or nothing. Everything here is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
 
-from modelpack import exchange, store, versions
+from modelpack import exchange, notebook, store, versions
 from modelpack.connection import Database
 from modelpack.curation import Curation
 from modelpack.errors import RegistryError
 from modelpack.lineage import lineage
 from modelpack.publication import Publication
-from modelpack.versions import Unseen, Version
+from modelpack.versions import Unseen, Version, Versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ class Registry:
         ParityError where ONNX gives other results, RegistryError where the server refuses the version; nothing is
         stored then.
         """
-        from modelpack.packager import open_model, package
+        from modelpack.packager import open_model, package, watched
 
         store.check_name(name)
         publication = Publication(
@@ -98,9 +99,11 @@ class Registry:
             store.check_right(connection)
         opened = open_model(model)
         rows = opened.sample if sample is None else sample
-        with opened.blamed():
-            made = package(opened.model, rows, opened.described(publication))
-        return self._store(publication, made, {**lineage(rows, training_data), **opened.lineage})
+        with notebook.progress(f"publishing {name}") as tell:
+            with opened.blamed(), watched(tell) if notebook.here() else nullcontext():
+                made = package(opened.model, rows, opened.described(publication))
+            tell("storing it, which the server tries first")
+            return self._store(publication, made, {**lineage(rows, training_data), **opened.lineage})
 
     def publish_package(
         self,
@@ -166,7 +169,7 @@ class Registry:
             number = store.store(connection, publication, onnx, facts)
             return versions.read(connection, publication.name, number)
 
-    def versions(self, name: str | None = None) -> list[Version]:
+    def versions(self, name: str | None = None) -> Versions:
         """Versions of one model, or of all, oldest first. Raises RegistryError where there is no such model."""
         with self._database.transaction() as connection:
             return versions.read_all(connection, name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from modelpack import notebook
 from modelpack.errors import RegistryError
 
 _COLUMNS = (
@@ -17,7 +18,11 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+HEADINGS = ("model", "version", "stands for", "published", "by", "metrics", "note")
+"""Of a list of versions."""
+
+
+@dataclass(frozen=True, repr=False)
 class Version:
     """An immutable version of a model, without its bytes."""
 
@@ -60,6 +65,14 @@ class Version:
         """Names of the inputs, in the order of the signature."""
         return tuple(i["name"] for i in self.signature["inputs"])
 
+    def __repr__(self) -> str:
+        stands = f" ({', '.join(self.aliases)})" if self.aliases else ""
+        figures = f", {self.figures}" if self.figures else ""
+        return f"<{self.model} version {self.version}{stands}, published {self.created_at:%Y-%m-%d %H:%M} by {self.created_by}{figures}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.table((), [(label, str(value)) for label, value in self.facts().items()])
+
     @property
     def figures(self) -> str:
         """Its metrics on one line."""
@@ -101,6 +114,27 @@ class Version:
     def to_json(self) -> dict[str, Any]:
         """As JSON; times in ISO 8601."""
         return {k: _plain(v) for k, v in asdict(self).items()}
+
+
+class Versions(list[Version]):
+    """Versions; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        return notebook.table(
+            HEADINGS,
+            [
+                (
+                    v.model,
+                    str(v.version),
+                    ", ".join(v.aliases),
+                    f"{v.created_at:%Y-%m-%d %H:%M}",
+                    v.created_by,
+                    v.figures,
+                    v.note,
+                )
+                for v in self
+            ],
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +183,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def read_all(connection: Connection, name: str | None) -> list[Version]:
+def read_all(connection: Connection, name: str | None) -> Versions:
     """Versions of one model, or of all, oldest first. Raises RegistryError where there is no such model."""
     found = connection.execute(
         text(
@@ -160,7 +194,7 @@ def read_all(connection: Connection, name: str | None) -> list[Version]:
     ).all()
     if name is not None and not found:
         raise _no_version(connection, name, None)
-    return [_version(row) for row in found]
+    return Versions(_version(row) for row in found)
 
 
 def read(connection: Connection, name: str, number: int | None) -> Version:

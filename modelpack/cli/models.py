@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from modelpack.curation import Promotion
-    from modelpack.versions import Version
 
 FEW = 30
 """Rows of a sample below which a remark is made."""
