@@ -8,6 +8,7 @@ from benchmarks.figures import Figures
 from benchmarks.growth import MEMORY, SPENT
 from benchmarks.names import FRAME, HAND, LOG, PICKLED, RESCORE, SOCKET, beside, committed
 from benchmarks.rounds import Group
+from benchmarks.startup import HELP, LIST
 
 Verdict = tuple[str, str, str, str, str]
 """Budget, must, aim, found, met or not."""
@@ -99,6 +100,9 @@ def _absolute(named: dict[str, Group]) -> Iterator[Verdict]:
         case = f"20 open: {what}"
         found = sessions.median(case) if sessions and case in sessions.readings else None
         yield _amount(case, must, aim, found)
+    if started := named.get("startup"):
+        for case in (HELP, LIST):
+            yield _amount(f"{case}, processor time in ms", 500, 350, started.median(case))
 
 
 def _amount(what: str, must: float, aim: float, found: float | None) -> Verdict:

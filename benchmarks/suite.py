@@ -43,6 +43,7 @@ from benchmarks.names import (
 from benchmarks.rivals import application, handwritten, pickled, service, setwise, translated
 from benchmarks.rounds import Group, Run, interleave
 from benchmarks.sizes import Sizes
+from benchmarks.startup import startup
 
 EVENT = "µs an event"
 Say = Callable[[str], None]
@@ -392,6 +393,6 @@ def _nightly(ground: Ground, sizes: Sizes) -> Run:
 
 
 SECTIONS = (_single, _statements, _rich_statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
-ALONE = (*growth.PARTS, instructions)
+ALONE = (*growth.PARTS, startup, instructions)
 """Parts that make all they need."""
 PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *ALONE))
