@@ -121,9 +121,10 @@ zoo: ## every estimator that can be converted, through the parity gate; writes d
 	@dev/bootstrap --tests
 	.venv/bin/python -m tests.unit.packager.zoo docs/estimators.md
 
-matrix: ## the tests on PostgreSQL 14 to 18, one after the other; writes docs/compatibility.md (MATRIX="14 18 --quick": no page)
+matrix: ## the tests on PostgreSQL 14 to 18, and make oldest; writes docs/compatibility.md (MATRIX="14 18 --quick": neither)
 	@dev/bootstrap --tests
 	@.venv/bin/python -m dev.matrix $(if $(MATRIX),$(MATRIX),--write)
+	@$(if $(MATRIX),,$(MAKE) --no-print-directory oldest)
 
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
 	@.venv/bin/python -m tests.faults.soak
