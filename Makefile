@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Two targets at once would start, stop and remove the same server.
 .NOTPARALLEL:
-.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-record bench-rivals docs oldest dist revision release-schema soak fuzz zoo matrix mutants mutants-map clean
+.PHONY: help bootstrap demo test test-long up down psql check format bench bench-check bench-online bench-record bench-rivals docs oldest dist revision release-schema soak fuzz zoo matrix mutants mutants-map clean
 
 # scikit-learn asks for the physical cores of the machine, and warns with a traceback where there is no /sys to read.
 export LOKY_MAX_CPU_COUNT ?= 1
@@ -80,6 +80,9 @@ bench: bootstrap bench-rivals ## the benchmarks and their budgets (BENCH_ARGS="-
 
 bench-check: bootstrap ## the quick benchmarks; fails when a ratio is worse than recorded
 	.venv/bin/python -m benchmarks --quick --check $(BENCH_ARGS)
+
+bench-online: bootstrap ## a declaration comes, changes and goes on a million profiles and ten million events in full use (PROFILES=…)
+	@MODELPACK_ONLINE_PROFILES=$(or $(PROFILES),1000000) .venv/bin/pytest -s -n 0 tests/faults/test_online.py -k nobody_waits
 
 bench-record: bootstrap ## the quick benchmarks; records the ratios that bench-check expects
 	.venv/bin/python -m benchmarks --quick --record $(BENCH_ARGS)

@@ -9,15 +9,17 @@ All work with `--sql` and can be reversed. Importing `modelpack` registers them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from modelpack.compile.plan import Meanings
+from modelpack.compile.plan import Meanings, make_plan
 from modelpack.compile.script import (
     attach_script,
+    counts_anew,
     detach_script,
     generated_functions,
     replace_script,
@@ -26,7 +28,20 @@ from modelpack.compile.sql import qualified
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.fitness import check
-from modelpack.install import require, unnamed_holder
+from modelpack.install import installed, require, unnamed_holder
+from modelpack.online import (
+    LARGE,
+    attach_online,
+    detach_online,
+    estimate,
+    finish,
+    locked_for,
+    named,
+    quiet,
+    ready,
+    replace_online,
+    transaction,
+)
 
 _ALONE = """do $alone$
 begin  -- whoever may not is told what he lacks when the declaration is held against the tables
@@ -42,60 +57,75 @@ $alone$"""
 class CreateScoring(MigrateOperation):
     """Attach a declaration to its tables."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, *, online: bool = False) -> None:
         self.profile = profile
+        self.online = online
 
     @classmethod
-    def create_scoring(cls, operations: Operations, profile: Profile) -> None:
-        """Put the columns, functions and triggers of a declaration on its tables and count the events there."""
-        operations.invoke(cls(profile))
+    def create_scoring(cls, operations: Operations, profile: Profile, *, online: bool = False) -> None:
+        """Put the columns, functions and triggers of a declaration on its tables and count the events there.
+
+        `online`: beside running traffic, within `op.get_context().autocommit_block()`.
+        """
+        operations.invoke(cls(profile, online=online))
 
     def reverse(self) -> DropScoring:
         """Taking it off again."""
-        return DropScoring(self.profile)
+        return DropScoring(self.profile, online=self.online)
 
 
 @Operations.register_operation("drop_scoring")
 class DropScoring(MigrateOperation):
     """Take a declaration off its tables."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, *, online: bool = False) -> None:
         self.profile = profile
+        self.online = online
 
     @classmethod
-    def drop_scoring(cls, operations: Operations, profile: Profile) -> None:
-        """Drop what `create_scoring` made; events and the user's own columns stay."""
-        operations.invoke(cls(profile))
+    def drop_scoring(cls, operations: Operations, profile: Profile, *, online: bool = False) -> None:
+        """Drop what `create_scoring` made; events and the user's own columns stay.
+
+        `online`: beside running traffic, within `op.get_context().autocommit_block()`.
+        """
+        operations.invoke(cls(profile, online=online))
 
     def reverse(self) -> CreateScoring:
         """Attaching it again."""
-        return CreateScoring(self.profile)
+        return CreateScoring(self.profile, online=self.online)
 
 
 @Operations.register_operation("replace_scoring")
 class ReplaceScoring(MigrateOperation):
     """Change a declaration in place."""
 
-    def __init__(self, old: Profile, new: Profile) -> None:
+    def __init__(self, old: Profile, new: Profile, *, online: bool = False) -> None:
         self.old = old
         self.new = new
+        self.online = online
 
     @classmethod
-    def replace_scoring(cls, operations: Operations, old: Profile, new: Profile) -> None:
+    def replace_scoring(
+        cls, operations: Operations, old: Profile, new: Profile, *, online: bool = False
+    ) -> None:
         """Add, drop and alter features and scores; what both declare alike keeps its values.
 
         Reversed by `op.replace_scoring(new, old)`. A feature that the change drops and its reverse adds is
-        counted from the events that are there then.
+        counted from the events that are there then. `online`: beside running traffic, within
+        `op.get_context().autocommit_block()`.
         """
-        operations.invoke(cls(old, new))
+        operations.invoke(cls(old, new, online=online))
 
     def reverse(self) -> ReplaceScoring:
         """The way back."""
-        return ReplaceScoring(self.new, self.old)
+        return ReplaceScoring(self.new, self.old, online=self.online)
 
 
 @Operations.implementation_for(ReplaceScoring)
 def _replace(operations: Operations, operation: ReplaceScoring) -> None:
+    if operation.online:
+        replace_online(_autocommitting(operations), operation.old, operation.new)
+        return
     statements = replace_script(operation.old, operation.new)  # says first what cannot be replaced at all
     if not operations.migration_context.as_sql:
         meanings = check(operations.get_bind(), operation.new).meanings
@@ -105,6 +135,9 @@ def _replace(operations: Operations, operation: ReplaceScoring) -> None:
 
 @Operations.implementation_for(CreateScoring)
 def _create(operations: Operations, operation: CreateScoring) -> None:
+    if operation.online:
+        attach_online(_autocommitting(operations), operation.profile)
+        return
     meanings = None
     if not operations.migration_context.as_sql:
         meanings = check(operations.get_bind(), operation.profile).meanings
@@ -113,7 +146,18 @@ def _create(operations: Operations, operation: CreateScoring) -> None:
 
 @Operations.implementation_for(DropScoring)
 def _drop(operations: Operations, operation: DropScoring) -> None:
+    if operation.online:
+        detach_online(_autocommitting(operations), operation.profile)
+        return
     _run(operations, detach_script(operation.profile))
+
+
+def _autocommitting(operations: Operations) -> Connection:
+    if operations.migration_context.as_sql:
+        raise DeclarationError(
+            "online asks the server as it goes, and --sql has none; expected a connection: leave --sql or online=True away"
+        )
+    return operations.get_bind()
 
 
 def _run(operations: Operations, statements: Sequence[str]) -> None:
@@ -135,12 +179,7 @@ def execute(connection: Connection, statements: Sequence[str]) -> None:
     except OperationalError as error:
         if not unnamed_holder(error):
             raise
-        holders = connection.exec_driver_sql("select modelpack.lockers()").scalar()
-        raise DeclarationError(
-            f"another transaction holds what has to change ({str(error.orig).splitlines()[0]}); that may be: {holders}; have it "
-            "end (as a superuser: select pg_terminate_backend(PID)), and try again; how long is waited: set lock_timeout, or "
-            "lock_wait of modelpack.setting"
-        ) from error
+        raise named(connection, error) from error
 
 
 def apply(connection: Connection, profile: Profile) -> bool:
@@ -154,10 +193,7 @@ def apply(connection: Connection, profile: Profile) -> bool:
     require(connection)
     connection.exec_driver_sql(_ALONE)
     meanings = check(connection, profile).meanings
-    stored = connection.execute(
-        text("select declaration from modelpack.profile where relation = to_regclass(:name)"),
-        {"name": qualified(profile.table)},
-    ).scalar()
+    stored = _stored(connection, profile)
     if stored is None:
         execute(connection, attach_script(profile, meanings))
         return True
@@ -167,6 +203,65 @@ def apply(connection: Connection, profile: Profile) -> bool:
         return False
     execute(connection, replace_script(old, profile, meanings))
     return True
+
+
+def apply_online(
+    connection: Connection, profile: Profile, *, say: Callable[[str], None] = quiet, jobs: int = 1
+) -> bool:
+    """The same beside running traffic, on a connection in autocommit mode; it can be stopped and begun again.
+
+    Returns False where the database has just this declaration already; rows that are not counted yet are counted all
+    the same.
+    """
+    with ready(connection):
+        require(connection)
+        stored = _stored(connection, profile)
+        if stored is None:
+            attach_online(connection, profile, say=say, jobs=jobs)
+            return True
+        old = Profile.from_dict(stored)
+        with transaction(connection):
+            plan = check(connection, profile)
+            same = old == Profile.from_dict(profile.to_dict()) and not _moved(connection, profile)
+            same = same and not outdated(connection, profile, plan.meanings)
+        if same:
+            finish(connection, plan, say=say, jobs=jobs)
+            return False
+        replace_online(connection, old, profile, say=say, jobs=jobs)
+        return True
+
+
+def remove_online(connection: Connection, profile: Profile, *, say: Callable[[str], None] = quiet) -> None:
+    """Take a declaration off its tables beside running traffic, on a connection in autocommit mode."""
+    with ready(connection):
+        require(connection)
+        detach_online(connection, profile, say=say)
+
+
+def what_it_locks(connection: Connection, profile: Profile) -> str:
+    """What `apply` would lock for how long, where that is long; empty where it is not, or nothing is counted."""
+    if installed(connection) is None:
+        return ""
+    plan = make_plan(profile)
+    stored = _stored(connection, profile)
+    if stored is not None and not counts_anew(Profile.from_dict(stored), profile):
+        return ""
+    profiles, events = estimate(connection, plan)
+    if events < LARGE:
+        return ""
+    tables = ", ".join(dict.fromkeys(event.table for event in plan.events))
+    return (
+        f"{plan.table} will be locked, and {tables} against writing, while about {profiles} rows are counted from about {events} "
+        f"events: {locked_for(events)}. Beside running traffic: modelpack apply --online"
+    )
+
+
+def _stored(connection: Connection, profile: Profile) -> dict[str, Any] | None:
+    found = connection.execute(
+        text("select declaration from modelpack.profile where relation = to_regclass(:name)"),
+        {"name": qualified(profile.table)},
+    ).scalar()
+    return found if isinstance(found, dict) else None
 
 
 def _moved(connection: Connection, profile: Profile) -> bool:

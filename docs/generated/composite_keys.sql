@@ -69,6 +69,9 @@ begin
                   where t.tgrelid = 'store.movement'::regclass
                     and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -77,6 +80,9 @@ begin
         'store.item'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.store__item_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -102,8 +108,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::store.item from store.item as q limit 1),
                              (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
@@ -152,6 +158,9 @@ begin
                   where t.tgrelid = 'store.movement'::regclass
                     and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -160,6 +169,9 @@ begin
         'store.item'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.store__item_seen();
   end if;
   perform from store.item as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -180,8 +192,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from store.item as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -234,6 +246,7 @@ begin
            select p.ctid as "the place", p.tableoid as "the partition"
              from store.item as p
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.store__item_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
    where p.ctid = x."the place" and p.tableoid = x."the partition";
@@ -266,6 +279,70 @@ revoke all on function modelpack.store__item_rescore(bigint, bigint, boolean, ti
 
 comment on function modelpack.store__item_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of store.item again: those that are stale or scored by another version than the champion. [store__item]';
+
+create or replace function modelpack.store__item_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of store.item that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'store.movement'::regclass
+                    and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'store.movement',
+        'store.item'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from store.item as p where (p.features_read_at >= modelpack.store__item_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key
+             from store.item as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.store__item_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from store.item as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.store__item_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.store__item_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.store__item_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.store__item_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of store.item that were not counted yet, or makes some that its events lack. [store__item]';
 
 create or replace function modelpack.store__item_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -352,6 +429,13 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from store.item as p where (p.features_read_at >= modelpack.store__item_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'ahead', '', count(*) as rows, null
       from (
              select from store.item as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
@@ -359,7 +443,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('store.movement'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('store.movement'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select jsonb_build_array(modelpack.key_value(e.at_shop), modelpack.key_value(e.item_sku))::text as key from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null limit 200) as x;
+    from (select jsonb_build_array(modelpack.key_value(e.at_shop), modelpack.key_value(e.item_sku))::text as key from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null
+             and not exists (select from store.item as p where p.shop_id = e.at_shop and p.sku = e.item_sku and (p.features_read_at >= modelpack.store__item_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'store.movement', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -509,7 +594,7 @@ begin
              largest_move = greatest(p.largest_move, e.pieces),
              features_at = null
        where p.shop_id = e.at_shop and p.sku = e.item_sku
-         and (p.features_read_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
@@ -517,6 +602,9 @@ begin
                where t.tgrelid = 'store.item'::regclass
                  and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.store__item_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -534,6 +622,9 @@ begin
        where t.tgrelid = 'store.item'::regclass
          and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -564,7 +655,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.at_shop, e.item_sku
                       from new_rows as e
@@ -594,8 +685,8 @@ begin
             group by c.at_shop, c.item_sku
          ) as d
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and (p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -661,6 +752,9 @@ begin
        where t.tgrelid = 'store.item'::regclass
          and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -707,7 +801,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct c.at_shop, c.item_sku
                       from changed as c
@@ -756,8 +850,8 @@ begin
             where e.at_shop = d.at_shop and e.item_sku = d.item_sku
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and (p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -810,6 +904,9 @@ begin
        where t.tgrelid = 'store.item'::regclass
          and t.tgname in ('modelpack_store__item_guard', 'zz_modelpack_store__item_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
@@ -819,7 +916,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.at_shop, e.item_sku
                       from old_rows as e
@@ -854,8 +951,8 @@ begin
             where e.at_shop = d.at_shop and e.item_sku = d.item_sku
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and (p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -963,12 +1060,18 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.store__item_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.store__item_seen();
+    end if;
     if not exists (select from pg_trigger as t
                     where t.tgrelid = 'store.movement'::regclass
                       and t.tgfoid = 'modelpack.store__item_count_store__movement_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.store__item_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(

@@ -86,6 +86,9 @@ begin
                   where t.tgrelid = 'public.reading'::regclass
                     and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -94,6 +97,9 @@ begin
         'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.machine_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -123,8 +129,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.machine from public.machine as q limit 1),
                              (select jsonb_agg(jsonb_build_object('machine_id', u.key))
@@ -174,6 +180,9 @@ begin
                   where t.tgrelid = 'public.reading'::regclass
                     and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -182,6 +191,9 @@ begin
         'public.machine'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.machine_seen();
   end if;
   perform from public.machine as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -206,8 +218,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from public.machine as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -254,6 +266,9 @@ begin
                   where t.tgrelid = 'public.reading'::regclass
                     and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -279,6 +294,7 @@ begin
                 where e.machine_id = p.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment
              ) as w0
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.machine_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                      or p.readings_1h is distinct from w0.readings_1h)
          ) as x
@@ -312,6 +328,70 @@ revoke all on function modelpack.machine_rescore(bigint, bigint, boolean, timest
 
 comment on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of public.machine again: those that are stale or scored by another version than the champion. [machine]';
+
+create or replace function modelpack.machine_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of public.machine that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from public.machine as p where (p.features_read_at >= modelpack.machine_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select modelpack.key_value(p.machine_id)::text as key
+             from public.machine as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.machine_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from public.machine as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.machine_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.machine_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.machine_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.machine_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of public.machine that were not counted yet, or makes some that its events lack. [machine]';
 
 create or replace function modelpack.machine_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -395,6 +475,13 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from public.machine as p where (p.features_read_at >= modelpack.machine_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'ahead', '', count(*) as rows, null
       from (
              select from public.machine as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
@@ -402,7 +489,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.reading'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.reading'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.machine_id)::text as key from public.reading as e tablesample system (v_share) where e.machine_id is not null limit 200) as x;
+    from (select modelpack.key_value(e.machine_id)::text as key from public.reading as e tablesample system (v_share) where e.machine_id is not null
+             and not exists (select from public.machine as p where p.machine_id = e.machine_id and (p.features_read_at >= modelpack.machine_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'reading', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -475,6 +563,9 @@ begin
                       where t.tgrelid = 'public.reading'::regclass
                         and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
       then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+          perform modelpack.machine_seen();
+        end if;
         raise exception using
           errcode = 'object_not_in_prerequisite_state',
           message = format(
@@ -603,7 +694,7 @@ begin
              first_status_at = case when e.status is not null and e.read_at is not null then least(p.first_status_at, e.read_at) else p.first_status_at end,
              features_at = null
        where p.machine_id = e.machine_id
-         and (p.features_read_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement) is not true
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
@@ -611,6 +702,9 @@ begin
                where t.tgrelid = 'public.machine'::regclass
                  and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.machine_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -628,6 +722,9 @@ begin
        where t.tgrelid = 'public.machine'::regclass
          and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -644,7 +741,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.machine_id)::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.machine_id
                       from new_rows as e
@@ -678,8 +775,8 @@ begin
             group by c.machine_id
          ) as d
    where p.machine_id = d.machine_id
-     and (p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.machine_recount(v_read);
   end if;
@@ -745,6 +842,9 @@ begin
        where t.tgrelid = 'public.machine'::regclass
          and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -842,7 +942,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.machine_id)::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct c.machine_id
                       from changed as c
@@ -892,8 +992,8 @@ begin
             group by c.machine_id
          ) as d
    where p.machine_id = d.machine_id
-     and (p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.machine_recount(v_read);
   end if;
@@ -946,6 +1046,9 @@ begin
        where t.tgrelid = 'public.machine'::regclass
          and t.tgname in ('modelpack_machine_guard', 'zz_modelpack_machine_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.machine is another table than the profile that was declared: it has no score trigger',
@@ -971,7 +1074,7 @@ begin
    where p.machine_id = d.machine_id;
   -- what this very statement has read from the events stays from here on, too
   update public.machine as p
-     set features_read_at = null
+     set features_read_at = 'infinity'
     from (
            select distinct e.machine_id
              from old_rows as e
@@ -1020,7 +1123,7 @@ begin
   end if;
   -- what this very statement has read from the events stays from here on, too
   update public.machine as p
-     set features_read_at = null
+     set features_read_at = 'infinity'
    where p.features_read_at = greatest(now(), statement_timestamp());
   perform modelpack.machine_refresh(0, null, null);
   return null;
@@ -1087,8 +1190,11 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.machine_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     -- events of this key that are ignored just now: whoever brings them waits for us, or we for them
     perform modelpack.machine_meet(array(
       select hash_record_extended(row(new.machine_id), 0)::text
@@ -1110,6 +1216,9 @@ begin
                   where t.tgrelid = 'public.reading'::regclass
                     and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(

@@ -82,6 +82,9 @@ begin
                   where t.tgrelid = 'public.ping'::regclass
                     and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -90,6 +93,9 @@ begin
         'public.device'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.device_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -114,8 +120,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.device from public.device as q limit 1),
                              (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
@@ -171,6 +177,9 @@ begin
                   where t.tgrelid = 'public.ping'::regclass
                     and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -179,6 +188,9 @@ begin
         'public.device'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.device_seen();
   end if;
   perform from public.device as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -211,7 +223,7 @@ begin
                                         case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
                                    from public.device as p
                                    cross join lateral (
-                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                     select p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true then v_moment else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as pings,
@@ -292,8 +304,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from public.device as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -366,6 +378,7 @@ begin
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.device as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                     and not (p.features_read_at >= modelpack.device_since()) is not true
                                      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
@@ -426,6 +439,7 @@ begin
            select p.ctid as "the place", p.tableoid as "the partition"
              from public.device as p
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.device_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
    where p.ctid = x."the place" and p.tableoid = x."the partition";
@@ -465,6 +479,7 @@ begin
   v_version_1 := modelpack.device_score_fault_version();
   perform from public.device as p
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
            or (not only_stale and p.fault_version is distinct from v_version_1))
@@ -494,6 +509,7 @@ begin
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.device as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                         and not (p.features_read_at >= modelpack.device_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fault_stale is not null
                                            or (not only_stale and p.fault_version is distinct from v_version_1))
@@ -553,6 +569,7 @@ begin
   update public.device as p
      set fault_stale = 'waiting for rescore'
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
            or (not only_stale and p.fault_version is distinct from v_version_1));
@@ -565,6 +582,89 @@ revoke all on function modelpack.device_rescore(bigint, bigint, boolean, timesta
 
 comment on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of public.device again: those that are stale or scored by another version than the champion. [device]';
+
+create or replace function modelpack.device_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of public.device that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.ping'::regclass
+                    and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.ping',
+        'public.device'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from public.device as p where (p.features_read_at >= modelpack.device_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  if step = 1 then
+    with chosen as (
+      select d.region, d.device_id
+        from (
+               select distinct e.region, e.device_id
+                 from public.ping as e
+                where e.ctid >= v_first and e.ctid < v_beyond and e.region is not null and e.device_id is not null
+             ) as d
+       where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+       order by d.region, d.device_id
+       limit most
+    ), made as (
+      insert into public.device (region, device_id) overriding system value
+      select c.region, c.device_id from chosen as c
+      on conflict (region, device_id) do nothing
+    )
+    select count(*) into v_made from chosen;
+    return v_made;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
+             from public.device as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.device_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from public.device as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.device_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.device_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.device_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.device_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of public.device that were not counted yet, or makes some that its events lack. [device]';
 
 create or replace function modelpack.device_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -653,9 +753,16 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from public.device as p where (p.features_read_at >= modelpack.device_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'stale', 'fault', count(*) as rows, min(x.reason)
       from (
-             select p.fault_stale as reason from public.device as p where p.fault_stale is not null limit 10000
+             select p.fault_stale as reason from public.device as p where p.fault_stale is not null and not (p.features_read_at >= modelpack.device_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -676,7 +783,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.ping'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.ping'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null limit 200) as x;
+    from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null
+             and not exists (select from public.device as p where p.region = e.region and p.device_id = e.device_id and (p.features_read_at >= modelpack.device_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'ping', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -877,6 +985,9 @@ begin
          where t.tgrelid = 'public.device'::regclass
            and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.device_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -910,7 +1021,7 @@ begin
                 where e.region = d.region and e.device_id = d.device_id
              ) as r
        where p.region = d.region and p.device_id = d.device_id
-         and (p.features_read_at = v_statement) is not true;
+         and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
       if found then
         return null;
       end if;
@@ -923,6 +1034,9 @@ begin
        where t.tgrelid = 'public.device'::regclass
          and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -965,7 +1079,7 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
                       from new_rows as e
@@ -1017,7 +1131,7 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1094,9 +1208,9 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1172,6 +1286,9 @@ begin
        where t.tgrelid = 'public.device'::regclass
          and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -1218,7 +1335,7 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct c.region, c.device_id
                       from changed as c
@@ -1284,7 +1401,7 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1376,9 +1493,9 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1440,6 +1557,9 @@ begin
        where t.tgrelid = 'public.device'::regclass
          and t.tgname in ('modelpack_device_guard', 'zz_modelpack_device_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
@@ -1450,7 +1570,7 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
                       from old_rows as e
@@ -1503,7 +1623,7 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1581,9 +1701,9 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.device_recount(v_read);
   end if;
@@ -1696,8 +1816,11 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.device_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.device_seen();
+    end if;
     new.fault := null;
     new.fault_version := null;
     new.fault_scored_at := null;
@@ -1706,6 +1829,9 @@ begin
                     where t.tgrelid = 'public.ping'::regclass
                       and t.tgfoid = 'modelpack.device_count_ping_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.device_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(

@@ -168,6 +168,25 @@ AS $function$select 1::integer$function$;
 
 comment on function modelpack.customer_score_churn_version() is 'The champion of churn, for the score churn. [customer]';
 
+CREATE OR REPLACE FUNCTION modelpack.customer_seen()
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from modelpack.profile as p where p.profile_id = 1 and p.since = modelpack.customer_since()) then
+    raise exception using
+      errcode = 'serialization_failure',
+      message = 'could not serialize access: the transaction began before the declaration of public.customer was applied',
+      detail = 'Its snapshot may miss events that came before the triggers.',
+      hint = 'Run the transaction again.';
+  end if;
+end
+$function$;
+
+comment on function modelpack.customer_seen() is 'Refuses a transaction whose snapshot is older than the triggers of public.customer. [customer]';
+
 CREATE OR REPLACE FUNCTION modelpack.customer_shaped()
  RETURNS boolean
  LANGUAGE sql
@@ -175,6 +194,14 @@ CREATE OR REPLACE FUNCTION modelpack.customer_shaped()
 AS $function$select true$function$;
 
 comment on function modelpack.customer_shaped() is 'Whether the columns of public.customer have the types that features have, so that many rows can be scored together. [customer]';
+
+CREATE OR REPLACE FUNCTION modelpack.customer_since()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$select '-infinity'::timestamptz$function$;
+
+comment on function modelpack.customer_since() is 'Rows of public.customer that were last read from the events before are not counted yet. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision, f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
  RETURNS anyelement

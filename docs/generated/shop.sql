@@ -148,6 +148,9 @@ begin
                      where t.tgrelid = 'public.complaint'::regclass
                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -164,6 +167,9 @@ begin
         'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.customer_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -206,8 +212,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.customer from public.customer as q limit 1),
                              (select jsonb_agg(jsonb_build_object('customer_id', u.key))
@@ -288,6 +294,9 @@ begin
                      where t.tgrelid = 'public.complaint'::regclass
                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -304,6 +313,9 @@ begin
         'public.customer'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.customer_seen();
   end if;
   perform from public.customer as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -354,7 +366,7 @@ begin
                                         greatest(now(), statement_timestamp()) as features_reread_at
                                    from public.customer as p
                                    cross join lateral (
-                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                     select p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true then v_moment else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as purchases,
@@ -489,8 +501,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from public.customer as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -567,6 +579,9 @@ begin
                      where t.tgrelid = 'public.complaint'::regclass
                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -626,6 +641,7 @@ begin
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                     and not (p.features_read_at >= modelpack.customer_since()) is not true
                                      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.purchases_90d is distinct from w0.purchases_90d
                                            or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
@@ -695,6 +711,7 @@ begin
                 where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
              ) as w0
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.customer_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                      or p.purchases_90d is distinct from w0.purchases_90d
                      or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
@@ -736,6 +753,7 @@ begin
   v_version_1 := modelpack.customer_score_churn_version();
   perform from public.customer as p
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
            or (not only_stale and p.churn_version is distinct from v_version_1))
@@ -750,6 +768,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -795,6 +816,7 @@ begin
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                         and not (p.features_read_at >= modelpack.customer_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.churn_stale is not null
                                            or (not only_stale and p.churn_version is distinct from v_version_1))
@@ -855,6 +877,7 @@ begin
   update public.customer as p
      set churn_stale = 'waiting for rescore'
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
            or (not only_stale and p.churn_version is distinct from v_version_1));
@@ -867,6 +890,119 @@ revoke all on function modelpack.customer_rescore(bigint, bigint, boolean, times
 
 comment on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of public.customer again: those that are stale or scored by another version than the champion. [customer]';
+
+create or replace function modelpack.customer_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of public.customer that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+     or not exists (select from pg_trigger as t
+                     where t.tgrelid = 'public.complaint'::regclass
+                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        concat_ws(', ',
+          case when not exists (select from pg_trigger as t
+                                 where t.tgrelid = 'public.purchase'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+            then 'public.purchase' end,
+          case when not exists (select from pg_trigger as t
+                                 where t.tgrelid = 'public.complaint'::regclass
+                                   and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
+            then 'public.complaint' end),
+        'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from public.customer as p where (p.features_read_at >= modelpack.customer_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  if step = 1 then
+    with chosen as (
+      select d.customer_id
+        from (
+               select distinct e.customer_id
+                 from public.purchase as e
+                where e.ctid >= v_first and e.ctid < v_beyond and e.customer_id is not null
+             ) as d
+       where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+       order by d.customer_id
+       limit most
+    ), made as (
+      insert into public.customer (customer_id) overriding system value
+      select c.customer_id from chosen as c
+      on conflict (customer_id) do nothing
+    )
+    select count(*) into v_made from chosen;
+    return v_made;
+  end if;
+  if step = 2 then
+    with chosen as (
+      select d.customer_id
+        from (
+               select distinct e.customer_id
+                 from public.complaint as e
+                where e.ctid >= v_first and e.ctid < v_beyond and e.customer_id is not null and (e.severity > 1)
+             ) as d
+       where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+       order by d.customer_id
+       limit most
+    ), made as (
+      insert into public.customer (customer_id) overriding system value
+      select c.customer_id from chosen as c
+      on conflict (customer_id) do nothing
+    )
+    select count(*) into v_made from chosen;
+    return v_made;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select modelpack.key_value(p.customer_id)::text as key
+             from public.customer as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.customer_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from public.customer as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.customer_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.customer_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.customer_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of public.customer that were not counted yet, or makes some that its events lack. [customer]';
 
 create or replace function modelpack.customer_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -977,9 +1113,16 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from public.customer as p where (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'stale', 'churn', count(*) as rows, min(x.reason)
       from (
-             select p.churn_stale as reason from public.customer as p where p.churn_stale is not null limit 10000
+             select p.churn_stale as reason from public.customer as p where p.churn_stale is not null and not (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1000,7 +1143,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.purchase'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.purchase'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share) where e.customer_id is not null limit 200) as x;
+    from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share) where e.customer_id is not null
+             and not exists (select from public.customer as p where p.customer_id = e.customer_id and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'purchase', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1019,7 +1163,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.complaint'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.complaint'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share) where e.customer_id is not null limit 200) as x;
+    from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share) where e.customer_id is not null
+             and not exists (select from public.customer as p where p.customer_id = e.customer_id and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'complaint', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1128,6 +1273,9 @@ begin
                         where t.tgrelid = 'public.complaint'::regclass
                           and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
         then
+          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+            perform modelpack.customer_seen();
+          end if;
           raise exception using
             errcode = 'object_not_in_prerequisite_state',
             message = format(
@@ -1150,6 +1298,9 @@ begin
                       where t.tgrelid = 'public.purchase'::regclass
                         and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
       then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+          perform modelpack.customer_seen();
+        end if;
         raise exception using
           errcode = 'object_not_in_prerequisite_state',
           message = format(
@@ -1320,7 +1471,7 @@ begin
              complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
@@ -1328,6 +1479,9 @@ begin
                where t.tgrelid = 'public.customer'::regclass
                  and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.customer_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1345,6 +1499,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1387,7 +1544,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from new_rows as e
@@ -1403,6 +1560,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -1470,7 +1630,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1557,9 +1717,9 @@ begin
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1635,6 +1795,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1685,7 +1848,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
                       from changed as c
@@ -1700,6 +1863,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -1788,7 +1954,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1896,9 +2062,9 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1960,6 +2126,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -1970,7 +2139,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from old_rows as e
@@ -1986,6 +2155,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -2058,7 +2230,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2150,9 +2322,9 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);
   end if;
@@ -2263,7 +2435,7 @@ begin
              complaint_heat_ahead = greatest(p.complaint_heat_ahead, d_complaint_heat_ahead),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
@@ -2271,6 +2443,9 @@ begin
                where t.tgrelid = 'public.customer'::regclass
                  and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.customer_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -2288,6 +2463,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -2330,7 +2508,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from new_rows as e
@@ -2346,6 +2524,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -2407,7 +2588,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2484,9 +2665,9 @@ begin
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -2562,6 +2743,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -2610,7 +2794,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
                       from changed as c
@@ -2625,6 +2809,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -2708,7 +2895,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2807,9 +2994,9 @@ begin
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -2871,6 +3058,9 @@ begin
        where t.tgrelid = 'public.customer'::regclass
          and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
@@ -2881,7 +3071,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from old_rows as e
@@ -2897,6 +3087,9 @@ begin
                     where t.tgrelid = 'public.purchase'::regclass
                       and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -2965,7 +3158,7 @@ begin
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
                                    ) as w0
-                                   where (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -3049,9 +3242,9 @@ begin
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);
   end if;
@@ -3194,8 +3387,11 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.customer_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     new.churn := null;
     new.churn_version := null;
     new.churn_scored_at := null;
@@ -3204,6 +3400,9 @@ begin
                     where t.tgrelid = 'public.complaint'::regclass
                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(
@@ -3244,6 +3443,9 @@ begin
                       where t.tgrelid = 'public.complaint'::regclass
                         and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
       then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+          perform modelpack.customer_seen();
+        end if;
         raise exception using
           errcode = 'object_not_in_prerequisite_state',
           message = format(
@@ -3267,6 +3469,9 @@ begin
                   where t.tgrelid = 'public.purchase'::regclass
                     and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(

@@ -103,6 +103,9 @@ begin
                   where t.tgrelid = 'public.transfer'::regclass
                     and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -111,6 +114,9 @@ begin
         'public.account'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.account_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -134,8 +140,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.account from public.account as q limit 1),
                              (select jsonb_agg(jsonb_build_object('account_id', u.key))
@@ -192,6 +198,9 @@ begin
                   where t.tgrelid = 'public.transfer'::regclass
                     and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -200,6 +209,9 @@ begin
         'public.account'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.account_seen();
   end if;
   perform from public.account as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -235,7 +247,7 @@ begin
                                         case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
                                    from public.account as p
                                    cross join lateral (
-                                     select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+                                     select p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true then v_moment else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as transfers,
@@ -335,8 +347,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from public.account as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -413,6 +425,7 @@ begin
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.account as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                     and not (p.features_read_at >= modelpack.account_since()) is not true
                                      and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
@@ -493,6 +506,7 @@ begin
            select p.ctid as "the place", p.tableoid as "the partition"
              from public.account as p
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.account_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
          ) as x
    where p.ctid = x."the place" and p.tableoid = x."the partition";
@@ -534,6 +548,7 @@ begin
   v_version_2 := modelpack.account_score_value_version();
   perform from public.account as p
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
            or (not only_stale and p.fraud_version is distinct from v_version_1)
@@ -568,6 +583,7 @@ begin
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.account as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
+                                         and not (p.features_read_at >= modelpack.account_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fraud_stale is not null
                                            or (not only_stale and p.fraud_version is distinct from v_version_1)
@@ -649,6 +665,7 @@ begin
   update public.account as p
      set fraud_stale = 'waiting for rescore', value_stale = 'waiting for rescore'
    where p.ctid >= v_first and p.ctid < v_beyond
+         and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
            or (not only_stale and p.fraud_version is distinct from v_version_1)
@@ -663,6 +680,89 @@ revoke all on function modelpack.account_rescore(bigint, bigint, boolean, timest
 
 comment on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of public.account again: those that are stale or scored by another version than the champion. [account]';
+
+create or replace function modelpack.account_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of public.account that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.transfer'::regclass
+                    and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.transfer',
+        'public.account'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from public.account as p where (p.features_read_at >= modelpack.account_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  if step = 1 then
+    with chosen as (
+      select d.account_id
+        from (
+               select distinct e.account_id
+                 from public.transfer as e
+                where e.ctid >= v_first and e.ctid < v_beyond and e.account_id is not null
+             ) as d
+       where not exists (select from public.account as q where q.account_id = d.account_id)
+       order by d.account_id
+       limit most
+    ), made as (
+      insert into public.account (account_id) overriding system value
+      select c.account_id from chosen as c
+      on conflict (account_id) do nothing
+    )
+    select count(*) into v_made from chosen;
+    return v_made;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select modelpack.key_value(p.account_id)::text as key
+             from public.account as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.account_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from public.account as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.account_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.account_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.account_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.account_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of public.account that were not counted yet, or makes some that its events lack. [account]';
 
 create or replace function modelpack.account_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -751,9 +851,16 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from public.account as p where (p.features_read_at >= modelpack.account_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'stale', 'fraud', count(*) as rows, min(x.reason)
       from (
-             select p.fraud_stale as reason from public.account as p where p.fraud_stale is not null limit 10000
+             select p.fraud_stale as reason from public.account as p where p.fraud_stale is not null and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -769,7 +876,7 @@ begin
   select * from (
     select 'stale', 'value', count(*) as rows, min(x.reason)
       from (
-             select p.value_stale as reason from public.account as p where p.value_stale is not null limit 10000
+             select p.value_stale as reason from public.account as p where p.value_stale is not null and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -790,7 +897,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.transfer'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.transfer'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share) where e.account_id is not null limit 200) as x;
+    from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share) where e.account_id is not null
+             and not exists (select from public.account as p where p.account_id = e.account_id and (p.features_read_at >= modelpack.account_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'transfer', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1046,7 +1154,7 @@ begin
              sent = p.sent + d_sent,
              features_at = null
        where p.account_id = e.account_id
-         and (p.features_read_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
       returning p.features_at is null into v_unscored;
       if found then
         if v_unscored then
@@ -1054,6 +1162,9 @@ begin
                where t.tgrelid = 'public.account'::regclass
                  and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.account_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -1071,6 +1182,9 @@ begin
        where t.tgrelid = 'public.account'::regclass
          and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -1113,7 +1227,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
                       from new_rows as e
@@ -1163,7 +1277,7 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
@@ -1255,9 +1369,9 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1334,6 +1448,9 @@ begin
        where t.tgrelid = 'public.account'::regclass
          and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -1378,7 +1495,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct c.account_id
                       from changed as c
@@ -1440,7 +1557,7 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
@@ -1545,9 +1662,9 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1610,6 +1727,9 @@ begin
        where t.tgrelid = 'public.account'::regclass
          and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
@@ -1620,7 +1740,7 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
                       from old_rows as e
@@ -1671,7 +1791,7 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where (p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
@@ -1764,9 +1884,9 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and (p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.account_recount(v_read);
   end if;
@@ -1898,8 +2018,11 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.account_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.account_seen();
+    end if;
     new.fraud := null;
     new.fraud_version := null;
     new.fraud_scored_at := null;
@@ -1912,6 +2035,9 @@ begin
                     where t.tgrelid = 'public.transfer'::regclass
                       and t.tgfoid = 'modelpack.account_count_transfer_insert()'::regprocedure)
     then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.account_seen();
+      end if;
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
         message = format(

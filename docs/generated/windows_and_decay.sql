@@ -109,6 +109,9 @@ begin
                   where t.tgrelid = 'public.page_view'::regclass
                     and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -117,6 +120,9 @@ begin
         'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.visitor_seen();
   end if;
   perform
     from jsonb_populate_recordset(
@@ -158,8 +164,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) as "read afresh",
-                           case when p.features_at is null or coalesce(p.features_read_at = greatest(now(), statement_timestamp()), false) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.visitor from public.visitor as q limit 1),
                              (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
@@ -224,6 +230,9 @@ begin
                   where t.tgrelid = 'public.page_view'::regclass
                     and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -232,6 +241,9 @@ begin
         'public.visitor'),
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    perform modelpack.visitor_seen();
   end if;
   perform from public.visitor as p
    where p.ctid >= v_first and p.ctid < v_beyond
@@ -268,8 +280,8 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null as "read afresh",
-                           case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true as "read afresh",
+                           case when p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
                       from public.visitor as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -331,6 +343,9 @@ begin
                   where t.tgrelid = 'public.page_view'::regclass
                     and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(
@@ -363,6 +378,7 @@ begin
                 where e.visitor_id = p.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
              ) as w0
              where p.ctid >= v_first and p.ctid < v_beyond
+               and not (p.features_read_at >= modelpack.visitor_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                      or p.views_7d is distinct from w0.views_7d
                      or p.pages_30d is distinct from w0.pages_30d
@@ -402,6 +418,89 @@ revoke all on function modelpack.visitor_rescore(bigint, bigint, boolean, timest
 
 comment on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) is
   'Scores rows of public.visitor again: those that are stale or scored by another version than the champion. [visitor]';
+
+create or replace function modelpack.visitor_fill(step integer, first_block bigint, last_block bigint, most integer)
+returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $modelpack$
+-- Counts some rows of public.visitor that were not counted yet, or makes some that its events lack.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
+#variable_conflict use_variable
+declare
+  v_first constant tid := format('(%s,0)', greatest(first_block, 0))::tid;
+  v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
+  v_keys text[];
+  v_made bigint;
+begin
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  if step = -1 then
+    perform from public.visitor as p where (p.features_read_at >= modelpack.visitor_since()) is not true limit 1;
+    return found::integer;
+  end if;
+  if step = 1 then
+    with chosen as (
+      select d.visitor_id
+        from (
+               select distinct e.visitor_id
+                 from public.page_view as e
+                where e.ctid >= v_first and e.ctid < v_beyond and e.visitor_id is not null
+             ) as d
+       where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
+       order by d.visitor_id
+       limit most
+    ), made as (
+      insert into public.visitor (visitor_id) overriding system value
+      select c.visitor_id from chosen as c
+      on conflict (visitor_id) do nothing
+    )
+    select count(*) into v_made from chosen;
+    return v_made;
+  end if;
+  -- who holds a row may do so for long: it is passed over, so that nobody waits for us meanwhile
+  select array_agg(x.key) into v_keys
+    from (
+           select modelpack.key_value(p.visitor_id)::text as key
+             from public.visitor as p
+            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.visitor_since()) is not true
+            limit most
+              for no key update skip locked
+         ) as x;
+  if v_keys is null then
+    perform from public.visitor as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.visitor_since()) is not true limit 1;
+    return -found::integer;
+  end if;
+  perform modelpack.visitor_recount(v_keys);
+  return cardinality(v_keys);
+end
+$modelpack$;
+
+revoke all on function modelpack.visitor_fill(integer, bigint, bigint, integer) from public;
+
+comment on function modelpack.visitor_fill(integer, bigint, bigint, integer) is
+  'Counts some rows of public.visitor that were not counted yet, or makes some that its events lack. [visitor]';
 
 create or replace function modelpack.visitor_verify(first_block bigint, last_block bigint, only_keys text[])
 returns table (entity_key text, feature text, stored text, expected text)
@@ -504,6 +603,13 @@ declare
 begin
   return query
   select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from public.visitor as p where (p.features_read_at >= modelpack.visitor_since()) is not true limit 10000
+           ) as x
+  ) as f where f.rows > 0;
+  return query
+  select * from (
     select 'ahead', '', count(*) as rows, null
       from (
              select from public.visitor as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
@@ -511,7 +617,8 @@ begin
   ) as f where f.rows > 0;
   v_share := case when pg_relation_size('public.page_view'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.page_view'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.visitor_id)::text as key from public.page_view as e tablesample system (v_share) where e.visitor_id is not null limit 200) as x;
+    from (select modelpack.key_value(e.visitor_id)::text as key from public.page_view as e tablesample system (v_share) where e.visitor_id is not null
+             and not exists (select from public.visitor as p where p.visitor_id = e.visitor_id and (p.features_read_at >= modelpack.visitor_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'page_view', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -617,6 +724,9 @@ begin
                       where t.tgrelid = 'public.page_view'::regclass
                         and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
       then
+        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+          perform modelpack.visitor_seen();
+        end if;
         raise exception using
           errcode = 'object_not_in_prerequisite_state',
           message = format(
@@ -762,7 +872,7 @@ begin
              attention_ahead = greatest(p.attention_ahead, d_attention_ahead),
              features_at = v_moment
        where p.visitor_id = e.visitor_id
-         and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
       returning p.features_at = v_moment into v_unscored;
       if found then
         if v_unscored then
@@ -770,6 +880,9 @@ begin
                where t.tgrelid = 'public.visitor'::regclass
                  and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
           then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+              perform modelpack.visitor_seen();
+            end if;
             raise exception using
               errcode = 'object_not_in_prerequisite_state',
               message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -787,6 +900,9 @@ begin
        where t.tgrelid = 'public.visitor'::regclass
          and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -828,7 +944,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.visitor_id
                       from new_rows as e
@@ -862,8 +978,8 @@ begin
             group by c.visitor_id
          ) as d
    where p.visitor_id = d.visitor_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -935,6 +1051,9 @@ begin
        where t.tgrelid = 'public.visitor'::regclass
          and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -984,7 +1103,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct c.visitor_id
                       from changed as c
@@ -1039,8 +1158,8 @@ begin
             where e.visitor_id = d.visitor_id
          ) as r
    where p.visitor_id = d.visitor_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1098,6 +1217,9 @@ begin
        where t.tgrelid = 'public.visitor'::regclass
          and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
@@ -1107,7 +1229,7 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
              from (
                     select distinct e.visitor_id
                       from old_rows as e
@@ -1147,8 +1269,8 @@ begin
             where e.visitor_id = d.visitor_id
          ) as r
    where p.visitor_id = d.visitor_id
-     and (p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
   if v_read is not null then
     perform modelpack.visitor_recount(v_read);
   end if;
@@ -1256,8 +1378,11 @@ begin
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.visitor_since()) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
            max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
            coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
@@ -1292,6 +1417,9 @@ begin
                   where t.tgrelid = 'public.page_view'::regclass
                     and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
   then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format(

@@ -329,7 +329,8 @@ create table modelpack.profile (
   added_indexes text[] not null default '{}',
   applied_at timestamptz not null default now(),
   applied_by name not null default current_user,
-  meanings jsonb not null default '[]'
+  meanings jsonb not null default '[]',
+  since timestamptz not null default '-infinity'
 );
 comment on table modelpack.profile is 'profile tables under modelpack''s care';
 comment on column modelpack.profile.profile_id is 'number of the profile';
@@ -342,6 +343,7 @@ comment on column modelpack.profile.added_columns is 'columns that attaching add
 comment on column modelpack.profile.added_indexes is 'indexes that attaching added and detaching drops';
 comment on column modelpack.profile.applied_at is 'when the declaration was applied';
 comment on column modelpack.profile.applied_by is 'who applied it';
+comment on column modelpack.profile.since is 'rows whose features_read_at is missing or older are not counted yet: something that happens to them counts them, or modelpack.backfill()';
 comment on column modelpack.profile.meanings is 'expressions that meant something else to who applied it than to the triggers: table, SQL as declared, and SQL as it was meant';
 
 create table modelpack.score (
@@ -364,6 +366,53 @@ comment on column modelpack.score.stem is 'first part of the names of the functi
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row p and "the moment"';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
+
+create table modelpack.filling (
+  profile_id integer not null references modelpack.profile on delete cascade,
+  step integer not null,
+  relation regclass not null,
+  share integer not null,
+  shares integer not null,
+  blocks bigint not null,
+  block bigint not null,
+  rows bigint not null default 0,
+  started_at timestamptz not null default now(),
+  at timestamptz not null default now(),
+  ended_at timestamptz,
+  primary key (profile_id, step, share, shares)
+);
+comment on table modelpack.filling is 'how far modelpack.backfill() has come: a row for each of its steps and sessions';
+comment on column modelpack.filling.profile_id is 'the profile';
+comment on column modelpack.filling.step is 'number of the event table whose customers get their missing profiles; 0: rows of the profile are counted';
+comment on column modelpack.filling.relation is 'the table that it goes through';
+comment on column modelpack.filling.share is 'which of several sessions it is';
+comment on column modelpack.filling.shares is 'of how many';
+comment on column modelpack.filling.blocks is 'blocks of the table';
+comment on column modelpack.filling.block is 'blocks that are behind it';
+comment on column modelpack.filling.rows is 'rows that it has counted or made';
+comment on column modelpack.filling.started_at is 'when it began';
+comment on column modelpack.filling.at is 'when it last came on';
+comment on column modelpack.filling.ended_at is 'when it came to its end; NULL while it runs, or where it was stopped';
+
+create view modelpack.backfill_progress as
+select p.name as profile, case f.step when 0 then 'count rows' else 'make profiles' end as step, f.relation, f.share, f.shares,
+       case when f.ended_at is not null then 100 else floor(100.0 * f.block / greatest(f.blocks, 1)) end as percent,
+       f.rows, f.started_at, f.at, f.ended_at,
+       case when f.ended_at is null and f.block > 0 then (f.at - f.started_at) * ((f.blocks - f.block)::double precision / f.block) end as remaining
+  from modelpack.filling as f
+  join modelpack.profile as p using (profile_id);
+comment on view modelpack.backfill_progress is 'how far modelpack.backfill() has come, and how long it will still take';
+comment on column modelpack.backfill_progress.profile is 'the profile table';
+comment on column modelpack.backfill_progress.step is 'make profiles: for customers of events that have none; count rows: those that are not counted yet';
+comment on column modelpack.backfill_progress.relation is 'the table that it goes through';
+comment on column modelpack.backfill_progress.share is 'which of several sessions it is';
+comment on column modelpack.backfill_progress.shares is 'of how many';
+comment on column modelpack.backfill_progress.percent is 'of the table, in its blocks';
+comment on column modelpack.backfill_progress.rows is 'rows that it has made or counted';
+comment on column modelpack.backfill_progress.started_at is 'when it began';
+comment on column modelpack.backfill_progress.at is 'when it last came on';
+comment on column modelpack.backfill_progress.ended_at is 'when it came to its end; NULL while it runs, or where it was stopped';
+comment on column modelpack.backfill_progress.remaining is 'how long it will still take, as fast as it went until now';
 
 create table modelpack.made (
   profile_id integer not null references modelpack.profile on delete cascade,
@@ -531,6 +580,7 @@ grant select on modelpack.me to modelpack_publisher, modelpack_approver, modelpa
 grant select on modelpack.prediction to modelpack_monitor;
 grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor;
 grant select on modelpack.failures to modelpack_publisher;
+grant select on modelpack.backfill_progress to modelpack_publisher, modelpack_monitor;
 
 -- Tables stay the superuser's: an owner could put a view with functions of his own in the place of one that superusers read,
 -- or a trigger on one that they write. Only the log is modelpack_owner's, which makes and drops its partitions.

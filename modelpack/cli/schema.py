@@ -22,6 +22,18 @@ Sql = Annotated[
     bool, typer.Option("--sql", help="Print the SQL script instead of running it; needs no database.")
 ]
 
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online",
+        help="Beside running traffic: tables are locked for moments, rows are counted in chunks. It can be stopped and run again.",
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, help="With --online: sessions that count rows.", metavar="N"),
+]
+
 
 def install(
     session: Session,
@@ -134,20 +146,45 @@ def uninstall(
     session.answer({"removed": before})
 
 
-def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
+def apply(
+    session: Session, declaration: Declaration, sql: Sql = False, online: Online = False, jobs: Jobs = 1
+) -> None:
     """Put the triggers, columns and counters of a declaration on its tables, or bring them up to date."""
     from modelpack.attaching import apply as apply_profile
+    from modelpack.attaching import apply_online, what_it_locks
     from modelpack.declaration import load_profiles
 
     profiles = load_profiles(declaration)
+    _one_of(sql, online)
     if sql:
         session.plain(_script(profiles, declaration, attach=True))
         return
     changed: dict[str, bool] = {}
+    if online:
+        for profile in profiles:
+            with in_words(DeclarationError), session.autocommit() as connection:
+                changed[profile.table] = apply_online(connection, profile, say=session.note, jobs=jobs)
+        _applied(session, changed)
+        return
+    with in_words(DeclarationError), session.transaction() as connection:
+        for profile in profiles:
+            if warning := what_it_locks(connection, profile):
+                session.note(warning)
     with in_words(DeclarationError), session.transaction() as connection:
         for profile in profiles:
             with session.working(f"{profile.table}: counting the events that are there"):
                 changed[profile.table] = apply_profile(connection, profile)
+    _applied(session, changed)
+
+
+def _one_of(sql: bool, online: bool) -> None:
+    if sql and online:
+        raise DeclarationError(
+            "--online asks the server as it goes, and --sql asks none; expected one of them: leave the other away"
+        )
+
+
+def _applied(session: Session, changed: dict[str, bool]) -> None:
     for table, new in changed.items():
         session.say(
             f"{table}: applied." if new else f"{table}: the database has just this declaration already."
@@ -155,20 +192,27 @@ def apply(session: Session, declaration: Declaration, sql: Sql = False) -> None:
     session.answer({"profiles": [{"profile": table, "changed": new} for table, new in changed.items()]})
 
 
-def remove(session: Session, declaration: Declaration, sql: Sql = False) -> None:
+def remove(session: Session, declaration: Declaration, sql: Sql = False, online: Online = False) -> None:
     """Take a declaration off its tables: triggers, functions and the columns that it added."""
     from modelpack.attaching import remove as remove_profile
+    from modelpack.attaching import remove_online
     from modelpack.declaration import load_profiles
     from modelpack.install import require
 
     profiles = load_profiles(declaration)
+    _one_of(sql, online)
     if sql:
         session.plain(_script(profiles, declaration, attach=False))
         return
-    with in_words(DeclarationError), session.transaction() as connection:
-        require(connection)
+    if online:
         for profile in reversed(profiles):
-            remove_profile(connection, profile)
+            with in_words(DeclarationError), session.autocommit() as connection:
+                remove_online(connection, profile)
+    else:
+        with in_words(DeclarationError), session.transaction() as connection:
+            require(connection)
+            for profile in reversed(profiles):
+                remove_profile(connection, profile)
     for profile in profiles:
         session.say(f"{profile.table}: removed; events and your own columns stay.")
     session.answer({"profiles": [{"profile": profile.table, "removed": True} for profile in profiles]})

@@ -66,6 +66,11 @@ def rebuild(session: Session, profile: Profile, key: Keys = None, jobs: Jobs = 1
     _call(session, "rebuild", profile, {"keys": key or None}, jobs)
 
 
+def backfill(session: Session, profile: Profile, jobs: Jobs = 1) -> None:
+    """Count the rows that are not counted yet, after `apply --online` was stopped; in chunks."""
+    _call(session, "backfill", profile, {}, jobs)
+
+
 def verify(session: Session, profile: Profile, key: Keys = None) -> None:
     """Hold every stored feature against its events; exit code 1 when some differ."""
     from sqlalchemy import text
@@ -239,5 +244,5 @@ def _call(session: Session, task: str, profile: str, options: dict[str, Any], jo
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for function in (rescore, refresh, rebuild, verify, maintain, doctor):
+    for function in (rescore, refresh, rebuild, backfill, verify, maintain, doctor):
         command(app)(function)

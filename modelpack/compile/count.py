@@ -43,6 +43,9 @@ AT_LEAST = 8
 
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
 
+_EVER = Sql("timestamptz '-infinity'")
+"""What a rehearsal has in the place of a function that is not made yet."""
+
 _C = Sql("c")
 _SIGN, _CAME = Sql('c."the sign"'), Sql('c."the sign" = 1')
 
@@ -111,7 +114,7 @@ class CountSql:
 
     def tried(self) -> Sql:
         """What the functions do with the values of events, for a DO block: the server says whether their types take it."""
-        return render("count_rehearsal.sql", **self._values)
+        return render("count_rehearsal.sql", **{**self._values, "since": _EVER})
 
     def _function(self, verb: str) -> Function:
         template = "count_delete_keeping.sql" if self.keep and verb == "delete" else f"count_{verb}.sql"
@@ -143,6 +146,7 @@ class CountSql:
         fixed = [f for f in self.stored if self.keep and not f.invertible]
         return {
             "plan": self.plan,
+            "since": self.plan.since,
             "event": self.event,
             "counted": self.event.conditions(*present),
             "contributions": [(c.name, c.scalar) for f in self.stored for c in f.contributions],

@@ -213,6 +213,11 @@ class Plan:
         """How a generated function of the profile is called: its name with the schema, quoted."""
         return Sql("modelpack.{}").format(ident(self.name(*parts)))
 
+    @property
+    def since(self) -> Sql:
+        """When the rows of the profile had to be counted anew: those that were last read from the events before are not counted yet."""
+        return Sql("{}()").format(self.called("since"))
+
     @cached_property
     def scores(self) -> tuple[ScorePlan, ...]:
         """The scores with the names of their columns and functions."""

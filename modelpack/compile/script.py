@@ -29,6 +29,12 @@ from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 
+UNCOUNTED = "not counted yet"
+"""What a row says in its reasons until its features were counted from the events."""
+
+UNSCORED = "not scored yet"
+"""What a row says until it was scored by a score that came later."""
+
 CHUNK = 500
 """Blocks of the profile that are counted at a time; as many as `modelpack.rebuild` takes unless told."""
 
@@ -47,27 +53,96 @@ def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[Sq
     ]
 
 
-def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None) -> list[Sql]:
-    """The SQL statements of `op.replace_scoring(old, new)`, in order.
+def attach_online_script(profile: Profile, meanings: Meanings) -> list[Sql]:
+    """The same as one short transaction: no row is counted in it, and the tables are locked as late as can be.
 
-    What both declare alike stays as it is stored; features that are new or mean something else are counted
-    from the events that are there. Raises DeclarationError where a feature would lose what it alone remembers.
+    Rows are counted afterwards, by what happens to them and by `modelpack.backfill`. Indexes of event tables are there already.
     """
+    plan = make_plan(profile, meanings)
+    return [
+        _call("alone"),
+        *_keys(plan),
+        _by_names("attach", [*_record(plan), ("stem", literal(plan.slug))]),
+        *(s for function in _functions(plan) for s in function.statements(plan.slug)),
+        *_locks(plan),
+        *_columns(plan, UNCOUNTED),
+        *_meanings(plan),
+        *_event_indexes(plan),
+        *_armed(plan),
+        *_sealed(plan),
+    ]
+
+
+def replace_online_script(old: Profile, new: Profile, meanings: Meanings) -> list[Sql]:
+    """The statements of `op.replace_scoring(old, new)` as one short transaction, in which no row is counted or scored."""
+    before, plan = _both(old, new, meanings)
+    anew = counts_anew(old, new, meanings)
+    dropped, _ = _changed_columns(before, plan)
+    # a column that is dropped and added says the same of every row, and writes none
+    stale = [f"{score.name}_stale" for score in before.profile.scores] if anew else []
+    changes = [
+        ("old_declaration", _json(old.to_dict())),
+        ("dropped_columns", _array(dict.fromkeys([*dropped, *stale]))),
+    ]
+    return [
+        *_locks(plan, before),
+        *_keys(plan),
+        _by_names("replace", [*_record(plan), *changes]),
+        *([_call("uncount", literal(plan.table))] if anew else []),
+        *_columns(plan, UNCOUNTED if anew else UNSCORED),
+        *_meanings(plan),
+        *_event_indexes(plan),
+        *(s for function in _functions(plan) for s in function.statements(plan.slug)),
+        *_armed(plan),
+        *_sealed(plan),
+    ]
+
+
+def counts_anew(old: Profile, new: Profile, meanings: Meanings | None = None) -> bool:
+    """Whether rows have to be counted again: a feature is new, or means something else."""
+    before, plan = make_plan(old, meanings), make_plan(new, meanings)
+    known = {(event.table, f.name): (event, f) for event in before.events for f in event.features}
+    for event in plan.events:
+        for f in event.features:
+            was = known.get((event.table, f.name))
+            if was is None or not _same_meaning(*was, event, f):
+                return True
+            if was[0].on_delete == "keep" and event.on_delete != "keep":  # what is gone counts no more
+                return True
+    return False
+
+
+def _both(old: Profile, new: Profile, meanings: Meanings | None) -> tuple[Plan, Plan]:
     before, plan = make_plan(old, meanings), make_plan(new, meanings)
     if (before.table, before.key) != (plan.table, plan.key):
         raise DeclarationError(
             f"{before.table} with the key ({', '.join(before.key)}) cannot become {plan.table} with the key "
             f"({', '.join(plan.key)}) in place; use op.drop_scoring(old) and op.create_scoring(new)"
         )
+    return before, plan
+
+
+def _changed_columns(before: Plan, plan: Plan) -> tuple[list[str], list[str]]:
+    """Columns that are not wanted any more, or otherwise; and those that are wanted."""
     there, wanted = _wanted_columns(before), _wanted_columns(plan)
-    dropped = [column[0] for column in there if column not in wanted]
+    return [column[0] for column in there if column not in wanted], [column[0] for column in wanted]
+
+
+def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None) -> list[Sql]:
+    """The SQL statements of `op.replace_scoring(old, new)`, in order.
+
+    What both declare alike stays as it is stored; features that are new or mean something else are counted
+    from the events that are there. Raises DeclarationError where a feature would lose what it alone remembers.
+    """
+    before, plan = _both(old, new, meanings)
+    dropped, wanted = _changed_columns(before, plan)
     changes = [
         ("old_declaration", _json(old.to_dict())),
         ("dropped_columns", _array(dropped)),
     ]
     counted = _rebuilt(plan)
     # a column that is dropped and made anew changes rows without their trigger: what was scored is gone
-    emptied = set(dropped) & {column[0] for column in wanted}
+    emptied = set(dropped) & set(wanted)
     if plan.profile.scores and (
         emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
     ):
@@ -93,18 +168,28 @@ def _made(plan: Plan, anew: list[Sql], *counted: Sql) -> list[Sql]:
         *_meanings(plan),
         *_indexes(plan),
         *(s for function in [*_functions(plan), *once] for s in function.statements(plan.slug)),
-        *triggers(plan),
-        _call("run_as", literal(plan.table)),
-        # the functions that name the champion
-        _call("bind", literal(plan.table)),
-        *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
+        *_armed(plan),
         *(Sql("select {}").format(function.signature) for function in once),
         *(Sql("drop function {}").format(function.signature) for function in once),
         *counted,
-        *(
-            _call("cover_partitions", literal(table))
-            for table in [plan.table, *(event.table for event in plan.events)]
-        ),
+        *_sealed(plan),
+    ]
+
+
+def _armed(plan: Plan) -> list[Sql]:
+    """The triggers, and the functions that name the champion."""
+    return [
+        *triggers(plan),
+        _call("run_as", literal(plan.table)),
+        _call("bind", literal(plan.table)),
+        *(s for e in plan.events for s in [*CountSql(plan, e).triggers(), CountSql(plan, e).follow_moves()]),
+    ]
+
+
+def _sealed(plan: Plan) -> list[Sql]:
+    tables = [plan.table, *(event.table for event in plan.events)]
+    return [
+        *(_call("cover_partitions", literal(table)) for table in tables),
         _call("seal", literal(plan.table)),
     ]
 
@@ -222,10 +307,15 @@ def _array(values: Iterable[str]) -> Sql:
     return Sql("array[{}]::text[]").format(Sql(", ").join(literal(value) for value in values))
 
 
-def _columns(plan: Plan) -> list[Sql]:
+def _columns(plan: Plan, why_stale: str = "") -> list[Sql]:
+    """`why_stale`: what the rows that are there already say in columns that are added for the reasons of scores."""
     statements = []
+    reasons = {f"{score.name}_stale" for score in plan.profile.scores} if why_stale else set()
     for name, kind, default, event, like in _wanted_columns(plan):
-        if kind:
+        if name in reasons:
+            statements.append(statement("add_reason", plan=plan, name=name, reason=why_stale))
+            statements.append(statement("drop_default", plan=plan, name=name))
+        elif kind:
             statements.append(statement("add_column", plan=plan, name=name, type=kind, default=default))
         else:
             told = [literal(text) for text in (plan.table, name, event, like)]
@@ -263,19 +353,24 @@ def _indexes(plan: Plan) -> list[Sql]:
 
     Stale rows have an index of their own.
     """
+    return [*stale_index(plan), *_event_indexes(plan)]
+
+
+def stale_index(plan: Plan) -> list[Sql]:
+    """The statement that makes the index of stale rows, and notes it as the declaration's; none without scores."""
     stale = [f"{score.name}_stale" for score in plan.profile.scores]
     made = [_call("ensure_stale_index", literal(plan.table), _array(plan.profile.key), _array(stale))]
-    times = [event.event.at if event.windowed else None for event in plan.events]
-    return (made if stale else []) + [
-        _call(
-            "ensure_index",
-            literal(plan.table),
-            literal(event.table),
-            _array(event.key),
-            literal(at) if at else Sql("null"),
-        )
-        for event, at in zip(plan.events, times, strict=True)
-    ]
+    return made if stale else []
+
+
+def index_columns(event: EventPlan) -> tuple[Sql, Sql, Sql]:
+    """The event table, its key and the time that its events are read by, as arguments of modelpack.index_wanted."""
+    at = event.event.at if event.windowed else None
+    return literal(event.table), _array(event.key), literal(at) if at else Sql("null")
+
+
+def _event_indexes(plan: Plan) -> list[Sql]:
+    return [_call("ensure_index", literal(plan.table), *index_columns(event)) for event in plan.events]
 
 
 def _new_profiles(plan: Plan) -> list[Sql]:

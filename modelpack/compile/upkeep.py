@@ -38,6 +38,7 @@ def functions(plan: Plan) -> list[Function]:
         _rebuild(plan),
         _refresh(plan),
         _rescore(plan),
+        _fill(plan),
         _verify(plan),
         _stale(plan),
         _examine(plan),
@@ -265,6 +266,16 @@ def _rescore(plan: Plan) -> Function:
     comment = f"Scores rows of {plan.table} again: those that are stale or scored by another version than the champion."
     arguments = {**_RANGE, "only_stale": Sql("boolean"), "older_than": TIME}
     return Function(plan.name("rescore"), arguments, BIGINT, body, comment, *_header(plan))
+
+
+def _fill(plan: Plan) -> Function:
+    making = [(n, event) for n, event in enumerate(plan.events, 1) if event.missing == "create"]
+    body = render("fill.sql", plan=plan, making=making)
+    comment = (
+        f"Counts some rows of {plan.table} that were not counted yet, or makes some that its events lack."
+    )
+    arguments = {"step": Sql("integer"), **_RANGE, "most": Sql("integer")}
+    return Function(plan.name("fill"), arguments, BIGINT, body, comment, _BY_PLACE, _WHY_BY_PLACE)
 
 
 def _verify(plan: Plan) -> Function:

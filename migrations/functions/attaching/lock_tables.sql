@@ -9,7 +9,9 @@ declare
   v_setting constant text := current_setting('lock_timeout');
   v_limit constant interval := case when v_setting::interval > interval '0' then v_setting::interval
                                     else (select s.value::interval from modelpack.setting as s where s.name = 'table_wait') end;
-  v_moment constant integer := greatest(extract(epoch from current_setting('deadlock_timeout')::interval) * 1000 / 4, 1);
+  -- who asks with a limit of his own keeps nobody waiting for longer than that
+  v_moment constant integer := greatest(least(extract(epoch from current_setting('deadlock_timeout')::interval) * 1000 / 4,
+                                              nullif(extract(epoch from v_setting::interval) * 1000, 0)), 1);
   v_since constant timestamptz := clock_timestamp();
   v_event regclass;
   v_hint constant text := 'Have that transaction end (as a superuser: select pg_terminate_backend(PID)), and try again. How long is asked: set lock_timeout, or table_wait and lock_wait of modelpack.setting.';

@@ -37,6 +37,10 @@ begin
                    -- without a champion nothing can be scored: the row of the model says how to get one
                    case when v_model.champion is null then format('first promote a version (see: champion of %s), then: ', v_model.model) else '' end
                    || format('call modelpack.rescore(%L, only_stale => true);', p.relation::text);
+          when 'uncounted' then
+            return query
+            select 'warn', format('rows of %s that are not counted yet', p.name), v_rows,
+                   'every row is counted: modelpack.backfill_progress shows whether a job is at it', format('call modelpack.backfill(%L);', p.relation::text);
           when 'behind' then
             return query
             select 'warn', format('rows of %s behind the champion', p.name), v_rows,

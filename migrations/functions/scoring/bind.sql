@@ -34,6 +34,23 @@ begin
    where m.profile_id = v_profile.profile_id and m.kind = 'seam'
      -- those of modelpack.shape, which whoever alters the table beside an open promotion has to be able to write
      and m.object <> v_profile.stem || '_shaped' and m.object !~ (v_profile.stem || '_with(_[0-9]+)?$');
+  perform modelpack.put_function(v_profile, v_profile.stem || '_since', '', 'timestamptz', 'sql stable security invoker',
+    format('select %L::timestamptz', case when isfinite(v_profile.since) then to_char(v_profile.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')
+                                          else '-infinity' end),
+    format('Rows of %s that were last read from the events before are not counted yet.', v_profile.name));
+  perform modelpack.put_function(v_profile, v_profile.stem || '_seen', '', 'void', v_asks, format($seen$
+begin
+  if not exists (select from modelpack.profile as p where p.profile_id = %s and p.since = modelpack.%I()) then
+    raise exception using
+      errcode = 'serialization_failure',
+      message = %L,
+      detail = 'Its snapshot may miss events that came before the triggers.',
+      hint = 'Run the transaction again.';
+  end if;
+end
+$seen$, v_profile.profile_id, v_profile.stem || '_since',
+      format('could not serialize access: the transaction began before the declaration of %s was applied', v_profile.name)),
+    format('Refuses a transaction whose snapshot is older than the triggers of %s.', v_profile.name));
   for v_score in
     select s.*, a.version, v.version_id, b.version as before, b.version_id as before_id
       from modelpack.score as s

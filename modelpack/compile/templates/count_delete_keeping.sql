@@ -25,7 +25,7 @@ begin
   % endif
   -- what this very statement has read from the events stays from here on, too
   update {{ plan.table }} as p
-     set features_read_at = null
+     set features_read_at = 'infinity'
     from (
            {{ count.keys_of("old_rows") }}
          ) as d

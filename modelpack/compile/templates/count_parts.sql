@@ -10,7 +10,7 @@
 %# `losing`           the names of these features
 %# `lost`             tests of what a row `x` contributes to them: it is something
 %# `scores`           those by which many rows are scored together, if they are
-% from "parts.sql" import events_in_place, profile_in_place
+% from "parts.sql" import events_in_place, profile_in_place, uncounted
 % import "together_parts.sql" as many with context
 
 %# --- whether the tables are those that were declared ---
@@ -139,10 +139,11 @@ select array_agg(made.key) into v_made from made;
 
 %# --- profiles are locked, all of them, and then written ---
 
-%# Whether this very statement has read a profile from the events: it knows of the changes already.
+%# Whether a profile is counted again instead of being added to: one that the declaration in force has not counted yet; and one
+%# that this very statement has read from the events, which knows of the changes already.
 %# Features that outlive their events are read only together with all others.
 % macro read_already()
-p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
+{{ uncounted(since) }} or p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
 % endmacro
 
 % macro matched()
@@ -285,7 +286,7 @@ end;
 
 %# Profiles that `write` passes over. `makes`: those that the function itself has made are right as they are.
 % macro recount(makes=false)
--- profiles that this very statement has read from the events know of its changes: counted again
+-- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
 if v_read is not null then
   % if makes
   if v_made is not null then

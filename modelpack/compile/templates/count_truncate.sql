@@ -5,7 +5,7 @@ begin
   % if event.on_delete == "keep"
   -- what this very statement has read from the events stays from here on, too
   update {{ plan.table }} as p
-     set features_read_at = null
+     set features_read_at = 'infinity'
    where p.features_read_at = {{ statement }};
   % if event.windowed
   perform {{ plan.called("refresh") }}(0, null, null);

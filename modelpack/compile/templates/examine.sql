@@ -2,16 +2,24 @@
 % macro present(column)
 {{ column }} is not null
 % endmacro
+% from "parts.sql" import uncounted
 declare
   v_share real;
   v_keys text[];
 begin
+  return query
+  select * from (
+    select 'uncounted', '', count(*) as rows, null
+      from (
+             select from {{ plan.table }} as p where {{ uncounted(plan.since) }} limit 10000
+           ) as x
+  ) as f where f.rows > 0;
   % for s in plan.scores
   return query
   select * from (
     select 'stale', {{ s.name | literal }}, count(*) as rows, min(x.reason)
       from (
-             select p.{{ s.stale }} as reason from {{ plan.table }} as p where p.{{ s.stale }} is not null limit 10000
+             select p.{{ s.stale }} as reason from {{ plan.table }} as p where p.{{ s.stale }} is not null and not {{ uncounted(plan.since) }} limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -36,7 +44,9 @@ begin
   % for event in plan.events
   v_share := case when pg_relation_size({{ event.table | literal }}::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size({{ event.table | literal }}::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select {{ key_text(event.keys("e")) }} as key from {{ event.table }} as e tablesample system (v_share) where {{ event.keys("e") | each(present) | join(" and ") }} limit 200) as x;
+    from (select {{ key_text(event.keys("e")) }} as key from {{ event.table }} as e tablesample system (v_share) where {{ event.keys("e") | each(present) | join(" and ") }}
+             %# one that is not counted yet is found above
+             and not exists (select from {{ plan.table }} as p where {{ same(plan.keys("p"), event.keys("e")) }} and {{ uncounted(plan.since) }}) limit 200) as x;
   return query
   select * from (
     select 'differ', {{ event.event.table | literal }}, count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')

@@ -18,6 +18,7 @@ if (select count(*) from pg_trigger as t
      where t.tgrelid = {{ plan.table | literal }}::regclass
        and t.tgname in ({{ plan.guard_trigger | literal }}, {{ plan.score_trigger | literal }})) < 2
 then
+  {{ snapshot_in_place(plan) }}
   raise exception using
     errcode = 'object_not_in_prerequisite_state',
     message = {{ "{} is another table than the profile that was declared: it has no score trigger" | filled(plan.table) | literal }},
@@ -27,18 +28,19 @@ end if;
 
 %# Refuse to read event tables that do not have the triggers of COUNT; nothing for no events.
 % macro events_in_place(plan, events)
-% macro uncounted(event)
+% macro untriggered(event)
 not exists (select from pg_trigger as t
              where t.tgrelid = {{ event.table | literal }}::regclass
                and t.tgfoid = {{ "modelpack.{}()" | filled(plan.count_name(event, "insert") | ident) | literal }}::regprocedure)
 % endmacro
 % macro named(event)
-case when {{ uncounted(event) }}
+case when {{ untriggered(event) }}
   then {{ event.table | literal }} end
 % endmacro
 % if events
-if {{ events | each(uncounted) | lines(before="or ") }}
+if {{ events | each(untriggered) | lines(before="or ") }}
 then
+  {{ snapshot_in_place(plan) }}
   raise exception using
     errcode = 'object_not_in_prerequisite_state',
     message = format(
@@ -86,4 +88,17 @@ perform {{ plan.called("meet") }}(array(
 %# What tells the inputs of a row from others.
 % macro mark(numbers, texts)
 md5(array_send({{ numbers }}) || coalesce(array_send({{ texts }}), ''))
+% endmacro
+
+%# Whether a row `p` of the profile has not been counted under the declaration in force: its mark is missing, or older than that.
+% macro uncounted(since)
+(p.features_read_at >= {{ since }}) is not true
+% endmacro
+
+%# What was there before the triggers were made is read with a snapshot that is not older than they are: one that is older could
+%# miss events that no trigger has seen.
+% macro snapshot_in_place(plan)
+if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+  perform {{ plan.called("seen") }}();
+end if;
 % endmacro

@@ -1,21 +1,24 @@
 %# REBUILD: the features of a range of blocks, again from the events. Rows that differ are scored in one call of each
 %# model, where they can be.
 %# `at_once`: what the events say, beside `s`; `going`: the row by that, brought up to the moment
-% from "parts.sql" import events_in_place
+% from "parts.sql" import events_in_place, snapshot_in_place, uncounted
 % from "upkeep_parts.sql" import bounds, by_events, write_again
 % import "together_parts.sql" as many with context
 %# Through a range a statement may come by a row twice, where it has moved it itself: features_read_at tells nothing.
+% macro afresh()
+p.features_at is null or {{ uncounted(plan.since) }}
+% endmacro
 % set chosen
 select p.*,
-       p.features_at is null as "read afresh",
-       case when p.features_at is null then clock_timestamp() else p.features_at end as "the moment"
+       {{ afresh() }} as "read afresh",
+       case when {{ afresh() }} then clock_timestamp() else p.features_at end as "the moment"
   from {{ plan.table }} as p
  where p.ctid >= v_first and p.ctid < v_beyond
 % endset
 % macro source()
 from {{ plan.table }} as p
 cross join lateral (
-  select p.features_at is null as "read afresh", coalesce(p.features_at, v_moment) as "the moment"
+  select {{ afresh() }} as "read afresh", case when {{ afresh() }} then v_moment else p.features_at end as "the moment"
 ) as s
 {{ by_events(at_once.reads) }}
 {{ many.beside() }}
@@ -38,6 +41,7 @@ declare
   % endif
 begin
   {{ events_in_place(plan, plan.events) }}
+  {{ snapshot_in_place(plan) }}
   perform from {{ plan.table }} as p
    where p.ctid >= v_first and p.ctid < v_beyond
    order by {{ plan.keys("p") | join(", ") }}

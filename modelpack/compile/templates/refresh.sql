@@ -1,6 +1,6 @@
 %# REFRESH: rows of a range of blocks whose windows have moved on; with `older_than` also those that only aged.
 %# `found`: windowed features by the events; `ageing`: decayed features, carried on to the moment; `going`: the row with both
-% from "parts.sql" import events_in_place
+% from "parts.sql" import events_in_place, uncounted
 % from "upkeep_parts.sql" import bounds, by_events
 % import "together_parts.sql" as many with context
 %# Whether an event that was dated ahead has come due.
@@ -17,6 +17,7 @@ p.{{ f.bound | ident }} > p.features_at and exists (select from {{ event.table }
 from {{ plan.table }} as p
 {{ by_events(found.reads) }}
 where p.ctid >= v_first and p.ctid < v_beyond
+  and not {{ uncounted(plan.since) }}
   and {{ moved() }}
 % endmacro
 declare

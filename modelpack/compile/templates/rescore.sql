@@ -1,11 +1,12 @@
 %# RESCORE: rows of a range of blocks that are stale, or scored by another version than the champion, or old.
 %# `going`: a row with windows and decayed features brought up to the moment
-% from "parts.sql" import events_in_place
+% from "parts.sql" import events_in_place, uncounted
 % from "upkeep_parts.sql" import bounds
 % import "together_parts.sql" as many with context
-%# A row that is ahead of the clock was brought up to date before the clock was set back.
+%# A row that is not counted yet is scored once it is. One that is ahead of the clock was brought up to date before the clock was set back.
 % macro due()
 p.ctid >= v_first and p.ctid < v_beyond
+and not {{ uncounted(plan.since) }}
 and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()){% for s in scores %}
   or p.{{ s.stale }} is not null
   or (not only_stale and p.{{ s.version }} is distinct from {{ s.by }}){% endfor %})

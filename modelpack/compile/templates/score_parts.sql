@@ -4,7 +4,7 @@
 %# `stored`, `without_windows`, `windowed`
 %#                  events with features of that kind, `without_windows` those that have stored ones alone
 %# `ageing`         decayed features and what they weigh at the moment
-% from "parts.sql" import events_in_place, identical, meet
+% from "parts.sql" import events_in_place, identical, meet, snapshot_in_place
 
 %# Whether what our own functions write is a row that they have scored already, at the moment that they write.
 % macro scored_already()
@@ -27,8 +27,9 @@ select {{ event.aggregates(features).values() | lines(",") }}
  where {{ event.conditions(same(event.keys("e"), plan.keys("new")), *more) }};
 % endmacro
 
-%# Every feature, for a key that is new.
+%# Every feature, for a key that is new, or a row that was never counted.
 % macro read_afresh(hashes)
+{{ snapshot_in_place(plan) }}
 % if hashes
 -- events of this key that are ignored just now: whoever brings them waits for us, or we for them
 {{ meet(plan, hashes) }}

@@ -32,8 +32,8 @@ begin
   if {{ settings.items() | each(turned) | join(" or ") }} then  -- not within a function of ours
     {{ turn(settings) }}
   end if;
-  if written in ('anew', 'under another key') then
-    -- a new key: every feature from the events that are there already
+  if written in ('anew', 'under another key') or (new.features_read_at >= {{ plan.since }}) is not true then
+    -- a new key, or one that was not counted yet: every feature from the events that are there already
     {{ parts.read_afresh(hashes) }}
   % if ageing
   else

@@ -44,6 +44,16 @@ update modelpack.profile set meanings = {{ meanings }} where name = {{ plan.tabl
 alter table {{ plan.table }} add column if not exists {{ name | ident }} {{ type }}{% if default %} not null default {{ default }}{% endif %}
 % endmacro
 
+%# The reason why rows that are there already have no score: what is missing in a row has a value without its being written.
+% macro add_reason(plan, name, reason)
+alter table {{ plan.table }} add column if not exists {{ name | ident }} text default {{ reason | literal }}
+% endmacro
+
+%# A row that comes later has a reason of its own.
+% macro drop_default(plan, name)
+alter table {{ plan.table }} alter column {{ name | ident }} drop default
+% endmacro
+
 % macro comment_on_column(plan, name, text)
 comment on column {{ plan.table }}.{{ name | ident }} is {{ "{}; kept by modelpack" | filled(text) | literal }}
 % endmacro
