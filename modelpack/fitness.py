@@ -146,11 +146,12 @@ def check(connection: Connection, profile: Profile, *, reading: bool = False) ->
         )
     _check_profile(table, profile)
     events = {event.event.table: read_table(connection, event.event.table) for event in plan.events}
-    with in_words(DeclarationError), connection.begin_nested():
-        connection.execute(
-            text("select modelpack.check_stored(cast(:declared as jsonb))"),
-            {"declared": json.dumps(plan.declared.to_dict())},
-        )
+    if not reading:
+        with in_words(DeclarationError), connection.begin_nested():
+            connection.execute(
+                text("select modelpack.check_stored(cast(:declared as jsonb))"),
+                {"declared": json.dumps(plan.declared.to_dict())},
+            )
     for event in plan.events:
         _check_event(connection, plan, event, table, events[event.event.table])
     _check_clashes(plan, table, events, _added(connection, table))
