@@ -49,7 +49,7 @@ INSTALLING = ("install.py", "settings.py", "snapshots.py", "wheels.py", "connect
 NOT_INSTALLED = 9
 """Exit code of a run whose schema cannot be installed: there is nothing to test."""
 
-STRAYS = ("mp\\_%", "modelpack\\_template\\_%")
+STRAYS = ("mp\\_%", "modelpack\\_template\\_%", "modelpack\\_prepared\\_%")
 """Names of the databases that tests make."""
 
 
@@ -169,10 +169,69 @@ def new_role(server: str, roles: list[str]) -> Callable[..., str]:
     return make
 
 
+@pytest.fixture(scope="session")
+def prepare(server: str, template: str) -> Iterator[Callable[..., str]]:
+    """A function that gives the name of a template in which `setup(dsn, *given)` was done, once for all tests that ask.
+
+    What a setup leaves can be no session, no role and no moment that a test takes for now.
+    """
+    made: dict[str, str] = {}
+    with psycopg.connect(server, autocommit=True) as admin:
+
+        def prepare(setup: Callable[..., object], *given: object) -> str:
+            key = f"{setup.__module__}.{setup.__qualname__}{given!r}"
+            if key not in made:
+                name = f"modelpack_prepared_{uuid.uuid4().hex[:16]}"
+                # as long as this run lasts, nobody else takes it for left over
+                admin.execute("select pg_advisory_lock_shared(hashtext(%s))", [name])
+                admin.execute(
+                    sql.SQL("create database {} template {}").format(
+                        sql.Identifier(name), sql.Identifier(template)
+                    )
+                )
+                try:
+                    setup(make_conninfo(server, dbname=name), *given)
+                except BaseException:
+                    drop_database(admin, name)
+                    raise
+                close_database(admin, name)
+                made[key] = name
+            return made[key]
+
+        yield prepare
+        for name in made.values():
+            drop_database(admin, name)
+
+
+def close_database(admin: psycopg.Connection[Any], name: str) -> None:
+    """Let nobody in any more, so that it can be cloned at any time."""
+    admin.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
+
+
 @pytest.fixture
-def database(server: str, template: str) -> Iterator[str]:
-    """DSN of a database of the test's own, with modelpack installed; dropped afterwards."""
-    yield from clone(server, template)
+def database(
+    server: str, template: str, prepare: Callable[..., str], request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """DSN of a database of the test's own, with modelpack installed; dropped afterwards.
+
+    Where tests begin alike, `pytest.mark.prepared(setup=…)` has the setup done once, in what theirs are clones of.
+    """
+    mark = request.node.get_closest_marker("prepared")
+    yield from clone(server, prepare(mark.kwargs["setup"], *mark.args) if mark else template)
+
+
+@pytest.fixture
+def fresh(server: str, template: str, prepare: Callable[..., str]) -> Iterator[Callable[..., str]]:
+    """A function that gives the DSN of a database of the test's own; `setup(dsn, *given)` was done in it, if one is given."""
+    clones: list[Iterator[str]] = []
+
+    def make(setup: Callable[..., object] | None = None, *given: object) -> str:
+        clones.append(clone(server, prepare(setup, *given) if setup else template))
+        return next(clones[-1])
+
+    yield make
+    for each in clones:
+        next(each, None)
 
 
 @pytest.fixture

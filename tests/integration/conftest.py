@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -31,24 +32,37 @@ def people(database: str, new_role: Callable[..., str]) -> Iterator[Callable[...
         session.close()
 
 
+def make_shop(dsn: str, tables: str = TABLES, profile: Profile | None = None, **event: Any) -> None:
+    """The tables, and a declaration on them."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(tables)
+    attach(
+        dsn,
+        profile
+        or Profile(
+            "customer",
+            key="customer_id",
+            events=[
+                Event("purchase", at="at", features=EVERYTHING, **event),
+                Event("complaint", at="at", features=SEVERE, where="severity > 1"),
+            ],
+        ),
+    )
+
+
 @pytest.fixture
-def shop(database: str, psql: Session) -> Callable[..., Session]:
+def shop(fresh: Callable[..., str]) -> Iterator[Callable[..., Session]]:
     """Make the tables and attach a declaration; the session that it gives commits after every statement."""
+    with ExitStack() as left:
 
-    def make(tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any) -> Session:
-        psql.execute(tables + before)
-        attach(
-            database,
-            profile
-            or Profile(
-                "customer",
-                key="customer_id",
-                events=[
-                    Event("purchase", at="at", features=EVERYTHING, **event),
-                    Event("complaint", at="at", features=SEVERE, where="severity > 1"),
-                ],
-            ),
-        )
-        return psql
+        def make(
+            tables: str = TABLES, profile: Profile | None = None, before: str = "", **event: Any
+        ) -> Session:
+            if (tables, profile, before, event) == (TABLES, None, "", {}):
+                dsn = fresh(make_shop)
+            else:
+                dsn = fresh()
+                make_shop(dsn, tables + before, profile, **event)
+            return left.enter_context(psycopg.connect(dsn, autocommit=True))
 
-    return make
+        yield make

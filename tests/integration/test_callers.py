@@ -134,20 +134,28 @@ select md5(string_agg(t, ' ' order by t)) from (
 """
 
 
+def make_churn(dsn: str) -> None:
+    """A model with which every verb has something to do."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        for weight in (0.1, 0.2, 0.3):
+            publish(session, "churn", ["n"], [weight], promote=False)
+        for statement in (
+            "select modelpack.promote('churn', 3)",
+            "select modelpack.promote('churn', 1)",
+            "select modelpack.set_alias('churn', 'candidate', 2)",
+            "select modelpack.grant_model('churn', 'modelpack_reader', 'predict')",
+            "insert into modelpack.approval (version_id) select version_id from modelpack.version where version = 1",
+            "insert into modelpack.model (model, disabled) values ('stopped', 'by hand')",
+        ):
+            session.execute(statement)
+
+
+pytestmark = pytest.mark.prepared(setup=make_churn)
+
+
 @pytest.fixture
 def churn(psql: Session) -> Session:
-    """A superuser's session, and a model with which every verb has something to do."""
-    for weight in (0.1, 0.2, 0.3):
-        publish(psql, "churn", ["n"], [weight], promote=False)
-    for statement in (
-        "select modelpack.promote('churn', 3)",
-        "select modelpack.promote('churn', 1)",
-        "select modelpack.set_alias('churn', 'candidate', 2)",
-        "select modelpack.grant_model('churn', 'modelpack_reader', 'predict')",
-        "insert into modelpack.approval (version_id) select version_id from modelpack.version where version = 1",
-        "insert into modelpack.model (model, disabled) values ('stopped', 'by hand')",
-    ):
-        psql.execute(statement)
+    """A superuser's session, and that model."""
     return psql
 
 

@@ -27,18 +27,26 @@ VISITOR = Profile(
 LATER = replace(VISITOR, events=[Event("visit", at="at", features={"m": count()})])
 
 
-@pytest.fixture
-def psql(database: str) -> Iterator[Session]:
-    """A superuser's session; two versions of a model, and tables of another's."""
-    with psycopg.connect(database, autocommit=True, prepare_threshold=None) as session:
+def make_models(dsn: str) -> None:
+    """Two versions of a model, and tables."""
+    with psycopg.connect(dsn, autocommit=True) as session:
         for weight in (0.1, 0.2):
             publish(session, "churn", ["n"], [weight], promote=False)
         session.execute(
             "create table visitor (id bigint primary key);"
             "create table visit (id bigint, at timestamptz default now()); create index on visit (id);"
-            "update modelpack.setting set value = '300 ms' where name in ('lock_wait', 'table_wait');"
-            "set statement_timeout = '60s'"
+            "update modelpack.setting set value = '300 ms' where name in ('lock_wait', 'table_wait')"
         )
+
+
+pytestmark = pytest.mark.prepared(setup=make_models)
+
+
+@pytest.fixture
+def psql(database: str) -> Iterator[Session]:
+    """A superuser's session; two versions of a model, and tables that get another owner."""
+    with psycopg.connect(database, autocommit=True, prepare_threshold=None) as session:
+        session.execute("set statement_timeout = '60s'")
         yield session
 
 

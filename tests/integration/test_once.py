@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -39,17 +40,21 @@ INPUTS = ["n", "n_1d", "spend", "heat", "quiet", "each", "visits"]
 WEIGHTS = [0.25, -0.125, 0.001, 0.0625, -0.5, 0.01, 0.125]
 
 
-@pytest.fixture
-def shop(database: str, psql: Session) -> Callable[..., Session]:
-    def make(published: bool = True) -> Session:
-        psql.execute(TABLES)
+def make_shop(dsn: str, published: bool) -> None:
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(TABLES)
         if published:
-            publish(psql, "churn", INPUTS, WEIGHTS, bias=0.5)
-        attach(database, PROFILE)
-        psql.execute("truncate modelpack.prediction")
-        return psql
+            publish(session, "churn", INPUTS, WEIGHTS, bias=0.5)
+        attach(dsn, PROFILE)
+        session.execute("truncate modelpack.prediction")
 
-    return make
+
+@pytest.fixture
+def shop(fresh: Callable[..., str]) -> Iterator[Callable[..., Session]]:
+    with ExitStack() as left:
+        yield lambda published=True: left.enter_context(
+            psycopg.connect(fresh(make_shop, published), autocommit=True)
+        )
 
 
 def written(session: Session, statement: str) -> tuple[int, int, int]:
@@ -132,10 +137,10 @@ def test_copy_writes_each_touched_profile_once(shop: Callable[..., Session]) -> 
     ],
 )
 def test_a_statement_that_touches_no_customer_loads_nothing(
-    shop: Callable[..., Session], database: str, statement: str
+    shop: Callable[..., Session], statement: str
 ) -> None:
-    shop()
-    with psycopg.connect(database, autocommit=True) as fresh:
+    session = shop()
+    with psycopg.connect(session.info.dsn, autocommit=True) as fresh:
         fresh.execute(statement)
         fresh.execute(
             "create or replace function loaded() returns boolean language plpython3u as "

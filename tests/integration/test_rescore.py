@@ -40,6 +40,11 @@ def shop(dsn: str, session: Session, *scores: Score, missing: bool = False) -> N
     session.execute("call modelpack.rescore('customer')")
 
 
+def make_shop(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as session:
+        shop(dsn, session, Score("churn", model="churn"))
+
+
 def held(session: Session, score: str = "churn") -> dict[int, int]:
     """Every fresh score held against the model of its version; the versions."""
     query = sql.SQL(
@@ -52,8 +57,8 @@ def held(session: Session, score: str = "churn") -> dict[int, int]:
     return {key: version for key, _, version, *_ in found}
 
 
-def test_rescore_brings_all_rows_to_the_champion_and_logs_each(database: str, psql: Session) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+@pytest.mark.prepared(setup=make_shop)
+def test_rescore_brings_all_rows_to_the_champion_and_logs_each(psql: Session) -> None:
     assert set(held(psql).values()) == {1}
     psql.execute("select modelpack.promote('churn', 2)")
     psql.execute("call modelpack.rescore('customer', chunk_blocks => 1)")
@@ -72,8 +77,8 @@ def test_rescore_brings_all_rows_to_the_champion_and_logs_each(database: str, ps
     assert value(psql, "select count(*) from modelpack.prediction where version = 2") == 200
 
 
-def test_a_row_that_cannot_be_scored_says_why_and_costs_only_itself(database: str, psql: Session) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+@pytest.mark.prepared(setup=make_shop)
+def test_a_row_that_cannot_be_scored_says_why_and_costs_only_itself(psql: Session) -> None:
     psql.execute("update customer set tenure = null where customer_id = 17")
     psql.execute("select modelpack.promote('churn', 2)")
     psql.execute("call modelpack.rescore('customer')")
@@ -182,8 +187,8 @@ def test_ages_are_those_of_the_moment_of_rescoring(database: str, psql: Session)
     ) == [(200,)]
 
 
-def test_a_disabled_model_marks_the_rows_and_logs_nothing(database: str, psql: Session) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+@pytest.mark.prepared(setup=make_shop)
+def test_a_disabled_model_marks_the_rows_and_logs_nothing(psql: Session) -> None:
     psql.execute("select modelpack.promote('churn', 2)")
     psql.execute("select modelpack.disable('churn', 'a fault')")
     psql.execute("call modelpack.rescore('customer')")
@@ -206,8 +211,8 @@ def test_a_score_that_is_switched_off_refuses_no_event_however_it_is_declared(
     assert wrong(psql) == []
 
 
-def test_events_after_a_rescore_count_and_score_as_before(database: str, psql: Session) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+@pytest.mark.prepared(setup=make_shop)
+def test_events_after_a_rescore_count_and_score_as_before(psql: Session) -> None:
     psql.execute("select modelpack.promote('churn', 2)")
     psql.execute("call modelpack.rescore('customer')")
     before = value(psql, "select complaints from customer where customer_id = 5")
@@ -217,9 +222,9 @@ def test_events_after_a_rescore_count_and_score_as_before(database: str, psql: S
     assert wrong(psql) == []
 
 
-def test_scores_of_many_rows_are_bit_for_bit_those_of_one(database: str, psql: Session) -> None:
+@pytest.mark.prepared(setup=make_shop)
+def test_scores_of_many_rows_are_bit_for_bit_those_of_one(psql: Session) -> None:
     """Also where rows do not lie in the order of their keys, and some have no score in between."""
-    shop(database, psql, Score("churn", model="churn"))
     psql.execute(
         "insert into customer select 1000 - g, case when g % 5 > 0 then g * 1000003 end from generate_series(1, 300) as g"
     )
@@ -235,10 +240,10 @@ def test_scores_of_many_rows_are_bit_for_bit_those_of_one(database: str, psql: S
     assert value(psql, stale) == 60
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_rows_are_locked_in_key_order_and_scored_as_they_are_under_the_lock(
     database: str, psql: Session
 ) -> None:
-    shop(database, psql, Score("churn", model="churn"))
     psql.execute("insert into customer select 1000 - g, g % 7 from generate_series(1, 300) as g")
     psql.execute("select modelpack.promote('churn', 2)")
     with (
@@ -276,11 +281,9 @@ def test_rows_are_locked_in_key_order_and_scored_as_they_are_under_the_lock(
     assert wrong(psql) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize("task", ["rescore", "refresh"])
-def test_a_chunk_reads_its_own_blocks_alone_also_by_a_generic_plan(
-    database: str, psql: Session, task: str
-) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+def test_a_chunk_reads_its_own_blocks_alone_also_by_a_generic_plan(psql: Session, task: str) -> None:
     psql.execute("insert into customer select g, 1 from generate_series(201, 3000) as g")
     psql.execute("set plan_cache_mode = force_generic_plan")
     block = value(psql, "select (ctid::text::point)[0]::bigint from customer where customer_id = 1500")
@@ -325,10 +328,8 @@ def test_a_first_fill_scores_all_rows_in_one_call_and_logs_each_once(database: s
     )
 
 
-def test_a_rebuild_scores_only_what_differs_and_leaves_to_one_row_what_a_model_refuses(
-    database: str, psql: Session
-) -> None:
-    shop(database, psql, Score("churn", model="churn"))
+@pytest.mark.prepared(setup=make_shop)
+def test_a_rebuild_scores_only_what_differs_and_leaves_to_one_row_what_a_model_refuses(psql: Session) -> None:
     psql.execute("update customer set tenure = null where customer_id = 17")
     psql.execute("truncate modelpack.prediction")
     psql.execute("update customer set spend = -1 where customer_id in (17, 18, 19)")

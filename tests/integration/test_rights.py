@@ -14,6 +14,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from modelpack import Event, Profile, Registry, count
+from modelpack.connection import make_engine
 from tests.example import CUSTOMER, TABLES, packaged
 from tests.support import attach, row, rows, value, wrong
 
@@ -195,12 +196,22 @@ def test_the_roles_cannot_log_in_and_are_no_superusers(psql: Session) -> None:
 # -- an application, and what it might try ---------------------------------------------------------------------
 
 
+def make_shop(dsn: str) -> None:
+    """Tables with a declaration and a model that scores."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(TABLES)
+    engine = make_engine(dsn)
+    Registry(engine).publish_package(packaged(), name="churn", promote=True)
+    engine.dispose()
+    attach(dsn, CUSTOMER)
+
+
+pytestmark = pytest.mark.prepared(setup=make_shop)
+
+
 @pytest.fixture
-def shop(database: str, psql: Session) -> Session:
-    """Tables with a declaration and a model that scores; a superuser's session."""
-    psql.execute(TABLES)
-    Registry(database).publish_package(packaged(), name="churn", promote=True)
-    attach(database, CUSTOMER)
+def shop(psql: Session) -> Session:
+    """A superuser's session."""
     return psql
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import onnxruntime
@@ -36,14 +36,19 @@ def shop(scores: list[Score]) -> Profile:
     )
 
 
+def make_shop(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(TABLES)
+        attach(dsn, shop([Score("churn", model="churn")]))
+        publish(session, "churn", ["complaints", "spend"], WEIGHTS, BIAS)
+        session.execute("select modelpack.promote('churn', 1)")
+
+
 @pytest.fixture
-def session(database: str, psql: Session) -> Session:
+def session(fresh: Callable[..., str]) -> Iterator[Session]:
     """A shop whose champion is version 1 of a linear model over complaints and spend."""
-    psql.execute(TABLES)
-    attach(database, shop([Score("churn", model="churn")]))
-    publish(psql, "churn", ["complaints", "spend"], WEIGHTS, BIAS)
-    psql.execute("select modelpack.promote('churn', 1)")
-    return psql
+    with psycopg.connect(fresh(make_shop), autocommit=True) as session:
+        yield session
 
 
 def assert_fresh(session: Session, key: int) -> None:
@@ -192,14 +197,14 @@ def test_before_the_first_promotion_the_row_says_so(database: str, psql: Session
     )
 
 
-def test_missing_wheels_leave_event_and_counters_and_a_stale_row(session: Session, database: str) -> None:
+def test_missing_wheels_leave_event_and_counters_and_a_stale_row(session: Session) -> None:
     session.execute("insert into complaint (customer_id) values (3)")
     score = row(session, "select churn, churn_version, churn_scored_at from customer where customer_id = 3")
     session.execute(
         "create or replace function modelpack.server_wheels() returns text language sql immutable "
         "as $$ select '/nowhere'::text $$"
     )
-    with psycopg.connect(database, autocommit=True) as fresh:
+    with psycopg.connect(session.info.dsn, autocommit=True) as fresh:
         fresh.execute("insert into complaint (customer_id) values (3)")
     found = row(
         session,
@@ -228,7 +233,7 @@ def test_a_row_that_the_model_cannot_score_costs_only_itself(session: Session) -
 
 
 def test_promotion_reaches_open_and_prepared_sessions_at_commit_and_never_before(
-    session: Session, database: str
+    session: Session,
 ) -> None:
     publish(session, "churn", ["complaints", "spend"], (-0.5, -0.01), 1.0, promote=False)
     insert = "insert into complaint (customer_id) values (3)"
@@ -238,7 +243,7 @@ def test_promotion_reaches_open_and_prepared_sessions_at_commit_and_never_before
         found: int = value(other, "select churn_version from customer where customer_id = 3")
         return found
 
-    with psycopg.connect(database, autocommit=True) as other:
+    with psycopg.connect(session.info.dsn, autocommit=True) as other:
         assert [version_of(other) for _ in range(3)] == [1, 1, 1]
         with session.transaction(force_rollback=True):
             session.execute("select modelpack.promote('churn', 2)")

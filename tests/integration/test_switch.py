@@ -25,6 +25,7 @@ from modelpack.compile.script import replace_script
 from modelpack.connection import make_engine
 from tests.support import Session, attach, publish, row, rows, user, value, wrong
 
+Refused = Callable[[Session, str, str, "Session | int"], None]
 DEADLINE = 60.0
 STOP = "select modelpack.disable('churn', 'stop')"
 START = "select modelpack.enable('churn')"
@@ -40,10 +41,9 @@ MEMBER = Profile("member", key="id", scores=[Score("churn", inputs={"n": "level"
 LATER = replace(VISITOR, scores=[Score("churn"), Score("worth"), Score("late", model="churn")])
 
 
-@pytest.fixture
-def psql(database: str) -> Iterator[Session]:
-    """A superuser's session; two models, with three versions of churn, of which the second scores."""
-    with psycopg.connect(database, autocommit=True, prepare_threshold=None) as session:
+def make_shop(dsn: str) -> None:
+    """Two models, with three versions of churn, of which the second scores, and tables with a declaration."""
+    with psycopg.connect(dsn, autocommit=True) as session:
         for weight in (0.1, 0.2, 0.3):
             publish(session, "churn", ["n"], [weight], promote=False)
         publish(session, "worth", ["n"], [0.4])
@@ -56,13 +56,17 @@ def psql(database: str) -> Iterator[Session]:
             "create table visitor (id bigint primary key); create table member (id bigint primary key, level bigint);"
             "create table visit (id bigint, at timestamptz default now()); create index on visit (id)"
         )
-        yield session
+    attach(dsn, VISITOR)
+
+
+pytestmark = pytest.mark.prepared(setup=make_shop)
 
 
 @pytest.fixture
-def psql_attached(database: str, psql: Session) -> Session:
-    attach(database, VISITOR)
-    return psql
+def psql(database: str) -> Iterator[Session]:
+    """A superuser's session."""
+    with psycopg.connect(database, autocommit=True, prepare_threshold=None) as session:
+        yield session
 
 
 @pytest.fixture
@@ -169,7 +173,7 @@ LOCKS = (
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
 def test_no_verb_of_a_publisher_keeps_a_model_from_being_stopped(
-    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session, isolation: str
+    psql: Session, people: Callable[..., Session], ann: Session, bob: Session, isolation: str
 ) -> None:
     evil = people("modelpack_publisher")
     bob.execute(f"set default_transaction_isolation = '{isolation}'")
@@ -183,10 +187,10 @@ def test_no_verb_of_a_publisher_keeps_a_model_from_being_stopped(
             refused.append((session is ann, name))
             session.execute("rollback; begin")
         bob.execute(STOP)
-        assert event(psql_attached)[:3] == (OFF, OFF, ON)
+        assert event(psql)[:3] == (OFF, OFF, ON)
         session.execute("rollback")
         bob.execute(START)
-        assert event(psql_attached)[:3] == (ON, ON, ON)
+        assert event(psql)[:3] == (ON, ON, ON)
 
     for session in (evil, ann):
         for verb in VERBS:
@@ -198,7 +202,7 @@ def test_no_verb_of_a_publisher_keeps_a_model_from_being_stopped(
 
 
 def test_what_a_publisher_locks_by_himself_keeps_no_model_from_being_stopped(
-    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session
+    psql: Session, people: Callable[..., Session], ann: Session, bob: Session
 ) -> None:
     for session in (people("modelpack_publisher"), ann, people()):
         for statement in LOCKS:
@@ -211,7 +215,7 @@ def test_what_a_publisher_locks_by_himself_keeps_no_model_from_being_stopped(
                 pytest.fail(f"beside {statement}")
             bob.execute(START)
             session.execute("rollback")
-    assert event(psql_attached)[:3] == (ON, ON, ON)
+    assert event(psql)[:3] == (ON, ON, ON)
 
 
 OPEN = {
@@ -225,9 +229,8 @@ OPEN = {
 
 @pytest.mark.parametrize("begun", OPEN)
 def test_whichever_commits_first_the_model_stays_disabled(
-    psql_attached: Session, ann: Session, bob: Session, begun: str
+    psql: Session, ann: Session, bob: Session, begun: str
 ) -> None:
-    psql = psql_attached
     assert event(psql) == (ON, ON, ON, 1)
     ann.execute("begin")
     for statement in OPEN[begun]:
@@ -262,9 +265,8 @@ def test_whichever_commits_first_the_model_stays_disabled(
 
 
 def test_one_model_of_a_profile_stops_on_all_of_its_profiles(
-    database: str, psql_attached: Session, bob: Session
+    database: str, psql: Session, bob: Session
 ) -> None:
-    psql = psql_attached
     attach(database, MEMBER)
     psql.execute("insert into member (id, level) values (1, 1)")
     assert event(psql) == (ON, ON, ON, 1)
@@ -290,13 +292,30 @@ def test_one_model_of_a_profile_stops_on_all_of_its_profiles(
 # -- what it does wait for, and for how long --------------------------------------------------------------------
 
 
-def refused(session: Session, statement: str, match: str, holder: Session | int) -> None:
-    """It gives up and names whom it waited for, and nobody else."""
-    with pytest.raises(errors.LockNotAvailable, match=match) as found:
-        session.execute(statement)
-    pid = holder if isinstance(holder, int) else holder.info.backend_pid
-    assert str(found.value.diag.message_detail).startswith(f"Processes that do so: {pid} (")
-    assert "," not in str(found.value.diag.message_detail)
+WAITS = (
+    "update pg_proc set proconfig = array_replace(proconfig, 'lock_timeout={}', 'lock_timeout={}')"
+    " where oid = 'modelpack.disable(modelpack.me, text, text)'::regprocedure"
+)
+
+
+@pytest.fixture
+def refused(database: str) -> Iterator[Refused]:
+    """A function that holds that a statement gives up and names whom it waited for, and nobody else.
+
+    Since it is sure to wait in vain, modelpack.disable waits less than its three seconds there.
+    """
+    with psycopg.connect(database, autocommit=True) as admin:
+
+        def check(session: Session, statement: str, match: str, holder: Session | int) -> None:
+            admin.execute(WAITS.format("3s", "300ms"))
+            with pytest.raises(errors.LockNotAvailable, match=match) as found:
+                session.execute(statement)
+            admin.execute(WAITS.format("300ms", "3s"))
+            pid = holder if isinstance(holder, int) else holder.info.backend_pid
+            assert str(found.value.diag.message_detail).startswith(f"Processes that do so: {pid} (")
+            assert "," not in str(found.value.diag.message_detail)
+
+        yield check
 
 
 @pytest.mark.parametrize(
@@ -307,11 +326,11 @@ def refused(session: Session, statement: str, match: str, holder: Session | int)
     ],
 )
 def test_the_owner_of_a_table_keeps_no_model_from_being_stopped(
-    database: str, psql_attached: Session, people: Callable[..., Session], bob: Session, does: str
+    database: str, psql: Session, people: Callable[..., Session], bob: Session, does: str
 ) -> None:
     """A GRANT writes the function's row even where it gives nothing, to whoever has any right on the function."""
     owner = people()
-    psql_attached.execute(f"alter table member owner to {user(owner)}")
+    psql.execute(f"alter table member owner to {user(owner)}")
     attach(database, MEMBER)
     owner.execute("begin")
     with pytest.raises(errors.InsufficientPrivilege):
@@ -320,7 +339,7 @@ def test_the_owner_of_a_table_keeps_no_model_from_being_stopped(
     bob.execute(STOP)
     owner.execute("commit")
     owner.execute("insert into member (id, level) values (10, 1)")
-    assert rows(psql_attached, "select id, churn_stale from member where id >= 9 order by id") == [
+    assert rows(psql, "select id, churn_stale from member where id >= 9 order by id") == [
         (9, None),
         (10, OFF),
     ]
@@ -330,16 +349,12 @@ def test_the_owner_of_a_table_keeps_no_model_from_being_stopped(
 @pytest.mark.parametrize("savepoint", [False, True])
 @pytest.mark.parametrize("verb", ["disable('churn')", "enable('churn')", "require_approval('churn')"])
 def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_does(
-    psql_attached: Session,
-    people: Callable[..., Session],
-    bob: Session,
-    verb: str,
-    savepoint: bool,
+    psql: Session, people: Callable[..., Session], bob: Session, verb: str, savepoint: bool, refused: Refused
 ) -> None:
     carl = people("modelpack_publisher")
     carl.execute("begin")
     publish(carl, "churn", ["n"], [0.7], promote=False)  # not in the way
-    holder = psql_attached
+    holder = psql
     holder.execute("begin; savepoint a" if savepoint else "begin")
     holder.execute(f"select modelpack.{verb}")
     if savepoint:
@@ -348,24 +363,22 @@ def test_who_disables_beside_somebody_who_changes_the_model_is_told_soon_who_doe
     bob.execute("select modelpack.disable('worth', 'stop')")
     holder.execute("commit")
     bob.execute(STOP)
-    assert event(psql_attached) == (OFF, OFF, OFF, 1)
-    agree(psql_attached)
+    assert event(psql) == (OFF, OFF, OFF, 1)
+    agree(psql)
 
 
 def test_no_publisher_who_leaves_a_change_open_keeps_an_approver_from_stopping_the_model(
-    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session
+    psql: Session, people: Callable[..., Session], ann: Session, bob: Session
 ) -> None:
     carl, dora = people("modelpack_publisher"), people("modelpack_publisher")
-    psql_attached.execute("select modelpack.grant_model('churn', %s)", [user(carl)])
+    psql.execute("select modelpack.grant_model('churn', %s)", [user(carl)])
     ann.execute("begin")
     ann.execute(START)
     dora.execute("begin")
     publish(dora, "fresh", ["n"], [0.7], promote=False)
     with ThreadPoolExecutor(1) as pool:
         queued = pool.submit(carl.execute, START)  # and would have the row as soon as she is gone
-        while ann.info.backend_pid not in value(
-            psql_attached, "select pg_blocking_pids(%s)", carl.info.backend_pid
-        ):
+        while ann.info.backend_pid not in value(psql, "select pg_blocking_pids(%s)", carl.info.backend_pid):
             assert not queued.done()
         bob.execute(STOP)
         with pytest.raises(errors.AdminShutdown):
@@ -373,8 +386,8 @@ def test_no_publisher_who_leaves_a_change_open_keeps_an_approver_from_stopping_t
     with pytest.raises(errors.AdminShutdown):
         ann.execute("commit")
     dora.execute("commit")  # nothing of hers was in the way
-    assert event(psql_attached) == (OFF, OFF, ON, 1)
-    agree(psql_attached)
+    assert event(psql) == (OFF, OFF, ON, 1)
+    agree(psql)
 
 
 HOLDS = {
@@ -386,41 +399,41 @@ HOLDS = {
 
 @pytest.mark.parametrize("holds", HOLDS)
 def test_an_approver_ends_nobody_who_changes_another_model_or_has_taken_it_back(
-    psql_attached: Session, people: Callable[..., Session], ann: Session, bob: Session, holds: str
+    psql: Session, people: Callable[..., Session], ann: Session, bob: Session, holds: str
 ) -> None:
     carl, dora = people("modelpack_publisher"), people("modelpack_publisher")
-    psql_attached.execute("select modelpack.grant_model('worth', %s)", [user(carl)])
-    psql_attached.execute("select modelpack.grant_model('churn', %s)", [user(dora)])
+    psql.execute("select modelpack.grant_model('worth', %s)", [user(carl)])
+    psql.execute("select modelpack.grant_model('churn', %s)", [user(dora)])
     carl.execute("begin; select modelpack.disable('worth', 'mine')")
     dora.execute(f"begin; savepoint a; {START}; rollback to a; select modelpack.set_tag('churn', 1, 'kept')")
     ann.execute(HOLDS[holds].format(START))
-    found = rows(psql_attached, "select pid from modelpack.holders(array['churn'])")
+    found = rows(psql, "select pid from modelpack.holders(array['churn'])")
     assert found == [(ann.info.backend_pid,)]
     bob.execute(STOP)
     for session in (carl, dora):
         session.execute("commit")
     with pytest.raises(errors.AdminShutdown):
         ann.execute("commit")
-    assert event(psql_attached) == (OFF, OFF, "disabled: mine", 1)
-    assert value(psql_attached, "select tags from modelpack.versions where model = 'churn' and version = 1")
-    assert rows(psql_attached, "select from modelpack.holding") == []
-    agree(psql_attached)
+    assert event(psql) == (OFF, OFF, "disabled: mine", 1)
+    assert value(psql, "select tags from modelpack.versions where model = 'churn' and version = 1")
+    assert rows(psql, "select from modelpack.holding") == []
+    agree(psql)
 
 
 def test_who_came_to_hold_a_model_after_the_approver_began_to_wait_is_ended_the_second_time_alone(
-    psql_attached: Session, ann: Session
+    psql: Session, ann: Session
 ) -> None:
     ann.execute(f"begin; {START}")
-    assert value(psql_attached, "select modelpack.end_holders('worth', null)") == 0
-    assert value(psql_attached, "select modelpack.end_holders('churn', array['1'])") == 1
+    assert value(psql, "select modelpack.end_holders('worth', null)") == 0
+    assert value(psql, "select modelpack.end_holders('churn', array['1'])") == 1
     ann.execute("select 1")
-    assert value(psql_attached, "select modelpack.end_holders('churn', null)") == 1
+    assert value(psql, "select modelpack.end_holders('churn', null)") == 1
     with pytest.raises(errors.AdminShutdown):
         ann.execute("commit")
 
 
 def test_a_member_of_the_owner_who_acts_as_a_publisher_is_named_and_not_ended(
-    people: Callable[..., Session], ann: Session, bob: Session
+    people: Callable[..., Session], ann: Session, bob: Session, refused: Refused
 ) -> None:
     deployer = people("modelpack_owner", user(ann))
     deployer.execute(f"set role {user(ann)}; begin; {START}")
@@ -429,9 +442,8 @@ def test_a_member_of_the_owner_who_acts_as_a_publisher_is_named_and_not_ended(
 
 
 def test_a_model_stops_while_a_declaration_is_applied_and_when_that_is_done(
-    database: str, psql_attached: Session, bob: Session
+    database: str, psql: Session, bob: Session, refused: Refused
 ) -> None:
-    psql = psql_attached
     assert event(psql) == (ON, ON, ON, 1)
     *most, last = replace_script(VISITOR, LATER)
     assert "modelpack.seal" in last
@@ -464,9 +476,7 @@ def test_a_model_stops_while_a_declaration_is_applied_and_when_that_is_done(
     engine.dispose()
 
 
-def test_a_score_that_gets_another_model_gets_its_switch(
-    database: str, psql_attached: Session, bob: Session
-) -> None:
+def test_a_score_that_gets_another_model_gets_its_switch(database: str, psql: Session, bob: Session) -> None:
     bob.execute(STOP)
     attach(
         database,
@@ -474,17 +484,16 @@ def test_a_score_that_gets_another_model_gets_its_switch(
             VISITOR, scores=[Score("churn", model="worth"), Score("worth", model="churn"), Score("again")]
         ),
     )
-    assert event(psql_attached)[:3] == (ON, "no version of the model again has been promoted", OFF)
+    assert event(psql)[:3] == (ON, "no version of the model again has been promoted", OFF)
     bob.execute("select modelpack.disable('worth', 'stop')")
     bob.execute(START)
-    assert event(psql_attached)[::2] == (OFF, ON)
-    agree(psql_attached)
+    assert event(psql)[::2] == (OFF, ON)
+    agree(psql)
 
 
 def test_a_profile_that_is_attached_or_detached_is_waited_for(
-    database: str, psql_attached: Session, bob: Session, aside: Callable[[Session, str], Future[Any]]
+    database: str, psql: Session, bob: Session, aside: Callable[[Session, str], Future[Any]], refused: Refused
 ) -> None:
-    psql = psql_attached
     engine = make_engine(database)
     with engine.connect() as connection:
         apply(connection, MEMBER)
@@ -512,7 +521,7 @@ def test_a_profile_that_is_attached_or_detached_is_waited_for(
 
 
 def test_an_application_of_a_declaration_does_not_hold_its_tables_for_who_disables(
-    database: str, psql_attached: Session, bob: Session
+    database: str, psql: Session, bob: Session
 ) -> None:
     engine = make_engine(database)
     bob.execute(f"begin; {STOP}")
@@ -528,13 +537,13 @@ def test_an_application_of_a_declaration_does_not_hold_its_tables_for_who_disabl
         apply(connection, MEMBER)
         assert connection.exec_driver_sql("show lock_timeout").scalar_one() == "7s"
     engine.dispose()
-    psql_attached.execute("insert into member (id, level) values (1, 1)")
-    assert value(psql_attached, "select churn_stale from member") == OFF
-    agree(psql_attached)
+    psql.execute("insert into member (id, level) values (1, 1)")
+    assert value(psql, "select churn_stale from member") == OFF
+    agree(psql)
 
 
 def test_an_application_that_waits_for_a_promotion_holds_no_model(
-    database: str, psql_attached: Session, ann: Session, bob: Session
+    database: str, psql: Session, ann: Session, bob: Session
 ) -> None:
     ann.execute("begin; select modelpack.promote('churn', 1)")
     engine = make_engine(database)
@@ -545,21 +554,19 @@ def test_an_application_that_waits_for_a_promotion_holds_no_model(
         with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
             pid = connection.exec_driver_sql("select pg_backend_pid()").scalar_one()
             waiting = pool.submit(work, connection)
-            while ann.info.backend_pid not in value(psql_attached, "select pg_blocking_pids(%s)", pid):
+            while ann.info.backend_pid not in value(psql, "select pg_blocking_pids(%s)", pid):
                 assert not waiting.done()
             bob.execute(STOP)
             bob.execute(START)
-            psql_attached.execute("select pg_cancel_backend(%s)", [pid])
+            psql.execute("select pg_cancel_backend(%s)", [pid])
             with pytest.raises(OperationalError, match="canceling statement due to user request"):
                 waiting.result(DEADLINE)
     engine.dispose()
     ann.execute("commit")
-    agree(psql_attached)
+    agree(psql)
 
 
-def test_a_snapshot_from_before_a_profile_came_stops_no_model_by_halves(
-    database: str, psql_attached: Session
-) -> None:
+def test_a_snapshot_from_before_a_profile_came_stops_no_model_by_halves(database: str, psql: Session) -> None:
     with psycopg.connect(database) as old:
         old.isolation_level = IsolationLevel.REPEATABLE_READ
         old.execute("select 1 from modelpack.model")
@@ -568,15 +575,15 @@ def test_a_snapshot_from_before_a_profile_came_stops_no_model_by_halves(
             old.execute(STOP)
         old.rollback()
         old.execute(STOP)
-    psql_attached.execute("insert into member (id, level) values (1, 1)")
-    assert value(psql_attached, "select churn_stale from member") == OFF
-    agree(psql_attached)
+    psql.execute("insert into member (id, level) values (1, 1)")
+    assert value(psql, "select churn_stale from member") == OFF
+    agree(psql)
 
 
 def test_a_table_changes_its_owner_beside_who_disables(
-    psql_attached: Session, people: Callable[..., Session], bob: Session
+    psql: Session, people: Callable[..., Session], bob: Session, refused: Refused
 ) -> None:
-    psql, other = psql_attached, user(people())
+    other = user(people())
     psql.execute(f"alter table visit owner to {other}; grant usage, create on schema public to {other}")
     bob.execute(f"begin; {STOP}")
     psql.execute("begin")
@@ -594,9 +601,8 @@ def test_a_table_changes_its_owner_beside_who_disables(
 
 
 def test_a_profile_whose_table_is_gone_keeps_no_model_from_being_stopped(
-    database: str, psql_attached: Session, bob: Session
+    database: str, psql: Session, bob: Session
 ) -> None:
-    psql = psql_attached
     psql.execute("drop table visitor")
     bob.execute(STOP)
     psql.execute("select modelpack.detach_dropped('public.visitor')")
@@ -614,9 +620,8 @@ def test_a_profile_whose_table_is_gone_keeps_no_model_from_being_stopped(
 
 
 def test_the_doctor_finds_a_model_whose_record_was_changed_past_the_switch(
-    psql_attached: Session, bob: Session
+    psql: Session, bob: Session
 ) -> None:
-    psql = psql_attached
     found = "select \"check\", found, mend from modelpack.doctor() where status = 'fail'"
     assert rows(psql, found) == []
     psql.execute("update modelpack.model set disabled = 'stop' where model = 'churn'")
@@ -638,9 +643,8 @@ def test_the_doctor_finds_a_model_whose_record_was_changed_past_the_switch(
 
 
 def test_whoever_works_on_a_model_at_once_loses_no_event_and_leaves_one_state(
-    database: str, psql_attached: Session, people: Callable[..., Session], ann: Session
+    database: str, psql: Session, people: Callable[..., Session], ann: Session
 ) -> None:
-    psql = psql_attached
     psql.execute("select modelpack.grant_model('worth', %s)", [user(ann)])
     over = threading.Event()
     counted = [0, 0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -32,15 +33,17 @@ PROFILE = Profile(
 )  # fmt: skip
 
 
-@pytest.fixture
-def shop(database: str, psql: Session) -> Callable[..., Session]:
-    def make(more: str = "") -> Session:
-        psql.execute(TABLES + more)
-        publish(psql, "churn", ["n", "n_1h"], [0.1, 1.0])
-        attach(database, PROFILE)
-        return psql
+def make_shop(dsn: str, more: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(TABLES + more)
+        publish(session, "churn", ["n", "n_1h"], [0.1, 1.0])
+    attach(dsn, PROFILE)
 
-    return make
+
+@pytest.fixture
+def shop(fresh: Callable[..., str]) -> Iterator[Callable[..., Session]]:
+    with ExitStack() as left:
+        yield lambda more="": left.enter_context(psycopg.connect(fresh(make_shop, more), autocommit=True))
 
 
 def behind_the_triggers(session: Session, *statements: str) -> None:
@@ -173,9 +176,7 @@ def test_chunks_of_one_block_cover_every_row(shop: Callable[..., Session]) -> No
 
 
 @pytest.mark.parametrize("task", ["rebuild", "rescore"])
-def test_sessions_share_a_task_without_meeting(
-    shop: Callable[..., Session], database: str, task: str
-) -> None:
+def test_sessions_share_a_task_without_meeting(shop: Callable[..., Session], task: str) -> None:
     session = shop("insert into customer select generate_series(1000, 3000);")
     behind_the_triggers(session, "update customer set n = n + 1, churn_stale = 'by hand'")
     found, done = versions(session), set[int]()
@@ -193,7 +194,7 @@ def test_sessions_share_a_task_without_meeting(
         found = now
 
     session.execute("set lock_timeout = '5s'")
-    with psycopg.connect(database) as holder:
+    with psycopg.connect(session.info.dsn) as holder:
         # the first of 21 blocks falls to the first share: the others do not wait for it
         holder.execute("select from customer where ctid = '(0,1)' for update")
         take(2)

@@ -23,21 +23,42 @@ CALLED = "select distinct funcname from pg_stat_user_functions where schemaname 
 
 
 def pytest_configure() -> None:
-    """Ask each database of a test, which nobody is connected to any more, before it is dropped."""
+    """Ask each database of a test, which nobody is connected to any more, before it is dropped, and what it is a clone of."""
     conftest = importlib.import_module("tests.conftest")
-    drop = conftest.drop_database
+    drop, close, clone = conftest.drop_database, conftest.close_database, conftest.clone
+    prepared: dict[str, set[str]] = {}
+    before: dict[str, set[str]] = {}
+
+    def ask(admin: psycopg.Connection[Any], name: str) -> set[str]:
+        with psycopg.connect(admin.info.dsn, dbname=name, autocommit=True) as session:
+            return {name for (name,) in session.execute(CALLED).fetchall()}
 
     def ask_and_drop(admin: psycopg.Connection[Any], name: str) -> None:
-        test, _, stage = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+        test, stage = current()
         if name.startswith("mp_") and stage == "(teardown)":
-            with psycopg.connect(admin.info.dsn, dbname=name, autocommit=True) as session:
-                calls = [name for (name,) in session.execute(CALLED).fetchall()]
+            calls = sorted(ask(admin, name) | before.get(test, set()))
             seconds = round(time.monotonic() - begun.get(test, time.monotonic()), 2)
             with CALLS.open("a") as file:  # one write, so that workers do not mix their lines
                 file.write(json.dumps({"test": test, "seconds": seconds, "calls": calls}) + "\n")
         drop(admin, name)
 
+    def ask_and_close(admin: psycopg.Connection[Any], name: str) -> None:
+        prepared[name] = ask(admin, name)
+        close(admin, name)
+
+    def note_and_clone(server: str, template: str) -> Iterator[str]:
+        before.setdefault(current()[0], set()).update(prepared.get(template, ()))
+        yield from clone(server, template)
+
     conftest.drop_database = ask_and_drop
+    conftest.close_database = ask_and_close
+    conftest.clone = note_and_clone
+
+
+def current() -> tuple[str, str]:
+    """The test that runs, and its stage."""
+    test, _, stage = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")
+    return test, stage
 
 
 begun: dict[str, float] = {}
