@@ -56,6 +56,11 @@ def open_shop(dsn: str, *, on_error: OnError = "stale", customers: int = 20) -> 
     return session
 
 
+def make_shop(dsn: str) -> None:
+    """The same for a database that tests' own are clones of."""
+    open_shop(dsn).close()
+
+
 def connect(dsn: str) -> Session:
     """A session, once the server is up again."""
     until = time.monotonic() + 60
@@ -66,6 +71,13 @@ def connect(dsn: str) -> Session:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
+
+
+def warm(dsn: str) -> Session:
+    """A session of a shop that is there, with the champion loaded."""
+    session = connect(dsn)
+    session.execute("select modelpack.warm()")
+    return session
 
 
 def visit(session: Session, *visits: tuple[int, float | None]) -> None:

@@ -22,6 +22,7 @@ from tests.faults.hostile import (
     Session,
     attach,
     connect,
+    make_shop,
     open_shop,
     plain_model,
     publish,
@@ -48,8 +49,9 @@ def findings(session: Session) -> dict[str, tuple[str, str, str]]:
     return {check: (status, what, mend) for status, check, what, _, mend in found if status != "ok"}
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_sound_installation_has_a_row_for_every_area_and_all_are_ok(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         # the wheels of a test may lie anywhere
         assert {k: v for k, v in findings(session).items() if k != "folder of the wheels"} == {}
         areas = {check for (check,) in session.execute('select "check" from modelpack.doctor()')}
@@ -246,8 +248,9 @@ def test_a_trigger_that_fires_for_no_application_is_found_and_one_that_always_fi
     sound.rollback()
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         visit(session, (1, FAILS))
         found = findings(session)
         assert found["stale rows of public.customer"][:2] == (
@@ -283,8 +286,9 @@ def test_without_a_champion_the_doctor_says_publish_or_promote_before_rescore(da
         assert not [check for check in findings(session) if check.startswith(("champion", "stale"))]
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute(
             "set session_replication_role = replica; insert into customer values (77); reset session_replication_role"
         )
@@ -295,14 +299,16 @@ def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database:
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_a_champion_that_scores_differently_here(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         smuggle(session, plain_model(bias=0.5))
         assert "golden row 1 gives 0.5" in findings(session)["golden rows of churn version 2"][1]
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_a_log_without_partitions_ahead(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute("truncate modelpack.prediction")
         for (name,) in session.execute(
             "select inhrelid::regclass::text from pg_inherits where inhparent = 'modelpack.prediction'::regclass"
@@ -315,8 +321,9 @@ def test_the_doctor_finds_a_log_without_partitions_ahead(database: str) -> None:
         assert "partitions of the prediction log" not in findings(session)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_a_partition_of_the_log_that_was_left_without_its_index(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         # whatever the time of day: a partition that ended between 1 and 25 hours ago, and one that ended 3 days ago or 4
         for hours in (25, 96):
             session.execute(
@@ -353,8 +360,9 @@ def test_the_doctor_finds_dead_rows_that_pile_up(database: str) -> None:
         assert "dead rows of public.customer" not in findings(session)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_a_champion_that_was_made_with_another_onnxruntime(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         number = smuggle(session, plain_model(), libraries={"onnxruntime": "1.2.3"})
         status, what, mend = findings(session)[f"onnxruntime of churn version {number}"]
         assert status == "warn"
@@ -362,8 +370,9 @@ def test_the_doctor_finds_a_champion_that_was_made_with_another_onnxruntime(data
         assert "install 1.2.3" in mend
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_rows_that_no_model_could_score(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         visit(session, (1, 1e300))
         status, what, mend = findings(session)["failures of churn version 1"]
         assert (status, "(input)" in what) == ("warn", True)
@@ -391,10 +400,11 @@ def test_the_doctor_finds_partitions_that_lost_their_triggers(database: str) -> 
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_doctor_finds_libraries_that_a_session_took_from_elsewhere(
     database: str, wheel_folder: Path
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute(
             "create or replace function modelpack.server_wheels() returns text language sql immutable"
             f" as $$ select '{wheel_folder}'::text $$"
@@ -490,8 +500,9 @@ def _wheel(folder: Path, tag: str) -> None:
     (info / "WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_declaration_whose_tables_are_gone_can_be_forgotten(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute("drop table customer")
         with pytest.raises(psycopg.errors.UndefinedTable, match=r"public\.customer"):
             visit(session, (1, 100))
@@ -501,10 +512,11 @@ def test_a_declaration_whose_tables_are_gone_can_be_forgotten(database: str) -> 
         assert "profile table public.customer" not in findings(session)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_command_prints_findings_with_what_mends_them_and_fails_when_something_fails(
     database: str,
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute("alter table visit disable trigger user")
     done = CliRunner().invoke(app, ["doctor", "--dsn", database, "--json"])
     assert done.exit_code == 1, done.output
@@ -527,19 +539,20 @@ def other_release(dsn: str) -> list[str]:
     return [row["found"] for row in checks if row["check"] == "release of the functions of public.customer"]
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_features_in_whatever_order_are_no_other_release(database: str) -> None:
     features = {"visits": count(), "all_x": total("x"), "x": last("x")}
-    open_shop(database).close()
     for names in (list(features), sorted(features)):
         event = Event("visit", at="at", features={name: features[name] for name in names})
         attach(database, replace(shop(), events=[event]))
         assert other_release(database) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_the_command_finds_functions_of_another_release_and_apply_brings_them_up_to_date(
     database: str,
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         assert other_release(database) == []
         # as another release would have made it: its text and its record differ from what this one compiles
         for name in ("refresh", "log"):

@@ -18,6 +18,7 @@ from tests.faults.hostile import (
     attach,
     connect,
     hostile_model,
+    make_shop,
     open_shop,
     plain_model,
     publish,
@@ -28,6 +29,7 @@ from tests.faults.hostile import (
     unsound,
     value,
     visit,
+    warm,
 )
 from tests.support import wait_for
 
@@ -36,6 +38,7 @@ def set_setting(session: Session, name: str, setting: str) -> None:
     session.execute("update modelpack.setting set value = %s where name = %s", [setting, name])
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize(
     ("x", "reason"),
     [
@@ -48,7 +51,7 @@ def set_setting(session: Session, name: str, setting: str) -> None:
 def test_a_row_that_the_model_cannot_score_keeps_its_last_score_and_says_why(
     database: str, x: float, reason: str
 ) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         visit(session, (1, x), (2, 200))
         found = scores(session, 1, 2)
         assert found[1][0] == pytest.approx(0.1)
@@ -79,8 +82,9 @@ def test_with_on_error_raise_the_statement_is_refused_with_the_reason(database: 
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_on_error_can_be_changed_in_place(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         attach(database, shop("raise"))
         with pytest.raises(psycopg.errors.DataException, match="the model fails"):
             visit(session, (1, FAILS))
@@ -90,8 +94,9 @@ def test_on_error_can_be_changed_in_place(database: str) -> None:
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_an_endless_model_is_ended_at_its_time_budget_and_the_event_stays(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         started = time.monotonic()
         visit(session, (1, ENDLESS))
         assert time.monotonic() - started < 20  # 0.25 s of processor time, on a machine however busy
@@ -104,8 +109,9 @@ def test_an_endless_model_is_ended_at_its_time_budget_and_the_event_stays(databa
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_model_has_its_own_time_budget_and_needs_no_loop_to_exceed_it(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         smuggle(session, slow_model())
         session.execute("update modelpack.model set time_budget = '60 ms'")
         visit(session, (1, 5))
@@ -113,23 +119,25 @@ def test_a_model_has_its_own_time_budget_and_needs_no_loop_to_exceed_it(database
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_model_that_needs_longer_than_its_budget_is_neither_published_nor_promoted(database: str) -> None:
-    with open_shop(database) as session:
-        set_setting(session, "time_budget", "20 ms")
+    with warm(database) as session:
+        set_setting(session, "time_budget", "5 ms")
         with pytest.raises(
-            psycopg.errors.InvalidParameterValue, match="expected less than its time budget of 20 ms"
+            psycopg.errors.InvalidParameterValue, match="expected less than its time budget of 5 ms"
         ):
-            publish(session, onnx=slow_model(steps=60))
+            publish(session, onnx=slow_model(steps=15))
         session.execute("update modelpack.model set time_budget = '1 minute'")
-        number = publish(session, onnx=slow_model(steps=60))
-        session.execute("update modelpack.model set time_budget = '10 ms'")
-        with pytest.raises(psycopg.errors.InvalidParameterValue, match="time budget of 10 ms"):
+        number = publish(session, onnx=slow_model(steps=15))
+        session.execute("update modelpack.model set time_budget = '5 ms'")
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="time budget of 5 ms"):
             session.execute("select modelpack.promote('churn', %s)", [number])
         assert value(session, "select version from modelpack.alias where alias = 'champion'") == 1
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_after_four_ended_calls_the_model_is_left_alone_for_a_while_then_tried_again(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         set_setting(session, "time_budget", "40 ms")
         set_setting(session, "breaker_pause", "1 s")
     with psycopg.connect(database, autocommit=True) as session:
@@ -165,8 +173,9 @@ def an_hour_later(session: Session) -> None:
     )
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_only_failures_in_a_row_open_the_breaker_and_one_success_closes_it(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         set_setting(session, "breaker_failures", "3")
         set_setting(session, "breaker_pause", "1 h")
     with psycopg.connect(database, autocommit=True) as session:
@@ -217,8 +226,9 @@ def test_one_bad_row_of_ten_thousand_costs_only_itself(database: str) -> None:
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_rescore_of_stale_rows_finds_them_by_their_index_and_leaves_the_others(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         visit(session, (3, FAILS), (4, FAILS))
         smuggle(session, plain_model())
         notices: list[str] = []
@@ -232,10 +242,11 @@ def test_rescore_of_stale_rows_finds_them_by_their_index_and_leaves_the_others(d
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_disabled_model_scores_nothing_from_the_commit_on_and_takes_no_lock_on_tables(
     database: str,
 ) -> None:
-    with open_shop(database) as session, psycopg.connect(database) as admin:
+    with warm(database) as session, psycopg.connect(database) as admin:
         admin.execute("select modelpack.disable('churn', 'burns')")
         assert admin.execute(
             "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'relation'"
@@ -316,8 +327,9 @@ def test_what_a_row_says_where_nothing_is_promoted_disabled_or_failing(
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_failures_are_sampled_and_linked_to_their_version(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         for _ in range(3):
             visit(session, *((c, FAILS) for c in range(1, 21)))
         with psycopg.connect(database, autocommit=True) as other:
@@ -331,10 +343,11 @@ def test_failures_are_sampled_and_linked_to_their_version(database: str) -> None
         ]
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend", "statement_timeout"])
 def test_a_cancel_ends_a_running_model_and_reaches_the_client(database: str, how: str) -> None:
     """Whatever the time budget is: a minute here."""
-    with open_shop(database) as session:
+    with warm(database) as session:
         session.execute("update modelpack.model set time_budget = '1 minute'")
         with psycopg.connect(database, autocommit=True) as victim:
             visit(victim, (1, 100))
@@ -363,9 +376,10 @@ def test_a_cancel_ends_a_running_model_and_reaches_the_client(database: str, how
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_cancel_while_the_model_is_read_is_not_mistaken_for_a_broken_model(database: str) -> None:
     """The first event of a session waits for a lock on the registry; the client gives up."""
-    with open_shop(database) as session, psycopg.connect(database) as blocker:
+    with warm(database) as session, psycopg.connect(database) as blocker:
         blocker.execute("lock table modelpack.artifact in access exclusive mode")
         with psycopg.connect(database, autocommit=True) as fresh:
             fresh.execute("set statement_timeout = '200 ms'")
@@ -413,8 +427,9 @@ def test_a_server_whose_plpython_is_gone_takes_every_event_and_marks_the_rows(
             assert unsound(fresh) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_read_only_transaction_is_refused_as_such(database: str) -> None:
-    with open_shop(database) as session:
+    with warm(database) as session:
         session.execute("set default_transaction_read_only = on")
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             visit(session, (1, 200))

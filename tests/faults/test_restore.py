@@ -20,7 +20,7 @@ from tests.faults.hostile import (
     Session,
     attach,
     connect,
-    open_shop,
+    make_shop,
     plain_model,
     scores,
     shop,
@@ -55,8 +55,9 @@ def rows(session: Session) -> list[tuple[object, ...]]:
     ).fetchall()
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         visit(session, (1, FAILS), (2, 250))
         said = pipe(database, empty_database, [], [])
         assert said == ""
@@ -74,10 +75,11 @@ def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_
             assert unsound(restored) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_dump_without_owners_and_rights_is_found_by_the_doctor_and_mended_by_one_command(
     database: str, empty_database: str
 ) -> None:
-    with open_shop(database):
+    with connect(database):
         assert pipe(database, empty_database, ["--no-owner", "--no-privileges"], ["--no-owner"]) == ""
         owners = "select * from modelpack.doctor() where status = 'fail' and \"check\" like any (array['owner%', 'rights%'])"
         with psycopg.connect(empty_database, autocommit=True) as restored:
@@ -100,10 +102,11 @@ def test_a_dump_without_owners_and_rights_is_found_by_the_doctor_and_mended_by_o
         assert dump(empty_database, *schema) == dump(database, *schema)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_server_without_the_wheels_takes_the_dump_and_the_events_and_marks_the_scores(
     database: str, empty_database: str
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute(
             "create or replace function modelpack.server_wheels() returns text language sql immutable"
             " as $$ select '/nonexistent'::text $$"
@@ -118,12 +121,13 @@ def test_a_server_without_the_wheels_takes_the_dump_and_the_events_and_marks_the
             assert unsound(restored) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize("how", ["triggers off", "triggers on"])
 def test_data_alone_restored_into_tables_with_their_triggers(
     database: str, other_database: str, how: str
 ) -> None:
     """With triggers off the dump's own rows stand. With triggers on it works where profiles come first."""
-    with open_shop(database) as session, psycopg.connect(other_database, autocommit=True) as target:
+    with connect(database) as session, psycopg.connect(other_database, autocommit=True) as target:
         visit(session, (1, 300), (2, FAILS))
         target.execute(TABLES)
         attach(other_database, shop())
@@ -139,8 +143,9 @@ def test_data_alone_restored_into_tables_with_their_triggers(
         assert scores(target, 1)[1] == (pytest.approx(0.2), None)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_one_table_restored_alone_is_mended_by_rebuild(database: str, other_database: str) -> None:
-    with open_shop(database) as session, psycopg.connect(other_database, autocommit=True) as target:
+    with connect(database) as session, psycopg.connect(other_database, autocommit=True) as target:
         target.execute(TABLES)
         attach(other_database, shop())
         smuggle(target, plain_model())
@@ -157,8 +162,9 @@ def test_one_table_restored_alone_is_mended_by_rebuild(database: str, other_data
         assert rows(target) == [(*row[:4], 1, None) for row in rows(session)]
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_load_with_triggers_off_is_found_and_mended_by_rebuild(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         with psycopg.connect(database, autocommit=True) as loader:
             loader.execute("set session_replication_role = replica")
             visit(loader, (1, 200), (2, 200), (3, None))
@@ -175,8 +181,9 @@ def test_a_load_with_triggers_off_is_found_and_mended_by_rebuild(database: str) 
         assert scores(session, 1)[1] == (pytest.approx(0.2), None)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_vacuum_full_cluster_and_new_columns_change_nothing(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute("vacuum full customer")
         session.execute("vacuum full visit")
         session.execute("cluster customer using customer_pkey")
@@ -188,8 +195,9 @@ def test_vacuum_full_cluster_and_new_columns_change_nothing(database: str) -> No
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_columns_and_indexes_come_and_go_under_writers(database: str) -> None:
-    with open_shop(database) as session, Traffic(database) as traffic:
+    with connect(database) as session, Traffic(database) as traffic:
         for statement in (
             "alter table customer add column note text default 'x'",
             "alter table visit add column channel text not null default 'web'",
@@ -214,10 +222,11 @@ def owner(new_role: Callable[..., str]) -> str:
     return new_role()
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_drop_owned_by_the_owner_of_the_tables_leaves_what_the_doctor_names_and_forgets(
     database: str, owner: str
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         with session.transaction():
             session.execute("select modelpack.run_as('public.customer', %s::regrole)", [owner])
             session.execute(f"alter table customer owner to {owner}; alter table visit owner to {owner}")
@@ -264,10 +273,11 @@ def test_drop_owned_by_the_owner_of_a_partition_takes_its_events_out_of_the_coun
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_dropped_event_table_leaves_profiles_usable_and_is_taken_out_by_applying_another_declaration(
     database: str,
 ) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute(
             "create table call (customer_id bigint, at timestamptz default now(), x double precision)"
         )
@@ -290,6 +300,7 @@ def test_a_dropped_event_table_leaves_profiles_usable_and_is_taken_out_by_applyi
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize(
     ("change", "back", "error"),
     [
@@ -306,7 +317,7 @@ def test_a_renamed_table_or_column_refuses_events_in_words_until_it_is_renamed_b
     database: str, change: str, back: str, error: str
 ) -> None:
     """No event is taken that could not be counted; the error names what is missing, and so does the doctor."""
-    with open_shop(database) as session:
+    with connect(database) as session:
         session.execute(change)
         columns = [
             row[0]
@@ -328,8 +339,9 @@ def test_a_renamed_table_or_column_refuses_events_in_words_until_it_is_renamed_b
         assert unsound(session) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_warm_loads_the_champions_for_a_role_that_may_only_read(database: str) -> None:
-    with open_shop(database) as session:
+    with connect(database) as session:
         assert value(session, "select modelpack.warm()") == 1
         session.execute("set role modelpack_reader")
         assert value(session, "select modelpack.warm()") == 1
