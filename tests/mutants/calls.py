@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 CALLS = Path(__file__).resolve().parents[2] / ".modelpack" / "calls.jsonl"
 CALLED = "select distinct funcname from pg_stat_user_functions where schemaname = 'modelpack'"
@@ -28,18 +29,21 @@ def pytest_configure() -> None:
     drop, close, clone = conftest.drop_database, conftest.close_database, conftest.clone
     prepared: dict[str, set[str]] = {}
     before: dict[str, set[str]] = {}
+    cloned: dict[Any, int] = {}
 
     def ask(admin: psycopg.Connection[Any], name: str) -> set[str]:
         with psycopg.connect(admin.info.dsn, dbname=name, autocommit=True) as session:
             return {name for (name,) in session.execute(CALLED).fetchall()}
 
     def ask_and_drop(admin: psycopg.Connection[Any], name: str) -> None:
-        test, stage = current()
-        if name.startswith("mp_") and stage == "(teardown)":
-            calls = sorted(ask(admin, name) | before.get(test, set()))
-            seconds = round(time.monotonic() - begun.get(test, time.monotonic()), 2)
-            with CALLS.open("a") as file:  # one write, so that workers do not mix their lines
-                file.write(json.dumps({"test": test, "seconds": seconds, "calls": calls}) + "\n")
+        if name.startswith("mp_") and current()[1] == "(teardown)":
+            calls = ask(admin, name)
+            tests = list(begun)
+            for test in tests[cloned.get(name, len(tests) - 1) :]:  # several where a file has one database
+                seconds = round(time.monotonic() - begun[test], 2)
+                found = {"test": test, "seconds": seconds, "calls": sorted(calls | before.get(test, set()))}
+                with CALLS.open("a") as file:  # one write, so that workers do not mix their lines
+                    file.write(json.dumps(found) + "\n")
         drop(admin, name)
 
     def ask_and_close(admin: psycopg.Connection[Any], name: str) -> None:
@@ -48,7 +52,9 @@ def pytest_configure() -> None:
 
     def note_and_clone(server: str, template: str) -> Iterator[str]:
         before.setdefault(current()[0], set()).update(prepared.get(template, ()))
-        yield from clone(server, template)
+        for dsn in clone(server, template):
+            cloned[conninfo_to_dict(dsn)["dbname"]] = len(begun) - 1
+            yield dsn
 
     conftest.drop_database = ask_and_drop
     conftest.close_database = ask_and_close
