@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION modelpack.customer_batched()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_nothing constant boolean := null;
+  v_nothing boolean;
 begin
   return coalesce(true and modelpack.customer_score_churn_enabled(v_nothing), false);
 end
@@ -43,7 +43,7 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_many(version integer, 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_nothing constant boolean := null;
+  v_nothing boolean;
   v_id constant integer := case when modelpack.customer_score_churn_enabled(v_nothing) then case version when 1 then 1 end end;
   v_scores double precision[] := '{}';
 begin
@@ -88,19 +88,19 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version intege
 AS $function$
 #variable_conflict use_variable
 declare
-  v_nothing constant boolean := null;
-  v_id constant integer := case when modelpack.customer_score_churn_enabled(v_nothing) then case version when 1 then 1 end end;
+  v_nothing boolean;
   v_started constant timestamptz := clock_timestamp();
   v_score double precision;
 begin
-  if v_id is null or numbers is null then
-    return null;
-  end if;
   -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
   if current_setting('modelpack.plpython', true) = 'loaded' then
-    v_score := modelpack.score(v_id, numbers, texts);
+    v_score := case when numbers is not null and modelpack.customer_score_churn_enabled(v_nothing) then case version
+                 when 1 then modelpack.score(1, numbers, texts)
+               end end;
   else
-    v_score := modelpack.score_first(v_id, numbers, texts);
+    v_score := case when numbers is not null and modelpack.customer_score_churn_enabled(v_nothing) then case version
+                 when 1 then modelpack.score_first(1, numbers, texts)
+               end end;
   end if;
   if v_score is not null and logged then
     insert into modelpack.prediction

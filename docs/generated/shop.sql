@@ -1197,106 +1197,147 @@ as $modelpack$
 -- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
-  v_path constant text := pg_catalog.current_setting('search_path');
-  v_ours boolean := false;
+  v_ours boolean;
 begin
   -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
   -- the name
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
-    if current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-    else  -- the role was renamed, or a dump restored for another
-      v_ours := current_user operator(pg_catalog.=) (
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  else  -- the role was renamed, or a dump restored for another
+    v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+      and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
           from pg_catalog.pg_trigger as t
           join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
          where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+  end if;
+  if v_ours is not true then
+    if row(
+         new.basket,
+         new.basket_n,
+         new.basket_sum,
+         new.churn,
+         new.churn_scored_at,
+         new.churn_stale,
+         new.churn_version,
+         new.complaint_heat,
+         new.complaint_heat_ahead,
+         new.complaints,
+         new.features_at,
+         new.features_read_at,
+         new.features_reread_at,
+         new.last_purchase_at,
+         new.purchases,
+         new.purchases_90d,
+         new.spend
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.basket,
+         old.basket_n,
+         old.basket_sum,
+         old.churn,
+         old.churn_scored_at,
+         old.churn_stale,
+         old.churn_version,
+         old.complaint_heat,
+         old.complaint_heat_ahead,
+         old.complaints,
+         old.features_at,
+         old.features_read_at,
+         old.features_reread_at,
+         old.last_purchase_at,
+         old.purchases,
+         old.purchases_90d,
+         old.spend
+       )::pg_catalog.record then
+      return new;
+    end if;
+    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+      if tg_nargs operator(pg_catalog.<>) 2 then
+        new := modelpack.customer_scored(new, old, 'by hand');
+      end if;
+      return new;
+    end if;
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.customer',
+        pg_catalog.array_to_string(array[
+          case when not row(new.basket)::pg_catalog.record operator(pg_catalog.*=) row(old.basket)::pg_catalog.record then 'basket' end,
+          case when not row(new.basket_n)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_n)::pg_catalog.record then 'basket_n' end,
+          case when not row(new.basket_sum)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_sum)::pg_catalog.record then 'basket_sum' end,
+          case when not row(new.churn)::pg_catalog.record operator(pg_catalog.*=) row(old.churn)::pg_catalog.record then 'churn' end,
+          case when not row(new.churn_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_scored_at)::pg_catalog.record then 'churn_scored_at' end,
+          case when not row(new.churn_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_stale)::pg_catalog.record then 'churn_stale' end,
+          case when not row(new.churn_version)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_version)::pg_catalog.record then 'churn_version' end,
+          case when not row(new.complaint_heat)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat)::pg_catalog.record then 'complaint_heat' end,
+          case when not row(new.complaint_heat_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat_ahead)::pg_catalog.record then 'complaint_heat_ahead' end,
+          case when not row(new.complaints)::pg_catalog.record operator(pg_catalog.*=) row(old.complaints)::pg_catalog.record then 'complaints' end,
+          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+          case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
+          case when not row(new.last_purchase_at)::pg_catalog.record operator(pg_catalog.*=) row(old.last_purchase_at)::pg_catalog.record then 'last_purchase_at' end,
+          case when not row(new.purchases)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases)::pg_catalog.record then 'purchases' end,
+          case when not row(new.purchases_90d)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases_90d)::pg_catalog.record then 'purchases_90d' end,
+          case when not row(new.spend)::pg_catalog.record operator(pg_catalog.*=) row(old.spend)::pg_catalog.record then 'spend' end
+        ], ', ')),
+      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  end if;
+  -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
+  if tg_nargs = 2 or new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at then
+    return new;
+  elsif new.features_at = old.features_at then
+    -- nothing that a score depends on has changed
+    if row(
+         new.customer_id,
+         new.purchases,
+         new.purchases_90d,
+         new.spend,
+         new.basket,
+         new.basket_n,
+         new.basket_sum,
+         new.last_purchase_at,
+         new.complaints,
+         new.complaint_heat,
+         new.complaint_heat_ahead,
+         new.churn,
+         new.churn_version,
+         new.churn_scored_at,
+         new.churn_stale
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.customer_id,
+         old.purchases,
+         old.purchases_90d,
+         old.spend,
+         old.basket,
+         old.basket_n,
+         old.basket_sum,
+         old.last_purchase_at,
+         old.complaints,
+         old.complaint_heat,
+         old.complaint_heat_ahead,
+         old.churn,
+         old.churn_version,
+         old.churn_scored_at,
+         old.churn_stale
+       )::pg_catalog.record
+    then
+      return new;
     end if;
   end if;
-  if v_ours then
-    if tg_nargs = 2 then
-      return new;  -- the score trigger looks at every UPDATE
-    end if;
-    if new.features_at = old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.customer_id,
-           new.purchases,
-           new.purchases_90d,
-           new.spend,
-           new.basket,
-           new.basket_n,
-           new.basket_sum,
-           new.last_purchase_at,
-           new.complaints,
-           new.complaint_heat,
-           new.complaint_heat_ahead,
-           new.churn,
-           new.churn_version,
-           new.churn_scored_at,
-           new.churn_stale
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.customer_id,
-           old.purchases,
-           old.purchases_90d,
-           old.spend,
-           old.basket,
-           old.basket_n,
-           old.basket_sum,
-           old.last_purchase_at,
-           old.complaints,
-           old.complaint_heat,
-           old.complaint_heat_ahead,
-           old.churn,
-           old.churn_version,
-           old.churn_scored_at,
-           old.churn_stale
-         )::pg_catalog.record
-      then
-        return new;
-      end if;
-    elsif new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at then
-      return new;  -- with many others, in one call
-    end if;
-    declare
-      v_moment constant timestamptz := clock_timestamp();
-      v_version integer;
-      v_numbers double precision[];
-      v_texts text[];
-      v_score double precision;
-      v_failure text;
-    begin
-      -- decayed features lose weight up to the moment
-      new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
-      if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-        if not exists (select from pg_trigger as t
-                        where t.tgrelid = 'public.complaint'::regclass
-                          and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
-        then
-          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-            perform modelpack.customer_seen();
-          end if;
-          raise exception using
-            errcode = 'object_not_in_prerequisite_state',
-            message = format(
-              '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-              'public.complaint',
-              'public.customer'),
-            detail = 'Its rows would count as events.',
-            hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-        end if;
-        select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
-               max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
-          into new.complaint_heat,
-               new.complaint_heat_ahead
-          from public.complaint as e
-         where e.customer_id = new.customer_id and (e.severity > 1);
-        new.features_reread_at := greatest(now(), statement_timestamp());
-      end if;
-      -- windows, read under the row's lock
+  declare
+    v_moment constant timestamptz := clock_timestamp();
+    v_version integer;
+    v_numbers double precision[];
+    v_texts text[];
+    v_score double precision;
+    v_failure text;
+  begin
+    -- decayed features lose weight up to the moment
+    new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+    if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
       if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.purchase'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                      where t.tgrelid = 'public.complaint'::regclass
+                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
       then
         if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
           perform modelpack.customer_seen();
@@ -1305,103 +1346,58 @@ begin
           errcode = 'object_not_in_prerequisite_state',
           message = format(
             '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.purchase',
+            'public.complaint',
             'public.customer'),
           detail = 'Its rows would count as events.',
           hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
       end if;
-      select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
-        into new.purchases_90d
-        from public.purchase as e
-       where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
-      new.features_at := v_moment;
-      -- score churn
-      v_version := modelpack.customer_score_churn_version();
-      v_score := modelpack.customer_score_churn_predict(
-        v_version,
-        modelpack.customer_score_churn_numbers(new, v_moment, v_version),
-        modelpack.customer_score_churn_texts(new, v_moment, v_version),
-        modelpack.key_value(new.customer_id)::text, v_moment, true);
-      if v_score is null then
-        new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
-      else
-        new.churn := v_score;
-        new.churn_version := v_version;
-        new.churn_scored_at := v_moment;
-        new.churn_stale := null;
+      select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
+             max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+        into new.complaint_heat,
+             new.complaint_heat_ahead
+        from public.complaint as e
+       where e.customer_id = new.customer_id and (e.severity > 1);
+      new.features_reread_at := greatest(now(), statement_timestamp());
+    end if;
+    -- windows, read under the row's lock
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
       end if;
-      return new;
-    end;
-  end if;
-  if row(
-       new.basket,
-       new.basket_n,
-       new.basket_sum,
-       new.churn,
-       new.churn_scored_at,
-       new.churn_stale,
-       new.churn_version,
-       new.complaint_heat,
-       new.complaint_heat_ahead,
-       new.complaints,
-       new.features_at,
-       new.features_read_at,
-       new.features_reread_at,
-       new.last_purchase_at,
-       new.purchases,
-       new.purchases_90d,
-       new.spend
-     )::pg_catalog.record operator(pg_catalog.*=) row(
-       old.basket,
-       old.basket_n,
-       old.basket_sum,
-       old.churn,
-       old.churn_scored_at,
-       old.churn_stale,
-       old.churn_version,
-       old.complaint_heat,
-       old.complaint_heat_ahead,
-       old.complaints,
-       old.features_at,
-       old.features_read_at,
-       old.features_reread_at,
-       old.last_purchase_at,
-       old.purchases,
-       old.purchases_90d,
-       old.spend
-     )::pg_catalog.record then
-    return new;
-  end if;
-  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-    if tg_nargs operator(pg_catalog.<>) 2 then
-      new := modelpack.customer_scored(new, old, 'by hand');
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
+      into new.purchases_90d
+      from public.purchase as e
+     where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+    new.features_at := v_moment;
+    -- score churn
+    v_version := modelpack.customer_score_churn_version();
+    v_score := modelpack.customer_score_churn_predict(
+      v_version,
+      modelpack.customer_score_churn_numbers(new, v_moment, v_version),
+      modelpack.customer_score_churn_texts(new, v_moment, v_version),
+      modelpack.key_value(new.customer_id)::text, v_moment, true);
+    if v_score is null then
+      new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
+    else
+      new.churn := v_score;
+      new.churn_version := v_version;
+      new.churn_scored_at := v_moment;
+      new.churn_stale := null;
     end if;
     return new;
-  end if;
-  raise exception using
-    errcode = 'insufficient_privilege',
-    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.customer',
-      pg_catalog.array_to_string(array[
-        case when not row(new.basket)::pg_catalog.record operator(pg_catalog.*=) row(old.basket)::pg_catalog.record then 'basket' end,
-        case when not row(new.basket_n)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_n)::pg_catalog.record then 'basket_n' end,
-        case when not row(new.basket_sum)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_sum)::pg_catalog.record then 'basket_sum' end,
-        case when not row(new.churn)::pg_catalog.record operator(pg_catalog.*=) row(old.churn)::pg_catalog.record then 'churn' end,
-        case when not row(new.churn_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_scored_at)::pg_catalog.record then 'churn_scored_at' end,
-        case when not row(new.churn_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_stale)::pg_catalog.record then 'churn_stale' end,
-        case when not row(new.churn_version)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_version)::pg_catalog.record then 'churn_version' end,
-        case when not row(new.complaint_heat)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat)::pg_catalog.record then 'complaint_heat' end,
-        case when not row(new.complaint_heat_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat_ahead)::pg_catalog.record then 'complaint_heat_ahead' end,
-        case when not row(new.complaints)::pg_catalog.record operator(pg_catalog.*=) row(old.complaints)::pg_catalog.record then 'complaints' end,
-        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-        case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
-        case when not row(new.last_purchase_at)::pg_catalog.record operator(pg_catalog.*=) row(old.last_purchase_at)::pg_catalog.record then 'last_purchase_at' end,
-        case when not row(new.purchases)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases)::pg_catalog.record then 'purchases' end,
-        case when not row(new.purchases_90d)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases_90d)::pg_catalog.record then 'purchases_90d' end,
-        case when not row(new.spend)::pg_catalog.record operator(pg_catalog.*=) row(old.spend)::pg_catalog.record then 'spend' end
-      ], ', ')),
-    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  end;
 end
 $modelpack$;
 
@@ -1426,7 +1422,7 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_moment timestamptz := clock_timestamp();
-  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_statement timestamptz;
   v_read text[];
   v_rows bigint;
   v_written bigint;
@@ -1471,22 +1467,22 @@ begin
              complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
-      if found then
-        if v_unscored then
-          if (select count(*) from pg_trigger as t
-               where t.tgrelid = 'public.customer'::regclass
-                 and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
-          then
-            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-              perform modelpack.customer_seen();
-            end if;
-            raise exception using
-              errcode = 'object_not_in_prerequisite_state',
-              message = 'public.customer is another table than the profile that was declared: it has no score trigger',
-              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+      if not v_unscored then
+        return null;
+      elsif v_unscored then
+        if (select count(*) from pg_trigger as t
+             where t.tgrelid = 'public.customer'::regclass
+               and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
+        then
+          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+            perform modelpack.customer_seen();
           end if;
+          raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+            hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
         end if;
         return null;
       end if;
@@ -1507,6 +1503,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  v_statement := greatest(now(), statement_timestamp());
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'),
                       current_setting('enable_mergejoin'),
@@ -2393,7 +2390,7 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_moment timestamptz := clock_timestamp();
-  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_statement timestamptz;
   v_read text[];
   v_rows bigint;
   v_written bigint;
@@ -2435,22 +2432,22 @@ begin
              complaint_heat_ahead = greatest(p.complaint_heat_ahead, d_complaint_heat_ahead),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
-      if found then
-        if v_unscored then
-          if (select count(*) from pg_trigger as t
-               where t.tgrelid = 'public.customer'::regclass
-                 and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
-          then
-            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-              perform modelpack.customer_seen();
-            end if;
-            raise exception using
-              errcode = 'object_not_in_prerequisite_state',
-              message = 'public.customer is another table than the profile that was declared: it has no score trigger',
-              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+      if not v_unscored then
+        return null;
+      elsif v_unscored then
+        if (select count(*) from pg_trigger as t
+             where t.tgrelid = 'public.customer'::regclass
+               and t.tgname in ('modelpack_customer_guard', 'zz_modelpack_customer_score')) < 2
+        then
+          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+            perform modelpack.customer_seen();
           end if;
+          raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'public.customer is another table than the profile that was declared: it has no score trigger',
+            hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
         end if;
         return null;
       end if;
@@ -2471,6 +2468,7 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  v_statement := greatest(now(), statement_timestamp());
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'),
                       current_setting('enable_mergejoin'),

@@ -931,166 +931,162 @@ as $modelpack$
 -- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
-  v_path constant text := pg_catalog.current_setting('search_path');
-  v_ours boolean := false;
+  v_ours boolean;
 begin
   -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
   -- the name
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
-    if current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-    else  -- the role was renamed, or a dump restored for another
-      v_ours := current_user operator(pg_catalog.=) (
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  else  -- the role was renamed, or a dump restored for another
+    v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+      and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
           from pg_catalog.pg_trigger as t
           join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
          where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-    end if;
   end if;
-  if v_ours then
-    if tg_nargs = 2 then
-      return new;  -- the score trigger looks at every UPDATE
+  if v_ours is not true then
+    if row(
+         new.features_at,
+         new.features_read_at,
+         new.fraud,
+         new.fraud_scored_at,
+         new.fraud_stale,
+         new.fraud_version,
+         new.sent,
+         new.transfers,
+         new.value,
+         new.value_scored_at,
+         new.value_stale,
+         new.value_version
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.features_at,
+         old.features_read_at,
+         old.fraud,
+         old.fraud_scored_at,
+         old.fraud_stale,
+         old.fraud_version,
+         old.sent,
+         old.transfers,
+         old.value,
+         old.value_scored_at,
+         old.value_stale,
+         old.value_version
+       )::pg_catalog.record then
+      return new;
     end if;
-    if new.features_at = old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.account_id,
-           new.transfers,
-           new.sent,
-           new.fraud,
-           new.fraud_version,
-           new.fraud_scored_at,
-           new.fraud_stale,
-           new.value,
-           new.value_version,
-           new.value_scored_at,
-           new.value_stale
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.account_id,
-           old.transfers,
-           old.sent,
-           old.fraud,
-           old.fraud_version,
-           old.fraud_scored_at,
-           old.fraud_stale,
-           old.value,
-           old.value_version,
-           old.value_scored_at,
-           old.value_stale
-         )::pg_catalog.record
-      then
-        return new;
-      end if;
-    elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
-          and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
-      return new;  -- with many others, in one call
-    end if;
-    declare
-      v_moment constant timestamptz := clock_timestamp();
-      v_version integer;
-      v_numbers double precision[];
-      v_texts text[];
-      v_score double precision;
-      v_failure text;
-    begin
-      new.features_at := v_moment;
-      -- score fraud
-      v_version := modelpack.account_score_fraud_version();
-      v_score := modelpack.account_score_fraud_predict(
-        v_version,
-        modelpack.account_score_fraud_numbers(new, v_moment, v_version),
-        modelpack.account_score_fraud_texts(new, v_moment, v_version),
-        modelpack.key_value(new.account_id)::text, v_moment, true);
-      if v_score is null then
-        new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
-        new.fraud := null;
-        new.fraud_version := null;
-        new.fraud_scored_at := null;
-      else
-        new.fraud := v_score;
-        new.fraud_version := v_version;
-        new.fraud_scored_at := v_moment;
-        new.fraud_stale := null;
-      end if;
-      -- score value
-      v_version := modelpack.account_score_value_version();
-      v_failure := null;
-      v_numbers := null;
-      begin  -- an input may be impossible: 1 / 0 costs a score, not the event
-        v_numbers := modelpack.account_score_value_numbers(new, v_moment, v_version);
-        v_texts := modelpack.account_score_value_texts(new, v_moment, v_version);
-      exception when data_exception then
-        v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
-      end;
-      v_score := modelpack.account_score_value_predict(
-        v_version,
-        v_numbers, v_texts,
-        modelpack.key_value(new.account_id)::text, v_moment, true);
-      if v_score is null then
-        new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
-      else
-        new.value := v_score;
-        new.value_version := v_version;
-        new.value_scored_at := v_moment;
-        new.value_stale := null;
+    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+      if tg_nargs operator(pg_catalog.<>) 2 then
+        new := modelpack.account_scored(new, old, 'by hand');
       end if;
       return new;
-    end;
+    end if;
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
+        pg_catalog.array_to_string(array[
+          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+          case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
+          case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
+          case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
+          case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
+          case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
+          case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
+          case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
+          case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
+          case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
+          case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
+        ], ', ')),
+      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
   end if;
-  if row(
-       new.features_at,
-       new.features_read_at,
-       new.fraud,
-       new.fraud_scored_at,
-       new.fraud_stale,
-       new.fraud_version,
-       new.sent,
-       new.transfers,
-       new.value,
-       new.value_scored_at,
-       new.value_stale,
-       new.value_version
-     )::pg_catalog.record operator(pg_catalog.*=) row(
-       old.features_at,
-       old.features_read_at,
-       old.fraud,
-       old.fraud_scored_at,
-       old.fraud_stale,
-       old.fraud_version,
-       old.sent,
-       old.transfers,
-       old.value,
-       old.value_scored_at,
-       old.value_stale,
-       old.value_version
-     )::pg_catalog.record then
+  -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
+  if tg_nargs = 2 or new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
+                     and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
     return new;
+  elsif new.features_at = old.features_at then
+    -- nothing that a score depends on has changed
+    if row(
+         new.account_id,
+         new.transfers,
+         new.sent,
+         new.fraud,
+         new.fraud_version,
+         new.fraud_scored_at,
+         new.fraud_stale,
+         new.value,
+         new.value_version,
+         new.value_scored_at,
+         new.value_stale
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.account_id,
+         old.transfers,
+         old.sent,
+         old.fraud,
+         old.fraud_version,
+         old.fraud_scored_at,
+         old.fraud_stale,
+         old.value,
+         old.value_version,
+         old.value_scored_at,
+         old.value_stale
+       )::pg_catalog.record
+    then
+      return new;
+    end if;
   end if;
-  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-    if tg_nargs operator(pg_catalog.<>) 2 then
-      new := modelpack.account_scored(new, old, 'by hand');
+  declare
+    v_moment constant timestamptz := clock_timestamp();
+    v_version integer;
+    v_numbers double precision[];
+    v_texts text[];
+    v_score double precision;
+    v_failure text;
+  begin
+    new.features_at := v_moment;
+    -- score fraud
+    v_version := modelpack.account_score_fraud_version();
+    v_score := modelpack.account_score_fraud_predict(
+      v_version,
+      modelpack.account_score_fraud_numbers(new, v_moment, v_version),
+      modelpack.account_score_fraud_texts(new, v_moment, v_version),
+      modelpack.key_value(new.account_id)::text, v_moment, true);
+    if v_score is null then
+      new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
+      new.fraud := null;
+      new.fraud_version := null;
+      new.fraud_scored_at := null;
+    else
+      new.fraud := v_score;
+      new.fraud_version := v_version;
+      new.fraud_scored_at := v_moment;
+      new.fraud_stale := null;
+    end if;
+    -- score value
+    v_version := modelpack.account_score_value_version();
+    v_failure := null;
+    v_numbers := null;
+    begin  -- an input may be impossible: 1 / 0 costs a score, not the event
+      v_numbers := modelpack.account_score_value_numbers(new, v_moment, v_version);
+      v_texts := modelpack.account_score_value_texts(new, v_moment, v_version);
+    exception when data_exception then
+      v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
+    end;
+    v_score := modelpack.account_score_value_predict(
+      v_version,
+      v_numbers, v_texts,
+      modelpack.key_value(new.account_id)::text, v_moment, true);
+    if v_score is null then
+      new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
+    else
+      new.value := v_score;
+      new.value_version := v_version;
+      new.value_scored_at := v_moment;
+      new.value_stale := null;
     end if;
     return new;
-  end if;
-  raise exception using
-    errcode = 'insufficient_privilege',
-    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
-      pg_catalog.array_to_string(array[
-        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-        case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
-        case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
-        case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
-        case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
-        case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
-        case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
-        case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
-        case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
-        case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
-        case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
-      ], ', ')),
-    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  end;
 end
 $modelpack$;
 
@@ -1115,7 +1111,7 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_moment timestamptz;
-  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_statement timestamptz;
   v_read text[];
   v_rows bigint;
   v_written bigint;
@@ -1154,22 +1150,22 @@ begin
              sent = p.sent + d_sent,
              features_at = null
        where p.account_id = e.account_id
-         and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
-      if found then
-        if v_unscored then
-          if (select count(*) from pg_trigger as t
-               where t.tgrelid = 'public.account'::regclass
-                 and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
-          then
-            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-              perform modelpack.account_seen();
-            end if;
-            raise exception using
-              errcode = 'object_not_in_prerequisite_state',
-              message = 'public.account is another table than the profile that was declared: it has no score trigger',
-              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+      if not v_unscored then
+        return null;
+      elsif v_unscored then
+        if (select count(*) from pg_trigger as t
+             where t.tgrelid = 'public.account'::regclass
+               and t.tgname in ('modelpack_account_guard', 'zz_modelpack_account_score')) < 2
+        then
+          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+            perform modelpack.account_seen();
           end if;
+          raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'public.account is another table than the profile that was declared: it has no score trigger',
+            hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
         end if;
         return null;
       end if;
@@ -1190,6 +1186,7 @@ begin
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  v_statement := greatest(now(), statement_timestamp());
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'),
                       current_setting('enable_mergejoin'),

@@ -651,161 +651,159 @@ as $modelpack$
 -- anybody else but a member of modelpack_owner.
 #variable_conflict use_variable
 declare
-  v_path constant text := pg_catalog.current_setting('search_path');
-  v_ours boolean := false;
+  v_ours boolean;
 begin
   -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
   -- the name
-  if v_path operator(pg_catalog.=) 'pg_catalog, pg_temp' then
-    if current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-    else  -- the role was renamed, or a dump restored for another
-      v_ours := current_user operator(pg_catalog.=) (
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
+    v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  else  -- the role was renamed, or a dump restored for another
+    v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+      and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
           from pg_catalog.pg_trigger as t
           join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
          where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
+  end if;
+  if v_ours is not true then
+    if row(
+         new.attention,
+         new.attention_ahead,
+         new.fastest_7d,
+         new.features_at,
+         new.features_read_at,
+         new.features_reread_at,
+         new.interest,
+         new.interest_ahead,
+         new.pages_30d,
+         new.seconds_30d,
+         new.spread_30d,
+         new.views_7d
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.attention,
+         old.attention_ahead,
+         old.fastest_7d,
+         old.features_at,
+         old.features_read_at,
+         old.features_reread_at,
+         old.interest,
+         old.interest_ahead,
+         old.pages_30d,
+         old.seconds_30d,
+         old.spread_30d,
+         old.views_7d
+       )::pg_catalog.record then
+      return new;
+    end if;
+    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+      if tg_nargs operator(pg_catalog.<>) 2 then
+        new := modelpack.visitor_scored(new, old, 'by hand');
+      end if;
+      return new;
+    end if;
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.visitor',
+        pg_catalog.array_to_string(array[
+          case when not row(new.attention)::pg_catalog.record operator(pg_catalog.*=) row(old.attention)::pg_catalog.record then 'attention' end,
+          case when not row(new.attention_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.attention_ahead)::pg_catalog.record then 'attention_ahead' end,
+          case when not row(new.fastest_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.fastest_7d)::pg_catalog.record then 'fastest_7d' end,
+          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+          case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
+          case when not row(new.interest)::pg_catalog.record operator(pg_catalog.*=) row(old.interest)::pg_catalog.record then 'interest' end,
+          case when not row(new.interest_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.interest_ahead)::pg_catalog.record then 'interest_ahead' end,
+          case when not row(new.pages_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.pages_30d)::pg_catalog.record then 'pages_30d' end,
+          case when not row(new.seconds_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.seconds_30d)::pg_catalog.record then 'seconds_30d' end,
+          case when not row(new.spread_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.spread_30d)::pg_catalog.record then 'spread_30d' end,
+          case when not row(new.views_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.views_7d)::pg_catalog.record then 'views_7d' end
+        ], ', ')),
+      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  end if;
+  -- the score trigger looks at every UPDATE
+  if tg_nargs = 2 then
+    return new;
+  elsif new.features_at = old.features_at then
+    -- nothing that a score depends on has changed
+    if row(
+         new.visitor_id,
+         new.views_7d,
+         new.pages_30d,
+         new.seconds_30d,
+         new.spread_30d,
+         new.fastest_7d,
+         new.interest,
+         new.interest_ahead,
+         new.attention,
+         new.attention_ahead
+       )::pg_catalog.record operator(pg_catalog.*=) row(
+         old.visitor_id,
+         old.views_7d,
+         old.pages_30d,
+         old.seconds_30d,
+         old.spread_30d,
+         old.fastest_7d,
+         old.interest,
+         old.interest_ahead,
+         old.attention,
+         old.attention_ahead
+       )::pg_catalog.record
+    then
+      return new;
     end if;
   end if;
-  if v_ours then
-    if tg_nargs = 2 then
-      return new;  -- the score trigger looks at every UPDATE
+  declare
+    v_moment constant timestamptz := clock_timestamp();
+  begin
+    -- decayed features lose weight up to the moment
+    new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
+    new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
+    if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+      select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
+             max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+             coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+             max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+        into new.interest,
+             new.interest_ahead,
+             new.attention,
+             new.attention_ahead
+        from public.page_view as e
+       where e.visitor_id = new.visitor_id;
+      new.features_reread_at := greatest(now(), statement_timestamp());
     end if;
-    if new.features_at = old.features_at then
-      -- nothing that a score depends on has changed
-      if row(
-           new.visitor_id,
-           new.views_7d,
+    -- windows, read under the row's lock
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.page_view'::regclass
+                      and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+    then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.visitor_seen();
+      end if;
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.page_view',
+          'public.visitor'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
+           count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
+           (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
+           sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
+           percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
+      into new.views_7d,
            new.pages_30d,
            new.seconds_30d,
            new.spread_30d,
-           new.fastest_7d,
-           new.interest,
-           new.interest_ahead,
-           new.attention,
-           new.attention_ahead
-         )::pg_catalog.record operator(pg_catalog.*=) row(
-           old.visitor_id,
-           old.views_7d,
-           old.pages_30d,
-           old.seconds_30d,
-           old.spread_30d,
-           old.fastest_7d,
-           old.interest,
-           old.interest_ahead,
-           old.attention,
-           old.attention_ahead
-         )::pg_catalog.record
-      then
-        return new;
-      end if;
-    end if;
-    declare
-      v_moment constant timestamptz := clock_timestamp();
-    begin
-      -- decayed features lose weight up to the moment
-      new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
-      new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
-      if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-        select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
-               max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
-               coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
-               max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
-          into new.interest,
-               new.interest_ahead,
-               new.attention,
-               new.attention_ahead
-          from public.page_view as e
-         where e.visitor_id = new.visitor_id;
-        new.features_reread_at := greatest(now(), statement_timestamp());
-      end if;
-      -- windows, read under the row's lock
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.page_view'::regclass
-                        and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
-      then
-        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-          perform modelpack.visitor_seen();
-        end if;
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.page_view',
-            'public.visitor'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
-             count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
-             (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
-             sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
-             percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
-        into new.views_7d,
-             new.pages_30d,
-             new.seconds_30d,
-             new.spread_30d,
-             new.fastest_7d
-        from public.page_view as e
-       where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
-      new.features_at := v_moment;
-      return new;
-    end;
-  end if;
-  if row(
-       new.attention,
-       new.attention_ahead,
-       new.fastest_7d,
-       new.features_at,
-       new.features_read_at,
-       new.features_reread_at,
-       new.interest,
-       new.interest_ahead,
-       new.pages_30d,
-       new.seconds_30d,
-       new.spread_30d,
-       new.views_7d
-     )::pg_catalog.record operator(pg_catalog.*=) row(
-       old.attention,
-       old.attention_ahead,
-       old.fastest_7d,
-       old.features_at,
-       old.features_read_at,
-       old.features_reread_at,
-       old.interest,
-       old.interest_ahead,
-       old.pages_30d,
-       old.seconds_30d,
-       old.spread_30d,
-       old.views_7d
-     )::pg_catalog.record then
+           new.fastest_7d
+      from public.page_view as e
+     where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
+    new.features_at := v_moment;
     return new;
-  end if;
-  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-    if tg_nargs operator(pg_catalog.<>) 2 then
-      new := modelpack.visitor_scored(new, old, 'by hand');
-    end if;
-    return new;
-  end if;
-  raise exception using
-    errcode = 'insufficient_privilege',
-    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.visitor',
-      pg_catalog.array_to_string(array[
-        case when not row(new.attention)::pg_catalog.record operator(pg_catalog.*=) row(old.attention)::pg_catalog.record then 'attention' end,
-        case when not row(new.attention_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.attention_ahead)::pg_catalog.record then 'attention_ahead' end,
-        case when not row(new.fastest_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.fastest_7d)::pg_catalog.record then 'fastest_7d' end,
-        case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-        case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-        case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
-        case when not row(new.interest)::pg_catalog.record operator(pg_catalog.*=) row(old.interest)::pg_catalog.record then 'interest' end,
-        case when not row(new.interest_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.interest_ahead)::pg_catalog.record then 'interest_ahead' end,
-        case when not row(new.pages_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.pages_30d)::pg_catalog.record then 'pages_30d' end,
-        case when not row(new.seconds_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.seconds_30d)::pg_catalog.record then 'seconds_30d' end,
-        case when not row(new.spread_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.spread_30d)::pg_catalog.record then 'spread_30d' end,
-        case when not row(new.views_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.views_7d)::pg_catalog.record then 'views_7d' end
-      ], ', ')),
-    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  end;
 end
 $modelpack$;
 
@@ -830,7 +828,7 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_moment constant timestamptz := clock_timestamp();
-  v_statement constant timestamptz := greatest(now(), statement_timestamp());
+  v_statement timestamptz;
   v_read text[];
   v_made text[];
   v_settings text[];
@@ -872,22 +870,22 @@ begin
              attention_ahead = greatest(p.attention_ahead, d_attention_ahead),
              features_at = v_moment
        where p.visitor_id = e.visitor_id
-         and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+         and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
-      if found then
-        if v_unscored then
-          if (select count(*) from pg_trigger as t
-               where t.tgrelid = 'public.visitor'::regclass
-                 and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
-          then
-            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-              perform modelpack.visitor_seen();
-            end if;
-            raise exception using
-              errcode = 'object_not_in_prerequisite_state',
-              message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
-              hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+      if not v_unscored then
+        return null;
+      elsif v_unscored then
+        if (select count(*) from pg_trigger as t
+             where t.tgrelid = 'public.visitor'::regclass
+               and t.tgname in ('modelpack_visitor_guard', 'zz_modelpack_visitor_score')) < 2
+        then
+          if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+            perform modelpack.visitor_seen();
           end if;
+          raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
+            hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
         end if;
         return null;
       end if;
@@ -908,6 +906,7 @@ begin
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  v_statement := greatest(now(), statement_timestamp());
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   v_settings := array[current_setting('enable_hashjoin'),
                       current_setting('enable_mergejoin'),

@@ -13,6 +13,7 @@ declare
   v_numbers text;
   v_texts text;
   v_ids text;
+  v_calls text;
   v_columns text[] := '{}';
   v_batched boolean := true;
   v_switch text;
@@ -67,12 +68,14 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
     v_numbers := null;
     v_texts := null;
     v_ids := null;
+    v_calls := null;
     if v_score.version is not null then
       v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.version);
       v_columns := v_columns || v_feed.columns;
       v_numbers := format(E'when %s then %s', v_score.version, v_feed.numbers);
       v_texts := case when v_feed.takes_texts then format(E'when %s then %s', v_score.version, v_feed.texts) end;
       v_ids := format('when %s then %s', v_score.version, v_score.version_id);
+      v_calls := format(E'\n                 when %s then modelpack.%%1$s(%s, numbers, texts)', v_score.version, v_score.version_id);
     else
       v_batched := false;
     end if;
@@ -82,6 +85,7 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
         v_numbers := v_numbers || format(E'\n       when %s then %s', v_score.before, v_feed.numbers);
         v_texts := nullif(concat_ws(E'\n       ', v_texts, case when v_feed.takes_texts then format('when %s then %s', v_score.before, v_feed.texts) end), '');
         v_ids := v_ids || format(' when %s then %s', v_score.before, v_score.before_id);
+        v_calls := v_calls || format(E'\n                 when %s then modelpack.%%1$s(%s, numbers, texts)', v_score.before, v_score.before_id);
       exception when datatype_mismatch then
         null;  -- the profile cannot feed that version any more, so it scores nothing here
       end;
@@ -100,6 +104,8 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
     end if;
     -- asked with a variable, since what is folded into a plan is not looked at again
     v_ids := case when v_ids is null then 'null' else format('case when modelpack.%I(v_nothing) then case version %s end end', v_switch, v_ids) end;
+    v_calls := case when v_calls is null then 'null'
+                    else replace(format('case when numbers is not null and modelpack.%I(v_nothing) then case version', v_switch), '%', '%%') || v_calls || E'\n               end end' end;
     perform modelpack.put_function(v_profile, v_score.stem || '_version', '', 'integer', 'sql stable security invoker',
       format('select %s::integer', coalesce(v_score.version::text, 'null')),
       format('The champion of %s, for the score %s.', v_score.model, v_score.score));
@@ -114,19 +120,15 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
       'double precision', v_runs, format($predict$
 #variable_conflict use_variable
 declare
-  v_nothing constant boolean := null;
-  v_id constant integer := %s;
+  v_nothing boolean;
   v_started constant timestamptz := clock_timestamp();
   v_score double precision;
 begin
-  if v_id is null or numbers is null then
-    return null;
-  end if;
   -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
   if current_setting('modelpack.plpython', true) = 'loaded' then
-    v_score := modelpack.score(v_id, numbers, texts);
+    v_score := %s;
   else
-    v_score := modelpack.score_first(v_id, numbers, texts);
+    v_score := %s;
   end if;
   if v_score is not null and logged then
     insert into modelpack.prediction
@@ -137,13 +139,13 @@ begin
   end if;
   return v_score;
 end
-$predict$, v_ids, v_fields, v_profile.name, v_score.score, v_score.model),
+$predict$, format(v_calls, 'score'), format(v_calls, 'score_first'), v_fields, v_profile.name, v_score.score, v_score.model),
       format('The score %s of packed inputs, by the champion of %s (or the one before, for a statement that began with it), and its row in the log.',
              v_score.score, v_score.model));
     perform modelpack.put_function(v_profile, v_score.stem || '_many', 'version integer, numbers bytea, texts text[]', 'double precision[]', v_runs,
       format($many$
 declare
-  v_nothing constant boolean := null;
+  v_nothing boolean;
   v_id constant integer := %s;
   v_scores double precision[] := '{}';
 begin
@@ -202,7 +204,7 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
     -- runs as modelpack_owner: whoever may execute a switch could hold its row in pg_proc by a GRANT, and so whoever disables
     perform modelpack.put_function(v_profile, v_profile.stem || '_batched', '', 'boolean',
       v_asks,
-      format(E'\ndeclare\n  v_nothing constant boolean := null;\nbegin\n  return coalesce(%s, false);\nend\n',
+      format(E'\ndeclare\n  v_nothing boolean;\nbegin\n  return coalesce(%s, false);\nend\n',
              array_to_string(v_batched::text || v_switches, ' and ')),
       format('Whether champions score many rows of %s in one call.', v_profile.name));
   end if;

@@ -11,7 +11,7 @@ declare
   % elif scores
   v_moment timestamptz;
   % endif
-  v_statement constant timestamptz := {{ statement }};
+  v_statement {% if not one %}constant timestamptz := {{ statement }}{% else %}timestamptz{% endif %};
   v_read text[];
   {{ count.variables() }}
   % if event.missing == "create"
@@ -42,6 +42,9 @@ begin
     end if;
   end if;
   {{ profile_in_place(plan) }}
+  % if one
+  v_statement := {{ statement }};
+  % endif
   -- these cost what a single event need not pay; from here on any number of rows is joined, by an index
   {{ turn(joins) }}
   % if event.missing == "create"

@@ -142,8 +142,9 @@ select array_agg(made.key) into v_made from made;
 %# Whether a profile is counted again instead of being added to: one that the declaration in force has not counted yet; and one
 %# that this very statement has read from the events, which knows of the changes already.
 %# Features that outlive their events are read only together with all others.
-% macro read_already()
-{{ uncounted(since) }} or p.features_read_at = v_statement{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = v_statement{% endif %}
+% macro read_already(given=none)
+% set now = given or ("v_statement" | ident)
+{{ uncounted(since) }} or p.features_read_at = {{ now }}{% if "features_reread_at" in plan.times and event.on_delete == "subtract" %} or p.features_reread_at = {{ now }}{% endif %}
 % endmacro
 
 % macro matched()
@@ -251,6 +252,7 @@ where ({{ read_already() }}) is not true
 % endmacro
 
 %# The same for the only event of a statement, with its values at hand: `e` is no row here but a variable.
+%# Each simple expression of PL/pgSQL is prepared anew in every transaction, each expression of a query whenever it runs.
 %# `one`: the variables that hold them, and what the columns of the profile become.
 % macro write_one(one, rehearsal=false)
 declare
@@ -272,13 +274,13 @@ begin
   update {{ plan.table }} as p
      set {{ one.sets | assigned | lines(",") }}
    where {{ same(plan.keys("p"), event.keys("e")) }}
-     and ({{ read_already() }}) is not true
+     and ({{ read_already(statement) }}) is not true
   %# SCORE dates the features of every row that COUNT writes
   returning p.features_at {% if plan.decayed %}= v_moment{% else %}is null{% endif %} into v_unscored;
-  if found then
-    if v_unscored then
-      {{ profile_in_place(plan) }}
-    end if;
+  if not v_unscored then
+    return{% if not rehearsal %} null{% endif %};
+  elsif v_unscored then
+    {{ profile_in_place(plan) }}
     return{% if not rehearsal %} null{% endif %};
   end if;
 end;

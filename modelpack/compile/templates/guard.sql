@@ -4,68 +4,64 @@
 % from "parts.sql" import identical
 % import "score_parts.sql" as parts with context
 declare
-  v_path constant text := pg_catalog.current_setting('search_path');
-  v_ours boolean := false;
+  v_ours boolean;
 begin
   -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
   -- the name
-  if v_path operator(pg_catalog.=) {{ path }} then
-    if current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege({{ "{}()" | filled(plan.called("guard")) | literal }}::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-    else  -- the role was renamed, or a dump restored for another
-      v_ours := current_user operator(pg_catalog.=) (
+  %# a condition with a query in it is run as a statement, so that the first one has none
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) {{ path }} and current_user operator(pg_catalog.=) tg_argv[0] then
+    v_ours := pg_catalog.has_function_privilege({{ "{}()" | filled(plan.called("guard")) | literal }}::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  else  -- the role was renamed, or a dump restored for another
+    v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) {{ path }}
+      and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
           from pg_catalog.pg_trigger as t
           join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
          where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-    end if;
   end if;
-  if v_ours then
-    if tg_nargs = 2 then
-      return new;  -- the score trigger looks at every UPDATE
-    end if;
-    %# COUNT leaves features_at empty where nothing ages
-    if new.features_at = old.features_at then
-      -- nothing that a score depends on has changed
-      if {{ parts.unchanged() }}
-      then
-        return new;
-      end if;
-    % if plan.scores
-    elsif {{ parts.scored_already() }} then
-      return new;  -- with many others, in one call
-    % endif
-    end if;
-    declare
-      {{ parts.variables() }}
-    begin
-      {{ parts.age() }}
-      {{ parts.read_windows() }}
-      new.features_at := v_moment;
-      % for score in plan.scores
-      {{ parts.scored(score) }}
-      % endfor
+  if v_ours is not true then
+    if {{ identical(kept | of("new"), kept | of("old")) }} then
       return new;
-    end;
-  end if;
-  if {{ identical(kept | of("new"), kept | of("old")) }} then
-    return new;
-  end if;
-  if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-    if tg_nargs operator(pg_catalog.<>) 2 then
-      %# a superuser may write, so nothing is called that does not run as its owner
-      new := {{ plan.called("scored") }}(new, old, 'by hand');
     end if;
-    return new;
+    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+      if tg_nargs operator(pg_catalog.<>) 2 then
+        %# a superuser may write, so nothing is called that does not run as its owner
+        new := {{ plan.called("scored") }}(new, old, 'by hand');
+      end if;
+      return new;
+    end if;
+    raise exception using
+      errcode = 'insufficient_privilege',
+      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, {{ plan.table | literal }},
+        pg_catalog.array_to_string(array[
+          % for name in kept
+          case when not row(new.{{ name | ident }})::pg_catalog.record operator(pg_catalog.*=) row(old.{{ name | ident }})::pg_catalog.record then {{ name | literal }} end{% if not loop.last %},{% endif %}
+          % endfor
+        ], ', ')),
+      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
   end if;
-  raise exception using
-    errcode = 'insufficient_privilege',
-    message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, {{ plan.table | literal }},
-      pg_catalog.array_to_string(array[
-        % for name in kept
-        case when not row(new.{{ name | ident }})::pg_catalog.record operator(pg_catalog.*=) row(old.{{ name | ident }})::pg_catalog.record then {{ name | literal }} end{% if not loop.last %},{% endif %}
-        % endfor
-      ], ', ')),
-    detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-    hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+  %# each simple expression is prepared anew in every transaction: so there are few on the way of one event
+  -- the score trigger looks at every UPDATE{% if plan.scores %}; or the row was scored with many others, in one call{% endif +%}
+  if tg_nargs = 2{% if plan.scores %} or {{ parts.scored_already() }}{% endif %} then
+    return new;
+  %# COUNT leaves features_at empty where nothing ages
+  elsif new.features_at = old.features_at then
+    -- nothing that a score depends on has changed
+    if {{ parts.unchanged() }}
+    then
+      return new;
+    end if;
+  end if;
+  declare
+    {{ parts.variables() }}
+  begin
+    {{ parts.age() }}
+    {{ parts.read_windows() }}
+    new.features_at := v_moment;
+    % for score in plan.scores
+    {{ parts.scored(score) }}
+    % endfor
+    return new;
+  end;
 end
