@@ -206,9 +206,6 @@ def make_shop(dsn: str) -> None:
     attach(dsn, CUSTOMER)
 
 
-pytestmark = pytest.mark.prepared(setup=make_shop)
-
-
 @pytest.fixture
 def shop(psql: Session) -> Session:
     """A superuser's session."""
@@ -246,6 +243,7 @@ def counted(shop: Session, customer: int = 7) -> Any:
 COMPLAIN = "insert into public.complaint (customer_id, severity) values (7, 3)"
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_an_application_inserts_an_event_and_reads_a_score(shop: Session, app: Session) -> None:
     before = counted(shop)
     app.execute(COMPLAIN)
@@ -254,6 +252,7 @@ def test_an_application_inserts_an_event_and_reads_a_score(shop: Session, app: S
     assert churn is not None
 
 
+@pytest.mark.prepared(setup=make_shop)
 @pytest.mark.parametrize(
     "statement",
     [
@@ -281,6 +280,7 @@ def test_an_application_may_do_nothing_else(app: Session, statement: str) -> Non
         app.execute(statement)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_whoever_monitors_reads_histories_with_his_own_rights(
     shop: Session, app: Session, login: Callable[..., Session]
 ) -> None:
@@ -293,6 +293,7 @@ def test_whoever_monitors_reads_histories_with_his_own_rights(
         monitor.execute(history)
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_temporary_tables_and_functions_shadow_nothing(shop: Session, app: Session) -> None:
     names = [
         name
@@ -333,6 +334,7 @@ def test_temporary_tables_and_functions_shadow_nothing(shop: Session, app: Sessi
     assert wrong(shop) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_schema_of_ones_own_shadows_nothing(shop: Session, app: Session) -> None:
     who = value(app, "select current_user")
     shop.execute(sql.SQL("create schema authorization {}").format(sql.Identifier(who)))
@@ -350,6 +352,7 @@ def test_a_schema_of_ones_own_shadows_nothing(shop: Session, app: Session) -> No
     assert counted(shop) == before + 1
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_no_setting_changes_what_happens(shop: Session, app: Session) -> None:
     for name in (
         "modelpack.writer",
@@ -380,6 +383,7 @@ def test_no_setting_changes_what_happens(shop: Session, app: Session) -> None:
     assert wrong(shop) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_nobody_writes_a_counter_or_a_score_by_hand(shop: Session, login: Callable[..., Session]) -> None:
     """An application that may change the profile (a plan) may not change what events and models keep."""
     editor = login("select, insert, update on customer")
@@ -409,6 +413,7 @@ def test_nobody_writes_a_counter_or_a_score_by_hand(shop: Session, login: Callab
     assert wrong(shop) == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_operators_of_ones_own_do_not_deceive_the_guard(shop: Session, login: Callable[..., Session]) -> None:
     """It runs as whoever updates, whose operators say that everything equals everything."""
     editor = login("select, update on customer")
@@ -446,6 +451,7 @@ def test_operators_of_ones_own_do_not_deceive_the_guard(shop: Session, login: Ca
     assert value(editor, "show search_path") == path  # left as it was
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_nobody_puts_our_functions_on_a_table_of_his_own(
     shop: Session, login: Callable[..., Session]
 ) -> None:
@@ -473,6 +479,7 @@ def test_nobody_puts_our_functions_on_a_table_of_his_own(
                 )
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_publisher_reads_no_bytes_and_writes_no_table(login: Callable[..., Session], shop: Session) -> None:
     publisher = login("modelpack_publisher")
     assert shop
@@ -526,6 +533,7 @@ def deployer(shop: Session, login: Callable[..., Session]) -> Session:
 EVIL = "begin if (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then insert into public.taken values (1); end if; return null; end"
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_what_came_with_the_schema_is_changed_by_superusers_alone(shop: Session, deployer: Session) -> None:
     """By whatever statement: each function, each table."""
     functions = rows(
@@ -586,6 +594,7 @@ def test_what_came_with_the_schema_is_changed_by_superusers_alone(shop: Session,
     assert passed == []
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_superuser_who_uses_tables_and_functions_runs_nothing_of_the_owners(
     shop: Session, deployer: Session
 ) -> None:
