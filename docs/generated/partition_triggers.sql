@@ -15,10 +15,10 @@ CREATE TRIGGER modelpack_device_insert AFTER INSERT ON public.ping_2026 REFERENC
 CREATE TRIGGER modelpack_device_truncate AFTER TRUNCATE ON public.ping_2026 FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_truncate();
 CREATE TRIGGER modelpack_device_update AFTER UPDATE ON public.ping_2026 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_update();
 CREATE TRIGGER zz_modelpack_device_moved BEFORE DELETE ON public.ping_2026 FOR EACH ROW EXECUTE FUNCTION modelpack.device_count_ping_move();
-CREATE TRIGGER zz_modelpack_device_moves BEFORE UPDATE ON public.ping_2026 FOR EACH ROW WHEN ((ROW(old.pinged_at) *<> ROW(new.pinged_at))) EXECUTE FUNCTION modelpack.device_count_ping_move();
+CREATE TRIGGER zz_modelpack_device_moves BEFORE UPDATE ON public.ping_2026 FOR EACH ROW WHEN (record_image_ne(ROW(old.pinged_at), ROW(new.pinged_at))) EXECUTE FUNCTION modelpack.device_count_ping_move();
 CREATE TRIGGER modelpack_device_delete AFTER DELETE ON public.ping_2027 REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_delete();
 CREATE TRIGGER modelpack_device_insert AFTER INSERT ON public.ping_2027 REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_insert();
 CREATE TRIGGER modelpack_device_truncate AFTER TRUNCATE ON public.ping_2027 FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_truncate();
 CREATE TRIGGER modelpack_device_update AFTER UPDATE ON public.ping_2027 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION modelpack.device_count_ping_update();
 CREATE TRIGGER zz_modelpack_device_moved BEFORE DELETE ON public.ping_2027 FOR EACH ROW EXECUTE FUNCTION modelpack.device_count_ping_move();
-CREATE TRIGGER zz_modelpack_device_moves BEFORE UPDATE ON public.ping_2027 FOR EACH ROW WHEN ((ROW(old.pinged_at) *<> ROW(new.pinged_at))) EXECUTE FUNCTION modelpack.device_count_ping_move();
+CREATE TRIGGER zz_modelpack_device_moves BEFORE UPDATE ON public.ping_2027 FOR EACH ROW WHEN (record_image_ne(ROW(old.pinged_at), ROW(new.pinged_at))) EXECUTE FUNCTION modelpack.device_count_ping_move();

@@ -76,6 +76,32 @@ def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_
 
 
 @pytest.mark.prepared(setup=make_shop)
+def test_a_dump_of_partitioned_events_restores_with_all_its_triggers(
+    database: str, empty_database: str
+) -> None:
+    """The server writes the condition of a trigger down anew, and not everything that it writes can be read again."""
+    triggers = "select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1"
+    with connect(database) as session:
+        session.execute(
+            "create table client (id text primary key);"
+            "create table call (client text, at date, kind integer, length integer) partition by range (at);"
+            "create table call_old partition of call for values from (minvalue) to ('2026-01-01') partition by list (kind);"
+            "create table call_old_1 partition of call_old default;"
+            "create table call_new partition of call default partition by hash ((length % 2));"
+            "create table call_new_1 partition of call_new for values with (modulus 1, remainder 0)"
+        )
+        attach(
+            database,
+            Profile("client", key="id", events=[Event("call", key="client", features={"calls": count()})]),
+        )
+        session.execute("insert into call values ('a', '2025-01-01', 1, 2), ('a', '2026-01-01', 1, 2)")
+        assert pipe(database, empty_database, [], []) == ""
+        with connect(empty_database) as restored:
+            assert restored.execute(triggers).fetchall() == session.execute(triggers).fetchall()
+            restored.execute("update call set at = '2026-02-01' where at < '2026-01-01'")
+            assert restored.execute("select id, calls from client").fetchall() == [("a", 2)]
+
+
 def test_a_dump_without_owners_and_rights_is_found_by_the_doctor_and_mended_by_one_command(
     database: str, empty_database: str
 ) -> None:

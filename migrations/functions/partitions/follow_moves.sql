@@ -11,7 +11,7 @@ begin
     return;
   end if;
   select case when bool_or(k.place = 0) then 'old.* is distinct from new.*'
-              else string_agg(distinct format('row(old.%1$I)::pg_catalog.record operator(pg_catalog.*<>) row(new.%1$I)::pg_catalog.record', a.attname), ' or ') filter (where k.place > 0)
+              else string_agg(distinct format('pg_catalog.record_image_ne(row(old.%1$I), row(new.%1$I))', a.attname), ' or ') filter (where k.place > 0)
               end
     into v_changed
     from pg_partition_tree(relation::regclass) as t
