@@ -22,6 +22,8 @@ from docs.sql import comments, every_routine, relations, schema
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
     "migrations/README.md",
     "plpython/README.md",

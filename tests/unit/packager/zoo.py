@@ -382,6 +382,7 @@ def table(results: Sequence[Result]) -> str:
         f"Versions: scikit-learn {version('scikit-learn')}, skl2onnx {version('skl2onnx')}, "
         f"onnxruntime {version('onnxruntime')}, onnxmltools {version('onnxmltools')}, "
         f"LightGBM {version('lightgbm')}, XGBoost {sys.modules['xgboost'].__version__}.",
+        "With other versions a cell may differ: what a version converts wrongly or not at all is refused there.",
         "",
         "Columns: the estimator *alone* on numbers; behind a standard *scaler*; behind a `ColumnTransformer`",
         "that imputes and scales numbers and imputes and *one-hot* encodes texts; that imputes and *ordinal*",
