@@ -117,9 +117,9 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
     name = run(sys.executable, "-c", build, tmp_path, cwd=ROOT).splitlines()[-1]
     with tarfile.open(tmp_path / name) as archive:
         names = {member.partition("/")[2] for member in archive.getnames()}
-        archive.extractall(tmp_path, filter="data")
     assert {"README.md", "CHANGELOG.md", "LICENSE", "CONTRIBUTING.md", "SECURITY.md", "dev/wheel.py"} <= names
     assert not [n for n in names if n.startswith((".modelpack", ".venv", "dist"))]
+    run("tar", "-xzf", name, cwd=tmp_path)
     again = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
     source = tmp_path / name.removesuffix(".tar.gz")
     rebuilt = tmp_path / run(sys.executable, "-c", again, tmp_path, cwd=source).splitlines()[-1]
