@@ -22,7 +22,7 @@ from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.script import (
     attach_online_script,
     counts_anew,
-    detach_script,
+    detach_online_scripts,
     index_columns,
     replace_online_script,
     stale_index,
@@ -94,7 +94,13 @@ def replace_online(
 def detach_online(connection: Connection, profile: Profile, *, say: Say = quiet) -> None:
     """`op.drop_scoring(profile)` beside running traffic, on a connection in autocommit mode."""
     with ready(connection):
-        _soon(connection, detach_script(profile))
+        *disarming, the_rest = detach_online_scripts(profile)
+        for statements in disarming:
+            _soon(connection, statements)
+        # one by one: what depends on a column is looked up while the profile is locked
+        for column in _added_columns(connection, profile):
+            _soon(connection, [column])
+        _soon(connection, the_rest)
         say(f"{qualified(profile.table)}: removed")
 
 
@@ -290,6 +296,22 @@ def _soon(connection: Connection, statements: Sequence[str]) -> None:
 
 def _run(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def _added_columns(connection: Connection, profile: Profile) -> list[str]:
+    """Statements that drop the columns which the declaration added, last ones first."""
+    found = connection.execute(
+        text(
+            "select format('select modelpack.drop_object(%L, ''pg_class'', %s, %s)', "
+            "format('alter table %I.%I drop column %I', n.nspname, t.relname, a.attname), p.relation::oid, a.attnum) "
+            "from modelpack.profile as p join pg_class as t on t.oid = p.relation "
+            "join pg_namespace as n on n.oid = t.relnamespace cross join unnest(p.added_columns) as c (name) "
+            "join pg_attribute as a on a.attrelid = p.relation and a.attname = c.name and not a.attisdropped "
+            "where p.relation = to_regclass(:table) order by a.attnum desc"
+        ),
+        {"table": qualified(profile.table)},
+    ).scalars()
+    return list(found)
 
 
 # --- counting, and indexes -------------------------------------------------------------------------------

@@ -213,6 +213,16 @@ def detach_script(profile: Profile) -> list[Sql]:
     return [_call("detach", literal(qualified(profile.table)))]
 
 
+def detach_online_scripts(profile: Profile) -> list[list[Sql]]:
+    """The same as transactions of which the first alone keeps anybody waiting: triggers go, then functions, then the rest."""
+    table = literal(qualified(profile.table))
+    return [
+        [statement("lock_attached", table=table), statement("disarm", table=table, functions=False)],
+        [statement("disarm", table=table, functions=True)],
+        detach_script(profile),
+    ]
+
+
 def generated_functions(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
     """Name and body of each function that `op.create_scoring(profile)` makes, but for those that a promotion replaces."""
     return {function.name: function.source for function in _functions(make_plan(profile, meanings))}
@@ -310,11 +320,11 @@ def _array(values: Iterable[str]) -> Sql:
 def _columns(plan: Plan, why_stale: str = "") -> list[Sql]:
     """`why_stale`: what the rows that are there already say in columns that are added for the reasons of scores."""
     statements = []
-    reasons = {f"{score.name}_stale" for score in plan.profile.scores} if why_stale else set()
+    if why_stale:
+        statements = _columns_at_once(plan, why_stale)
     for name, kind, default, event, like in _wanted_columns(plan):
-        if name in reasons:
-            statements.append(statement("add_reason", plan=plan, name=name, reason=why_stale))
-            statements.append(statement("drop_default", plan=plan, name=name))
+        if kind and why_stale:
+            pass
         elif kind:
             statements.append(statement("add_column", plan=plan, name=name, type=kind, default=default))
         else:
@@ -335,6 +345,18 @@ def _columns(plan: Plan, why_stale: str = "") -> list[Sql]:
     return statements + [
         statement("comment_on_column", plan=plan, name=name, text=text) for name, text in comments.items()
     ]
+
+
+def _columns_at_once(plan: Plan, why_stale: str) -> list[Sql]:
+    """Those whose type is known here, by one ALTER TABLE: each would run the event triggers of the database."""
+    reasons = [f"{score.name}_stale" for score in plan.profile.scores]
+    added = [
+        (name, kind, literal(why_stale) if name in reasons else default, name not in reasons)
+        for name, kind, default, _, _ in _wanted_columns(plan)
+        if kind
+    ]
+    made = [statement("add_columns", plan=plan, columns=added)]
+    return [*made, statement("drop_defaults", plan=plan, names=reasons)] if reasons else made
 
 
 def _explain(plan: Plan, name: str) -> str:

@@ -19,6 +19,7 @@ from modelpack import (
     Profile,
     Score,
     apply,
+    attaching,
     count,
     decayed,
     last,
@@ -26,7 +27,7 @@ from modelpack import (
     mean,
     total,
 )
-from modelpack.attaching import apply_online, remove_online
+from modelpack.attaching import apply_online, remove_online, what_it_locks
 from tests.support import Session, rows, value
 
 TABLES = """
@@ -322,3 +323,17 @@ def test_a_migration_of_alembic_has_transactions_of_its_own_for_it(engine: Engin
             assert rows(shop, "select * from modelpack.verify('customer')") == []
             op.drop_scoring(changed, online=True)  # type: ignore[attr-defined]
     assert rows(shop, "select from modelpack.profile") == []
+
+
+def test_apply_says_how_long_it_locks_large_tables_and_what_does_not(
+    connection: Connection, shop: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.execute("analyze")
+    assert what_it_locks(connection, CUSTOMER) == ""
+    monkeypatch.setattr(attaching, "LARGE", 500)
+    said = what_it_locks(connection, CUSTOMER)
+    assert "about 40 rows are counted from about 600 events: about 1 seconds" in said
+    assert "public.purchase, public.complaint against writing" in said
+    assert "modelpack apply --online" in said
+    apply(connection, CUSTOMER)
+    assert what_it_locks(connection, CUSTOMER) == ""  # nothing is counted

@@ -44,14 +44,34 @@ update modelpack.profile set meanings = {{ meanings }} where name = {{ plan.tabl
 alter table {{ plan.table }} add column if not exists {{ name | ident }} {{ type }}{% if default %} not null default {{ default }}{% endif %}
 % endmacro
 
-%# The reason why rows that are there already have no score: what is missing in a row has a value without its being written.
-% macro add_reason(plan, name, reason)
-alter table {{ plan.table }} add column if not exists {{ name | ident }} text default {{ reason | literal }}
+%# `columns`: name, type, default, and whether it is never NULL. A default is kept beside the table for the rows that are there
+%# already: the reason why they have no score has one for this moment, and writes none of them.
+% macro add_columns(plan, columns)
+% macro added(name, type, default, filled)
+add column if not exists {{ name | ident }} {{ type }}{% if default %}{% if filled %} not null{% endif %} default {{ default }}{% endif %}
+% endmacro
+alter table {{ plan.table }}
+  {{ columns | each(added) | lines(",") }}
 % endmacro
 
 %# A row that comes later has a reason of its own.
-% macro drop_default(plan, name)
-alter table {{ plan.table }} alter column {{ name | ident }} drop default
+% macro drop_defaults(plan, names)
+% macro dropped(name)
+alter column {{ name | ident }} drop default
+% endmacro
+alter table {{ plan.table }} {{ names | each(dropped) | join(", ") }}
+% endmacro
+
+%# The tables of the declaration in force, whatever that is.
+% macro lock_attached(table)
+select modelpack.lock_tables(
+  array(select a.relation from modelpack.attached_tables() as a where a.profile = {{ table }}::regclass and a.is_event and a.relation is not null),
+  {{ table }}, 'access exclusive')
+% endmacro
+
+% macro disarm(table, functions)
+select modelpack.disarm(p.relation, p.stem{% if not functions %}, array(select g from modelpack.generated(p.stem) as g){% endif %})
+  from modelpack.profile as p where p.relation = {{ table }}::regclass
 % endmacro
 
 % macro comment_on_column(plan, name, text)
