@@ -770,7 +770,7 @@ begin
     select 'behind', 'fault', count(*) as rows, null
       from (
              select from public.device as p
-              where p.fault_stale is null and modelpack.device_score_fault_version() is not null
+              where p.fault_stale is null and not (p.features_read_at >= modelpack.device_since()) is not true and modelpack.device_score_fault_version() is not null
                 and p.fault_version is distinct from modelpack.device_score_fault_version() limit 10000
            ) as x
   ) as f where f.rows > 0;

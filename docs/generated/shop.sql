@@ -1130,7 +1130,7 @@ begin
     select 'behind', 'churn', count(*) as rows, null
       from (
              select from public.customer as p
-              where p.churn_stale is null and modelpack.customer_score_churn_version() is not null
+              where p.churn_stale is null and not (p.features_read_at >= modelpack.customer_since()) is not true and modelpack.customer_score_churn_version() is not null
                 and p.churn_version is distinct from modelpack.customer_score_churn_version() limit 10000
            ) as x
   ) as f where f.rows > 0;

@@ -868,7 +868,7 @@ begin
     select 'behind', 'fraud', count(*) as rows, null
       from (
              select from public.account as p
-              where p.fraud_stale is null and modelpack.account_score_fraud_version() is not null
+              where p.fraud_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_fraud_version() is not null
                 and p.fraud_version is distinct from modelpack.account_score_fraud_version() limit 10000
            ) as x
   ) as f where f.rows > 0;
@@ -884,7 +884,7 @@ begin
     select 'behind', 'value', count(*) as rows, null
       from (
              select from public.account as p
-              where p.value_stale is null and modelpack.account_score_value_version() is not null
+              where p.value_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_value_version() is not null
                 and p.value_version is distinct from modelpack.account_score_value_version() limit 10000
            ) as x
   ) as f where f.rows > 0;

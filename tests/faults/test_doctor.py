@@ -292,10 +292,10 @@ def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database:
         session.execute(
             "set session_replication_role = replica; insert into customer values (77); reset session_replication_role"
         )
-        _, what, mend = findings(session)["rows of public.customer behind the champion"]
+        _, what, mend = findings(session)["rows of public.customer that are not counted yet"]
         assert what == "1"
         session.execute(mend)
-        assert "rows of public.customer behind the champion" not in findings(session)
+        assert "rows of public.customer that are not counted yet" not in findings(session)
         assert unsound(session) == []
 
 

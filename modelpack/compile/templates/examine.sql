@@ -27,7 +27,7 @@ begin
     select 'behind', {{ s.name | literal }}, count(*) as rows, null
       from (
              select from {{ plan.table }} as p
-              where p.{{ s.stale }} is null and {{ s.called("version") }}() is not null
+              where p.{{ s.stale }} is null and not {{ uncounted(plan.since) }} and {{ s.called("version") }}() is not null
                 and p.{{ s.version }} is distinct from {{ s.called("version") }}() limit 10000
            ) as x
   ) as f where f.rows > 0;
