@@ -86,7 +86,7 @@ def replace_online(
         _build_event_indexes(connection, plan, say)
         _soon(connection, statements)
         finish(connection, plan, say=say, jobs=jobs)
-        if not anew and old.to_dict()["scores"] != new.to_dict()["scores"] and plan.profile.scores:
+        if not anew and old.scoring() != new.scoring() and plan.profile.scores:
             say(f"{plan.table}: scoring the rows")
             _run(connection, f"call modelpack.rescore({literal(plan.table)}, everything => true)")
 

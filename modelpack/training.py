@@ -45,7 +45,8 @@ def training_set(
     profile's other columns, and `label`. `label` is an SQL expression in which `p` is the profile row and
     `t.at` the moment, for example `not exists (select from purchase as e where e.customer_id =
     p.customer_id and e.purchased_at > t.at)`; a bare `at` would be the event's own column where it has
-    one of that name. An input that is called as a column stands in its place, since the model receives the input.
+    one of that name. Without it, the outcome that a score declares is the label; where its horizon has not passed yet, the
+    label is missing. An input that is called as a column stands in its place, since the model receives the input.
 
     Every value is the one that a trigger sends the model: a number or boolean is a float64 (NaN where it is NULL), a text
     is a str, of `character(n)` without the blanks that fill it up. Keys and what can be no input are as they are stored.
@@ -57,6 +58,7 @@ def training_set(
     need_publish("A training set")
     import pandas as pd
 
+    label = _declared(profile) if label is None else label
     plan = check(connection, profile, reading=True)
     table = read_table(connection, profile.table)
     static = [c for c in table.columns if c not in plan.kept]
@@ -84,6 +86,17 @@ def training_set(
         if column in numbers or (frame[column].dtype == object and frame[column].map(_is_decimal).any()):
             frame[column] = frame[column].astype(float)
     return frame
+
+
+def _declared(profile: Profile) -> str | None:
+    """The label that the scores declare. Raises DeclarationError where they declare different ones."""
+    found = {score.name: score.label for score in profile.scores if score.label}
+    if len(set(found.values())) > 1:
+        raise DeclarationError(
+            f"the scores {', '.join(found)} of {profile.table} declare different outcomes, so a training set has no one label; "
+            "say which with label= (--label), or pass a Profile with one of the scores"
+        )
+    return next(iter(found.values()), None)
 
 
 def _packing(

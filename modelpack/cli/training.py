@@ -33,7 +33,7 @@ def training_set(
     label: Annotated[
         str | None,
         typer.Option(
-            help='SQL of the truth; p is the profile row and t.at the moment, e.g. "not exists (select from '
+            help='SQL of the truth; default: the outcome that the score declares. p is the profile row and t.at the moment, e.g. "not exists (select from '
             'purchase as e where e.customer_id = p.customer_id and e.purchased_at > t.at)".',
             metavar="SQL",
         ),

@@ -143,9 +143,7 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
     counted = _rebuilt(plan)
     # a column that is dropped and made anew changes rows without their trigger: what was scored is gone
     emptied = set(dropped) & set(wanted)
-    if plan.profile.scores and (
-        emptied or plan.profile.to_dict()["scores"] != before.profile.to_dict()["scores"]
-    ):
+    if plan.profile.scores and (emptied or plan.profile.scoring() != before.profile.scoring()):
         # what this statement has scored is not scored again where it has moved to
         counted.append(_in_chunks(plan, "rescore", Sql("false"), Sql("statement_timestamp()")))
     return [

@@ -7,9 +7,9 @@ import json
 import re
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from modelpack.declaration.expressions import check_condition
 from modelpack.declaration.features import Decayed, Feature, First, Last, feature_from_dict
@@ -111,6 +111,18 @@ class Event:
         }
 
 
+@runtime_checkable
+class Part(Protocol):
+    """What a room around the core adds to a declaration.
+
+    It is kept as JSON, which the core does not look into but for one word: `label`, the SQL of what a training set takes
+    for the truth unless it is told another.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The part as JSON."""
+
+
 @dataclass(frozen=True)
 class Score:
     """A score that a model writes on the profile row.
@@ -122,12 +134,15 @@ class Score:
     `on_error` says what happens when there is no score (the model fails, gives no finite number, or uses up
     its time budget; a wheel is missing): "stale" keeps the last score, "null" takes it away, and both let the
     event through and mark the row stale with the reason; "raise" refuses the statement.
+
+    `outcome` says what comes true or not (`modelpack.outcomes.Outcome`); it is kept as JSON, and changes no score.
     """
 
     name: str
     model: str = ""
     inputs: Mapping[str, Input | str] = field(default_factory=dict)
     on_error: OnError = "stale"
+    outcome: Part | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if (
@@ -157,6 +172,17 @@ class Score:
             raise DeclarationError(
                 f'Score({self.name!r}): on_error={shown(self.on_error)}, expected "stale", "null" or "raise"'
             )
+        if isinstance(self.outcome, Part):
+            object.__setattr__(self, "outcome", self.outcome.to_dict())
+        if self.outcome is not None and not isinstance(self.outcome, Mapping):
+            raise DeclarationError(
+                f"Score({self.name!r}): outcome={shown(self.outcome)}, expected modelpack.outcomes.Outcome(…)"
+            )
+
+    @property
+    def label(self) -> str | None:
+        """What a training set takes for the truth unless it is told another."""
+        return self.outcome.get("label") if isinstance(self.outcome, Mapping) else None
 
     @property
     def columns(self) -> dict[str, str]:
@@ -171,7 +197,9 @@ class Score:
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON."""
         inputs = {n: v.to_dict() for n, v in self.inputs.items() if isinstance(v, Input)}
-        return {"name": self.name, "model": self.model, "inputs": inputs, "on_error": self.on_error}
+        return {"name": self.name, "model": self.model, "inputs": inputs, "on_error": self.on_error} | (
+            {} if self.outcome is None else {"outcome": self.outcome}
+        )
 
 
 @dataclass(frozen=True)
@@ -282,10 +310,15 @@ class Profile:
                     n: Input(i["sql"], tuple(i["columns"]), i["may_fail"]) for n, i in s["inputs"].items()
                 },
                 on_error=s.get("on_error", "stale"),
+                outcome=s.get("outcome"),
             )
             for s in data["scores"]
         ]
         return cls(data["table"], key=data["key"], events=events, scores=scores)
+
+    def scoring(self) -> list[dict[str, Any]]:
+        """What the scores depend on: the scores as JSON, without what other rooms keep there."""
+        return [replace(score, outcome=None).to_dict() for score in self.scores]
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the declaration's JSON: equal for equal declarations."""
