@@ -31,6 +31,7 @@ from tests.faults.hostile import (
     unsound,
     value,
     visit,
+    warm,
 )
 
 PARTITIONED = """
@@ -404,7 +405,7 @@ def test_the_doctor_finds_partitions_that_lost_their_triggers(database: str) -> 
 def test_the_doctor_finds_libraries_that_a_session_took_from_elsewhere(
     database: str, wheel_folder: Path
 ) -> None:
-    with connect(database) as session:
+    with warm(database) as session:
         session.execute(
             "create or replace function modelpack.server_wheels() returns text language sql immutable"
             f" as $$ select '{wheel_folder}'::text $$"

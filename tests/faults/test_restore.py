@@ -75,7 +75,6 @@ def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_
             assert unsound(restored) == []
 
 
-@pytest.mark.prepared(setup=make_shop)
 def test_a_dump_of_partitioned_events_restores_with_all_its_triggers(
     database: str, empty_database: str
 ) -> None:
@@ -102,6 +101,7 @@ def test_a_dump_of_partitioned_events_restores_with_all_its_triggers(
             assert restored.execute("select id, calls from client").fetchall() == [("a", 2)]
 
 
+@pytest.mark.prepared(setup=make_shop)
 def test_a_dump_without_owners_and_rights_is_found_by_the_doctor_and_mended_by_one_command(
     database: str, empty_database: str
 ) -> None:
