@@ -1066,9 +1066,10 @@ begin
        where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
        order by d.region, d.device_id
       on conflict (region, device_id) do nothing
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at is not null as read
     )
-    select array_agg(made.key) into v_made from made;
+    -- not where triggers do not fire, in a replica: it is counted below
+    select array_agg(made.key) filter (where made.read) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -1302,9 +1303,10 @@ begin
      where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
      order by d.region, d.device_id
     on conflict (region, device_id) do nothing
-    returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
+    returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at is not null as read
   )
-  select array_agg(made.key) into v_made from made;
+  -- not where triggers do not fire, in a replica: it is counted below
+  select array_agg(made.key) filter (where made.read) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.region,

@@ -1532,9 +1532,10 @@ begin
        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
        order by d.customer_id
       on conflict (customer_id) do nothing
-      returning modelpack.key_value(p.customer_id)::text as key
+      returning modelpack.key_value(p.customer_id)::text as key, p.features_read_at is not null as read
     )
-    select array_agg(made.key) into v_made from made;
+    -- not where triggers do not fire, in a replica: it is counted below
+    select array_agg(made.key) filter (where made.read) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -1812,9 +1813,10 @@ begin
      where not exists (select from public.customer as q where q.customer_id = d.customer_id)
      order by d.customer_id
     on conflict (customer_id) do nothing
-    returning modelpack.key_value(p.customer_id)::text as key
+    returning modelpack.key_value(p.customer_id)::text as key, p.features_read_at is not null as read
   )
-  select array_agg(made.key) into v_made from made;
+  -- not where triggers do not fire, in a replica: it is counted below
+  select array_agg(made.key) filter (where made.read) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.customer_id,
@@ -2497,9 +2499,10 @@ begin
        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
        order by d.customer_id
       on conflict (customer_id) do nothing
-      returning modelpack.key_value(p.customer_id)::text as key
+      returning modelpack.key_value(p.customer_id)::text as key, p.features_read_at is not null as read
     )
-    select array_agg(made.key) into v_made from made;
+    -- not where triggers do not fire, in a replica: it is counted below
+    select array_agg(made.key) filter (where made.read) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -2761,9 +2764,10 @@ begin
      where not exists (select from public.customer as q where q.customer_id = d.customer_id)
      order by d.customer_id
     on conflict (customer_id) do nothing
-    returning modelpack.key_value(p.customer_id)::text as key
+    returning modelpack.key_value(p.customer_id)::text as key, p.features_read_at is not null as read
   )
-  select array_agg(made.key) into v_made from made;
+  -- not where triggers do not fire, in a replica: it is counted below
+  select array_agg(made.key) filter (where made.read) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.customer_id,

@@ -1215,9 +1215,10 @@ begin
        where not exists (select from public.account as q where q.account_id = d.account_id)
        order by d.account_id
       on conflict (account_id) do nothing
-      returning modelpack.key_value(p.account_id)::text as key
+      returning modelpack.key_value(p.account_id)::text as key, p.features_read_at is not null as read
     )
-    select array_agg(made.key) into v_made from made;
+    -- not where triggers do not fire, in a replica: it is counted below
+    select array_agg(made.key) filter (where made.read) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -1465,9 +1466,10 @@ begin
      where not exists (select from public.account as q where q.account_id = d.account_id)
      order by d.account_id
     on conflict (account_id) do nothing
-    returning modelpack.key_value(p.account_id)::text as key
+    returning modelpack.key_value(p.account_id)::text as key, p.features_read_at is not null as read
   )
-  select array_agg(made.key) into v_made from made;
+  -- not where triggers do not fire, in a replica: it is counted below
+  select array_agg(made.key) filter (where made.read) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.account_id,

@@ -935,9 +935,10 @@ begin
        where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
        order by d.visitor_id
       on conflict (visitor_id) do nothing
-      returning modelpack.key_value(p.visitor_id)::text as key
+      returning modelpack.key_value(p.visitor_id)::text as key, p.features_read_at is not null as read
     )
-    select array_agg(made.key) into v_made from made;
+    -- not where triggers do not fire, in a replica: it is counted below
+    select array_agg(made.key) filter (where made.read) into v_made from made;
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
@@ -1070,9 +1071,10 @@ begin
      where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
      order by d.visitor_id
     on conflict (visitor_id) do nothing
-    returning modelpack.key_value(p.visitor_id)::text as key
+    returning modelpack.key_value(p.visitor_id)::text as key, p.features_read_at is not null as read
   )
-  select array_agg(made.key) into v_made from made;
+  -- not where triggers do not fire, in a replica: it is counted below
+  select array_agg(made.key) filter (where made.read) into v_made from made;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.visitor_id,

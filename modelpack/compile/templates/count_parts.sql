@@ -132,9 +132,10 @@ with made as (
   {{ unknown(keys) }}
    order by {{ event.key | of("d") | join(", ") }}
   on conflict ({{ plan.key | join(", ") }}) do nothing
-  returning {{ plan.key_text("p") }} as key
+  returning {{ plan.key_text("p") }} as key, p.features_read_at is not null as read
 )
-select array_agg(made.key) into v_made from made;
+-- not where triggers do not fire, in a replica: it is counted below
+select array_agg(made.key) filter (where made.read) into v_made from made;
 % endmacro
 
 %# --- profiles are locked, all of them, and then written ---
