@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import typer
 
 from modelpack.cli import curation, models, schema, training, upkeep
@@ -21,6 +24,10 @@ training.add_to(app)
 models.add_to(app)
 curation.add_to(app)
 upkeep.add_to(app)
+# rooms around the core, each of which may be missing
+for room in ("outcomes",):
+    if find_spec(f"modelpack.{room}") is not None:
+        import_module(f"modelpack.{room}.commands").add_to(app)
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
 
 WITHOUT_A_PATH = {
     # procedures that commit: a function with SET cannot
-    "rebuild", "refresh", "rescore", "backfill",
+    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle",
     # called for each row by functions that have pinned it; they name nothing
     "score", "score_many", "failure",
     # written into their caller's plan; their names were resolved when they were made
@@ -129,8 +129,8 @@ IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_valu
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " dependents examine_rights examine_tables examine_triggers feed fill_steps get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
-    " misplaced needed_rights patience scorable sees"
+    " dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
+    " misplaced needed_rights patience scorable sees unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 
@@ -160,7 +160,9 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             assert pinned or re.search(GENERATED_STABLE + "|_guard$", name), name
             continue
         shipped.add(name)
-        assert (kind == "p") is (name in ("rebuild", "refresh", "rescore", "backfill")), name
+        assert (kind == "p") is (
+            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle")
+        ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())
     assert unpinned == WITHOUT_A_PATH

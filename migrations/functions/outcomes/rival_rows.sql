@@ -1,0 +1,57 @@
+create or replace function modelpack.rival_rows(me modelpack.me, profile regclass, score text, rival integer, since timestamptz)
+returns table (version integer, cut_off timestamptz, entity bigint, prediction double precision, rival_prediction double precision, outcome double precision)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+#variable_conflict use_column
+declare
+  v_outcome constant jsonb := modelpack.get_outcome(profile, score);
+  v_rival constant modelpack.version := modelpack.scorable(modelpack.caller(me), v_outcome ->> 'model', rival);
+  v_part record;
+begin
+  for v_part in
+    -- by the thousand: each row becomes JSON, and a model takes many at once
+    select jsonb_agg(g.inputs order by g.place) as inputs, array_agg(g.version order by g.place) as versions, array_agg(g.cut_off order by g.place) as cut_offs,
+           array_agg(g.entity order by g.place) as entities, array_agg(g.prediction order by g.place) as predictions, array_agg(g.outcome order by g.place) as outcomes
+      from (
+             select r.*, row_number() over () as place
+               from (
+                      select j.version, j.cut_off, dense_rank() over (order by hashtextextended(j.entity_key, 0)) as entity, j.prediction, j.outcome, i.inputs
+                        from modelpack.judgement as j
+                        join modelpack.version as v on v.model = j.model and v.version = j.version
+                       cross join lateral (
+                         select l.inputs, l.text_inputs from modelpack.prediction as l
+                          where l.profile = j.profile and l.score = j.score and l.model = j.model and l.entity_key = j.entity_key
+                            and l.version = j.version and l.scored_at = j.scored_at and l.prediction = j.prediction
+                          order by l.prediction_id desc limit 1) as l
+                       cross join lateral (
+                         select jsonb_object_agg(n.name, case n.type when 'number' then to_jsonb(l.inputs[n.place]) else to_jsonb(l.text_inputs[n.place]) end) as inputs
+                           from (select s.value ->> 'name' as name, s.value ->> 'type' as type,
+                                        row_number() over (partition by s.value ->> 'type' order by s.ordinality) as place
+                                   from jsonb_array_elements(v.signature -> 'inputs') with ordinality as s) as n) as i
+                       where j.profile = v_outcome ->> 'profile' and j.score = rival_rows.score and j.status = 'settled' and j.ripe_at <= now()
+                         and j.cut_off >= coalesce(rival_rows.since, '-infinity')
+                    ) as r
+           ) as g
+     group by (g.place - 1) / 1000
+  loop
+    return query
+    select v_part.versions[n.place], v_part.cut_offs[n.place], v_part.entities[n.place], v_part.predictions[n.place], n.score, v_part.outcomes[n.place]
+      from modelpack.score_named(v_rival.version_id, v_rival.signature, v_part.inputs, strict => false) as n
+     where n.score is not null;
+  end loop;
+end
+$modelpack$;
+comment on function modelpack.rival_rows(modelpack.me, regclass, text, integer, timestamptz) is 'modelpack.rival_rows(profile, score, rival, since) for who calls it.';
+revoke all on function modelpack.rival_rows(modelpack.me, regclass, text, integer, timestamptz) from public;
+create or replace function modelpack.rival_rows(profile regclass, score text, rival integer, since timestamptz default null)
+returns table (version integer, cut_off timestamptz, entity bigint, prediction double precision, rival_prediction double precision, outcome double precision)
+language sql volatile security invoker
+set search_path = pg_catalog, pg_temp
+as $modelpack$
+select f.* from modelpack.me as m cross join lateral modelpack.rival_rows(m, rival_rows.profile, rival_rows.score, rival_rows.rival, rival_rows.since) as f
+$modelpack$;
+comment on function modelpack.rival_rows(regclass, text, integer, timestamptz) is
+  'Settled scores of cohorts beside what another version gives for the same inputs, which the log holds: what modelpack fit --against compares. Rows whose log is gone, or whose inputs the version cannot be fed from, are left out.';
+revoke all on function modelpack.rival_rows(regclass, text, integer, timestamptz) from public;
+grant execute on function modelpack.rival_rows(regclass, text, integer, timestamptz), modelpack.rival_rows(modelpack.me, regclass, text, integer, timestamptz) to modelpack_publisher;
