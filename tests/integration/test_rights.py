@@ -72,15 +72,21 @@ def test_every_role_has_the_documented_rights_and_no_others(psql: Session) -> No
     assert found == documented()
 
 
-def test_no_right_is_granted_on_a_column_and_none_by_default(psql: Session) -> None:
-    assert (
-        rows(
-            psql,
-            "select a.attrelid::regclass::text, a.attname from pg_attribute as a join pg_class as c on c.oid = a.attrelid"
-            " where c.relnamespace = 'modelpack'::regnamespace and a.attacl is not null",
-        )
-        == []
+TRUTH_FROM_OUTSIDE = ("profile", "score", "cut_off", "entity_key", "value", "at")
+"""What a publisher may insert into `modelpack.outcome`; who did so and when is the server's to say."""
+
+
+def test_no_right_is_granted_on_a_column_but_to_insert_outcomes_and_none_by_default(psql: Session) -> None:
+    found = rows(
+        psql,
+        "select a.attrelid::regclass::text, a.attname, x.grantee::regrole::text, x.privilege_type from pg_attribute as a"
+        " join pg_class as c on c.oid = a.attrelid cross join aclexplode(a.attacl) as x"
+        " where c.relnamespace = 'modelpack'::regnamespace",
     )
+    granted = {
+        ("modelpack.outcome", column, "modelpack_publisher", "INSERT") for column in TRUTH_FROM_OUTSIDE
+    }
+    assert set(found) == granted
     assert rows(psql, "select defaclobjtype from pg_default_acl") == []
 
 

@@ -83,7 +83,7 @@ def tests(room: Room) -> list[str]:
     return [name for name in room.tests if (ROOT / name).exists()]
 
 
-_CATALOG = ("every_role_has_the_documented_rights_and_no_others", "no_right_is_granted_on_a_column_and_none_by_default",
+_CATALOG = ("every_role_has_the_documented_rights_and_no_others", "no_right_is_granted_on_a_column_but_to_insert_outcomes_and_none_by_default",
             "every_function_is_the_owners_that_its_rights_ask_for", "every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_called",
             "the_schema_and_its_tables_are_a_superusers", "no_function_reaches_one_that_a_role_with_fewer_rights_may_change")  # fmt: skip
 LOOKING = tuple(f"{_I}rights.py::test_{name}" for name in _CATALOG)
