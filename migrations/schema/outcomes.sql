@@ -166,7 +166,9 @@ comment on view modelpack.fit is 'simple figures of each version and cut-off, of
 
 grant select on modelpack.job, modelpack.cut_off, modelpack.fit to modelpack_publisher, modelpack_approver, modelpack_monitor;
 grant select on modelpack.cohort, modelpack.outcome, modelpack.judgement to modelpack_monitor;
-grant select, insert, update, delete on modelpack.job, modelpack.cut_off, modelpack.cohort, modelpack.outcome to modelpack_owner;
-grant select on modelpack.judgement, modelpack.fit to modelpack_owner;
+-- as on every table and view of the schema, which a repair grants again
+grant select, insert, update, delete on modelpack.job, modelpack.cut_off, modelpack.cohort, modelpack.outcome,
+      modelpack.judgement, modelpack.fit
+   to modelpack_owner;
 -- who may say what is true: not how it came to be known
 grant insert (profile, score, cut_off, entity_key, value, at) on modelpack.outcome to modelpack_publisher;
