@@ -1,33 +1,5 @@
 -- Cohorts: the scores that stood at a moment; outcomes: what came of them. A room around the core: nothing else reads these.
 
-create table modelpack.job (
-  job_id bigint generated always as identity primary key,
-  task text not null,
-  profile text not null,
-  score text,
-  started_at timestamptz not null default now(),
-  started_by name not null,
-  pid integer not null default pg_backend_pid(),
-  rows bigint not null default 0,
-  looked_at bigint not null default 0,
-  total bigint,
-  progress_at timestamptz not null default now(),
-  ended_at timestamptz
-);
-comment on table modelpack.job is 'jobs that commit as they go: how far they are. One without ended_at whose session is gone was interrupted; the next run goes on where it stopped';
-comment on column modelpack.job.job_id is 'number of the run';
-comment on column modelpack.job.task is 'cohort or settle';
-comment on column modelpack.job.profile is 'the profile table';
-comment on column modelpack.job.score is 'the score; NULL for all of the profile';
-comment on column modelpack.job.started_at is 'when it began';
-comment on column modelpack.job.started_by is 'who called it';
-comment on column modelpack.job.pid is 'process of the session';
-comment on column modelpack.job.rows is 'rows written so far';
-comment on column modelpack.job.looked_at is 'rows looked at so far';
-comment on column modelpack.job.total is 'rows there were to look at when it began; NULL where nobody has counted';
-comment on column modelpack.job.progress_at is 'when a chunk was last committed';
-comment on column modelpack.job.ended_at is 'when it was done';
-
 create table modelpack.cut_off (
   profile text not null,
   score text not null,
@@ -164,10 +136,10 @@ select c.profile, c.score, c.model, c.version, c.cut_off, c.rows, c.settled, c.p
   from counted as c;
 comment on view modelpack.fit is 'simple figures of each version and cut-off, of what is settled; while "final" is false, what is settled early is not like the rest, and the figures are not yet those of the cohort';
 
-grant select on modelpack.job, modelpack.cut_off, modelpack.fit to modelpack_publisher, modelpack_approver, modelpack_monitor;
+grant select on modelpack.cut_off, modelpack.fit to modelpack_publisher, modelpack_approver, modelpack_monitor;
 grant select on modelpack.cohort, modelpack.outcome, modelpack.judgement to modelpack_monitor;
 -- as on every table and view of the schema, which a repair grants again
-grant select, insert, update, delete on modelpack.job, modelpack.cut_off, modelpack.cohort, modelpack.outcome,
+grant select, insert, update, delete on modelpack.cut_off, modelpack.cohort, modelpack.outcome,
       modelpack.judgement, modelpack.fit
    to modelpack_owner;
 -- who may say what is true: not how it came to be known

@@ -367,6 +367,34 @@ comment on column modelpack.score.model is 'the model whose champion gives the s
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row p and "the moment"';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
 
+create table modelpack.job (
+  job_id bigint generated always as identity primary key,
+  task text not null,
+  profile text not null,
+  score text,
+  started_at timestamptz not null default now(),
+  started_by name not null,
+  pid integer not null default pg_backend_pid(),
+  rows bigint not null default 0,
+  looked_at bigint not null default 0,
+  total bigint,
+  progress_at timestamptz not null default now(),
+  ended_at timestamptz
+);
+comment on table modelpack.job is 'jobs that commit as they go: how far they are. One without ended_at whose session is gone was interrupted; the next run goes on where it stopped';
+comment on column modelpack.job.job_id is 'number of the run';
+comment on column modelpack.job.task is 'what it does, such as settle';
+comment on column modelpack.job.profile is 'the profile table';
+comment on column modelpack.job.score is 'the score; NULL for all of the profile';
+comment on column modelpack.job.started_at is 'when it began';
+comment on column modelpack.job.started_by is 'who called it';
+comment on column modelpack.job.pid is 'process of the session';
+comment on column modelpack.job.rows is 'rows written so far';
+comment on column modelpack.job.looked_at is 'rows looked at so far';
+comment on column modelpack.job.total is 'rows there were to look at when it began; NULL where nobody has counted';
+comment on column modelpack.job.progress_at is 'when a chunk was last committed';
+comment on column modelpack.job.ended_at is 'when it was done';
+
 create table modelpack.filling (
   profile_id integer not null references modelpack.profile on delete cascade,
   step integer not null,
@@ -581,6 +609,7 @@ grant select on modelpack.prediction to modelpack_monitor;
 grant select on modelpack.failure_log, modelpack.failures to modelpack_monitor;
 grant select on modelpack.failures to modelpack_publisher;
 grant select on modelpack.backfill_progress to modelpack_publisher, modelpack_monitor;
+grant select on modelpack.job to modelpack_publisher, modelpack_approver, modelpack_monitor;
 
 -- Tables stay the superuser's: an owner could put a view with functions of his own in the place of one that superusers read,
 -- or a trigger on one that they write. Only the log is modelpack_owner's, which makes and drops its partitions.
