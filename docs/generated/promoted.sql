@@ -28,6 +28,14 @@ AS $function$select row(p.plan)::pg_catalog.record operator(pg_catalog.*=) row(q
 
 comment on function modelpack.customer_same(anyelement,anyelement) is 'Whether two rows of public.customer agree in what champions read, beside the columns that events keep. [customer]';
 
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_chosen(p anyelement)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$select (null)::integer$function$;
+
+comment on function modelpack.customer_score_churn_chosen(anyelement) is 'The version of churn that is chosen for a row, for the score churn; NULL: the champion. [customer]';
+
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_enabled(nothing boolean)
  RETURNS boolean
  LANGUAGE sql

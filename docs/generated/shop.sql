@@ -756,7 +756,7 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from v_version_1))
+           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)))
    order by p.customer_id
      for no key update;
   if not found then
@@ -819,7 +819,7 @@ begin
                                          and not (p.features_read_at >= modelpack.customer_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.churn_stale is not null
-                                           or (not only_stale and p.churn_version is distinct from v_version_1))
+                                           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -880,7 +880,7 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from v_version_1));
+           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1131,7 +1131,7 @@ begin
       from (
              select from public.customer as p
               where p.churn_stale is null and not (p.features_read_at >= modelpack.customer_since()) is not true and modelpack.customer_score_churn_version() is not null
-                and p.churn_version is distinct from modelpack.customer_score_churn_version() limit 10000
+                and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), modelpack.customer_score_churn_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1382,7 +1382,7 @@ begin
      where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
     new.features_at := v_moment;
     -- score churn
-    v_version := modelpack.customer_score_churn_version();
+    v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
     v_score := modelpack.customer_score_churn_predict(
       v_version,
       modelpack.customer_score_churn_numbers(new, v_moment, v_version),
@@ -3489,7 +3489,7 @@ begin
    where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
   new.features_at := v_moment;
   -- score churn
-  v_version := modelpack.customer_score_churn_version();
+  v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
   v_score := modelpack.customer_score_churn_predict(
     v_version,
     modelpack.customer_score_churn_numbers(new, v_moment, v_version),

@@ -551,9 +551,9 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from v_version_1)
+           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from v_version_2))
+           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)))
    order by p.account_id
      for no key update;
   if not found then
@@ -586,9 +586,9 @@ begin
                                          and not (p.features_read_at >= modelpack.account_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fraud_stale is not null
-                                           or (not only_stale and p.fraud_version is distinct from v_version_1)
+                                           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
                                            or p.value_stale is not null
-                                           or (not only_stale and p.value_version is distinct from v_version_2))
+                                           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)))
                                  offset 0  -- features are computed once
                                ) as c
                           cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
@@ -668,9 +668,9 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from v_version_1)
+           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from v_version_2));
+           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -869,7 +869,7 @@ begin
       from (
              select from public.account as p
               where p.fraud_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_fraud_version() is not null
-                and p.fraud_version is distinct from modelpack.account_score_fraud_version() limit 10000
+                and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), modelpack.account_score_fraud_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -885,7 +885,7 @@ begin
       from (
              select from public.account as p
               where p.value_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_value_version() is not null
-                and p.value_version is distinct from modelpack.account_score_value_version() limit 10000
+                and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), modelpack.account_score_value_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1046,7 +1046,7 @@ begin
   begin
     new.features_at := v_moment;
     -- score fraud
-    v_version := modelpack.account_score_fraud_version();
+    v_version := coalesce(modelpack.account_score_fraud_chosen(new), modelpack.account_score_fraud_version());
     v_score := modelpack.account_score_fraud_predict(
       v_version,
       modelpack.account_score_fraud_numbers(new, v_moment, v_version),
@@ -1064,7 +1064,7 @@ begin
       new.fraud_stale := null;
     end if;
     -- score value
-    v_version := modelpack.account_score_value_version();
+    v_version := coalesce(modelpack.account_score_value_chosen(new), modelpack.account_score_value_version());
     v_failure := null;
     v_numbers := null;
     begin  -- an input may be impossible: 1 / 0 costs a score, not the event
@@ -2056,7 +2056,7 @@ begin
   end if;
   new.features_at := v_moment;
   -- score fraud
-  v_version := modelpack.account_score_fraud_version();
+  v_version := coalesce(modelpack.account_score_fraud_chosen(new), modelpack.account_score_fraud_version());
   v_score := modelpack.account_score_fraud_predict(
     v_version,
     modelpack.account_score_fraud_numbers(new, v_moment, v_version),
@@ -2074,7 +2074,7 @@ begin
     new.fraud_stale := null;
   end if;
   -- score value
-  v_version := modelpack.account_score_value_version();
+  v_version := coalesce(modelpack.account_score_value_chosen(new), modelpack.account_score_value_version());
   v_failure := null;
   v_numbers := null;
   begin  -- an input may be impossible: 1 / 0 costs a score, not the event

@@ -354,6 +354,8 @@ create table modelpack.score (
   model text not null,
   inputs jsonb not null,
   on_error text not null default 'stale',
+  choice text,
+  versions integer[] not null default '{}',
   primary key (profile_id, score),
   -- what happens to a score that cannot be had
   constraint score_on_error check (on_error in ('stale', 'null', 'raise'))
@@ -366,6 +368,8 @@ comment on column modelpack.score.stem is 'first part of the names of the functi
 comment on column modelpack.score.model is 'the model whose champion gives the score';
 comment on column modelpack.score.inputs is 'inputs that are not a column of the same name: SQL over the row p and "the moment"';
 comment on column modelpack.score.on_error is 'when there is no score: stale keeps the last one, null takes it away, raise refuses the statement; the first two mark the row stale';
+comment on column modelpack.score.choice is 'which version scores a row p, where it is not the champion: SQL that gives one of "versions", or NULL for the champion; NULL: always the champion';
+comment on column modelpack.score.versions is 'versions that may be chosen beside the champion';
 
 create table modelpack.job (
   job_id bigint generated always as identity primary key,

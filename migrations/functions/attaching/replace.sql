@@ -8,6 +8,7 @@ as $modelpack$
 declare
   v_profile modelpack.profile;
   v_column text;
+  v_chosen jsonb;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception using
@@ -46,10 +47,15 @@ begin
                                                       where a.attrelid = v_profile.relation and a.attname = w.name and not a.attisdropped)
                                    order by w.place)
    where p.profile_id = v_profile.profile_id;
+  select coalesce(jsonb_object_agg(s.stem || ' ' || s.model, to_jsonb(s)), '{}') into v_chosen
+    from modelpack.score as s where s.profile_id = v_profile.profile_id;
   delete from modelpack.score as s where s.profile_id = v_profile.profile_id;
-  insert into modelpack.score (profile_id, score, position, stem, model, inputs, on_error)
-  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'stem', s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale')
-    from jsonb_array_elements(replace.scores) with ordinality as s;
+  -- which versions are chosen is not the declaration's to say: it stays with the score
+  insert into modelpack.score (profile_id, score, position, stem, model, inputs, on_error, choice, versions)
+  select v_profile.profile_id, s.value ->> 'name', s.ordinality, s.value ->> 'stem', s.value ->> 'model', s.value -> 'inputs', coalesce(s.value ->> 'on_error', 'stale'),
+         c.choice, coalesce(c.versions, '{}')
+    from jsonb_array_elements(replace.scores) with ordinality as s
+   cross join lateral jsonb_populate_record(null::modelpack.score, v_chosen -> ((s.value ->> 'stem') || ' ' || (s.value ->> 'model'))) as c;
 end
 $modelpack$;
 comment on function modelpack.replace(text, jsonb, jsonb, text[], text[], text[], jsonb) is

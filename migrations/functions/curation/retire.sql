@@ -19,6 +19,14 @@ begin
       message = format('%s version %s stands for %s', retire.model, retire.version, v_aliases),
       hint = 'Promote another version, or move its aliases first: modelpack.set_alias, modelpack.drop_alias.';
   end if;
+  if exists (select from modelpack.score as s where s.model = retire.model and retire.version = any (s.versions)) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%s version %s scores rows of %s', retire.model, retire.version,
+                       (select string_agg(p.name, ', ' order by p.name) from modelpack.score as s join modelpack.profile as p using (profile_id)
+                         where s.model = retire.model and retire.version = any (s.versions))),
+      hint = 'End first what chooses it, such as an experiment.';
+  end if;
   insert into modelpack.retirement (version_id, reason, by)
   values (modelpack.get_version(retire.model, retire.version), retire.reason, v_caller);
   insert into modelpack.promotion (model, alias, action, version, reason, by)

@@ -35,7 +35,7 @@ with p as (
     from p
     join modelpack.score as s using (profile_id)
     join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
-    join modelpack.version as v on v.model = a.model and v.version = a.version
+    join modelpack.version as v on v.model = a.model and (v.version = a.version or v.version = any (s.versions))
    cross join jsonb_array_elements(v.signature -> 'inputs') as i
    where not s.inputs ? (i.value ->> 'name')
 ), wanted as (

@@ -10,6 +10,7 @@ declare
   v_profile modelpack.profile;
   v_score record;
   v_feed record;
+  v_other record;
   v_numbers text;
   v_texts text;
   v_ids text;
@@ -53,15 +54,10 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
       format('could not serialize access: the transaction began before the declaration of %s was applied', v_profile.name)),
     format('Refuses a transaction whose snapshot is older than the triggers of %s.', v_profile.name));
   for v_score in
-    select s.*, a.version, v.version_id, b.version as before, b.version_id as before_id
+    select s.*, a.version, v.version_id
       from modelpack.score as s
       left join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
       left join modelpack.version as v on v.model = a.model and v.version = a.version
-      -- a statement that began before a promotion may still have to do with the version before
-      left join modelpack.version as b on b.model = s.model and b.version is distinct from a.version and b.version =
-                case when s.model = bind.tried_model then bind.tried_version
-                     else (select h.previous from modelpack.promotion as h
-                            where h.model = s.model and h.alias = 'champion' order by h.promotion_id desc limit 1) end
      where s.profile_id = v_profile.profile_id
      order by s.position
   loop
@@ -79,17 +75,32 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
     else
       v_batched := false;
     end if;
-    if v_score.before is not null then
+    for v_other in
+      select v.version, v.version_id, v.version = any (v_score.versions) as chosen
+        from modelpack.version as v
+       where v_score.version is not null and v.model = v_score.model and v.version <> v_score.version
+         and (v.version = any (v_score.versions)
+              -- a statement that began before a promotion may still have to do with the version before
+              or v.version = case when v_score.model = bind.tried_model then bind.tried_version
+                                  else (select h.previous from modelpack.promotion as h
+                                         where h.model = v_score.model and h.alias = 'champion' order by h.promotion_id desc limit 1) end)
+       order by v.version
+    loop
       begin
-        v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_score.before);
-        v_numbers := v_numbers || format(E'\n       when %s then %s', v_score.before, v_feed.numbers);
-        v_texts := nullif(concat_ws(E'\n       ', v_texts, case when v_feed.takes_texts then format('when %s then %s', v_score.before, v_feed.texts) end), '');
-        v_ids := v_ids || format(' when %s then %s', v_score.before, v_score.before_id);
-        v_calls := v_calls || format(E'\n                 when %s then modelpack.%%1$s(%s, numbers, texts)', v_score.before, v_score.before_id);
+        v_feed := modelpack.feed(v_profile.profile_id, v_score.score, v_other.version);
+        v_numbers := v_numbers || format(E'\n       when %s then %s', v_other.version, v_feed.numbers);
+        v_texts := nullif(concat_ws(E'\n       ', v_texts, case when v_feed.takes_texts then format('when %s then %s', v_other.version, v_feed.texts) end), '');
+        v_ids := v_ids || format(' when %s then %s', v_other.version, v_other.version_id);
+        v_calls := v_calls || format(E'\n                 when %s then modelpack.%%1$s(%s, numbers, texts)', v_other.version, v_other.version_id);
+        if v_other.chosen then
+          v_columns := v_columns || v_feed.columns;
+        end if;
       exception when datatype_mismatch then
-        null;  -- the profile cannot feed that version any more, so it scores nothing here
+        if v_other.chosen then
+          raise;
+        end if;  -- the profile cannot feed the version before any more, so that scores nothing here
       end;
-    end if;
+    end loop;
     v_switch := v_score.stem || '_enabled';
     v_switches := v_switches || format('modelpack.%I(v_nothing)', v_switch);
     if not exists (select from modelpack.made as m
@@ -109,6 +120,9 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
     perform modelpack.put_function(v_profile, v_score.stem || '_version', '', 'integer', 'sql stable security invoker',
       format('select %s::integer', coalesce(v_score.version::text, 'null')),
       format('The champion of %s, for the score %s.', v_score.model, v_score.score));
+    perform modelpack.put_function(v_profile, v_score.stem || '_chosen', 'p anyelement', 'integer', 'sql stable security invoker',
+      format('select (%s)::integer', coalesce(v_score.choice, 'null')),
+      format('The version of %s that is chosen for a row, for the score %s; NULL: the champion.', v_score.model, v_score.score));
     perform modelpack.put_function(v_profile, v_score.stem || '_numbers', v_row, 'double precision[]', 'sql stable security invoker',
       coalesce(E'select case version\n       ' || v_numbers || E'\n       end', 'select null::double precision[]'),
       format('The numbers that a version of %s is fed from a profile row.', v_score.model));
@@ -187,7 +201,7 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
       format(E'\nbegin\n  return modelpack.no_score(%s, %L, version, failure);\nend\n', v_profile.profile_id, v_score.score),
       format('Why there is no score %s.', v_score.score));
     -- what a batch writes in the same statement, it would be fed as it was
-    v_batched := v_batched and not v_columns && (
+    v_batched := v_batched and v_score.choice is null and not v_columns && (
       select array_agg(o.score || w.suffix) || '{features_at,features_read_at,features_reread_at}'
         from modelpack.score as o cross join (values (''), ('_version'), ('_scored_at'), ('_stale')) as w (suffix)
        where o.profile_id = v_profile.profile_id);

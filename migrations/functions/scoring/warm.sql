@@ -12,7 +12,7 @@ begin
       from modelpack.score as s
       join modelpack.model as m on m.model = s.model and m.disabled is null
       join modelpack.alias as a on a.model = s.model and a.alias = 'champion'
-      join modelpack.version as v on v.model = a.model and v.version = a.version
+      join modelpack.version as v on v.model = a.model and (v.version = a.version or v.version = any (s.versions))
      order by 1
   loop
     perform modelpack.load(v_version);
@@ -22,6 +22,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.warm() is
-  'Loads the champions of all scores into this session, so that its first event pays for no import; returns how many. For a pool: run it when a connection is made. Writes nothing.';
+  'Loads the versions that score, champions and those that are chosen beside them, into this session, so that its first event pays for no import; returns how many. For a pool: run it when a connection is made. Writes nothing.';
 revoke all on function modelpack.warm() from public;
 grant execute on function modelpack.warm() to modelpack_reader, modelpack_publisher, modelpack_monitor;

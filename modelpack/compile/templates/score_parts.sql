@@ -90,7 +90,7 @@ new.{{ name | ident }} := {{ aged }};
 %# Score the row by the champion, or say why there is no score. `logged`: whether the log is written here, if that is not certain.
 % macro scored(score, logged=none)
 -- score {{ score.name | note }}
-v_version := {{ score.called("version") }}();
+v_version := coalesce({{ score.called("chosen") }}(new), {{ score.called("version") }}());
 % if score.may_fail
 v_failure := null;
 v_numbers := null;
