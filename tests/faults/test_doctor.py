@@ -47,6 +47,8 @@ create table visit_0 partition of visit for values with (modulus 1, remainder 0)
 def findings(session: Session) -> dict[str, tuple[str, str, str]]:
     """Status, what was found and what mends it, of all checks that are not ok."""
     found = session.execute("select * from modelpack.doctor()").fetchall()
+    said = [(check, what) for status, check, what, _, _ in found if status != "ok"]
+    assert sorted(set(said)) == sorted(said), "nothing is said twice"
     return {check: (status, what, mend) for status, check, what, _, mend in found if status != "ok"}
 
 
@@ -268,6 +270,24 @@ def test_the_doctor_finds_stale_rows_failures_and_rows_behind_the_champion(datab
         session.execute(found["rows of public.customer behind the champion"][2])
         assert "rows of public.customer behind the champion" not in findings(session)
         assert unsound(session) == []
+
+
+@pytest.mark.prepared(setup=make_shop)
+def test_the_doctor_names_the_failures_of_the_last_hour_and_the_newest_reason(database: str) -> None:
+    with connect(database) as session:
+        failed = (
+            "insert into modelpack.failure_log (at, version_id, profile, kind, reason, failures)"
+            " select now() - %s::interval, version_id, 'public.customer', 'model', %s, %s from modelpack.version"
+        )
+        session.execute(failed, ["61 minutes", "too old", 40])
+        assert "failures of churn version 1" not in findings(session)
+        session.execute(failed, ["59 minutes", "earlier", 2])
+        session.execute(failed, ["10 minutes", "later", 3])
+        session.execute(failed, ["20 minutes", "between", 4])
+        assert findings(session)["failures of churn version 1"][:2] == (
+            "warn",
+            "9 times or more in the last hour (model): later",
+        )
 
 
 def test_without_a_champion_the_doctor_says_publish_or_promote_before_rescore(database: str) -> None:

@@ -11,7 +11,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 from psycopg import errors
+from sqlalchemy import text
 
+import modelpack
 from modelpack import Event, Profile, Score, count
 from modelpack.connection import make_engine
 from modelpack.errors import InstallError
@@ -143,6 +145,32 @@ def test_who_promotes_beside_an_open_promotion_is_told_whose_it_is(
     with pytest.raises(Exception, match=held(ann)):
         attach(database, LATER)
     goes_on(owner)
+
+
+def test_to_declare_replace_and_take_off_locks_the_tables_of_the_declaration_alone(
+    database: str, psql: Session
+) -> None:
+    psql.execute(
+        "create table guest (id bigint primary key); create table call (id bigint, at timestamptz default now())"
+    )
+    attach(
+        database, replace(VISITOR, table="guest", events=[Event("call", at="at", features={"n": count()})])
+    )
+    strong = text(
+        "select relation::regclass::text from pg_locks where pid = pg_backend_pid() and locktype = 'relation'"
+        " and mode in ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+    )
+    engine = make_engine(database)
+    for change in ("first", "again", "off"):
+        with engine.begin() as connection:
+            if change == "off":
+                connection.execute(text("select modelpack.detach('public.visitor')"))
+            else:
+                modelpack.apply(connection, VISITOR if change == "first" else LATER)
+            locked = set(connection.execute(strong).scalars())
+        assert {"visitor", "visit"} <= locked, change
+        assert not locked & {"guest", "call"}, change
+    engine.dispose()
 
 
 # -- what depends on what is dropped --------------------------------------------------------------------------

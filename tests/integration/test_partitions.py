@@ -12,7 +12,7 @@ import pytest
 from modelpack import Event, Profile, Score, count, decayed, distinct, last, maximum, total
 from modelpack.connection import make_engine
 from modelpack.install import repair
-from tests.support import Session, attach, linear_score, publish, rows, value, wrong
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wrong
 
 TABLES = """
 create table customer (customer_id bigint primary key);
@@ -103,6 +103,34 @@ def test_a_partition_that_is_attached_counts_as_an_insert_and_detached_as_a_dele
     )  # nobody's business
     session.execute("drop table purchase_2025")
     assert counted(session) == [*before, (3, 0, 0, None, None)]
+
+
+def test_partitions_that_come_and_go_leave_tables_without_partitions_counted_as_before(
+    database: str, psql: Session
+) -> None:
+    psql.execute(
+        TABLES
+        + "create table call (customer_id bigint, at timestamptz); create table elsewhere (n integer) partition by list (n)"
+    )
+    features = {"calls": count(), "calls_lately": count(window="365000 days")}
+    events = [Event("purchase", at="at", features={"n": count()}), Event("call", at="at", features=features)]
+    attach(database, Profile("customer", key="customer_id", events=events))
+    stand_alone(psql)
+    changes = (
+        "create table elsewhere_1 partition of elsewhere for values in (1)",
+        "create table purchase_2026 partition of purchase for values from ('2026-01-01') to ('2027-01-01')",
+        ATTACH % "purchase_2025",
+        "alter table purchase detach partition purchase_2025",
+        "drop table purchase_2026",
+    )
+    for calls, change in enumerate(changes, 1):
+        psql.execute(change)
+        psql.execute("insert into call values (1, '2024-05-01')")
+        assert row(psql, "select calls, calls_lately from customer where customer_id = 1") == (
+            calls,
+            calls,
+        ), change
+    assert wrong(psql) == []
 
 
 def test_a_partition_that_is_detached_concurrently(shop: Callable[..., Session]) -> None:

@@ -603,6 +603,28 @@ def test_what_came_with_the_schema_is_changed_by_superusers_alone(shop: Session,
 
 
 @pytest.mark.prepared(setup=make_shop)
+def test_what_is_ones_own_is_made_and_dropped_whatever_it_is_called(deployer: Session) -> None:
+    deployer.execute("reset role")
+    for name in ("verify", "score", "publish"):
+        deployer.execute(f"create function public.{name}() returns integer language sql as 'select 1'")
+        deployer.execute(f"alter function public.{name}() stable; drop function public.{name}()")
+        deployer.execute(
+            f"create table public.{name} (n integer primary key check (n > 0)); create index on public.{name} ((n + 1))"
+        )
+        deployer.execute(
+            f"create view public.{name}s as select n from public.{name}; drop view public.{name}s"
+        )
+        deployer.execute(f"drop table public.{name}")
+    deployer.execute("select modelpack.detach('public.visitor')")
+    assert (
+        rows(
+            deployer, "select tgname from pg_trigger where tgrelid in ('hits'::regclass, 'visitor'::regclass)"
+        )
+        == []
+    )
+
+
+@pytest.mark.prepared(setup=make_shop)
 def test_a_superuser_who_uses_tables_and_functions_runs_nothing_of_the_owners(
     shop: Session, deployer: Session
 ) -> None:

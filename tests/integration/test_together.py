@@ -524,3 +524,31 @@ def test_a_column_that_keeps_fewer_digits_is_scored_as_it_is_stored(
         for churn, stale, stored, prediction, inputs in found:
             assert (churn, stale) == (pytest.approx(linear_score(WEIGHTS[:2], BIAS, stored), abs=1e-6), None)
             assert (prediction, inputs) == (churn, stored)
+
+
+@pytest.mark.parametrize(
+    ("kept", "other"),
+    [("visits", "integer"), ("x_sum", "bigint"), ("x_mean", "numeric"), ("dearest", "bigint"), ("last_x", "bigint")],
+)  # fmt: skip
+def test_a_column_of_another_type_than_its_features_is_scored_as_it_is_stored(
+    database: str, psql: Session, kept: str, other: str
+) -> None:
+    psql.prepare_threshold = None
+    psql.execute(TABLES.replace("x integer", "x numeric"))
+    attach(database, declared(**PLAIN))
+    publish(psql, "churn", [kept, "plan"], WEIGHTS[:2], BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute(
+        f"select modelpack.listen('customer', every => true); alter table customer alter {kept} type {other}"
+    )
+    for statement in (
+        "insert into visit (customer_id, x) select 1 + g % 20, g + 0.75 from generate_series(1, 60) as g",
+        "call modelpack.rescore('customer', everything => true)",
+    ):
+        psql.execute(statement)
+        found = rows(
+            psql, f"select churn, churn_stale, array[{kept}, plan]::float8[] from customer where visits > 0"
+        )
+        assert len(found) == 20
+        for churn, stale, stored in found:
+            assert (churn, stale) == (pytest.approx(linear_score(WEIGHTS[:2], BIAS, stored), abs=1e-6), None)
