@@ -7,7 +7,7 @@
 # BENCH_ARGS=…              make bench: passed to the benchmarks
 # WORDS=…                 make revision: what it does, for its name and its first line
 # MATRIX=…               make matrix: which majors, and --quick
-# PART=… SEED=… LIMIT=…   make mutants: sql, generated or python; which come first; how many
+# PART=… SEED=… LIMIT=… AGAIN=1   make mutants: sql, generated or python; which come first; how many; those that lived
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -132,15 +132,16 @@ matrix: ## the tests on PostgreSQL 14 to 18, and make oldest; writes docs/compat
 soak: bootstrap ## ten minutes of mixed traffic and faults on a server of its own (MINUTES=…)
 	@.venv/bin/python -m tests.faults.soak
 
-mutants: ## put small faults in, one by one: do the tests mind? (PART=sql|generated|python SEED=1 LIMIT=20)
+mutants: ## put small faults in, one by one: do the tests mind? (PART=sql|generated|python SEED=1 LIMIT=20; AGAIN=1: those that lived, with more tests)
 	@dev/bootstrap --tests
 	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/python -m tests.mutants \
-	  $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT))
+	  $(if $(PART),--part $(PART)) $(if $(SEED),--seed $(SEED)) $(if $(LIMIT),--limit $(LIMIT)) $(if $(AGAIN),--again --longest 600)
 
-mutants-map: ## which tests call which functions, so that `make mutants` runs those alone (once, as long as make test)
+mutants-map: ## which tests come by which functions and lines, so that `make mutants` runs those alone (once, as long as make test)
 	@dev/bootstrap --tests
 	@$(start_tests); psql "$$dsn" -qc "alter system set track_functions = 'all'" -c "select pg_reload_conf()" >/dev/null; \
-	rm -f .modelpack/calls.jsonl; MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -p tests.mutants.calls tests/integration tests/faults
+	rm -f .modelpack/calls.jsonl .modelpack/lines.jsonl; \
+	MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -p tests.mutants.calls -p tests.mutants.lines tests/unit tests/integration tests/faults
 
 clean: ## stop the private servers; remove them, their data and .venv
 	@$(servers) destroy; done

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from tests.mutants.rooms import ROOMS, ROOT, Room, sources, tests, tests_of
+from tests.mutants.rooms import LONGEST, ROOMS, ROOT, Room, sources, tests, tests_of
 from tests.mutants.rules import Change, python_changes, sql_changes
 
 RESULTS = ROOT / ".modelpack" / "mutants.jsonl"
@@ -93,7 +93,7 @@ def copy(folder: Path) -> None:
             shutil.copyfile(ROOT / name, target)
 
 
-def run(mutant: Mutant, folder: Path, limit: float) -> dict[str, object]:
+def run(mutant: Mutant, folder: Path, limit: float, longest: float = LONGEST) -> dict[str, object]:
     """Put it in, run the tests of its room until one minds, take it out."""
     place = folder / mutant.path.relative_to(ROOT)
     before, begun, said = place.read_text(), time.monotonic(), ""
@@ -102,7 +102,10 @@ def run(mutant: Mutant, folder: Path, limit: float) -> dict[str, object]:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
-            [*command, *(tests_of(mutant.room, mutant.path) or tests(mutant.room))],
+            [
+                *command,
+                *(tests_of(mutant.room, mutant.path, mutant.change.begin, longest) or tests(mutant.room)),
+            ],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -159,6 +162,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which come first")
     parser.add_argument("--limit", type=int, default=20, help="how many that were not tried yet")
     parser.add_argument("--timeout", type=float, default=1200, help="seconds for the tests of one mutant")
+    parser.add_argument(
+        "--longest", type=float, default=LONGEST, help="seconds of tests for one mutant, by the map"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="those that lived, with more tests: see --longest"
+    )
     parser.add_argument("--trust", action="store_true", help="the tests are known to pass without a mutant")
     parser.add_argument("--list", action="store_true", help="count them by room, run none")
     options = parser.parse_args()
@@ -174,11 +183,13 @@ def main() -> int:
         folder.chmod(0o755)
         copy(folder)
         sound: dict[str, str] = {}
-        for mutant in [m for m in found if m.key not in results][: options.limit]:
+        lived = {key for key, result in results.items() if result["outcome"] in ("survived", "timeout")}
+        due = [m for m in found if (m.key in lived if options.again else m.key not in results)]
+        for mutant in due[: options.limit]:
             # a test that fails anyway would seem to kill every mutant
             if mutant.room.name not in sound and not options.trust:
                 nothing = Mutant(mutant.room, mutant.path, Change("nothing", 0, 0, ""))
-                before = run(nothing, folder, options.timeout)
+                before = run(nothing, folder, options.timeout, options.longest)
                 sound[mutant.room.name] = (
                     "" if before["outcome"] == "survived" else f"{before['outcome']} {before['by']}"
                 )
@@ -188,7 +199,7 @@ def main() -> int:
                     )
             if sound.get(mutant.room.name):
                 continue
-            result = run(mutant, folder, options.timeout)
+            result = run(mutant, folder, options.timeout, options.longest)
             with RESULTS.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             print(

@@ -20,6 +20,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 CALLS = Path(__file__).resolve().parents[2] / ".modelpack" / "calls.jsonl"
+LINES = CALLS.with_name("lines.jsonl")
+"""What tests.mutants.lines writes."""
+
 CALLED = "select distinct funcname from pg_stat_user_functions where schemaname = 'modelpack'"
 
 

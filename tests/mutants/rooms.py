@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from modelpack.snapshots import files, frozen, head, names, newest, released
-from tests.mutants.calls import CALLS
+from modelpack.plpython_source import functions
+from modelpack.snapshots import current, files, frozen, head, names, newest, released
+from tests.mutants.calls import CALLS, LINES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,19 +119,75 @@ def kind_of(function: str) -> str:
     return own[1] if own and function not in names() else function
 
 
-def tests_of(room: Room, path: Path) -> list[str]:
-    """The tests that call the function which a file makes: those of its room first, the quick ones first."""
+@cache
+def passes() -> dict[str, dict[int, list[tuple[float, str]]]]:
+    """By Python file and line: the tests that come by it, with their seconds."""
+    found: dict[str, dict[int, list[tuple[float, str]]]] = {}
+    for line in LINES.read_text().splitlines() if LINES.exists() else ():
+        test = json.loads(line)
+        for path, numbers in test["lines"].items():
+            for number in numbers:
+                found.setdefault(path, {}).setdefault(number, []).append((test["seconds"], test["test"]))
+    return found
+
+
+def tests_of(room: Room, path: Path, begin: int, longest: float) -> list[str]:
+    """The tests that come by a place of a file, as many as end in that time: call its function, or run its statement."""
     name = path.stem if room.part == "sql" else path.stem.removesuffix("_keeping").removesuffix("_batch")
     own = tuple(tests(room))
-    # the compiler's own texts are in functions of many names
-    known = calls().get(name) or (
-        sorted({test for of in calls().values() for test in of if test[1].startswith(own)})
-        if room.part == "generated"
-        else []
+    if room.part == "python":
+        known = by_statement(path, begin)
+    else:
+        # the compiler's own texts are in functions of many names
+        known = calls().get(name) or (
+            [test for of in calls().values() for test in of if test[1].startswith(own)]
+            if room.part == "generated"
+            else []
+        )
+    chosen = chosen_of(known, own, name, longest)
+    return (
+        [*LOOKING, *(test for test in chosen if test not in LOOKING)]
+        if chosen and room.part == "sql"
+        else chosen
     )
+
+
+def by_statement(path: Path, begin: int) -> list[tuple[float, str]]:
+    """Tests that run the statement at a place of a Python file; of a module's own statement, those that run anything of it."""
+    text = path.read_text()
+    row = text.count("\n", 0, begin) + 1
+    here = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.stmt) and node.lineno <= row <= (node.end_lineno or 0)
+    ]
+    inner = max(here, key=lambda node: node.lineno)
+    body = getattr(inner, "body", None)
+    last = max(body[0].lineno - 1, inner.lineno) if body and row < body[0].lineno else inner.end_lineno or row
+    lines = passes().get(path.relative_to(ROOT).as_posix(), {})
+    found = [test for number in range(inner.lineno, last + 1) for test in lines.get(number, ())]
+    if not found:
+        found = [test for of in lines.values() for test in of]
+    # the server runs it where no tool sees it
+    line = text.splitlines()[row - 1].strip()
+    served = [name for name in functions() if line in (current(name) or "")]
+    return [*found, *(test for name in served for test in calls().get(name, ()))]
+
+
+def chosen_of(known: list[tuple[float, str]], own: tuple[str, ...], name: str, longest: float) -> list[str]:
+    """Tests that end in that time: those of the room, those with a word of the name, and of each file the quick ones first."""
+    words = [word for word in name.split("_") if len(word) > 3]
+    number: Counter[str] = Counter()
+    order = []
+    for test, seconds in sorted({test: seconds for seconds, test in known}.items(), key=lambda each: each[1]):
+        file = test.partition("::")[0]
+        number[file] += 1
+        order.append(
+            (not test.startswith(own), not any(word in test for word in words), number[file], seconds, test)
+        )
     chosen, spent = [], 0.0
-    for seconds, test in sorted(known, key=lambda each: (not each[1].startswith(own), each[0])):
-        if spent + seconds < LONGEST:
+    for *_, seconds, test in sorted(order):
+        if spent + seconds < longest:
             chosen.append(test)
             spent += seconds
-    return [*LOOKING, *chosen] if chosen and room.part == "sql" else chosen
+    return chosen

@@ -33,9 +33,12 @@ _SKIPPED = re.compile(
 )
 """Comments (of SQL, of templates), names and texts: nothing that runs."""
 
+_NAMED = "".join(f"(?<!{name} )" for name in ("message", "detail", "hint", "errcode", "schema", "table", "column", "constraint", "_path", "_messages"))  # fmt: skip
+"""Before a `=` that compares nothing: in RAISE and in settings of functions."""
+
 SQL_RULES: dict[str, list[tuple[str, str]]] = {
     "edge of a comparison": [(r"(?<![<>=!:|])<(?![=>|])", "<="), (r"(?<![=<>-])>(?![=>])", ">="), (r"<=", "<"), (r">=", ">")],
-    "equal or not": [(r"<>", "="), (r"(?<= )=(?= )", "<>")],
+    "equal or not": [(r"<>", "="), (rf"{_NAMED}(?<= )=(?= )", "<>")],
     "null": [
         (r"\bis not distinct from\b", "is distinct from"),
         (r"\bis distinct from\b", "<>"),
@@ -51,7 +54,7 @@ SQL_RULES: dict[str, list[tuple[str, str]]] = {
     "greatest and least": [(r"\bgreatest\(", "least("), (r"\bleast\(", "greatest("), (r"\bmin\(", "max("), (r"\bmax\(", "min(")],
     "a dropped lock": [(r" for update\b", ""), (r" for share\b", ""), (r"\n *lock table [^;]*;", ""), (r"access exclusive", "access share")],
     "a dropped setting": [(r"\nset [a-z_]+ = [^\n]*", ""), (r"security definer", "security invoker")],
-    "a dropped right": [(r"\nrevoke all [^;]*;", ""), (r"\n +perform modelpack\.check_[^;]*;", "")],
+    "a dropped right": [(r"\n +perform modelpack\.check_[^;]*;", "")],
     "a default": [(r"\bcoalesce\(([\w.]+), ", r"nullif(\1, ")],
     "all or one": [(r"\bunion all\b", "union"), (r"\bbool_or\(", "bool_and("), (r"\bdistinct (?!from|on)", "")],
 }  # fmt: skip
