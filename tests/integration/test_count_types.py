@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from shop import TABLES
@@ -285,3 +287,17 @@ def test_other_value_types(shop: Callable[..., Session]) -> None:
     assert wrong(session) == []
     session.execute("delete from visit where not seen")
     assert wrong(session) == []
+
+
+@pytest.mark.parametrize("kind", ["numeric", "double precision"])
+def test_an_amount_is_held_as_it_is_up_to_its_bounds_and_left_out_beyond(psql: Session, kind: str) -> None:
+    # the next ones that a double precision can hold; a numeric comes closer
+    precise = kind == "double precision"
+    beyond = repr(math.nextafter(1e100, math.inf)) if precise else f"1{'0' * 99}1"
+    below = repr(math.nextafter(1e-100, 0)) if precise else "9.99e-101"
+    for given, expected in (
+        ("1e100", Decimal("1e100")), ("-1e100", Decimal("-1e100")), (beyond, None), (f"-{beyond}", None),
+        ("1e-100", Decimal("1e-100")), ("-1e-100", Decimal("-1e-100")), (below, 0), (f"-{below}", 0),
+        ("0", 0), ("0.1", Decimal("0.1")), ("NaN", None),
+    ):  # fmt: skip
+        assert value(psql, f"select modelpack.amount(%s::text::{kind})", given) == expected, given

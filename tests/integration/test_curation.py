@@ -403,6 +403,8 @@ def test_a_version_travels_as_a_file_and_any_runtime_proves_it(registry: Registr
         first.note,
     )
     assert second.lineage["imported"]["model"] == "churn"
+    assert first.lineage
+    assert {name: second.lineage.get(name) for name in first.lineage} == first.lineage
     assert registry.import_file(path).version == 2
     row = {"complaints": 4, "spend": 10}
     assert registry.predict("elsewhere", row) == registry.predict("churn", row, 1)

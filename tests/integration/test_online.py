@@ -319,7 +319,10 @@ def test_a_migration_of_alembic_has_transactions_of_its_own_for_it(engine: Engin
         with context.begin_transaction(_per_migration=True), context.autocommit_block():
             op.create_scoring(CUSTOMER, online=True)  # type: ignore[attr-defined]
             assert stored(shop) == truth(shop)
+            events = "select jsonb_array_length(declaration -> 'events') from modelpack.profile"
+            assert value(shop, events) == len(CUSTOMER.events)
             op.replace_scoring(CUSTOMER, changed, online=True)  # type: ignore[attr-defined]
+            assert value(shop, events) == 1
             assert rows(shop, "select * from modelpack.verify('customer')") == []
             op.drop_scoring(changed, online=True)  # type: ignore[attr-defined]
     assert rows(shop, "select from modelpack.profile") == []

@@ -280,6 +280,26 @@ def test_events_dated_ahead_count_when_their_time_has_come(shop: Callable[..., S
     assert wrong(session) == []
 
 
+def test_refresh_waits_for_events_to_come_due_and_with_an_age_brings_back_rows_ahead_of_the_clock(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop()
+    session.execute("insert into purchase (customer_id, at) values (1, '2999-01-01')")
+    session.execute("call modelpack.refresh('customer')")
+    behind_the_triggers(
+        session,
+        "update customer set features_at = clock_timestamp() + interval '1 hour' where customer_id = 2",
+    )
+    before = versions(session)
+    session.execute("call modelpack.refresh('customer')")
+    assert versions(session) == before
+    session.execute("call modelpack.refresh('customer', interval '1 day')")
+    after = versions(session)
+    assert {k for k in after if after[k] != before[k]} == {2}
+    assert value(session, "select features_at <= clock_timestamp() from customer where customer_id = 2")
+    assert wrong(session) == []
+
+
 DUE = """
 insert into purchase (customer_id) values (1);
 insert into purchase (customer_id, at) values (1, clock_timestamp() + interval '250 milliseconds');

@@ -103,6 +103,14 @@ def python_changes(text: str, *, sql: bool = False) -> Iterator[Change]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
+    # types of values, which nothing reads when it runs
+    typed = {
+        id(inner)
+        for node in ast.walk(tree)
+        for name in ("annotation", "returns")
+        if isinstance(getattr(node, name, None), ast.expr)
+        for inner in ast.walk(getattr(node, name))
+    }
     raised = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Raise) for inner in ast.walk(node)}
     written = {
         id(argument)
@@ -111,7 +119,7 @@ def python_changes(text: str, *, sql: bool = False) -> Iterator[Change]:
         for argument in node.args
     }
     for node in ast.walk(tree):
-        if id(node) in documented or id(node) in raised:
+        if id(node) in documented or id(node) in raised or id(node) in typed:
             continue
         if sql:
             # other texts are comments, names and messages

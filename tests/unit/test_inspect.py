@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from sklearn.ensemble import RandomForestClassifier
@@ -16,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from modelpack.packager import package
 from plpython.inspect import inspect
+from plpython.inspection.schema import SCHEMA
 from tests.example import model, packaged, sample
 from tests.hostile import GOLDEN, MIXING, SIGNATURE, Hostile, corpus, honest, info, proto, tensor
 
@@ -317,3 +319,36 @@ def test_a_large_forest_is_read_in_little_time_and_space() -> None:
     started = time.monotonic()
     assert read(model.SerializeToString())["bytes"] > 8_000_000
     assert time.monotonic() - started < 5
+
+
+MESSAGES = {
+    "model": onnx.ModelProto, "operator set": onnx.OperatorSetIdProto, "graph": onnx.GraphProto, "node": onnx.NodeProto,
+    "attribute": onnx.AttributeProto, "tensor": onnx.TensorProto, "key and value": onnx.StringStringEntryProto,
+    "value": onnx.ValueInfoProto, "type": onnx.TypeProto, "tensor type": onnx.TypeProto.Tensor,
+    "shape": onnx.TensorShapeProto, "dimension": onnx.TensorShapeProto.Dimension,
+}  # fmt: skip
+"""What the reader calls the messages of ONNX."""
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_the_fields_that_the_reader_knows_are_those_of_onnx(message: str) -> None:
+    fields = {field.number: field for field in MESSAGES[message].DESCRIPTOR.fields}
+    read = {number: (name, kind) for number, (name, kind) in SCHEMA[message].items() if kind}
+    assert set(SCHEMA) == set(MESSAGES)
+    # what is left out or refused in words may be newer than this library
+    assert set(read) <= set(fields)
+    kinds = {
+        "float": {2},
+        "double": {1},
+        "int": {3, 4, 5, 13, 14},
+        "bytes": {9, 11, 12},
+    }  # protobuf's numbers of types
+    for number, (name, kind) in read.items():
+        field = fields[number]
+        assert (name, kind.endswith("*")) == (field.name, _many(message, name)), number
+        assert field.type in kinds[kind.rstrip("*")], name
+
+
+def _many(message: str, name: str) -> bool:
+    """Whether a field can be there more than once."""
+    return hasattr(getattr(MESSAGES[message](), name), "extend")
