@@ -495,7 +495,7 @@ create table modelpack.ignored (
   entity_key text not null,
   primary key (profile, entity_key)
 );
-comment on table modelpack.ignored is 'customers of events declared with missing="ignore" that had no profile, or were about to get one: a row is locked so that neither session overlooks the other';
+comment on table modelpack.ignored is 'customers that had no profile, or were about to get one, when events came that are ignored or events went: a row is locked so that neither session overlooks the other';
 comment on column modelpack.ignored.profile is 'the profile table';
 comment on column modelpack.ignored.entity_key is 'hash of the customer''s key, the same for keys that are equal';
 

@@ -36,8 +36,8 @@ def score_function(plan: Plan) -> Function:
 def scored_function(plan: Plan) -> Function:
     """What scores a row for who does not run as our own functions do: for SCORE, and for the guard when somebody may write by hand."""
     ignoring = any(event.missing == "ignore" for event in plan.events)
-    hashes = Sql("select {}").format(key_hash(plan.keys("new"))) if ignoring else None
-    body = render("scored.sql", plan=plan, settings=TEXTS, hashes=hashes, **_scoring(plan))
+    hashes = Sql("select {}").format(key_hash(plan.keys("new"))) if plan.events else None
+    body = render("scored.sql", plan=plan, settings=TEXTS, hashes=hashes, ignoring=ignoring, **_scoring(plan))
     comment = f"A row of {plan.table} with its features brought up to the moment and its scores; logs them. {_GENERATED}"
     # our own functions have turned the settings already, and a SET clause costs each call
     return Function(plan.name("scored"), _ROWS, Sql("anyelement"), body, comment, RUNS)

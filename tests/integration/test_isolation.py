@@ -285,6 +285,91 @@ def test_ignored_events_and_a_profile_of_an_older_snapshot(
     s.check()
 
 
+GOES = {
+    "deleted": "delete from purchase where amount = 10",
+    "moved": "update purchase set customer_id = 2 where amount = 10",
+    "swapped": "update purchase set customer_id = case customer_id when 1 then 4 else 1 end",
+}
+"""What takes an event of a customer without a profile."""
+
+COMES = {
+    "event": BUY + "(1, 30, 'c')",
+    "profile": "insert into customer (customer_id) values (1) on conflict do nothing",
+}
+LEFT = BUY + "(1, 10, 'a'), (1, 20, 'b'), (4, 1, 'd'); delete from customer where customer_id in (1, 4)"
+
+
+@pytest.mark.parametrize(
+    ("goes", "comes", "first"),
+    [
+        ("deleted", "event", "goes"), ("deleted", "event", "comes"), ("deleted", "profile", "goes"),
+        ("moved", "profile", "comes"), ("moved", "event", "goes"), ("swapped", "event", "comes"),
+    ],
+)  # fmt: skip
+def test_an_event_goes_while_the_profile_that_its_customer_lacks_is_made(
+    stage: Callable[..., Stage], goes: str, comes: str, first: str
+) -> None:
+    s = stage(before=KNOWN)
+    s.watcher.execute(LEFT)
+    a, b = s.person(), s.person()
+    steps = {"goes": GOES[goes], "comes": COMES[comes]}
+    a.run(steps.pop(first))
+    waiting = b.start(*steps.values())
+    s.until_waiting(b, a, waiting)
+    a.commit()
+    waiting.result(DEADLINE)
+    b.commit()
+    assert s.profiles("n")[0] == (value(s.watcher, "select count(*) from purchase where customer_id = 1"),)
+    s.check()
+
+
+def test_an_event_goes_while_the_profile_is_made_that_it_may_name(stage: Callable[..., Stage]) -> None:
+    s = stage(before=KNOWN, missing="refuse")
+    s.watcher.execute(BUY + "(1, 10, 'a'), (1, 20, 'b'); delete from customer where customer_id = 1")
+    a, b = s.person(), s.person()
+    a.run("delete from purchase where amount = 10")
+    waiting = b.start(COMES["profile"])
+    s.until_waiting(b, a, waiting)
+    a.commit()
+    waiting.result(DEADLINE)
+    b.commit()
+    assert s.profiles()[0] == (1, 1, 20)
+    s.check()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("older", ["goes", "comes"])
+def test_an_event_that_goes_and_its_profile_where_one_has_an_older_snapshot(
+    stage: Callable[..., Stage], level: IsolationLevel, older: str
+) -> None:
+    s = stage(before=KNOWN)
+    s.watcher.execute(LEFT)
+    steps = {"goes": "delete from purchase where amount = 10", "comes": COMES["profile"]}
+    a, b = s.person(level), s.person()
+    a.run("select 1 from visit")
+    late = steps.pop(older)
+    b.run(*steps.values())
+    b.commit()
+
+    def too_late() -> None:
+        a.run(late)
+        a.commit()
+
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        too_late()
+    a.rollback()
+    too_late()
+    assert s.profiles()[0] == (1, 1, 20)
+    s.check()
+
+
+def test_events_of_new_customers_leave_nothing_where_profiles_are_met(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    s.watcher.execute(BUY + "(1, 10, 'a'), (1, 20, 'b'), (2, 1, 'c')")
+    s.watcher.execute("delete from purchase where customer_id = 1")
+    assert value(s.watcher, "select count(*) from modelpack.ignored") == 0
+
+
 def test_an_update_a_delete_and_an_insert_of_three_sessions(stage: Callable[..., Stage]) -> None:
     s = stage(before=KNOWN)
     s.watcher.execute(BUY + "(1, 10, 'a'), (1, 20, 'b'), (1, 30, 'c')")

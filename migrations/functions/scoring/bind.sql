@@ -222,7 +222,7 @@ $record$, v_fields, v_profile.name, v_score.score, v_score.model),
              array_to_string(v_batched::text || v_switches, ' and ')),
       format('Whether champions score many rows of %s in one call.', v_profile.name));
   end if;
-  if v_profile.declaration -> 'events' @> '[{"missing": "ignore"}]' then
+  if v_profile.declaration -> 'events' <> '[]' then
     perform modelpack.put_function(v_profile, v_profile.stem || '_meet', 'keys text[]', 'void', v_runs, format($meet$
 begin
   insert into modelpack.ignored (profile, entity_key)
@@ -230,7 +230,7 @@ begin
   on conflict (profile, entity_key) do update set entity_key = excluded.entity_key;
 end
 $meet$, v_profile.name),
-      format('Locks keys without a profile of %s, for who makes one and who brings events that are ignored.', v_profile.name));
+      format('Locks keys without a profile of %s, for who makes one and who brings events that are ignored or takes events.', v_profile.name));
   end if;
   -- a version may read columns that none read before
   if exists (select from modelpack.heard(v_profile.relation) as h where not h.fits) then

@@ -17,6 +17,7 @@ begin
   end if;
   {{ profile_in_place(plan) }}
   {{ count.heed(count.keys_of("old_rows")) }}
+  {{ count.heed_gone(count.keys_of("old_rows"), count.keys_of("old_rows")) }}
   {{ count.lock_and_look(count.keys_of("old_rows")) }}
   {{ count.write_all(count.summed(count.nested(count.rows_of("old_rows", gone=true)), changing), changing) }}
   {{ count.recount() }}

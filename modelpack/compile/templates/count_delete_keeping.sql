@@ -16,6 +16,7 @@ begin
   end if;
   {{ profile_in_place(plan) }}
   % if event.windowed
+  {{ count.heed_gone(count.keys_of("old_rows", recent=true), count.keys_of("old_rows", recent=true)) }}
   % if scores
   {{ count.lock_and_count(count.keys_of("old_rows", recent=true)) }}
   % else

@@ -112,6 +112,32 @@ perform {{ plan.called("meet") }}(array(
 % endif
 % endmacro
 
+%# Before events go: those of a key without a profile would be missed by nobody, and whoever makes it one just now has
+%# counted them. `gone`, `all`: the keys of what goes, and of all that the statement looks at, in whose order profiles are made.
+% macro heed_gone(gone, all)
+% if event.missing != "ignore"
+if exists (
+     {{ unknown(gone) }}
+   ) then
+  -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+  perform {{ plan.called("meet") }}(array(
+    select {{ key_hash(event.key | of("u")) }}
+      from (
+             {{ unknown(all) }}
+           ) as u
+     order by {{ event.key | of("u") | join(", ") }}
+  ));
+end if;
+% endif
+% endmacro
+
+%# The keys of the old and the new rows of an UPDATE.
+% macro keys_of_both()
+select distinct {{ event.keys("e") | join(", ") }}
+  from (select * from old_rows union all select * from new_rows) as e
+ where {{ counted }}
+% endmacro
+
 %# With missing="refuse".
 % macro refuse(keys)
 if exists (

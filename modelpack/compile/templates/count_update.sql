@@ -32,6 +32,7 @@ begin
   end if;
   {{ profile_in_place(plan) }}
   {{ count.refuse_forgetting() }}
+  {{ count.heed_gone(count.keys_of("old_rows"), count.keys_of_both()) }}
   % if event.missing == "create"
   {{ count.create(count.keys_of("new_rows")) }}
   % elif event.missing == "refuse"

@@ -77,8 +77,8 @@ perform {% for name in settings %}set_config({{ name | literal }}, v_settings[{{
 % endmacro
 
 %# Lock unknown keys, with or without a profile to come: `hashes` is a query of the hashes of the keys, in key order. An
-%# event that is ignored and the INSERT of its key's profile do not meet anywhere else, and each would overlook the
-%# other while neither is committed.
+%# event that is ignored, or goes, and the INSERT of its key's profile do not meet anywhere else, and each would overlook
+%# the other while neither is committed.
 % macro meet(plan, hashes)
 perform {{ plan.called("meet") }}(array(
   {{ hashes }}

@@ -29,16 +29,26 @@ select {{ event.aggregates(features).values() | lines(",") }}
 
 %# Every feature, for a key that is new, or a row that was never counted.
 % macro read_afresh(hashes)
+% macro foreign(event)
+exists (select from {{ event.table }} as e where {{ same(event.keys("e"), plan.keys("new")) }} and e.xmin <> pg_current_xact_id()::xid)
+% endmacro
 {{ snapshot_in_place(plan) }}
-% if hashes
--- events of this key that are ignored just now: whoever brings them waits for us, or we for them
-{{ meet(plan, hashes) }}
-% endif
 % for name in plan.outputs
 new.{{ name | ident }} := null;
 % endfor
 %# those with windows are looked at where these are read
 {{ events_in_place(plan, without_windows) }}
+% if hashes and ignoring
+-- events of this key that are ignored or go just now: whoever brings or takes them waits for us, or we for them
+{{ meet(plan, hashes) }}
+% elif hashes
+-- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+if written in ('anew', 'under another key') and (
+  {{ plan.events | each(foreign) | lines(before="or ") }}
+) then
+  {{ meet(plan, hashes) }}
+end if;
+% endif
 % for event in stored
 {{ read(event, event.stored) }}
 % endfor

@@ -3,6 +3,7 @@
 %#
 %# `settings`       what texts of times and of numbers depend on
 %# `hashes`         a query of the hash of the row's key
+%# `ignoring`       whether events are ignored that name a key without a profile
 % from "parts.sql" import turn, turn_back
 % import "score_parts.sql" as parts with context
 
