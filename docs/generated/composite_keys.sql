@@ -763,6 +763,30 @@ begin
        select d.at_shop, d.item_sku
          from (
                 select distinct e.at_shop, e.item_sku
+                  from old_rows as e
+                 where e.at_shop is not null and e.item_sku is not null
+              ) as d
+        where not exists (select from store.item as q where q.shop_id = d.at_shop and q.sku = d.item_sku)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.store__item_meet(array(
+      select hash_record_extended(row(u.at_shop, u.item_sku), 0)::text
+        from (
+               select d.at_shop, d.item_sku
+                 from (
+                        select distinct e.at_shop, e.item_sku
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.at_shop is not null and e.item_sku is not null
+                      ) as d
+                where not exists (select from store.item as q where q.shop_id = d.at_shop and q.sku = d.item_sku)
+             ) as u
+       order by u.at_shop, u.item_sku
+    ));
+  end if;
+  if exists (
+       select d.at_shop, d.item_sku
+         from (
+                select distinct e.at_shop, e.item_sku
                   from new_rows as e
                  where e.at_shop is not null and e.item_sku is not null
               ) as d
@@ -910,6 +934,30 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = 'store.item is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  if exists (
+       select d.at_shop, d.item_sku
+         from (
+                select distinct e.at_shop, e.item_sku
+                  from old_rows as e
+                 where e.at_shop is not null and e.item_sku is not null
+              ) as d
+        where not exists (select from store.item as q where q.shop_id = d.at_shop and q.sku = d.item_sku)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.store__item_meet(array(
+      select hash_record_extended(row(u.at_shop, u.item_sku), 0)::text
+        from (
+               select d.at_shop, d.item_sku
+                 from (
+                        select distinct e.at_shop, e.item_sku
+                          from old_rows as e
+                         where e.at_shop is not null and e.item_sku is not null
+                      ) as d
+                where not exists (select from store.item as q where q.shop_id = d.at_shop and q.sku = d.item_sku)
+             ) as u
+       order by u.at_shop, u.item_sku
+    ));
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
@@ -1080,6 +1128,14 @@ begin
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
+    -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+    if written in ('anew', 'under another key') and (
+      exists (select from store.movement as e where e.at_shop = new.shop_id and e.item_sku = new.sku and e.xmin <> pg_current_xact_id()::xid)
+    ) then
+      perform modelpack.store__item_meet(array(
+        select hash_record_extended(row(new.shop_id, new.sku), 0)::text
+      ));
+    end if;
     select count(*),
            percentile_disc(0) within group (order by e.pieces desc)
       into new.movements,
@@ -1165,19 +1221,19 @@ select modelpack.run_as('store.item');
 
 select modelpack.bind('store.item');
 
-create trigger modelpack_store__item_insert after insert on store.movement
+create or replace trigger modelpack_store__item_insert after insert on store.movement
   referencing new table as new_rows
   for each statement execute function modelpack.store__item_count_store__movement_insert();
 
-create trigger modelpack_store__item_update after update on store.movement
+create or replace trigger modelpack_store__item_update after update on store.movement
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.store__item_count_store__movement_update();
 
-create trigger modelpack_store__item_delete after delete on store.movement
+create or replace trigger modelpack_store__item_delete after delete on store.movement
   referencing old table as old_rows
   for each statement execute function modelpack.store__item_count_store__movement_delete();
 
-create trigger modelpack_store__item_truncate after truncate on store.movement
+create or replace trigger modelpack_store__item_truncate after truncate on store.movement
   for each statement execute function modelpack.store__item_count_store__movement_truncate();
 
 select modelpack.follow_moves('store.movement', 'zz_modelpack_store__item_moves', 'zz_modelpack_store__item_moved', 'store__item_count_store__movement_move');

@@ -1194,7 +1194,7 @@ begin
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
       perform modelpack.machine_seen();
     end if;
-    -- events of this key that are ignored just now: whoever brings them waits for us, or we for them
+    -- events of this key that are ignored or go just now: whoever brings or takes them waits for us, or we for them
     perform modelpack.machine_meet(array(
       select hash_record_extended(row(new.machine_id), 0)::text
     ));
@@ -1332,19 +1332,19 @@ select modelpack.run_as('public.machine');
 
 select modelpack.bind('public.machine');
 
-create trigger modelpack_machine_insert after insert on public.reading
+create or replace trigger modelpack_machine_insert after insert on public.reading
   referencing new table as new_rows
   for each statement execute function modelpack.machine_count_reading_insert();
 
-create trigger modelpack_machine_update after update on public.reading
+create or replace trigger modelpack_machine_update after update on public.reading
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.machine_count_reading_update();
 
-create trigger modelpack_machine_delete after delete on public.reading
+create or replace trigger modelpack_machine_delete after delete on public.reading
   referencing old table as old_rows
   for each statement execute function modelpack.machine_count_reading_delete();
 
-create trigger modelpack_machine_truncate after truncate on public.reading
+create or replace trigger modelpack_machine_truncate after truncate on public.reading
   for each statement execute function modelpack.machine_count_reading_truncate();
 
 select modelpack.follow_moves('public.reading', 'zz_modelpack_machine_moves', 'zz_modelpack_machine_moved', 'machine_count_reading_move');

@@ -71,12 +71,21 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Counts the features of some rows of public.device again; keys as modelpack.verify() writes them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_rows bigint;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.ping'::regclass
@@ -106,6 +115,105 @@ begin
     join public.device as p on p.region = k.region and p.device_id = k.device_id
    order by p.region, p.device_id
      for no key update of p;
+  get diagnostics v_rows = row_count;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and modelpack.device_batched() and modelpack.device_shaped() then
+    v_version_1 := modelpack.device_score_fault_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fault inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.pings,
+                               c.networks,
+                               c.features_read_at,
+                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                          from (
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        r0.pings as pings,
+                                        r0.networks as networks,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                   from jsonb_populate_recordset(
+                                          (select row(q.*)::public.device from public.device as q limit 1),
+                                          (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                                             from (select distinct unnest(only_keys)) as u (key))
+                                        ) as k
+                                        join public.device as p on p.region = k.region and p.device_id = k.device_id
+                                   cross join lateral (
+                                     select p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as pings,
+                                            count(distinct e.network) as networks
+                                       from public.ping as e
+                                      where e.region = p.region and e.device_id = p.device_id
+                                   ) as r0
+                                   where (s."read afresh"
+                                       or p.pings is distinct from r0.pings
+                                       or p.networks is distinct from r0.networks)
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.device_score_fault_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fault scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.device as p
+         set pings = c.pings,
+             networks = c.networks,
+             features_read_at = c.features_read_at,
+             fault = case when (c."fault given" <> 'NaN') is true then c."fault given" else p.fault end,
+             fault_version = case when (c."fault given" <> 'NaN') is true then v_version_1 else p.fault_version end,
+             fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
+             fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as "the key",
+                c."the chunk",
+                (c."fault given" <> 'NaN') is true and p.fault_scored_at = v_moment as "is good",
+                p.fault, c."fault inputs", c."fault texts"
+    ), logged as (
+      select modelpack.device_score_fault_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.device as p
      set pings = x.pings,
          networks = x.networks,
@@ -1291,6 +1399,30 @@ begin
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.region, d.device_id
+         from (
+                select distinct e.region, e.device_id
+                  from old_rows as e
+                 where e.region is not null and e.device_id is not null
+              ) as d
+        where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.device_meet(array(
+      select hash_record_extended(row(u.region, u.device_id), 0)::text
+        from (
+               select d.region, d.device_id
+                 from (
+                        select distinct e.region, e.device_id
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.region is not null and e.device_id is not null
+                      ) as d
+                where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+             ) as u
+       order by u.region, u.device_id
+    ));
+  end if;
   -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.device as p (region, device_id) overriding system value
@@ -1562,6 +1694,30 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.device is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  if exists (
+       select d.region, d.device_id
+         from (
+                select distinct e.region, e.device_id
+                  from old_rows as e
+                 where e.region is not null and e.device_id is not null
+              ) as d
+        where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.device_meet(array(
+      select hash_record_extended(row(u.region, u.device_id), 0)::text
+        from (
+               select d.region, d.device_id
+                 from (
+                        select distinct e.region, e.device_id
+                          from old_rows as e
+                         where e.region is not null and e.device_id is not null
+                      ) as d
+                where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+             ) as u
+       order by u.region, u.device_id
+    ));
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -1839,6 +1995,14 @@ begin
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
+    -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+    if written in ('anew', 'under another key') and (
+      exists (select from public.ping as e where e.region = new.region and e.device_id = new.device_id and e.xmin <> pg_current_xact_id()::xid)
+    ) then
+      perform modelpack.device_meet(array(
+        select hash_record_extended(row(new.region, new.device_id), 0)::text
+      ));
+    end if;
     select count(*),
            count(distinct e.network)
       into new.pings,
@@ -2060,19 +2224,19 @@ select modelpack.run_as('public.device');
 
 select modelpack.bind('public.device');
 
-create trigger modelpack_device_insert after insert on public.ping
+create or replace trigger modelpack_device_insert after insert on public.ping
   referencing new table as new_rows
   for each statement execute function modelpack.device_count_ping_insert();
 
-create trigger modelpack_device_update after update on public.ping
+create or replace trigger modelpack_device_update after update on public.ping
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.device_count_ping_update();
 
-create trigger modelpack_device_delete after delete on public.ping
+create or replace trigger modelpack_device_delete after delete on public.ping
   referencing old table as old_rows
   for each statement execute function modelpack.device_count_ping_delete();
 
-create trigger modelpack_device_truncate after truncate on public.ping
+create or replace trigger modelpack_device_truncate after truncate on public.ping
   for each statement execute function modelpack.device_count_ping_truncate();
 
 select modelpack.follow_moves('public.ping', 'zz_modelpack_device_moves', 'zz_modelpack_device_moved', 'device_count_ping_move');

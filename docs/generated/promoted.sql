@@ -20,6 +20,21 @@ $function$;
 
 comment on function modelpack.customer_batched() is 'Whether champions score many rows of public.customer in one call. [customer]';
 
+CREATE OR REPLACE FUNCTION modelpack.customer_meet(keys text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into modelpack.ignored (profile, entity_key)
+  select 'public.customer', k.key from unnest(keys) with ordinality as k (key, place) order by k.place
+  on conflict (profile, entity_key) do update set entity_key = excluded.entity_key;
+end
+$function$;
+
+comment on function modelpack.customer_meet(text[]) is 'Locks keys without a profile of public.customer, for who makes one and who brings events that are ignored or takes events. [customer]';
+
 CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
  RETURNS boolean
  LANGUAGE sql

@@ -134,12 +134,21 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Counts the features of some rows of public.customer again; keys as modelpack.verify() writes them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_rows bigint;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.purchase'::regclass
@@ -180,6 +189,159 @@ begin
     join public.customer as p on p.customer_id = k.customer_id
    order by p.customer_id
      for no key update of p;
+  get diagnostics v_rows = row_count;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and modelpack.customer_batched() and modelpack.customer_shaped() then
+    v_version_1 := modelpack.customer_score_churn_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."churn inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.purchases,
+                               c.purchases_90d,
+                               c.spend,
+                               c.basket,
+                               c.basket_n,
+                               c.basket_sum,
+                               c.last_purchase_at,
+                               c.complaints,
+                               c.complaint_heat,
+                               c.complaint_heat_ahead,
+                               c.features_read_at,
+                               c.features_reread_at,
+                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                          from (
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(r1.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                        r0.purchases as purchases,
+                                        case when s."read afresh" then r0.purchases_90d else w0.purchases_90d end as purchases_90d,
+                                        r0.spend as spend,
+                                        r0.basket as basket,
+                                        r0.basket_n as basket_n,
+                                        r0.basket_sum as basket_sum,
+                                        r0.last_purchase_at as last_purchase_at,
+                                        r1.complaints as complaints,
+                                        modelpack.decay(r1.complaint_heat, date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
+                                        r1.complaint_heat_ahead as complaint_heat_ahead,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at,
+                                        greatest(now(), statement_timestamp()) as features_reread_at
+                                   from jsonb_populate_recordset(
+                                          (select row(q.*)::public.customer from public.customer as q limit 1),
+                                          (select jsonb_agg(jsonb_build_object('customer_id', u.key))
+                                             from (select distinct unnest(only_keys)) as u (key))
+                                        ) as k
+                                        join public.customer as p on p.customer_id = k.customer_id
+                                   cross join lateral (
+                                     select p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as purchases,
+                                            count(*) filter (where e.purchased_at > s."the moment" - interval '90 days' and e.purchased_at <= s."the moment") as purchases_90d,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
+                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                                            count(modelpack.amount(e.amount)) as basket_n,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
+                                            percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
+                                            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id
+                                   ) as r0
+                                   cross join lateral (
+                                     select count(*) as complaints,
+                                            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
+                                            max(case when isfinite(e.created_at) and e.created_at > s."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
+                                            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                                       from public.complaint as e
+                                      where e.customer_id = p.customer_id and (e.severity > 1)
+                                   ) as r1
+                                   cross join lateral (
+                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                       from public.purchase as e
+                                      where e.customer_id = p.customer_id and not s."read afresh" and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                   ) as w0
+                                   where (s."read afresh"
+                                       or p.purchases is distinct from r0.purchases
+                                       or p.purchases_90d is distinct from r0.purchases_90d
+                                       or p.spend is distinct from r0.spend
+                                       or p.basket is distinct from r0.basket
+                                       or p.basket_n is distinct from r0.basket_n
+                                       or p.basket_sum is distinct from r0.basket_sum
+                                       or (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")
+                                       or p.complaints is distinct from r1.complaints
+                                       or (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)
+                                       or coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                 offset 0  -- features are computed once
+                               ) as c
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.customer_score_churn_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "churn scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.customer as p
+         set purchases = c.purchases,
+             purchases_90d = c.purchases_90d,
+             spend = c.spend,
+             basket = c.basket,
+             basket_n = c.basket_n,
+             basket_sum = c.basket_sum,
+             last_purchase_at = c.last_purchase_at,
+             complaints = c.complaints,
+             complaint_heat = c.complaint_heat,
+             complaint_heat_ahead = c.complaint_heat_ahead,
+             features_read_at = c.features_read_at,
+             features_reread_at = c.features_reread_at,
+             churn = case when (c."churn given" <> 'NaN') is true then c."churn given" else p.churn end,
+             churn_version = case when (c."churn given" <> 'NaN') is true then v_version_1 else p.churn_version end,
+             churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
+             churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = v_moment
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.customer_id)::text as "the key",
+                c."the chunk",
+                (c."churn given" <> 'NaN') is true and p.churn_scored_at = v_moment as "is good",
+                p.churn, c."churn inputs", c."churn texts"
+    ), logged as (
+      select modelpack.customer_score_churn_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+             ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.customer as p
      set purchases = x.purchases,
          purchases_90d = x.purchases_90d,
@@ -1801,6 +1963,30 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from old_rows as e
+                 where e.customer_id is not null
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.customer_meet(array(
+      select hash_record_extended(row(u.customer_id), 0)::text
+        from (
+               select d.customer_id
+                 from (
+                        select distinct e.customer_id
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.customer_id is not null
+                      ) as d
+                where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+             ) as u
+       order by u.customer_id
+    ));
+  end if;
   -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.customer as p (customer_id) overriding system value
@@ -2132,6 +2318,30 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from old_rows as e
+                 where e.customer_id is not null
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.customer_meet(array(
+      select hash_record_extended(row(u.customer_id), 0)::text
+        from (
+               select d.customer_id
+                 from (
+                        select distinct e.customer_id
+                          from old_rows as e
+                         where e.customer_id is not null
+                      ) as d
+                where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+             ) as u
+       order by u.customer_id
+    ));
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -2752,6 +2962,30 @@ begin
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from old_rows as e
+                 where e.customer_id is not null and (e.severity > 1)
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.customer_meet(array(
+      select hash_record_extended(row(u.customer_id), 0)::text
+        from (
+               select d.customer_id
+                 from (
+                        select distinct e.customer_id
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.customer_id is not null and (e.severity > 1)
+                      ) as d
+                where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+             ) as u
+       order by u.customer_id
+    ));
+  end if;
   -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.customer as p (customer_id) overriding system value
@@ -3067,6 +3301,30 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.customer is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  if exists (
+       select d.customer_id
+         from (
+                select distinct e.customer_id
+                  from old_rows as e
+                 where e.customer_id is not null and (e.severity > 1)
+              ) as d
+        where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.customer_meet(array(
+      select hash_record_extended(row(u.customer_id), 0)::text
+        from (
+               select d.customer_id
+                 from (
+                        select distinct e.customer_id
+                          from old_rows as e
+                         where e.customer_id is not null and (e.severity > 1)
+                      ) as d
+                where not exists (select from public.customer as q where q.customer_id = d.customer_id)
+             ) as u
+       order by u.customer_id
+    ));
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -3414,6 +3672,15 @@ begin
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
+    -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+    if written in ('anew', 'under another key') and (
+      exists (select from public.purchase as e where e.customer_id = new.customer_id and e.xmin <> pg_current_xact_id()::xid)
+      or exists (select from public.complaint as e where e.customer_id = new.customer_id and e.xmin <> pg_current_xact_id()::xid)
+    ) then
+      perform modelpack.customer_meet(array(
+        select hash_record_extended(row(new.customer_id), 0)::text
+      ));
+    end if;
     select count(*),
            coalesce(sum(modelpack.amount(e.amount)), 0),
            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0),
@@ -3727,36 +3994,36 @@ select modelpack.run_as('public.customer');
 
 select modelpack.bind('public.customer');
 
-create trigger modelpack_customer_insert after insert on public.purchase
+create or replace trigger modelpack_customer_insert after insert on public.purchase
   referencing new table as new_rows
   for each statement execute function modelpack.customer_count_purchase_insert();
 
-create trigger modelpack_customer_update after update on public.purchase
+create or replace trigger modelpack_customer_update after update on public.purchase
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.customer_count_purchase_update();
 
-create trigger modelpack_customer_delete after delete on public.purchase
+create or replace trigger modelpack_customer_delete after delete on public.purchase
   referencing old table as old_rows
   for each statement execute function modelpack.customer_count_purchase_delete();
 
-create trigger modelpack_customer_truncate after truncate on public.purchase
+create or replace trigger modelpack_customer_truncate after truncate on public.purchase
   for each statement execute function modelpack.customer_count_purchase_truncate();
 
 select modelpack.follow_moves('public.purchase', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_purchase_move');
 
-create trigger modelpack_customer_insert after insert on public.complaint
+create or replace trigger modelpack_customer_insert after insert on public.complaint
   referencing new table as new_rows
   for each statement execute function modelpack.customer_count_complaint_insert();
 
-create trigger modelpack_customer_update after update on public.complaint
+create or replace trigger modelpack_customer_update after update on public.complaint
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.customer_count_complaint_update();
 
-create trigger modelpack_customer_delete after delete on public.complaint
+create or replace trigger modelpack_customer_delete after delete on public.complaint
   referencing old table as old_rows
   for each statement execute function modelpack.customer_count_complaint_delete();
 
-create trigger modelpack_customer_truncate after truncate on public.complaint
+create or replace trigger modelpack_customer_truncate after truncate on public.complaint
   for each statement execute function modelpack.customer_count_complaint_truncate();
 
 select modelpack.follow_moves('public.complaint', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_complaint_move');

@@ -92,12 +92,22 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set extra_float_digits = '1'
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $modelpack$
 -- Counts the features of some rows of public.account again; keys as modelpack.verify() writes them.
 -- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+-- enable_hashjoin, enable_mergejoin, jit: off, since rows are found again by where they lie, one after the other; no
+-- other plan is good for a row and for many.
 #variable_conflict use_variable
 declare
-  v_written bigint := 0;
+  v_moment timestamptz;
+  v_rows bigint;
+  v_written bigint;
+  v_logged bigint;
+  v_version_1 integer;
+  v_version_2 integer;
 begin
   if not exists (select from pg_trigger as t
                   where t.tgrelid = 'public.transfer'::regclass
@@ -127,6 +137,128 @@ begin
     join public.account as p on p.account_id = k.account_id
    order by p.account_id
      for no key update of p;
+  get diagnostics v_rows = row_count;
+  v_moment := clock_timestamp();
+  if v_rows >= 8 and modelpack.account_batched() and modelpack.account_shaped() then
+    v_version_1 := modelpack.account_score_fraud_version();
+    v_version_2 := modelpack.account_score_value_version();
+    -- all rows in one call of each model
+    with chosen as materialized (
+      select f.*,
+             count(*) filter (where f."is fed") over up as "the number",
+             sum(f."the size") over up / 32000000 as "the chunk"
+        from (
+               select k.*,
+                      not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
+                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                 from (
+                        select c."the place", c."the partition", c."is alone",
+                               c.transfers,
+                               c.sent,
+                               c.features_read_at,
+                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               (x1.packed).inputs as "value inputs",
+                               (x1.packed).text_inputs as "value texts"
+                          from (
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false) as "is alone",
+                                        r0.transfers as transfers,
+                                        r0.sent as sent,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                   from jsonb_populate_recordset(
+                                          (select row(q.*)::public.account from public.account as q limit 1),
+                                          (select jsonb_agg(jsonb_build_object('account_id', u.key))
+                                             from (select distinct unnest(only_keys)) as u (key))
+                                        ) as k
+                                        join public.account as p on p.account_id = k.account_id
+                                   cross join lateral (
+                                     select p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                   ) as s
+                                   cross join lateral (
+                                     select count(*) as transfers,
+                                            coalesce(sum(modelpack.amount(e.amount)), 0) as sent
+                                       from public.transfer as e
+                                      where e.account_id = p.account_id
+                                   ) as r0
+                                   where (s."read afresh"
+                                       or p.transfers is distinct from r0.transfers
+                                       or p.sent is distinct from r0.sent)
+                                 offset 0  -- features are computed once
+                               ) as c
+                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                        offset 0  -- and packed once
+                      ) as k
+             ) as f
+      window up as (rows unbounded preceding)
+    ), called as materialized (
+      select k."the chunk", k."the first",
+             modelpack.account_score_fraud_many(
+               v_version_1,
+               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "fraud scores",
+             modelpack.account_score_value_many(
+               v_version_2,
+               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+                  from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+             ) as "value scores"
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+    ), written as (
+      update public.account as p
+         set transfers = c.transfers,
+             sent = c.sent,
+             features_read_at = c.features_read_at,
+             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
+             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
+             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
+             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
+             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
+             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
+             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
+             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                  when exists (select from pg_trigger as t
+                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                  and pg_get_triggerdef(t.oid) like '%''every column'')')
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+             -- one that is left to the guard has its features at the moment, or at none where none moves
+             features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
+        from called as a
+       cross join lateral (
+               select c.*,
+                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                 from chosen as c
+                where c."the chunk" = a."the chunk"
+               offset 0
+             ) as c
+       where p.ctid = c."the place" and p.tableoid = c."the partition"
+      returning modelpack.key_value(p.account_id)::text as "the key",
+                c."the chunk",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                p.fraud, c."fraud inputs", c."fraud texts",
+                p.value, c."value inputs", c."value texts"
+    ), logged as (
+      select modelpack.account_score_fraud_record(
+               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+             )
+             + modelpack.account_score_value_record(
+                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+               ) as rows
+        from written as w
+       where w."is good"
+       group by w."the chunk"
+    )
+    select (select count(*) from written), (select sum(l.rows) from logged as l)
+      into v_written, v_logged;
+    return v_written;
+  end if;
   update public.account as p
      set transfers = x.transfers,
          sent = x.sent,
@@ -1454,6 +1586,30 @@ begin
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.account_id
+         from (
+                select distinct e.account_id
+                  from old_rows as e
+                 where e.account_id is not null
+              ) as d
+        where not exists (select from public.account as q where q.account_id = d.account_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.account_meet(array(
+      select hash_record_extended(row(u.account_id), 0)::text
+        from (
+               select d.account_id
+                 from (
+                        select distinct e.account_id
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.account_id is not null
+                      ) as d
+                where not exists (select from public.account as q where q.account_id = d.account_id)
+             ) as u
+       order by u.account_id
+    ));
+  end if;
   -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.account as p (account_id) overriding system value
@@ -1733,6 +1889,30 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = 'public.account is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
+  end if;
+  if exists (
+       select d.account_id
+         from (
+                select distinct e.account_id
+                  from old_rows as e
+                 where e.account_id is not null
+              ) as d
+        where not exists (select from public.account as q where q.account_id = d.account_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.account_meet(array(
+      select hash_record_extended(row(u.account_id), 0)::text
+        from (
+               select d.account_id
+                 from (
+                        select distinct e.account_id
+                          from old_rows as e
+                         where e.account_id is not null
+                      ) as d
+                where not exists (select from public.account as q where q.account_id = d.account_id)
+             ) as u
+       order by u.account_id
+    ));
   end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read), count(*) filter (where x.read is not true)
@@ -2046,6 +2226,14 @@ begin
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
+    -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+    if written in ('anew', 'under another key') and (
+      exists (select from public.transfer as e where e.account_id = new.account_id and e.xmin <> pg_current_xact_id()::xid)
+    ) then
+      perform modelpack.account_meet(array(
+        select hash_record_extended(row(new.account_id), 0)::text
+      ));
+    end if;
     select count(*),
            coalesce(sum(modelpack.amount(e.amount)), 0)
       into new.transfers,
@@ -2333,19 +2521,19 @@ select modelpack.run_as('public.account');
 
 select modelpack.bind('public.account');
 
-create trigger modelpack_account_insert after insert on public.transfer
+create or replace trigger modelpack_account_insert after insert on public.transfer
   referencing new table as new_rows
   for each statement execute function modelpack.account_count_transfer_insert();
 
-create trigger modelpack_account_update after update on public.transfer
+create or replace trigger modelpack_account_update after update on public.transfer
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.account_count_transfer_update();
 
-create trigger modelpack_account_delete after delete on public.transfer
+create or replace trigger modelpack_account_delete after delete on public.transfer
   referencing old table as old_rows
   for each statement execute function modelpack.account_count_transfer_delete();
 
-create trigger modelpack_account_truncate after truncate on public.transfer
+create or replace trigger modelpack_account_truncate after truncate on public.transfer
   for each statement execute function modelpack.account_count_transfer_truncate();
 
 select modelpack.follow_moves('public.transfer', 'zz_modelpack_account_moves', 'zz_modelpack_account_moved', 'account_count_transfer_move');

@@ -1059,6 +1059,30 @@ begin
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.visitor_id
+         from (
+                select distinct e.visitor_id
+                  from old_rows as e
+                 where e.visitor_id is not null
+              ) as d
+        where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.visitor_meet(array(
+      select hash_record_extended(row(u.visitor_id), 0)::text
+        from (
+               select d.visitor_id
+                 from (
+                        select distinct e.visitor_id
+                          from (select * from old_rows union all select * from new_rows) as e
+                         where e.visitor_id is not null
+                      ) as d
+                where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
+             ) as u
+       order by u.visitor_id
+    ));
+  end if;
   -- keys without a profile get one before any is locked; the score trigger reads its features from the events
   with made as (
     insert into public.visitor as p (visitor_id) overriding system value
@@ -1226,6 +1250,30 @@ begin
       message = 'public.visitor is another table than the profile that was declared: it has no score trigger',
       hint = 'select * from modelpack.doctor() says where the profile is now, and what to run.';
   end if;
+  if exists (
+       select d.visitor_id
+         from (
+                select distinct e.visitor_id
+                  from old_rows as e
+                 where e.visitor_id is not null
+              ) as d
+        where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
+     ) then
+    -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
+    perform modelpack.visitor_meet(array(
+      select hash_record_extended(row(u.visitor_id), 0)::text
+        from (
+               select d.visitor_id
+                 from (
+                        select distinct e.visitor_id
+                          from old_rows as e
+                         where e.visitor_id is not null
+                      ) as d
+                where not exists (select from public.visitor as q where q.visitor_id = d.visitor_id)
+             ) as u
+       order by u.visitor_id
+    ));
+  end if;
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   select array_agg(x.key) filter (where x.read) into v_read
     from (
@@ -1383,6 +1431,14 @@ begin
     -- a new key, or one that was not counted yet: every feature from the events that are there already
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
       perform modelpack.visitor_seen();
+    end if;
+    -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
+    if written in ('anew', 'under another key') and (
+      exists (select from public.page_view as e where e.visitor_id = new.visitor_id and e.xmin <> pg_current_xact_id()::xid)
+    ) then
+      perform modelpack.visitor_meet(array(
+        select hash_record_extended(row(new.visitor_id), 0)::text
+      ));
     end if;
     select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
            max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
@@ -1556,19 +1612,19 @@ select modelpack.run_as('public.visitor');
 
 select modelpack.bind('public.visitor');
 
-create trigger modelpack_visitor_insert after insert on public.page_view
+create or replace trigger modelpack_visitor_insert after insert on public.page_view
   referencing new table as new_rows
   for each statement execute function modelpack.visitor_count_page_view_insert();
 
-create trigger modelpack_visitor_update after update on public.page_view
+create or replace trigger modelpack_visitor_update after update on public.page_view
   referencing old table as old_rows new table as new_rows
   for each statement execute function modelpack.visitor_count_page_view_update();
 
-create trigger modelpack_visitor_delete after delete on public.page_view
+create or replace trigger modelpack_visitor_delete after delete on public.page_view
   referencing old table as old_rows
   for each statement execute function modelpack.visitor_count_page_view_delete();
 
-create trigger modelpack_visitor_truncate after truncate on public.page_view
+create or replace trigger modelpack_visitor_truncate after truncate on public.page_view
   for each statement execute function modelpack.visitor_count_page_view_truncate();
 
 select modelpack.follow_moves('public.page_view', 'zz_modelpack_visitor_moves', 'zz_modelpack_visitor_moved', 'visitor_count_page_view_move');

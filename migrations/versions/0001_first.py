@@ -19,7 +19,7 @@ INSTALLS = (
     "approve", "withdraw_approval", "set_alias", "drop_alias", "annotate", "set_tag", "add_note", "set_metric", "retire", "purge",
     "recheck", "score_rows", "diff",
     "key_value", "column_type", "check_key_columns", "view_meaning", "resolve", "check_meaning",
-    "generated", "misplaced", "check_places", "check_stored", "get_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "uncount", "disarm", "detach", "replace", "add_column_like", "index_wanted", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
+    "generated", "misplaced", "check_places", "check_stored", "get_profile", "check_keys", "lock_tables", "index_name", "ensure_stale_index", "falls_to", "stale_chunks", "attach", "uncount", "disarm", "disarm_former", "exchange_columns", "put_trigger", "detach", "replace", "add_column_like", "index_wanted", "ensure_index", "arithmetic", "needed_rights", "grant_access", "revoke_access", "run_as",
     "cover_partitions", "follow_moves", "attached_tables", "as_owner", "count_partition", "chunks", "chunk", "begin_job", "end_job", "fill_steps", "fill", "fill_ended", "backfill", "rescore", "refresh", "rebuild", "verify",
     "log_partitions", "try_lock", "maintain", "history",
     "follow_partitions", "recount_dropped", "recompile_altered", "follow_triggers", "warn_swapped", "keep_functions", "keep_owners", "kin", "keep_alone", "keep_shipped",

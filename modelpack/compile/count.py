@@ -30,7 +30,7 @@ from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, tur
 from modelpack.compile.plan import EventPlan, Plan
 from modelpack.compile.render import render
 from modelpack.compile.sql import Sql, ident, literal, variable
-from modelpack.compile.together import Going, going_to_be, scored_together
+from modelpack.compile.together import AT_LEAST, Going, going_to_be, scored_together
 
 # A plan is made once in a session, for whatever number of rows it first sees. Only the index path is good
 # for one row and for a hundred thousand.
@@ -38,10 +38,10 @@ _SCANS = ("enable_seqscan",)
 _JOINS = ("enable_hashjoin", "enable_mergejoin", "jit")
 _REASON = "off, since a session keeps a plan for whatever number of rows comes: one by an index is good for a row and for many."
 
-AT_LEAST = 8
-"""Profiles of a statement that are scored together: for fewer, the one statement that does it costs more than it saves."""
-
 _VERBS = {"insert": "inserted", "update": "updated", "delete": "deleted", "truncate": "truncated"}
+
+_TYPES = {"insert": 4, "update": 16, "delete": 8, "truncate": 32}
+"""What the server has as the type of a trigger after a statement."""
 
 _EVER = Sql("timestamptz '-infinity'")
 """What a rehearsal has in the place of a function that is not made yet."""
@@ -99,6 +99,19 @@ class CountSql:
     def triggers(self) -> list[Sql]:
         """The statements that put the functions on the event table."""
         return [render("count_trigger.sql", plan=self.plan, event=self.event, verb=verb) for verb in _VERBS]
+
+    def puts(self) -> list[Sql]:
+        """The same, for those that are not there yet."""
+        return [
+            Sql("select modelpack.put_trigger({}, {}, {}, {}, {})").format(
+                literal(self.event.table),
+                literal(self.plan.trigger(verb)),
+                literal(self._name(verb)),
+                _TYPES[verb],
+                literal(statement),
+            )
+            for verb, statement in zip(_VERBS, self.triggers(), strict=True)
+        ]
 
     def moves(self) -> Function:
         """Notes a row that a statement moves to another partition."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
 from modelpack.compile.feature_sql import FeatureSql
-from modelpack.compile.function import Function
+from modelpack.compile.function import TRIGGER, Function
 from modelpack.compile.plan import EventPlan, Meanings, Plan, make_plan, readings
 from modelpack.compile.render import render, statement
 from modelpack.compile.score import (
@@ -63,12 +63,12 @@ def attach_online_script(profile: Profile, meanings: Meanings) -> list[Sql]:
         _call("alone"),
         *_keys(plan),
         _by_names("attach", [*_record(plan), ("stem", literal(plan.slug))]),
-        *(s for function in _functions(plan) for s in function.statements(plan.slug)),
+        *_functions_first(plan),
         *_locks(plan),
         *_columns(plan, UNCOUNTED),
         *_meanings(plan),
         *_event_indexes(plan),
-        *_armed(plan),
+        *_armed_soon(plan),
         *_sealed(plan),
     ]
 
@@ -77,24 +77,64 @@ def replace_online_script(old: Profile, new: Profile, meanings: Meanings) -> lis
     """The statements of `op.replace_scoring(old, new)` as one short transaction, in which no row is counted or scored."""
     before, plan = _both(old, new, meanings)
     anew = counts_anew(old, new, meanings)
-    dropped, _ = _changed_columns(before, plan)
+    dropped, wanted = _changed_columns(before, plan)
     # a column that is dropped and added says the same of every row, and writes none
     stale = [f"{score.name}_stale" for score in before.profile.scores] if anew else []
     changes = [
         ("old_declaration", _json(old.to_dict())),
-        ("dropped_columns", _array(dict.fromkeys([*dropped, *stale]))),
+        ("dropped_columns", _array([])),
+        ("online", Sql("true")),
     ]
+    tables = [literal(table) for table in dict.fromkeys(event.table for event in plan.events)]
+    kept = [
+        f.name
+        for e in plan.events
+        for f in [*CountSql(plan, e).functions().values(), CountSql(plan, e).moves()]
+    ]
+    others = [f.name for f in _functions(plan) if f.returns == TRIGGER and f.name not in kept]
     return [
-        *_locks(plan, before),
+        _call("alone"),
         *_keys(plan),
         _by_names("replace", [*_record(plan), *changes]),
+        *_functions_first(plan),
+        *_locks(plan, before, online=True),
+        _by_names(
+            "disarm_former",
+            [
+                ("relation", literal(plan.table)),
+                ("events", Sql("array[{}]::regclass[]").format(Sql(", ").join(tables))),
+                ("kept", _array([*kept, *others])),
+            ],
+        ),
+        _call(
+            "exchange_columns",
+            literal(plan.table),
+            _array(dict.fromkeys([*dropped, *stale])),
+            _array(wanted),
+        ),
         *([_call("uncount", literal(plan.table))] if anew else []),
         *_columns(plan, UNCOUNTED if anew else UNSCORED),
         *_meanings(plan),
         *_event_indexes(plan),
-        *(s for function in _functions(plan) for s in function.statements(plan.slug)),
-        *_armed(plan),
+        *_armed_soon(plan),
         *_sealed(plan),
+    ]
+
+
+def _functions_first(plan: Plan) -> list[Sql]:
+    """What takes long and locks nobody out: nobody else sees it before the commit."""
+    return [
+        *(s for function in _functions(plan) for s in function.statements(plan.slug)),
+        _call("run_as", literal(plan.table)),
+    ]
+
+
+def _armed_soon(plan: Plan) -> list[Sql]:
+    """`_armed`, where functions have their owner already, and triggers of event tables may be there."""
+    return [
+        *triggers(plan),
+        _call("bind", literal(plan.table)),
+        *(s for e in plan.events for s in [*CountSql(plan, e).puts(), CountSql(plan, e).follow_moves()]),
     ]
 
 
@@ -226,13 +266,14 @@ def generated_functions(profile: Profile, meanings: Meanings | None = None) -> d
     return {function.name: function.source for function in _functions(make_plan(profile, meanings))}
 
 
-def _locks(plan: Plan, before: Plan | None = None) -> list[Sql]:
+def _locks(plan: Plan, before: Plan | None = None, *, online: bool = False) -> list[Sql]:
     """No event slips in between the backfill and the triggers.
 
     To make triggers, events may still be read. Where a declaration is replaced, triggers are dropped, too, which
-    takes the strongest lock; a table that only the declaration before names may have been dropped.
+    takes the strongest lock; online a table keeps its own, unless only the declaration before names it, which may have
+    been dropped.
     """
-    mode = "access exclusive" if before else "share row exclusive"
+    mode = "access exclusive" if before and not online else "share row exclusive"
     wanted = {event.table for event in plan.events}
     former = {event.table for event in before.events} if before else set()
     tables = [

@@ -17,6 +17,9 @@ CHUNK_BYTES = 32_000_000
 """Bytes of rows that go into one call of a model and into one INSERT of the log: an array holds a gigabyte, and all of one
 is in memory, some of it several times."""
 
+AT_LEAST = 8
+"""Profiles of a statement that are scored together: for fewer, the one statement that does it costs more than it saves."""
+
 MOST_ARGUMENTS = 90
 """Features that one function puts into a row: a function takes a hundred arguments."""
 

@@ -16,7 +16,7 @@ from modelpack.compile.function import HEADER, Function, turned_off
 from modelpack.compile.plan import EventPlan, Plan, checks, held, key_text, magnitude
 from modelpack.compile.render import render
 from modelpack.compile.sql import STATEMENT, Sql, ident, unequal
-from modelpack.compile.together import Going, going_to_be, scored_together, windows
+from modelpack.compile.together import AT_LEAST, Going, going_to_be, scored_together, windows
 
 _RANGE = {"first_block": BIGINT, "last_block": BIGINT}
 
@@ -170,34 +170,34 @@ def compared(plan: Plan) -> Sql:
 
 
 def _recount(plan: Plan) -> Function:
-    body = render(
-        "recount.sql",
-        plan=plan,
-        found=_found(plan, _P_MOMENT),
-    )
+    body = render("recount.sql", at_least=AT_LEAST, **_again(plan))
     comment = (
         f"Counts the features of some rows of {plan.table} again; keys as modelpack.verify() writes them."
     )
-    return Function(plan.name("recount"), {"only_keys": Sql("text[]")}, BIGINT, body, comment)
+    arguments = {"only_keys": Sql("text[]")}
+    return Function(plan.name("recount"), arguments, BIGINT, body, comment, *_header(plan))
 
 
 def _rebuild(plan: Plan) -> Function:
+    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
+    body = render("rebuild.sql", **_again(plan))
+    return Function(plan.name("rebuild"), _RANGE, BIGINT, body, comment, *_header(plan))
+
+
+def _again(plan: Plan) -> dict[str, object]:
+    """What the templates know that count rows again, one by one or together."""
     at_once = _found(plan, _S_MOMENT)
-    known = scored_together(plan)
     # a row that is read afresh has its windows as of now already
     later = [
         (name, event.aggregate(event.windowed, plan.keys("p"), Sql('not s."read afresh"'), *event.recent()))
         for (name, _), event in zip(windows(plan), _windowed(plan), strict=True)
     ]
-    body = render(
-        "rebuild.sql",
-        found=_found(plan, _P_MOMENT),
-        at_once=at_once,
-        going=going_to_be(plan, _rebuilt(plan, at_once)),
-        **(known | {"windows": later}),
-    )
-    comment = f"Counts the features of {plan.table} again from the events and writes the rows that differ."
-    return Function(plan.name("rebuild"), _RANGE, BIGINT, body, comment, *_header(plan))
+    return scored_together(plan) | {
+        "found": _found(plan, _P_MOMENT),
+        "at_once": at_once,
+        "going": going_to_be(plan, _rebuilt(plan, at_once)),
+        "windows": later,
+    }
 
 
 def _windowed(plan: Plan) -> list[EventPlan]:

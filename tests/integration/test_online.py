@@ -25,10 +25,11 @@ from modelpack import (
     last,
     maximum,
     mean,
+    minimum,
     total,
 )
 from modelpack.attaching import apply_online, remove_online, what_it_locks
-from tests.support import Session, rows, value
+from tests.support import Session, linear_score, publish, rows, value
 
 TABLES = """
 create table customer (customer_id bigint primary key, plan text default 'basic', note text);
@@ -213,6 +214,65 @@ def test_the_job_passes_over_rows_that_somebody_holds_and_comes_back_to_them(
         job.execute("call modelpack.backfill('customer')")
         assert any("other transactions hold" in notice for notice in notices)
     assert stored(shop) == truth(shop)
+
+
+def test_the_job_scores_the_rows_of_a_chunk_in_one_call(engine: Engine, shop: Session) -> None:
+    publish(shop, "churn", ["n", "spend"], [0.01, -0.001])
+    apply_without_counting(engine, CUSTOMER)
+    shop.execute("insert into purchase (customer_id, amount) values (1, 1000)")
+    shop.execute("delete from modelpack.prediction")
+    shop.execute("call modelpack.backfill('customer')")
+    assert stored(shop) == truth(shop)
+    # who scores a row alone says how long the model took
+    assert rows(
+        shop, "select count(*), count(microseconds) from modelpack.prediction where entity_key::int <= 40"
+    ) == [(39, 0)]
+    for n, spend, churn in rows(shop, "select n, spend, churn from customer"):
+        assert churn == pytest.approx(linear_score([0.01, -0.001], 0, [n, float(spend)]), abs=1e-6)
+
+
+def test_readers_of_event_tables_never_wait_for_a_changed_declaration(
+    engine: Engine, shop: Session, opened: ExitStack
+) -> None:
+    with autocommit(engine) as connection:
+        apply_online(connection, CUSTOMER)
+    features = {**PURCHASE.features, "cheapest": minimum("amount")}
+    reader = opened.enter_context(psycopg.connect(shop.info.dsn))
+    reader.execute("select from purchase limit 1; select from complaint limit 1")
+    shop.execute("set lock_timeout = '1s'")
+    with autocommit(engine) as connection:
+        connection.exec_driver_sql("set lock_timeout = '1s'")
+        apply_online(connection, replace(CUSTOMER, events=[replace(PURCHASE, features=features), COMPLAINT]))
+    reader.commit()
+    assert stored(shop) == truth(shop)
+
+
+def test_a_changed_declaration_keeps_the_triggers_that_are_right_and_drops_those_of_a_table_it_leaves(
+    engine: Engine, shop: Session
+) -> None:
+    on = (
+        "select tgrelid::regclass::text, tgname, oid from pg_trigger where not tgisinternal"
+        " and tgrelid in ('purchase'::regclass, 'complaint'::regclass) order by 1, 2"
+    )
+    with autocommit(engine) as connection:
+        apply_online(connection, CUSTOMER)
+        before = rows(shop, on)
+        shop.execute("alter table purchase disable trigger modelpack_customer_delete")
+        apply_online(connection, replace(CUSTOMER, events=[PURCHASE]))
+        kept = [r for r in before if r[0] == "purchase"]
+        assert len(kept) == 4
+        assert [r[:2] for r in rows(shop, on)] == [r[:2] for r in kept]
+        assert [r for r in rows(shop, on) if "delete" not in r[1]] == [
+            r for r in kept if "delete" not in r[1]
+        ]
+        shop.execute("delete from purchase where amount > 400")
+        assert rows(shop, "select * from modelpack.verify('customer')") == []
+        assert rows(shop, "select from pg_proc where proname ~ '^customer_count_complaint'") == []
+        apply_online(connection, CUSTOMER)
+    assert stored(shop) == truth(shop)
+    assert (
+        rows(shop, "select found from modelpack.doctor() where status = 'error' and found ~ 'trigger'") == []
+    )
 
 
 def test_a_changed_declaration_counts_every_row_again_and_until_then_says_so(

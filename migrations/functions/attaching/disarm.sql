@@ -1,8 +1,8 @@
-create or replace function modelpack.disarm(profile regclass, stem text, kept name[] default '{}') returns void
+create or replace function modelpack.disarm(profile regclass, stem text, kept name[] default '{}', triggers boolean default true) returns void
 language plpgsql security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
--- Takes the triggers of a declaration off all tables, and drops its generated functions.
+-- Takes the triggers of a declaration off all tables, and drops its generated functions; but for those that are kept.
 declare
   v_profile constant integer := (select p.profile_id from modelpack.profile as p where p.stem = disarm.stem);
   v_item record;
@@ -14,7 +14,7 @@ begin
     select t.tgrelid::regclass as on_table, t.tgname
       from pg_trigger as t
       join pg_proc as f on f.oid = t.tgfoid
-     where not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
+     where disarm.triggers and not t.tgisinternal and t.tgparentid = 0 and f.pronamespace = 'modelpack'::regnamespace
        and f.proname in (select g from modelpack.generated(stem) as g)
      order by t.tgrelid <> profile desc, t.tgrelid, t.tgname
   loop
@@ -29,5 +29,5 @@ begin
   end loop;
 end
 $modelpack$;
-comment on function modelpack.disarm(regclass, text, name[]) is
-  'Drops the triggers and functions that a declaration generated, but for those that are kept by name; a step of detaching and of replacing.';
+comment on function modelpack.disarm(regclass, text, name[], boolean) is
+  'Drops the triggers (unless they are left alone) and functions that a declaration generated, but for those that are kept by name; a step of detaching and of replacing.';

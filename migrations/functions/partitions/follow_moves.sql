@@ -18,9 +18,9 @@ begin
     join pg_partitioned_table as p on p.partrelid = t.relid
    cross join unnest(p.partattrs::smallint[]) as k (place)
     left join pg_attribute as a on a.attrelid = p.partrelid and a.attnum = k.place;
-  execute format('create trigger %I before update on %s for each row when (%s) execute function modelpack.%I()',
+  execute format('create or replace trigger %I before update on %s for each row when (%s) execute function modelpack.%I()',
                  moves, relation::regclass, v_changed, function);
-  execute format('create trigger %I before delete on %s for each row execute function modelpack.%I()',
+  execute format('create or replace trigger %I before delete on %s for each row execute function modelpack.%I()',
                  moved, relation::regclass, function);
   -- whoever makes a partition makes its triggers; the function notes something of the row that its caller writes, and no more
   execute format('grant execute on function modelpack.%I() to public', function);

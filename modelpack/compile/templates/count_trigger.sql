@@ -1,5 +1,5 @@
 %# The trigger that runs a function of COUNT, after `verb`.
-create trigger {{ plan.trigger(verb) | ident }} after {{ verb | ident }} on {{ event.table }}
+create or replace trigger {{ plan.trigger(verb) | ident }} after {{ verb | ident }} on {{ event.table }}
   % if verb == "insert"
   referencing new table as new_rows
   % elif verb == "update"

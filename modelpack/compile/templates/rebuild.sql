@@ -2,7 +2,7 @@
 %# model, where they can be.
 %# `at_once`: what the events say, beside `s`; `going`: the row by that, brought up to the moment
 % from "parts.sql" import events_in_place, snapshot_in_place, uncounted
-% from "upkeep_parts.sql" import bounds, by_events, write_again
+% from "upkeep_parts.sql" import bounds, source_again, write_again
 % import "together_parts.sql" as many with context
 %# Through a range a statement may come by a row twice, where it has moved it itself: features_read_at tells nothing.
 % macro afresh()
@@ -16,15 +16,13 @@ select p.*,
  where p.ctid >= v_first and p.ctid < v_beyond
 % endset
 % macro source()
-from {{ plan.table }} as p
-cross join lateral (
-  select {{ afresh() }} as "read afresh", case when {{ afresh() }} then v_moment else p.features_at end as "the moment"
-) as s
-{{ by_events(at_once.reads) }}
-{{ many.beside() }}
-where p.ctid >= v_first and p.ctid < v_beyond
-  and (s."read afresh"{% for c in at_once.columns if not c.lasting %}
-    or {{ c.wrong }}{% endfor %})
+% set rows
+{{ plan.table }} as p
+% endset
+% set places
+p.ctid >= v_first and p.ctid < v_beyond
+% endset
+{{ source_again(at_once, rows, afresh(), many.beside(), places) }}
 % endmacro
 % if not found.columns
 begin

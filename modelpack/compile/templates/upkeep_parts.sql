@@ -58,6 +58,20 @@ update {{ plan.table }} as p
      or {{ c.changed }}{% endfor %});
 % endmacro
 
+%# The same for rows that are scored together: FROM items with `p`, and WHERE. `rows`: FROM items, `where`: which of them;
+%# `beside`: their windows.
+% macro source_again(at_once, rows, afresh, beside, where=none)
+from {{ rows }}
+cross join lateral (
+  select {{ afresh }} as "read afresh", case when {{ afresh }} then v_moment else p.features_at end as "the moment"
+) as s
+{{ by_events(at_once.reads) }}
+{{ beside }}
+where {% if where %}{{ where }}
+  and {% endif %}(s."read afresh"{% for c in at_once.columns if not c.lasting %}
+    or {{ c.wrong }}{% endfor %})
+% endmacro
+
 % macro again(c)
 {{ c.column }} = {% if c.lasting %}case when x."read afresh" then x.{{ c.column }} else p.{{ c.column }} end{% else %}x.{{ c.column }}{% endif %}
 % endmacro
