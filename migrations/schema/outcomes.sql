@@ -31,7 +31,7 @@ comment on column modelpack.cut_off.model is 'the model of the score';
 comment on column modelpack.cut_off.kind is 'binary: outcomes are 0 or 1; number';
 comment on column modelpack.cut_off.until is 'end of the horizon: what comes later is no outcome of these scores';
 comment on column modelpack.cut_off.ripe_at is 'end of the grace: from then on all outcomes can be settled';
-comment on column modelpack.cut_off.early is 'the outcome that is settled as soon as its event is there; NULL where none can be';
+comment on column modelpack.cut_off.early is 'the outcome that was settled as soon as its event was there, by the expression declared then; NULL where none could be';
 comment on column modelpack.cut_off.low is 'least outcome that is possible; NULL: any';
 comment on column modelpack.cut_off.high is 'greatest outcome that is possible; NULL: any';
 comment on column modelpack.cut_off.share is 'entities that were written down, in ten-thousandths, chosen by a hash of the key: the same in every cohort';

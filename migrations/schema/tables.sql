@@ -395,7 +395,7 @@ comment on column modelpack.job.started_by is 'who called it';
 comment on column modelpack.job.pid is 'process of the session';
 comment on column modelpack.job.rows is 'rows written so far';
 comment on column modelpack.job.looked_at is 'rows looked at so far';
-comment on column modelpack.job.total is 'rows there were to look at when it began; NULL where nobody has counted';
+comment on column modelpack.job.total is 'rows there were to look at when it began (of a cohort about how many); NULL where nobody has counted';
 comment on column modelpack.job.progress_at is 'when a chunk was last committed';
 comment on column modelpack.job.ended_at is 'when it was done';
 

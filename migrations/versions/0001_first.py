@@ -25,7 +25,7 @@ INSTALLS = (
     "follow_partitions", "recount_dropped", "recompile_altered", "follow_triggers", "warn_swapped", "keep_functions", "keep_owners", "kin", "keep_alone", "keep_shipped",
     "seal", "detach_dropped", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
-    "schema/outcomes", "get_outcome", "resolve_outcome", "follow_outcomes", "open_cohort", "add_to_cohort", "take_cohort", "unsettled", "settle_some", "settle",
+    "schema/outcomes", "get_outcome", "resolve_outcome", "follow_outcomes", "open_cohort", "add_to_cohort", "take_cohort", "unsettled", "expect_rows", "settle_some", "settle",
     "check_outcome", "record_outcome", "fit_rows", "rival_rows",
     "schema/rights",
 )  # fmt: skip

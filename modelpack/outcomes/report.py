@@ -70,9 +70,13 @@ def fits(rows: Sequence[Row], kind: str, *, shares: Sequence[float] = SHARES) ->
         if final:
             found.append(_fit(version, None, "", final, kind, shares))
             for name in sorted({s for r in final for s in r.segments}):
-                for value in sorted({str(r.segments.get(name)) for r in final}):
-                    some = [r for r in final if str(r.segments.get(name)) == value]
-                    found.append(_fit(version, None, f"{name}={value}", some, kind, shares))
+                segments: dict[str, list[Row]] = {}
+                for r in final:
+                    segments.setdefault(str(r.segments.get(name)), []).append(r)
+                found += [
+                    _fit(version, None, f"{name}={value}", some, kind, shares)
+                    for value, some in sorted(segments.items())
+                ]
         for cut_off, cohort in groupby(its, key=lambda r: r.cut_off):
             some = list(cohort)
             settled = [r for r in final if r.status == "settled" and r.cut_off < cut_off]

@@ -124,6 +124,46 @@ def test_every_block_runs_in_order(database: str, folder: Path) -> None:
         the_story_of_the_readme_is_true(connection)
 
 
+def test_every_block_about_outcomes_runs_once_scores_are_old_enough(
+    database: str, psql: Session, folder: Path
+) -> None:
+    psql.execute(
+        "create table customer (customer_id bigint primary key, plan text);"
+        "create table purchase (customer_id bigint, purchased_at timestamptz);"
+        "insert into customer select g, 'basic' from generate_series(1, 50) as g;"
+        "insert into purchase select g, now() - interval '30 days' from generate_series(1, 50) as g"
+    )
+    for _ in range(5):  # the page compares with version 5
+        publish(psql, "churn", ["purchases"], [0.1])
+    declaration, *others = blocks("docs/outcomes.md")
+    names: dict[str, Any] = {}
+    exec(declaration.text, names)
+    attach(database, names["customer"])
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set churn_scored_at = now() - interval '20 days'")
+    assert [block.language for block in others] == ["sql", "sql", "sh"]
+    script = ["set -euo pipefail", *(RUNNERS[b.language].replace("{text}", b.text) for b in others)]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=folder,
+        env=os.environ
+        | {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(modelpack.__file__).parents[1]),
+            "MODELPACK_DSN": database,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    told = value(psql, "select how from modelpack.outcome where entity_key = '42'")
+    assert told == "recorded"
+    assert value(psql, "select bool_and(looked_at = total) from modelpack.job where task = 'settle'") is True
+
+
 def the_story_of_the_readme_is_true(connection: psycopg.Connection[Any]) -> None:
     logged = connection.execute(
         "select version, prediction from modelpack.prediction where entity_key = '3' order by prediction_id"

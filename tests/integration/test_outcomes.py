@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from modelpack import Event, Profile, Score, count
 from modelpack.connection import make_engine
 from modelpack.outcomes import Outcome
 from modelpack.training import training_set
-from tests.support import Session, attach, linear_score, publish, row, rows, value
+from tests.support import Session, attach, linear_score, publish, row, rows, value, wait_for
 
 GONE = (
     "not exists (select from purchase as e where e.customer_id = p.customer_id "
@@ -213,6 +214,73 @@ def test_truth_from_outside_settles_the_scores_in_whose_horizon_it_happened(shop
     assert value(shop, "select count(*) from modelpack.outcome where how = 'recorded'") == 2
 
 
+def test_truth_that_two_senders_bring_at_once_is_recorded_once(shop: Session) -> None:
+    take(shop)
+    tell = "select modelpack.record_outcome('customer', 'churn', '1', %s, now() - interval '42 days')"
+    for second, error in [(1, None), (0, "is settled already, as 1")]:
+        shop.execute("delete from modelpack.outcome")
+        with (
+            psycopg.connect(shop.info.dsn) as a,
+            psycopg.connect(shop.info.dsn) as b,
+            ThreadPoolExecutor(1) as thread,
+        ):
+            a.execute(tell, [1])
+            waiting = thread.submit(lambda b=b, second=second: value(b, tell, second))
+            wait_for(shop, "select %s = any (pg_blocking_pids(%s))", a.info.backend_pid, b.info.backend_pid)
+            a.commit()
+            if error is None:
+                assert waiting.result(20) == 0
+            else:
+                with pytest.raises(psycopg.errors.UniqueViolation, match=error):
+                    waiting.result(20)
+    assert outcomes(shop) == [("recorded", 1.0, 1)]
+
+
+def test_what_settles_early_follows_from_the_expression_that_settles(database: str, shop: Session) -> None:
+    attach(database, profile(replace(OUTCOME, sql=GONE.removeprefix("not "))))
+    take(shop, "20 days")
+    attach(database, profile())
+    shop.execute("insert into purchase values (3, now() - interval '2 days')")
+    shop.execute("call modelpack.settle('customer')")
+    # that nobody has bought yet says nothing
+    assert outcomes(shop) == [("event", 0.0, 1)]
+
+
+def test_cut_offs_of_another_kind_stay_pending_and_keep_none_from_being_settled(
+    database: str, shop: Session
+) -> None:
+    before = take(shop)
+    spend = f"(select 7 * count(*) {GONE[GONE.index('from') : -1]})"
+    attach(database, profile(Outcome(spend, horizon="30 days", kind="number")))
+    after = take(shop, "45 days")
+    shop.execute("call modelpack.settle('customer')")
+    assert rows(
+        shop, "select cut_off, status, count(*) from modelpack.judgement group by 1, 2 order by 1"
+    ) == [(before, "pending", 20), (after, "settled", 20)]
+
+
+def test_a_row_that_moves_while_a_cohort_is_taken_is_in_it(shop: Session) -> None:
+    """As if all rows had moved to blocks that were looked at before they came."""
+    at = value(shop, "select date_trunc('second', now()) - interval '50 days'")
+    shop.execute("select modelpack.open_cohort('customer', 'churn', %s)", [at])
+    job = value(shop, "select modelpack.begin_job('cohort', 'customer', 'churn')")
+    add = "select modelpack.add_to_cohort(%s, 'customer', 'churn', %s, %s, %s)"
+    assert value(shop, add, job, at, 100, None) == 0
+    assert value(shop, "select complete from modelpack.cut_off") is False
+    assert value(shop, add, job, at, None, None) == 20
+    assert row(shop, "select complete, rows, missed from modelpack.cut_off") == (True, 20, 0)
+
+
+def test_jobs_say_how_much_there_is(shop: Session) -> None:
+    shop.execute("analyze customer")
+    take(shop)
+    shop.execute("call modelpack.settle('customer', batch => 7)")
+    assert rows(shop, "select task, total, looked_at from modelpack.job order by job_id") == [
+        ("cohort", 20, 20),
+        ("settle", 20, 20),
+    ]
+
+
 def test_truth_from_outside_is_a_plain_insert_too(shop: Session) -> None:
     at = take(shop)
     insert = "insert into modelpack.outcome (profile, score, cut_off, entity_key, value, at) values ('public.customer', 'churn', %s, %s, %s, %s)"
@@ -386,6 +454,20 @@ def test_who_may_see_and_say_what(shop: Session, people: Any) -> None:
         publisher.execute(
             "select modelpack.record_outcome('customer', 'churn', '1', 1, now() - interval '42 days')"
         )
+    insert = (
+        "insert into modelpack.outcome (profile, score, cut_off, entity_key, value, at)"
+        " select profile, score, cut_off, '1', 1, cut_off + interval '1 day' from modelpack.cut_off"
+    )
+    shop.execute("delete from modelpack.outcome where entity_key = '1'")
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match="may not record outcomes of the model churn"
+    ):
+        publisher.execute(insert)
+    shop.execute("select modelpack.grant_model('churn', %s)", [publisher.info.user])
+    publisher.execute(insert)
+    assert (
+        value(shop, "select settled_by from modelpack.outcome where entity_key = '1'") == publisher.info.user
+    )
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         publisher.execute(
             "insert into modelpack.outcome (profile, score, cut_off, entity_key, value, at, how) select 'a', 'b', now(), 'c', 1, now(), 'horizon'"

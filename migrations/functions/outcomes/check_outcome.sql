@@ -7,6 +7,10 @@ declare
   v_cut_off constant modelpack.cut_off := (select k from modelpack.cut_off as k where (k.profile, k.score, k.cut_off) = (new.profile, new.score, new.cut_off));
   v_there modelpack.outcome;
 begin
+  -- who settles by an INSERT is who the default of settled_by says: nobody but an owner may write that column
+  if v_cut_off.cut_off is not null then
+    perform modelpack.check_grant(new.settled_by, v_cut_off.model, 'record outcomes of');
+  end if;
   if not exists (select from modelpack.cohort as c where (c.profile, c.score, c.cut_off, c.entity_key) = (new.profile, new.score, new.cut_off, new.entity_key)) then
     raise exception using
       errcode = 'foreign_key_violation',

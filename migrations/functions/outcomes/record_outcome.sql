@@ -9,9 +9,10 @@ declare
   v_judged timestamptz[];
   v_first timestamptz;
   v_rows bigint;
+  v_other record;
 begin
   perform modelpack.check_grant(v_caller, v_outcome ->> 'model', 'record outcomes of');
-  select array_agg(c.cut_off) filter (where c.cut_off < record_outcome.at and record_outcome.at <= k.until), min(c.cut_off) into v_judged, v_first
+  select array_agg(c.cut_off order by c.cut_off) filter (where c.cut_off < record_outcome.at and record_outcome.at <= k.until), min(c.cut_off) into v_judged, v_first
     from modelpack.cohort as c join modelpack.cut_off as k using (profile, score, cut_off)
    where c.profile = v_outcome ->> 'profile' and c.score = record_outcome.score and c.entity_key = record_outcome.entity_key;
   if v_judged is null then
@@ -26,8 +27,22 @@ begin
   end if;
   insert into modelpack.outcome (profile, score, cut_off, entity_key, value, at, settled_by)
   select v_outcome ->> 'profile', record_outcome.score, j.cut_off, record_outcome.entity_key, record_outcome.value, record_outcome.at, v_caller
-    from unnest(v_judged) as j (cut_off);
+    from unnest(v_judged) as j (cut_off)
+      on conflict do nothing;
   get diagnostics v_rows = row_count;
+  -- another session may have settled one meanwhile: the same again, or something else
+  select o.cut_off, o.value, o.how into v_other
+    from modelpack.outcome as o
+   where o.profile = v_outcome ->> 'profile' and o.score = record_outcome.score and o.entity_key = record_outcome.entity_key and o.cut_off = any (v_judged)
+     and o.value is distinct from record_outcome.value
+   limit 1;
+  if found then
+    raise exception using
+      errcode = 'unique_violation',
+      message = format('the score of %s is settled already, as %s', v_other.cut_off, coalesce(v_other.value::text, 'lost')),
+      detail = format('By %s. What is settled does not change.', v_other.how),
+      hint = 'As modelpack_owner: delete the row of modelpack.outcome first.';
+  end if;
   return v_rows;
 end
 $modelpack$;

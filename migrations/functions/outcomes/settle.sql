@@ -7,6 +7,7 @@ declare
   v_due record;
   v_last text;
 begin
+  perform modelpack.expect_rows(v_job, profile, score);
   commit;
   for v_due in select u.score, u.cut_off from modelpack.unsettled(profile, score) as u loop
     v_last := null;

@@ -9,6 +9,8 @@ declare
   v_cut_off constant modelpack.cut_off := (select k from modelpack.cut_off as k where k.profile = v_outcome ->> 'profile'
                                              and k.score = settle_some.score and k.cut_off = settle_some.cut_off);
   v_ripe constant boolean := v_cut_off.ripe_at <= now();
+  -- what settles early follows from the expression, which may be another one by now
+  v_early constant double precision := (v_outcome ->> 'early')::double precision;
   v_keys text[];
   v_wrong record;
 begin
@@ -34,8 +36,9 @@ begin
     insert into modelpack.outcome (profile, score, cut_off, entity_key, value, how)
     select $6, $7, $2, t.key, t.value, case when t.value is null then 'lost' when $4 then 'horizon' else 'event' end
       from truth as t
+     order by t.key  -- of two sessions one waits for the other, and never in a circle
         on conflict do nothing$sql$, v_outcome ->> 'stem' || '_truth')
-   using v_keys, v_cut_off.cut_off, v_cut_off.until, v_ripe, v_cut_off.early, v_cut_off.profile, v_cut_off.score;
+   using v_keys, v_cut_off.cut_off, v_cut_off.until, v_ripe, v_early, v_cut_off.profile, v_cut_off.score;
   get diagnostics settled = row_count;
   select o.entity_key, o.value into v_wrong
     from modelpack.outcome as o

@@ -9,11 +9,13 @@ declare
 begin
   for v_due in select c.score, c.cut_off from modelpack.open_cohort(profile, score, cut_off) as c loop
     v_job := modelpack.begin_job('cohort', profile, v_due.score);
+    perform modelpack.expect_rows(v_job, profile, v_due.score);
     commit;
     for v_chunk in select c.first_block, c.last_block from modelpack.chunks(profile, chunk_blocks) as c order by c.first_block loop
       perform modelpack.add_to_cohort(v_job, profile, v_due.score, v_due.cut_off, v_chunk.first_block, v_chunk.last_block);
       commit;
     end loop;
+    perform modelpack.add_to_cohort(v_job, profile, v_due.score, v_due.cut_off, null, null);
     raise notice 'cohort of % at %: % rows', v_due.score, v_due.cut_off, modelpack.end_job(v_job);
     commit;
   end loop;

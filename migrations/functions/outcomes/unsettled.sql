@@ -13,11 +13,12 @@ begin
   select k.score, k.cut_off, count(*)
     from modelpack.cut_off as k
     join modelpack.cohort as c using (profile, score, cut_off)
-   -- a score whose outcome is declared now, and has an expression to settle it by
+   -- a score whose outcome is declared now, and has an expression to settle it by, of the kind that was declared then
    where k.profile = v_profile.name and k.score = coalesce(only_score, k.score)
      and exists (select from jsonb_array_elements(v_profile.declaration -> 'scores') as s
-                  where s.value ->> 'name' = k.score and s.value -> 'outcome' ->> 'sql' is not null)
-     and (k.ripe_at <= now() or k.early is not null)
+                  where s.value ->> 'name' = k.score and s.value -> 'outcome' ->> 'sql' is not null
+                    and s.value -> 'outcome' ->> 'kind' = k.kind
+                    and (k.ripe_at <= now() or s.value -> 'outcome' ->> 'early' is not null))
      and not exists (select from modelpack.outcome as o where (o.profile, o.score, o.cut_off, o.entity_key) = (c.profile, c.score, c.cut_off, c.entity_key))
    group by k.score, k.cut_off
    order by k.cut_off, k.score;
