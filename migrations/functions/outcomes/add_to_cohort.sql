@@ -25,9 +25,9 @@ begin
        where not exists (select from modelpack.cohort as c where (c.profile, c.score, c.cut_off, c.entity_key) = ($4, $5, $6, s.entity_key))
     ), logged as (
       select distinct on (l.entity_key) l.entity_key, l.prediction, l.version, l.scored_at
-        from modelpack.prediction as l
-       where l.profile = $4 and l.score = $5 and l.model = $7 and l.scored_at <= $6
-         and l.entity_key = any (array(select s.entity_key from standing as s where not s.stood))
+        -- joined: to look each row up in a list costs the product of both
+        from standing as s join modelpack.prediction as l on l.entity_key = s.entity_key
+       where not s.stood and l.profile = $4 and l.score = $5 and l.model = $7 and l.scored_at <= $6
        order by l.entity_key, l.prediction_id desc
     ), taken as (
       insert into modelpack.cohort (profile, score, cut_off, entity_key, version, prediction, scored_at, stale, from_log, segments)

@@ -2,7 +2,9 @@ create or replace function modelpack.rival_rows(me modelpack.me, profile regclas
 returns table (version integer, cut_off timestamptz, entity bigint, prediction double precision, rival_prediction double precision, outcome double precision)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $modelpack$
+-- enable_nestloop: off, since cohorts may have been written a moment ago, and nobody has counted their rows yet.
 #variable_conflict use_column
 declare
   v_outcome constant jsonb := modelpack.get_outcome(profile, score);

@@ -12,7 +12,7 @@ declare
   -- what settles early follows from the expression, which may be another one by now
   v_early constant double precision := (v_outcome ->> 'early')::double precision;
   v_keys text[];
-  v_wrong record;
+  v_wrong double precision;
 begin
   v_keys := array(
     select c.entity_key from modelpack.cohort as c
@@ -32,23 +32,23 @@ begin
         left join modelpack.%I($1, $2, $3) as t on t.entity_key = k.key
        -- before the horizon only what its event has settled
        where $4 or t.value = $5
+    ), put as (
+      insert into modelpack.outcome (profile, score, cut_off, entity_key, value, how)
+      select $6, $7, $2, t.key, t.value, case when t.value is null then 'lost' when $4 then 'horizon' else 'event' end
+        from truth as t
+       order by t.key  -- of two sessions one waits for the other, and never in a circle
+          on conflict do nothing
+      returning value
     )
-    insert into modelpack.outcome (profile, score, cut_off, entity_key, value, how)
-    select $6, $7, $2, t.key, t.value, case when t.value is null then 'lost' when $4 then 'horizon' else 'event' end
-      from truth as t
-     order by t.key  -- of two sessions one waits for the other, and never in a circle
-        on conflict do nothing$sql$, v_outcome ->> 'stem' || '_truth')
-   using v_keys, v_cut_off.cut_off, v_cut_off.until, v_ripe, v_early, v_cut_off.profile, v_cut_off.score;
-  get diagnostics settled = row_count;
-  select o.entity_key, o.value into v_wrong
-    from modelpack.outcome as o
-   where o.profile = v_cut_off.profile and o.score = v_cut_off.score and o.cut_off = v_cut_off.cut_off and o.entity_key = any (v_keys)
-     and (v_cut_off.kind = 'binary' and o.value not in (0, 1) or o.value in ('NaN', 'Infinity', '-Infinity') or o.value < v_cut_off.low or o.value > v_cut_off.high)
-   limit 1;
-  if found then
+    select count(*),
+           min(p.value) filter (where $8 = 'binary' and p.value not in (0, 1) or p.value in ('NaN', 'Infinity', '-Infinity') or p.value < $9 or p.value > $10)
+      from put as p$sql$, v_outcome ->> 'stem' || '_truth')
+    into settled, v_wrong
+   using v_keys, v_cut_off.cut_off, v_cut_off.until, v_ripe, v_early, v_cut_off.profile, v_cut_off.score, v_cut_off.kind, v_cut_off.low, v_cut_off.high;
+  if v_wrong is not null then
     raise exception using
       errcode = 'check_violation',
-      message = format('the outcome of %s is %s for a row of the cohort of %s', score, v_wrong.value, cut_off),
+      message = format('the outcome of %s is %s for a row of the cohort of %s', score, v_wrong, cut_off),
       detail = format('Expected: %s.', case v_cut_off.kind when 'binary' then '0 or 1' else
                       format('a number from %s to %s', coalesce(v_cut_off.low::text, 'any'), coalesce(v_cut_off.high::text, 'any')) end),
       hint = 'Correct the expression of the outcome, or declare kind="number" or another range; then run modelpack apply.';
