@@ -22,7 +22,8 @@ begin
       select s.* from modelpack.%I($1, $2, $3) as s
     ), standing as materialized (
       select s.*, s.scored_at <= $6 as stood from seen as s
-       where not exists (select from modelpack.cohort as c where (c.profile, c.score, c.cut_off, c.entity_key) = ($4, $5, $6, s.entity_key))
+       -- row by row, by its index: what nobody has counted yet would be joined as if it were a row or two
+       where not exists (select from modelpack.cohort as c where (c.profile, c.score, c.cut_off, c.entity_key) = ($4, $5, $6, s.entity_key) offset 0)
     ), logged as (
       select distinct on (l.entity_key) l.entity_key, l.prediction, l.version, l.scored_at
         -- joined: to look each row up in a list costs the product of both

@@ -18,7 +18,8 @@ begin
     select c.entity_key from modelpack.cohort as c
      where c.profile = v_cut_off.profile and c.score = v_cut_off.score and c.cut_off = v_cut_off.cut_off
        and (after_key is null or c.entity_key > after_key)
-       and not exists (select from modelpack.outcome as o where (o.profile, o.score, o.cut_off, o.entity_key) = (c.profile, c.score, c.cut_off, c.entity_key))
+       -- row by row, by its index: what nobody has counted yet would be joined as if it were a row or two
+       and not exists (select from modelpack.outcome as o where (o.profile, o.score, o.cut_off, o.entity_key) = (c.profile, c.score, c.cut_off, c.entity_key) offset 0)
      order by c.entity_key limit greatest(1, batch));
   last_key := v_keys[cardinality(v_keys)];
   settled := 0;

@@ -19,7 +19,8 @@ begin
                   where s.value ->> 'name' = k.score and s.value -> 'outcome' ->> 'sql' is not null
                     and s.value -> 'outcome' ->> 'kind' = k.kind
                     and (k.ripe_at <= now() or s.value -> 'outcome' ->> 'early' is not null))
-     and not exists (select from modelpack.outcome as o where (o.profile, o.score, o.cut_off, o.entity_key) = (c.profile, c.score, c.cut_off, c.entity_key))
+     -- row by row, by its index: what nobody has counted yet would be joined as if it were a row or two
+     and not exists (select from modelpack.outcome as o where (o.profile, o.score, o.cut_off, o.entity_key) = (c.profile, c.score, c.cut_off, c.entity_key) offset 0)
    group by k.score, k.cut_off
    order by k.cut_off, k.score;
 end
