@@ -138,7 +138,9 @@ STABLE = (
     " dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees unsettled"
 )
-GENERATED_STABLE = r"_(since|seen|version|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
+GENERATED_STABLE = (
+    r"_(since|seen|version|chosen|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
+)
 
 
 def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_called(psql: Session) -> None:
