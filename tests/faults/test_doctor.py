@@ -123,6 +123,7 @@ SQL_FAULTS: list[tuple[str, str, str, str]] = [
     ),
     ("drop index index of visit", "index of public.visit", "warn", "none starts with (customer_id)"),
     ("drop index index of customer", "index of stale rows of public.customer", "warn", "none"),
+    ("create index on customer (visits) where visits > 1000; drop index index of customer", "index of stale rows of public.customer", "warn", "none"),
     ("revoke select on visit from modelpack_owner", "rights on public.visit", "fail", "no SELECT"),
     (
         "revoke usage on schema public from public, modelpack_owner",
@@ -315,6 +316,13 @@ def test_the_doctor_finds_rows_that_were_loaded_past_the_score_trigger(database:
         )
         _, what, mend = findings(session)["rows of public.customer that are not counted yet"]
         assert what == "1"
+        session.execute(
+            "set session_replication_role = replica; insert into visit (customer_id, x) values (77, 200); reset session_replication_role"
+        )
+        found = findings(session)
+        assert "features of public.customer (a sample of visit)" not in found, (
+            "what is not counted is said once"
+        )
         session.execute(mend)
         assert "rows of public.customer that are not counted yet" not in findings(session)
         assert unsound(session) == []

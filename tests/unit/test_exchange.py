@@ -69,6 +69,12 @@ def test_what_is_no_text_comes_back_as_it_was() -> None:
     assert there_and_back(**facts) == facts
 
 
+def test_a_text_that_is_not_there_is_not_the_text_null() -> None:
+    written = embed(ONNX, {"note": None, "model": "churn", "metrics": None})
+    read = {p.key: p.value for p in onnx.ModelProto.FromString(written).metadata_props}
+    assert read == {"modelpack.model": "churn", "modelpack.metrics": "null"}
+
+
 def test_a_text_is_written_without_quotes() -> None:
     """Whoever looks at a file with another tool reads the note and the name as they are."""
     written = embed(ONNX, {"note": "1e3", "model": "true", "version": 3})

@@ -114,3 +114,8 @@ def test_sides_and_ranks_are_counted() -> None:
     parity = held([1.0, 2.0, 3.0], [0.2, 0.61, 0.6], scores=[0.2, 0.4, 0.6])
     assert parity.side_changes == 1
     assert parity.rank_changes == 1
+
+
+def test_equal_scores_have_no_order_to_change() -> None:
+    assert held([1.0, 2.0, 3.0], [0.35, 0.25, 0.6], scores=[0.3, 0.3, 0.6]).rank_changes == 0
+    assert held([1.0, 2.0, 3.0], [0.3, 0.3, 0.6], scores=[0.35, 0.25, 0.6]).rank_changes == 0
