@@ -173,6 +173,23 @@ def test_to_declare_replace_and_take_off_locks_the_tables_of_the_declaration_alo
     engine.dispose()
 
 
+def test_a_dropped_profile_is_forgotten_by_its_own_name_alone(database: str, psql: Session) -> None:
+    psql.execute(
+        "create table guest (id bigint primary key); create table call (id bigint, at timestamptz default now())"
+    )
+    attach(database, VISITOR)
+    attach(
+        database, replace(VISITOR, table="guest", events=[Event("call", at="at", features={"n": count()})])
+    )
+    psql.execute("drop table guest")
+    with pytest.raises(errors.UndefinedObject, match=r"there is no declaration of public\.nobody"):
+        psql.execute("select modelpack.detach_dropped('public.nobody')")
+    psql.execute("select modelpack.detach_dropped('guest')")
+    assert rows(psql, "select name from modelpack.profile") == [("public.visitor",)]
+    goes_on(psql)
+    assert row(psql, "select n from visitor") == (1,)
+
+
 # -- what depends on what is dropped --------------------------------------------------------------------------
 
 MADE = (

@@ -300,6 +300,23 @@ def test_refresh_waits_for_events_to_come_due_and_with_an_age_brings_back_rows_a
     assert wrong(session) == []
 
 
+def test_a_column_whose_type_has_no_equality_stands_in_the_way_of_no_upkeep(
+    shop: Callable[..., Session],
+) -> None:
+    session = shop("alter table customer add column extra json default '{}';")
+    session.execute("insert into purchase (customer_id) values (1)")
+    assert wrong(session) == []
+    assert rows(session, "select * from modelpack.verify('customer', array['1'])") == []
+    for task in (
+        "rebuild('customer')",
+        "rebuild('customer', keys => array['1'])",
+        "refresh('customer')",
+        "rescore('customer')",
+    ):
+        session.execute(f"call modelpack.{task}")
+    assert wrong(session) == []
+
+
 DUE = """
 insert into purchase (customer_id) values (1);
 insert into purchase (customer_id, at) values (1, clock_timestamp() + interval '250 milliseconds');
