@@ -21,9 +21,17 @@ SHARED = {"dsn", "as_json", "debug"}
 
 
 def commands() -> dict[str, Any]:
-    """The commands by name, in the order of `--help`."""
+    """The commands by name, in the order of `--help`; those of a group have its name before theirs."""
     group: Any = typer.main.get_command(app)
-    return dict(group.commands)
+    return {
+        " ".join(words): command
+        for name, one in group.commands.items()
+        for words, command in (
+            [((name, inner), c) for inner, c in one.commands.items()]
+            if hasattr(one, "commands")
+            else [((name,), one)]
+        )
+    }
 
 
 def own_parameters(command: Any) -> list[Any]:

@@ -9,7 +9,7 @@ declare
 begin
   for v_routine in
     select p.oid::regprocedure as name,
-           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('end_holders', 'listen_for', 'lockers') as is_owners
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('arm_table', 'end_holders', 'listen_for', 'lockers') as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
   loop
     execute format('revoke all on routine %s from public', v_routine.name);

@@ -454,12 +454,12 @@ create table modelpack.made (
   definition text not null,
   -- generated functions, the triggers that call them, the event tables that the declaration means, the functions that a promotion replaces,
   -- and those that disabling a model alters
-  constraint made_kind check (kind in ('function', 'trigger', 'event', 'seam', 'switch'))
+  constraint made_kind check (kind in ('function', 'trigger', 'event', 'seam', 'switch', 'room'))
 );
 create index made_profile_idx on modelpack.made (profile_id, kind, object);
 comment on table modelpack.made is 'what attaching a declaration made, for modelpack.doctor()';
 comment on column modelpack.made.profile_id is 'the profile';
-comment on column modelpack.made.kind is 'function, trigger, event (table), seam: a function that a promotion replaces, or switch: one that modelpack.disable alters';
+comment on column modelpack.made.kind is 'function, trigger, event (table), seam: a function that a promotion replaces, switch: one that modelpack.disable alters, or room: one of what is built around the core';
 comment on column modelpack.made.object is 'its name, as the catalog has it (functions are of the schema modelpack)';
 comment on column modelpack.made.relation is 'the table of a trigger; the event table that has the name';
 comment on column modelpack.made.definition is 'hash of a function''s body; type and function of a trigger';

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import sqlglot
@@ -13,9 +14,11 @@ from sqlglot import exp
 from modelpack.declaration.duration import duration, interval
 from modelpack.declaration.expressions import check_expression, steady
 from modelpack.declaration.names import check_name
+from modelpack.declaration.profile import Part
 from modelpack.errors import DeclarationError, shown
 
 Kind = Literal["binary", "number"]
+_METRIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Outcome:
     soon as it is seen, since no later event can change it: by default that of `exists (…)` (1) and of `not exists (…)`
     (0). `every` is the time between cut-offs; weeks begin on Monday, at midnight UTC. `share` of the entities, chosen by
     a hash of the key, stand in every cohort. `segments` are columns of the profile by which fit is shown, too.
+    `metrics` are what experiments on the score are measured by beside it (`modelpack.experiments.Metric`).
     """
 
     sql: str | None = None
@@ -45,6 +49,7 @@ class Outcome:
     every: str = "7 days"
     share: float = 1.0
     segments: Sequence[str] = ()
+    metrics: Mapping[str, Part | Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         duration(self.horizon, what="the horizon of Outcome()")
@@ -79,24 +84,15 @@ class Outcome:
         for column in self.segments:
             check_name(column, "a segment of Outcome()")
         if self.sql is not None:
-            check_expression(self.sql, "the outcome")
-            self._check_moments(self.sql)
-
-    def _check_moments(self, sql: str) -> None:
-        read = {c.name.lower() for c in _tree(sql).find_all(exp.Column) if c.table.lower() == "t"}
-        added = any(
-            isinstance(c.parent, exp.Add) and c.table.lower() == "t" and c.name.lower() == "at"
-            for c in _tree(sql).find_all(exp.Column)
-        )
-        if "at" not in read:
-            raise DeclarationError(
-                f"the outcome {shown(sql)} does not read t.at, the moment of the score, so it would be the same at every moment"
-            )
-        if "until" not in read and not added:
-            raise DeclarationError(
-                f"the outcome {shown(sql)} has no end, so it would depend on when it is asked; compare the time of the event "
-                "with t.until, the end of the horizon: e.purchased_at > t.at and e.purchased_at <= t.until"
-            )
+            check_spanned(self.sql, "the outcome")
+        for name in self.metrics:
+            if not _METRIC.fullmatch(name) or name == "outcome":
+                raise DeclarationError(
+                    f"{shown(name)} cannot name a metric; expected lower-case letters, digits and _, at most 40, and not outcome, "
+                    "which is the score's own"
+                )
+        measured = {n: m.to_dict() if isinstance(m, Part) else m for n, m in self.metrics.items()}
+        object.__setattr__(self, "metrics", measured)
 
     @property
     def settled_early(self) -> float | None:
@@ -139,7 +135,26 @@ class Outcome:
             "every": self.every,
             "share": max(1, round(self.share * 10_000)),
             "segments": list(self.segments),
-        }
+        } | ({"metrics": dict(self.metrics)} if self.metrics else {})
+
+
+def check_spanned(sql: str, what: str) -> None:
+    """Refuse what is no expression over a span of time, from `t.at` to `t.until`."""
+    check_expression(sql, what)
+    read = {c.name.lower() for c in _tree(sql).find_all(exp.Column) if c.table.lower() == "t"}
+    added = any(
+        isinstance(c.parent, exp.Add) and c.table.lower() == "t" and c.name.lower() == "at"
+        for c in _tree(sql).find_all(exp.Column)
+    )
+    if "at" not in read:
+        raise DeclarationError(
+            f"{what} {shown(sql)} does not read t.at, the moment of the score, so it would be the same at every moment"
+        )
+    if "until" not in read and not added:
+        raise DeclarationError(
+            f"{what} {shown(sql)} has no end, so it would depend on when it is asked; compare the time of the event "
+            "with t.until, the end of the horizon: e.purchased_at > t.at and e.purchased_at <= t.until"
+        )
 
 
 def _interval(grace: str) -> str:

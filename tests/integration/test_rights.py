@@ -114,7 +114,9 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
     assert len(found) > 80
     for name, short, definer, superuser, owner, config, generated in found:
         if definer:
-            assert superuser is (short in (*EVENT_TRIGGERS, "end_holders", "listen_for", "lockers")), name
+            assert superuser is (
+                short in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers")
+            ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
         elif not generated:
@@ -131,16 +133,14 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar key_value qualified server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key_value qualified server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
+    " arm_values check_weights outcome_metrics dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees unsettled"
 )
-GENERATED_STABLE = (
-    r"_(since|seen|version|chosen|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
-)
+GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 
 
 def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_called(psql: Session) -> None:

@@ -191,6 +191,11 @@ def dead_commands(page: str) -> Iterator[str]:
         for name, rest in re.findall(r"(?<![\w./-])modelpack ([a-z-]+)([^#|;&]*)", line):
             if re.search(r"\b(schema|comment on|in|has|extension) modelpack", line):
                 continue
+            inner = rest.split()[0] if rest.split() else ""
+            if f"{name} {inner}" in known:  # a command of a group
+                name, rest = f"{name} {inner}", rest.split(inner, 1)[1]
+            elif not inner and any(k.startswith(f"{name} ") for k in known):
+                continue
             if name != "--help" and name not in known:
                 yield f"modelpack {name}"
             elif name != "--help":
@@ -198,7 +203,7 @@ def dead_commands(page: str) -> Iterator[str]:
                     if option not in options(known[name]):
                         yield f"modelpack {name} {option}"
     for span in spans(page):
-        first, *rest = span.split()
+        first, *rest = span.split() or [""]
         if first in known and rest and rest[0].startswith("--") and rest[0] not in options(known[first]):
             yield span
         option = re.match(r"--[a-z][a-z-]*", span)

@@ -9,7 +9,7 @@ declare
 begin
   perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s
                                        where s.profile_id = v_profile and s.stem || '_enabled' <> all (disarm.kept)));
-  delete from modelpack.made as m where m.profile_id = v_profile and m.kind = 'switch' and m.object <> all (disarm.kept);
+  delete from modelpack.made as m where m.profile_id = v_profile and (m.kind = 'room' or m.kind = 'switch' and m.object <> all (disarm.kept));
   for v_item in
     select t.tgrelid::regclass as on_table, t.tgname
       from pg_trigger as t

@@ -9,12 +9,12 @@ begin
   -- a model may have been disabled or enabled since its switch was made; whoever does it from now on waits, and sees this profile
   perform modelpack.hold_models(array(select distinct s.model from modelpack.score as s where s.profile_id = v_profile.profile_id));
   perform modelpack.switch(profile_id => v_profile.profile_id);
-  delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind not in ('seam', 'switch');
+  delete from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind not in ('seam', 'switch', 'room');
   insert into modelpack.made (profile_id, kind, object, relation, definition)
   select v_profile.profile_id, 'function', f.proname::text, null, md5(f.prosrc)
     from pg_proc as f
    where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
-     and not exists (select from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname)
+     and not exists (select from modelpack.made as m where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch', 'room') and m.object = f.proname)
   union all
   select v_profile.profile_id, 'event', modelpack.qualified(e.value ->> 'table'), modelpack.qualified(e.value ->> 'table')::regclass, ''
     from jsonb_array_elements(v_profile.declaration -> 'events') as e

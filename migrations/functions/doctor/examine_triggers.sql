@@ -72,7 +72,7 @@ begin
            format('modelpack remove DECLARATION, then modelpack apply DECLARATION (%s)', p.name)
       from modelpack.made as m
       left join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
-     where m.profile_id = p.profile_id and m.kind in ('function', 'seam', 'switch') and md5(f.prosrc) is distinct from m.definition
+     where m.profile_id = p.profile_id and m.kind in ('function', 'seam', 'switch', 'room') and md5(f.prosrc) is distinct from m.definition
      order by m.object;
     return query
     select 'fail', format('function of %s', p.name), format('%s belongs to %s', m.object, f.proowner::regrole), format('it is %s''s', w.role),
@@ -80,7 +80,7 @@ begin
       from modelpack.made as m
       join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
      cross join lateral (select case when m.kind = 'function' then modelpack.runs_as(p.relation) else 'modelpack_owner'::regrole end as role) as w
-     where m.profile_id = p.profile_id and m.kind in ('function', 'seam', 'switch') and f.proowner <> w.role
+     where m.profile_id = p.profile_id and m.kind in ('function', 'seam', 'switch', 'room') and f.proowner <> w.role
      order by m.object;
     if not exists (select from modelpack.made as m where m.profile_id = p.profile_id) then
       return query select 'fail', format('trigger of %s', p.name), 'nothing is recorded', 'triggers and functions as they were made',

@@ -14,7 +14,7 @@ declare
                  where f.pronamespace = 'modelpack'::regnamespace and f.proowner <> v_runner
                    and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
                    and not exists (select from modelpack.made as m
-                                    where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname));
+                                    where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch', 'room') and m.object = f.proname));
   -- what the text of a key depends on, if it is a time, an interval or bytes; others would only pay for the clauses
   v_pinned constant boolean := exists (
     select from pg_attribute as a join pg_type as t on t.oid = a.atttypid
@@ -38,7 +38,7 @@ begin
       from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and f.proname in (select g from modelpack.generated(v_profile.stem) as g)
        and not exists (select from modelpack.made as m
-                        where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch') and m.object = f.proname)
+                        where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch', 'room') and m.object = f.proname)
   loop
     if v_function.proowner <> v_runner then
       perform modelpack.do_soon(format('alter function %s owner to %s', v_function.name, v_runner),
@@ -62,7 +62,7 @@ begin
       from modelpack.made as m
       join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
       left join lateral (select x.grantee from aclexplode(f.proacl) as x where x.grantee not in (f.proowner, v_runner)) as a on true
-     where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch')
+     where m.profile_id = v_profile.profile_id and m.kind in ('seam', 'switch', 'room')
   loop
     if v_function.proowner <> 'modelpack_owner'::regrole then
       perform modelpack.do_soon(format('alter function %s owner to modelpack_owner', v_function.name),
