@@ -137,6 +137,7 @@ declare
   v_nothing boolean;
   v_started constant timestamptz := clock_timestamp();
   v_score double precision;
+  v_microseconds integer;
 begin
   -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
   if current_setting('modelpack.plpython', true) = 'loaded' then
@@ -145,11 +146,11 @@ begin
     v_score := %s;
   end if;
   if v_score is not null and logged then
+    -- the clock may have been set, either way, while the model ran; in the query it would be prepared for each event
+    v_microseconds := greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
     insert into modelpack.prediction
            (%s, microseconds)
-    values (moment, %L, entity_key, %L, %L, version, v_score, numbers, texts,
-            -- the clock may have been set, either way, while the model ran
-            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
+    values (moment, %L, entity_key, %L, %L, version, v_score, numbers, texts, v_microseconds);
   end if;
   return v_score;
 end

@@ -305,7 +305,8 @@ begin
   %# SCORE dates the features of every row that COUNT writes
   returning p.features_at {% if plan.decayed %}= v_moment{% else %}is null{% endif %} into v_unscored;
   if not v_unscored then
-    return{% if not rehearsal %} null{% endif %};
+    %# to return a variable evaluates nothing
+    return{% if not rehearsal %} new{% endif %};{% if not rehearsal %}  -- NULL in a trigger for each statement{% endif +%}
   elsif v_unscored then
     {{ profile_in_place(plan) }}
     return{% if not rehearsal %} null{% endif %};

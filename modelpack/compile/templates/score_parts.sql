@@ -97,52 +97,66 @@ new.{{ name | ident }} := {{ aged }};
 % endif
 % endmacro
 
-%# Score the row by the champion, or say why there is no score. `logged`: whether the log is written here, if that is not certain.
-% macro scored(score, logged=none)
+%# Score the row by the champions, or say why there is no score. `moment`: of scoring. `was`: the row with the scores that stand
+%# where there is no new one. `logged`: whether the log is written here, if that is not certain.
+%# Each simple expression of PL/pgSQL is prepared anew in every transaction: so what is asked goes straight into the row.
+% macro all_scored(moment, was, logged=none)
+% for score in plan.scores
+{{ scored(score, moment, was, logged) }}
+% endfor
+% endmacro
+
+% macro scored(score, moment, was, logged)
 -- score {{ score.name | note }}
+%# a model may be fed the version that scored before
 v_version := coalesce({{ score.called("chosen") }}(new), {{ score.called("version") }}());
 % if score.may_fail
 v_failure := null;
 v_numbers := null;
 begin  -- an input may be impossible: 1 / 0 costs a score, not the event
-  v_numbers := {{ score.called("numbers") }}(new, v_moment, v_version);
-  v_texts := {{ score.called("texts") }}(new, v_moment, v_version);
+  v_numbers := {{ score.called("numbers") }}(new, {{ moment }}, v_version);
+  v_texts := {{ score.called("texts") }}(new, {{ moment }}, v_version);
 exception when data_exception then
   v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
 end;
 % endif
-v_score := {{ score.called("predict") }}(
+new.{{ score.value }} := {{ score.called("predict") }}(
   v_version,
   % if score.may_fail
   v_numbers, v_texts,
   % else
-  {{ score.called("numbers") }}(new, v_moment, v_version),
-  {{ score.called("texts") }}(new, v_moment, v_version),
+  {{ score.called("numbers") }}(new, {{ moment }}, v_version),
+  {{ score.called("texts") }}(new, {{ moment }}, v_version),
   % endif
-  {{ plan.key_text("new") }}, v_moment, {% if logged %}{{ logged }}{% else %}true{% endif %});
-if v_score is null then
-  new.{{ score.stale }} := {{ score.called("reason") }}(v_version, {% if score.may_fail %}v_failure{% else %}null{% endif %});
-  % if score.on_error == "null"
-  new.{{ score.value }} := null;
-  new.{{ score.version }} := null;
-  new.{{ score.scored_at }} := null;
-  % endif
-else
-  new.{{ score.value }} := v_score;
-  new.{{ score.version }} := v_version;
-  new.{{ score.scored_at }} := v_moment;
-  new.{{ score.stale }} := null;
+  {{ plan.key_text("new") }}, {{ moment }}, {% if logged %}{{ logged }}{% else %}true{% endif %});
+new.{{ score.version }} := v_version;
+new.{{ score.scored_at }} := {{ moment }};
+if new.{{ score.value }} is null or new.{{ score.stale }} is not null then
+  new.{{ score.stale }} := case when new.{{ score.value }} is null then {{ score.called("reason") }}(v_version, {% if score.may_fail %}v_failure{% else %}null{% endif %}) end;
+  if new.{{ score.value }} is null then
+    % if score.on_error == "null"
+    new.{{ score.version }} := null;
+    new.{{ score.scored_at }} := null;
+    % else
+    -- the last score stands
+    new.{{ score.value }} := {{ was }}.{{ score.value }};
+    new.{{ score.version }} := {{ was }}.{{ score.version }};
+    new.{{ score.scored_at }} := {{ was }}.{{ score.scored_at }};
+    % endif
+  end if;
 end if;
 % endmacro
 
 %# The variables that it needs.
 % macro variables()
-v_moment constant timestamptz := clock_timestamp();
 % if plan.scores
 v_version integer;
+% endif
+% for score in plan.scores if score.may_fail
+%   if loop.first
 v_numbers double precision[];
 v_texts text[];
-v_score double precision;
 v_failure text;
-% endif
+%   endif
+% endfor
 % endmacro

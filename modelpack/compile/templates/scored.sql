@@ -22,6 +22,10 @@ new.{{ key }} <> old.{{ key }}
 declare
   new record := p;
   old record := q;
+  % if plan.scores
+  v_was record;
+  % endif
+  v_moment constant timestamptz := clock_timestamp();
   {{ parts.variables() }}
   v_settings text[];
 begin
@@ -43,9 +47,10 @@ begin
   end if;
   {{ parts.read_windows() }}
   new.features_at := v_moment;
-  % for score in plan.scores
-  {{ parts.scored(score, logged) }}
-  % endfor
+  % if plan.scores
+  v_was := new;
+  {{ parts.all_scored("v_moment" | ident, "v_was" | ident, logged) }}
+  % endif
   if v_settings is not null then
     {{ turn_back(settings) }}
   end if;
