@@ -470,76 +470,80 @@ as $modelpack$
 declare
   v_ours boolean;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and current_user operator(pg_catalog.=) tg_argv[0]
+     and pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
+     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+  then
+    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
+  else
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-      and current_user operator(pg_catalog.=) (
-        select pg_catalog.pg_get_userbyid(f.proowner)
-          from pg_catalog.pg_trigger as t
-          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
-         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-  end if;
-  if v_ours is not true then
-    if row(
-         new.features_at,
-         new.features_read_at,
-         new.largest_move,
-         new.movements
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.features_at,
-         old.features_read_at,
-         old.largest_move,
-         old.movements
-       )::pg_catalog.record then
-      return new;
+              and current_user operator(pg_catalog.=) tg_argv[0]
+              and pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    if v_ours is not true then  -- the role was renamed, or a dump restored for another
+      v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(f.proowner)
+            from pg_catalog.pg_trigger as t
+            join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+           where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
     end if;
-    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-      if tg_nargs operator(pg_catalog.<>) 2 then
-        new := modelpack.store__item_scored(new, old, 'by hand');
+    if v_ours is not true then
+      if row(
+           new.features_at,
+           new.features_read_at,
+           new.largest_move,
+           new.movements
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.features_at,
+           old.features_read_at,
+           old.largest_move,
+           old.movements
+         )::pg_catalog.record then
+        return new;
       end if;
-      return new;
+      if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+        if tg_nargs operator(pg_catalog.<>) 2 then
+          new := modelpack.store__item_scored(new, old, 'by hand');
+        end if;
+        return new;
+      end if;
+      raise exception using
+        errcode = 'insufficient_privilege',
+        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'store.item',
+          pg_catalog.array_to_string(array[
+            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case when not row(new.largest_move)::pg_catalog.record operator(pg_catalog.*=) row(old.largest_move)::pg_catalog.record then 'largest_move' end,
+            case when not row(new.movements)::pg_catalog.record operator(pg_catalog.*=) row(old.movements)::pg_catalog.record then 'movements' end
+          ], ', ')),
+        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
-    raise exception using
-      errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'store.item',
-        pg_catalog.array_to_string(array[
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.largest_move)::pg_catalog.record operator(pg_catalog.*=) row(old.largest_move)::pg_catalog.record then 'largest_move' end,
-          case when not row(new.movements)::pg_catalog.record operator(pg_catalog.*=) row(old.movements)::pg_catalog.record then 'movements' end
-        ], ', ')),
-      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
-  end if;
-  -- the score trigger looks at every UPDATE
-  if tg_nargs = 2 then
-    return new;
-  elsif new.features_at = old.features_at then
-    -- nothing that a score depends on has changed
-    if row(
-         new.shop_id,
-         new.sku,
-         new.movements,
-         new.largest_move
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.shop_id,
-         old.sku,
-         old.movements,
-         old.largest_move
-       )::pg_catalog.record
-    then
+    -- the score trigger looks at every UPDATE
+    if tg_nargs = 2 then
       return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.shop_id,
+           new.sku,
+           new.movements,
+           new.largest_move
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.shop_id,
+           old.sku,
+           old.movements,
+           old.largest_move
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
     end if;
   end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-  begin
-    new.features_at := v_moment;
-    return new;
-  end;
+  new.features_at := pg_catalog.clock_timestamp();
+  return new;
 end
 $modelpack$;
 
@@ -595,7 +599,7 @@ begin
          and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'store.item'::regclass

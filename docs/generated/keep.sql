@@ -515,111 +515,117 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_ours boolean;
+  v_moment timestamptz;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and current_user operator(pg_catalog.=) tg_argv[0]
+     and pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
+     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+  then
+    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
+  else
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-      and current_user operator(pg_catalog.=) (
-        select pg_catalog.pg_get_userbyid(f.proowner)
-          from pg_catalog.pg_trigger as t
-          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
-         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-  end if;
-  if v_ours is not true then
-    if row(
-         new.energy,
-         new.features_at,
-         new.features_read_at,
-         new.first_status,
-         new.first_status_at,
-         new.readings,
-         new.readings_1h
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.energy,
-         old.features_at,
-         old.features_read_at,
-         old.first_status,
-         old.first_status_at,
-         old.readings,
-         old.readings_1h
-       )::pg_catalog.record then
-      return new;
+              and current_user operator(pg_catalog.=) tg_argv[0]
+              and pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    if v_ours is not true then  -- the role was renamed, or a dump restored for another
+      v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(f.proowner)
+            from pg_catalog.pg_trigger as t
+            join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+           where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
     end if;
-    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-      if tg_nargs operator(pg_catalog.<>) 2 then
-        new := modelpack.machine_scored(new, old, 'by hand');
+    if v_ours is not true then
+      if row(
+           new.energy,
+           new.features_at,
+           new.features_read_at,
+           new.first_status,
+           new.first_status_at,
+           new.readings,
+           new.readings_1h
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.energy,
+           old.features_at,
+           old.features_read_at,
+           old.first_status,
+           old.first_status_at,
+           old.readings,
+           old.readings_1h
+         )::pg_catalog.record then
+        return new;
       end if;
-      return new;
-    end if;
-    raise exception using
-      errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.machine',
-        pg_catalog.array_to_string(array[
-          case when not row(new.energy)::pg_catalog.record operator(pg_catalog.*=) row(old.energy)::pg_catalog.record then 'energy' end,
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.first_status)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status)::pg_catalog.record then 'first_status' end,
-          case when not row(new.first_status_at)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status_at)::pg_catalog.record then 'first_status_at' end,
-          case when not row(new.readings)::pg_catalog.record operator(pg_catalog.*=) row(old.readings)::pg_catalog.record then 'readings' end,
-          case when not row(new.readings_1h)::pg_catalog.record operator(pg_catalog.*=) row(old.readings_1h)::pg_catalog.record then 'readings_1h' end
-        ], ', ')),
-      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
-  end if;
-  -- the score trigger looks at every UPDATE
-  if tg_nargs = 2 then
-    return new;
-  elsif new.features_at = old.features_at then
-    -- nothing that a score depends on has changed
-    if row(
-         new.machine_id,
-         new.readings,
-         new.energy,
-         new.first_status,
-         new.first_status_at,
-         new.readings_1h
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.machine_id,
-         old.readings,
-         old.energy,
-         old.first_status,
-         old.first_status_at,
-         old.readings_1h
-       )::pg_catalog.record
-    then
-      return new;
-    end if;
-  end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-  begin
-    -- windows, read under the row's lock
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.reading'::regclass
-                      and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
-    then
-      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        perform modelpack.machine_seen();
+      if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+        if tg_nargs operator(pg_catalog.<>) 2 then
+          new := modelpack.machine_scored(new, old, 'by hand');
+        end if;
+        return new;
       end if;
       raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.reading',
-          'public.machine'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+        errcode = 'insufficient_privilege',
+        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.machine',
+          pg_catalog.array_to_string(array[
+            case when not row(new.energy)::pg_catalog.record operator(pg_catalog.*=) row(old.energy)::pg_catalog.record then 'energy' end,
+            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case when not row(new.first_status)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status)::pg_catalog.record then 'first_status' end,
+            case when not row(new.first_status_at)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status_at)::pg_catalog.record then 'first_status_at' end,
+            case when not row(new.readings)::pg_catalog.record operator(pg_catalog.*=) row(old.readings)::pg_catalog.record then 'readings' end,
+            case when not row(new.readings_1h)::pg_catalog.record operator(pg_catalog.*=) row(old.readings_1h)::pg_catalog.record then 'readings_1h' end
+          ], ', ')),
+        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
-    select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment)
-      into new.readings_1h
-      from public.reading as e
-     where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
-    new.features_at := v_moment;
-    return new;
-  end;
+    -- the score trigger looks at every UPDATE
+    if tg_nargs = 2 then
+      return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.machine_id,
+           new.readings,
+           new.energy,
+           new.first_status,
+           new.first_status_at,
+           new.readings_1h
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.machine_id,
+           old.readings,
+           old.energy,
+           old.first_status,
+           old.first_status_at,
+           old.readings_1h
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
+    end if;
+  end if;
+  v_moment := pg_catalog.clock_timestamp();
+  -- windows, read under the row's lock
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.reading'::regclass
+                    and t.tgfoid = 'modelpack.machine_count_reading_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.machine_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.reading',
+        'public.machine'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment)
+    into new.readings_1h
+    from public.reading as e
+   where e.machine_id = new.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment;
+  new.features_at := v_moment;
+  return new;
 end
 $modelpack$;
 
@@ -695,7 +701,7 @@ begin
          and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'public.machine'::regclass

@@ -926,117 +926,120 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_ours boolean;
+  v_version integer;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and current_user operator(pg_catalog.=) tg_argv[0]
+     and pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
+     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+  then
+    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
+  else
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-      and current_user operator(pg_catalog.=) (
-        select pg_catalog.pg_get_userbyid(f.proowner)
-          from pg_catalog.pg_trigger as t
-          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
-         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-  end if;
-  if v_ours is not true then
-    if row(
-         new.fault,
-         new.fault_scored_at,
-         new.fault_stale,
-         new.fault_version,
-         new.features_at,
-         new.features_read_at,
-         new.networks,
-         new.pings
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.fault,
-         old.fault_scored_at,
-         old.fault_stale,
-         old.fault_version,
-         old.features_at,
-         old.features_read_at,
-         old.networks,
-         old.pings
-       )::pg_catalog.record then
-      return new;
+              and current_user operator(pg_catalog.=) tg_argv[0]
+              and pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    if v_ours is not true then  -- the role was renamed, or a dump restored for another
+      v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(f.proowner)
+            from pg_catalog.pg_trigger as t
+            join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+           where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
     end if;
-    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-      if tg_nargs operator(pg_catalog.<>) 2 then
-        new := modelpack.device_scored(new, old, 'by hand');
+    if v_ours is not true then
+      if row(
+           new.fault,
+           new.fault_scored_at,
+           new.fault_stale,
+           new.fault_version,
+           new.features_at,
+           new.features_read_at,
+           new.networks,
+           new.pings
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.fault,
+           old.fault_scored_at,
+           old.fault_stale,
+           old.fault_version,
+           old.features_at,
+           old.features_read_at,
+           old.networks,
+           old.pings
+         )::pg_catalog.record then
+        return new;
       end if;
+      if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+        if tg_nargs operator(pg_catalog.<>) 2 then
+          new := modelpack.device_scored(new, old, 'by hand');
+        end if;
+        return new;
+      end if;
+      raise exception using
+        errcode = 'insufficient_privilege',
+        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.device',
+          pg_catalog.array_to_string(array[
+            case when not row(new.fault)::pg_catalog.record operator(pg_catalog.*=) row(old.fault)::pg_catalog.record then 'fault' end,
+            case when not row(new.fault_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_scored_at)::pg_catalog.record then 'fault_scored_at' end,
+            case when not row(new.fault_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_stale)::pg_catalog.record then 'fault_stale' end,
+            case when not row(new.fault_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_version)::pg_catalog.record then 'fault_version' end,
+            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case when not row(new.networks)::pg_catalog.record operator(pg_catalog.*=) row(old.networks)::pg_catalog.record then 'networks' end,
+            case when not row(new.pings)::pg_catalog.record operator(pg_catalog.*=) row(old.pings)::pg_catalog.record then 'pings' end
+          ], ', ')),
+        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
+    end if;
+    -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
+    if tg_nargs = 2 or new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
       return new;
-    end if;
-    raise exception using
-      errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.device',
-        pg_catalog.array_to_string(array[
-          case when not row(new.fault)::pg_catalog.record operator(pg_catalog.*=) row(old.fault)::pg_catalog.record then 'fault' end,
-          case when not row(new.fault_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_scored_at)::pg_catalog.record then 'fault_scored_at' end,
-          case when not row(new.fault_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_stale)::pg_catalog.record then 'fault_stale' end,
-          case when not row(new.fault_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_version)::pg_catalog.record then 'fault_version' end,
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.networks)::pg_catalog.record operator(pg_catalog.*=) row(old.networks)::pg_catalog.record then 'networks' end,
-          case when not row(new.pings)::pg_catalog.record operator(pg_catalog.*=) row(old.pings)::pg_catalog.record then 'pings' end
-        ], ', ')),
-      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
-  end if;
-  -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
-  if tg_nargs = 2 or new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
-    return new;
-  elsif new.features_at = old.features_at then
-    -- nothing that a score depends on has changed
-    if row(
-         new.region,
-         new.device_id,
-         new.pings,
-         new.networks,
-         new.fault,
-         new.fault_version,
-         new.fault_scored_at,
-         new.fault_stale
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.region,
-         old.device_id,
-         old.pings,
-         old.networks,
-         old.fault,
-         old.fault_version,
-         old.fault_scored_at,
-         old.fault_stale
-       )::pg_catalog.record
-    then
-      return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.region,
+           new.device_id,
+           new.pings,
+           new.networks,
+           new.fault,
+           new.fault_version,
+           new.fault_scored_at,
+           new.fault_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.region,
+           old.device_id,
+           old.pings,
+           old.networks,
+           old.fault,
+           old.fault_version,
+           old.fault_scored_at,
+           old.fault_stale
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
     end if;
   end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-    v_version integer;
-    v_numbers double precision[];
-    v_texts text[];
-    v_score double precision;
-    v_failure text;
-  begin
-    new.features_at := v_moment;
-    -- score fault
-    v_version := coalesce(modelpack.device_score_fault_chosen(new), modelpack.device_score_fault_version());
-    v_score := modelpack.device_score_fault_predict(
-      v_version,
-      modelpack.device_score_fault_numbers(new, v_moment, v_version),
-      modelpack.device_score_fault_texts(new, v_moment, v_version),
-      jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, true);
-    if v_score is null then
-      new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
-    else
-      new.fault := v_score;
-      new.fault_version := v_version;
-      new.fault_scored_at := v_moment;
-      new.fault_stale := null;
+  new.features_at := pg_catalog.clock_timestamp();
+  -- score fault
+  v_version := coalesce(modelpack.device_score_fault_chosen(new), modelpack.device_score_fault_version());
+  new.fault := modelpack.device_score_fault_predict(
+    v_version,
+    modelpack.device_score_fault_numbers(new, new.features_at, v_version),
+    modelpack.device_score_fault_texts(new, new.features_at, v_version),
+    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, new.features_at, true);
+  new.fault_version := v_version;
+  new.fault_scored_at := new.features_at;
+  if new.fault is null or new.fault_stale is not null then
+    new.fault_stale := case when new.fault is null then modelpack.device_score_fault_reason(v_version, null) end;
+    if new.fault is null then
+      -- the last score stands
+      new.fault := old.fault;
+      new.fault_version := old.fault_version;
+      new.fault_scored_at := old.fault_scored_at;
     end if;
-    return new;
-  end;
+  end if;
+  return new;
 end
 $modelpack$;
 
@@ -1951,12 +1954,9 @@ as $modelpack$
 declare
   new record := p;
   old record := q;
+  v_was record;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
-  v_numbers double precision[];
-  v_texts text[];
-  v_score double precision;
-  v_failure text;
   v_settings text[];
 begin
   if written = 'by hand' then
@@ -2012,20 +2012,24 @@ begin
     new.features_read_at := greatest(now(), statement_timestamp());
   end if;
   new.features_at := v_moment;
+  v_was := new;
   -- score fault
   v_version := coalesce(modelpack.device_score_fault_chosen(new), modelpack.device_score_fault_version());
-  v_score := modelpack.device_score_fault_predict(
+  new.fault := modelpack.device_score_fault_predict(
     v_version,
     modelpack.device_score_fault_numbers(new, v_moment, v_version),
     modelpack.device_score_fault_texts(new, v_moment, v_version),
     jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, written <> 'anew');
-  if v_score is null then
-    new.fault_stale := modelpack.device_score_fault_reason(v_version, null);
-  else
-    new.fault := v_score;
-    new.fault_version := v_version;
-    new.fault_scored_at := v_moment;
-    new.fault_stale := null;
+  new.fault_version := v_version;
+  new.fault_scored_at := v_moment;
+  if new.fault is null or new.fault_stale is not null then
+    new.fault_stale := case when new.fault is null then modelpack.device_score_fault_reason(v_version, null) end;
+    if new.fault is null then
+      -- the last score stands
+      new.fault := v_was.fault;
+      new.fault_version := v_was.fault_version;
+      new.fault_scored_at := v_was.fault_scored_at;
+    end if;
   end if;
   if v_settings is not null then
     perform set_config('TimeZone', v_settings[1], true),

@@ -114,6 +114,7 @@ declare
   v_nothing boolean;
   v_started constant timestamptz := clock_timestamp();
   v_score double precision;
+  v_microseconds integer;
 begin
   -- the first call of a session, when nobody knows yet whether the server has PL/Python, is made more carefully
   if current_setting('modelpack.plpython', true) = 'loaded' then
@@ -126,11 +127,11 @@ begin
                end end;
   end if;
   if v_score is not null and logged then
+    -- the clock may have been set, either way, while the model ran; in the query it would be prepared for each event
+    v_microseconds := greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647));
     insert into modelpack.prediction
            (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)
-    values (moment, 'public.customer', entity_key, 'churn', 'churn', version, v_score, numbers, texts,
-            -- the clock may have been set, either way, while the model ran
-            greatest(0, least(date_part('epoch', clock_timestamp() - v_started) * 1000000, 2147483647)));
+    values (moment, 'public.customer', entity_key, 'churn', 'churn', version, v_score, numbers, texts, v_microseconds);
   end if;
   return v_score;
 end

@@ -1360,12 +1360,14 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_ours boolean;
+  v_moment timestamptz;
+  v_version integer;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+            and current_user operator(pg_catalog.=) tg_argv[0]
+            and pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  if v_ours is not true then  -- the role was renamed, or a dump restored for another
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
       and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
@@ -1486,45 +1488,13 @@ begin
       return new;
     end if;
   end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-    v_version integer;
-    v_numbers double precision[];
-    v_texts text[];
-    v_score double precision;
-    v_failure text;
-  begin
-    -- decayed features lose weight up to the moment
-    new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
-    if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-      if not exists (select from pg_trigger as t
-                      where t.tgrelid = 'public.complaint'::regclass
-                        and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
-      then
-        if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-          perform modelpack.customer_seen();
-        end if;
-        raise exception using
-          errcode = 'object_not_in_prerequisite_state',
-          message = format(
-            '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-            'public.complaint',
-            'public.customer'),
-          detail = 'Its rows would count as events.',
-          hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-      end if;
-      select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
-             max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
-        into new.complaint_heat,
-             new.complaint_heat_ahead
-        from public.complaint as e
-       where e.customer_id = new.customer_id and (e.severity > 1);
-      new.features_reread_at := greatest(now(), statement_timestamp());
-    end if;
-    -- windows, read under the row's lock
+  v_moment := pg_catalog.clock_timestamp();
+  -- decayed features lose weight up to the moment
+  new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+  if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
     if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.purchase'::regclass
-                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+                    where t.tgrelid = 'public.complaint'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
     then
       if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
         perform modelpack.customer_seen();
@@ -1533,33 +1503,60 @@ begin
         errcode = 'object_not_in_prerequisite_state',
         message = format(
           '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.purchase',
+          'public.complaint',
           'public.customer'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-    select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
-      into new.purchases_90d
-      from public.purchase as e
-     where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
-    new.features_at := v_moment;
-    -- score churn
-    v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
-    v_score := modelpack.customer_score_churn_predict(
-      v_version,
-      modelpack.customer_score_churn_numbers(new, v_moment, v_version),
-      modelpack.customer_score_churn_texts(new, v_moment, v_version),
-      modelpack.key_value(new.customer_id)::text, v_moment, true);
-    if v_score is null then
-      new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
-    else
-      new.churn := v_score;
-      new.churn_version := v_version;
-      new.churn_scored_at := v_moment;
-      new.churn_stale := null;
+    select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
+           max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+      into new.complaint_heat,
+           new.complaint_heat_ahead
+      from public.complaint as e
+     where e.customer_id = new.customer_id and (e.severity > 1);
+    new.features_reread_at := greatest(now(), statement_timestamp());
+  end if;
+  -- windows, read under the row's lock
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.purchase'::regclass
+                    and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.customer_seen();
     end if;
-    return new;
-  end;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.purchase',
+        'public.customer'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
+    into new.purchases_90d
+    from public.purchase as e
+   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+  new.features_at := v_moment;
+  -- score churn
+  v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
+  new.churn := modelpack.customer_score_churn_predict(
+    v_version,
+    modelpack.customer_score_churn_numbers(new, v_moment, v_version),
+    modelpack.customer_score_churn_texts(new, v_moment, v_version),
+    modelpack.key_value(new.customer_id)::text, v_moment, true);
+  new.churn_version := v_version;
+  new.churn_scored_at := v_moment;
+  if new.churn is null or new.churn_stale is not null then
+    new.churn_stale := case when new.churn is null then modelpack.customer_score_churn_reason(v_version, null) end;
+    if new.churn is null then
+      -- the last score stands
+      new.churn := old.churn;
+      new.churn_version := old.churn_version;
+      new.churn_scored_at := old.churn_scored_at;
+    end if;
+  end if;
+  return new;
 end
 $modelpack$;
 
@@ -1632,7 +1629,7 @@ begin
          and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'public.customer'::regclass
@@ -2647,7 +2644,7 @@ begin
          and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'public.customer'::regclass
@@ -3628,12 +3625,9 @@ as $modelpack$
 declare
   new record := p;
   old record := q;
+  v_was record;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
-  v_numbers double precision[];
-  v_texts text[];
-  v_score double precision;
-  v_failure text;
   v_settings text[];
 begin
   if written = 'by hand' then
@@ -3755,20 +3749,24 @@ begin
     from public.purchase as e
    where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
   new.features_at := v_moment;
+  v_was := new;
   -- score churn
   v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
-  v_score := modelpack.customer_score_churn_predict(
+  new.churn := modelpack.customer_score_churn_predict(
     v_version,
     modelpack.customer_score_churn_numbers(new, v_moment, v_version),
     modelpack.customer_score_churn_texts(new, v_moment, v_version),
     modelpack.key_value(new.customer_id)::text, v_moment, written <> 'anew');
-  if v_score is null then
-    new.churn_stale := modelpack.customer_score_churn_reason(v_version, null);
-  else
-    new.churn := v_score;
-    new.churn_version := v_version;
-    new.churn_scored_at := v_moment;
-    new.churn_stale := null;
+  new.churn_version := v_version;
+  new.churn_scored_at := v_moment;
+  if new.churn is null or new.churn_stale is not null then
+    new.churn_stale := case when new.churn is null then modelpack.customer_score_churn_reason(v_version, null) end;
+    if new.churn is null then
+      -- the last score stands
+      new.churn := v_was.churn;
+      new.churn_version := v_was.churn_version;
+      new.churn_scored_at := v_was.churn_scored_at;
+    end if;
   end if;
   if v_settings is not null then
     perform set_config('TimeZone', v_settings[1], true),

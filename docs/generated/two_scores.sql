@@ -1064,161 +1064,165 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_ours boolean;
+  v_version integer;
+  v_numbers double precision[];
+  v_texts text[];
+  v_failure text;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and current_user operator(pg_catalog.=) tg_argv[0]
+     and pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
+     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+  then
+    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
+  else
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-      and current_user operator(pg_catalog.=) (
-        select pg_catalog.pg_get_userbyid(f.proowner)
-          from pg_catalog.pg_trigger as t
-          join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
-         where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
-  end if;
-  if v_ours is not true then
-    if row(
-         new.features_at,
-         new.features_read_at,
-         new.fraud,
-         new.fraud_scored_at,
-         new.fraud_stale,
-         new.fraud_version,
-         new.sent,
-         new.transfers,
-         new.value,
-         new.value_scored_at,
-         new.value_stale,
-         new.value_version
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.features_at,
-         old.features_read_at,
-         old.fraud,
-         old.fraud_scored_at,
-         old.fraud_stale,
-         old.fraud_version,
-         old.sent,
-         old.transfers,
-         old.value,
-         old.value_scored_at,
-         old.value_stale,
-         old.value_version
-       )::pg_catalog.record then
-      return new;
+              and current_user operator(pg_catalog.=) tg_argv[0]
+              and pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    if v_ours is not true then  -- the role was renamed, or a dump restored for another
+      v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+        and current_user operator(pg_catalog.=) (
+          select pg_catalog.pg_get_userbyid(f.proowner)
+            from pg_catalog.pg_trigger as t
+            join pg_catalog.pg_proc as f on f.oid operator(pg_catalog.=) t.tgfoid
+           where t.tgrelid operator(pg_catalog.=) tg_relid and t.tgname operator(pg_catalog.=) tg_name);
     end if;
-    if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
-      if tg_nargs operator(pg_catalog.<>) 2 then
-        new := modelpack.account_scored(new, old, 'by hand');
+    if v_ours is not true then
+      if row(
+           new.features_at,
+           new.features_read_at,
+           new.fraud,
+           new.fraud_scored_at,
+           new.fraud_stale,
+           new.fraud_version,
+           new.sent,
+           new.transfers,
+           new.value,
+           new.value_scored_at,
+           new.value_stale,
+           new.value_version
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.features_at,
+           old.features_read_at,
+           old.fraud,
+           old.fraud_scored_at,
+           old.fraud_stale,
+           old.fraud_version,
+           old.sent,
+           old.transfers,
+           old.value,
+           old.value_scored_at,
+           old.value_stale,
+           old.value_version
+         )::pg_catalog.record then
+        return new;
       end if;
-      return new;
+      if pg_catalog.pg_has_role(current_user, 'modelpack_owner', 'member') then  -- a superuser or the DBA, who means it
+        if tg_nargs operator(pg_catalog.<>) 2 then
+          new := modelpack.account_scored(new, old, 'by hand');
+        end if;
+        return new;
+      end if;
+      raise exception using
+        errcode = 'insufficient_privilege',
+        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
+          pg_catalog.array_to_string(array[
+            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
+            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
+            case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
+            case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
+            case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
+            case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
+            case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
+            case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
+            case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
+            case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
+            case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
+          ], ', ')),
+        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
-    raise exception using
-      errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
-        pg_catalog.array_to_string(array[
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
-          case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
-          case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
-          case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
-          case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
-          case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
-          case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
-          case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
-          case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
-          case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
-        ], ', ')),
-      detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
-      hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
-  end if;
-  -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
-  if tg_nargs = 2 or new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
-                     and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
-    return new;
-  elsif new.features_at = old.features_at then
-    -- nothing that a score depends on has changed
-    if row(
-         new.account_id,
-         new.transfers,
-         new.sent,
-         new.fraud,
-         new.fraud_version,
-         new.fraud_scored_at,
-         new.fraud_stale,
-         new.value,
-         new.value_version,
-         new.value_scored_at,
-         new.value_stale
-       )::pg_catalog.record operator(pg_catalog.*=) row(
-         old.account_id,
-         old.transfers,
-         old.sent,
-         old.fraud,
-         old.fraud_version,
-         old.fraud_scored_at,
-         old.fraud_stale,
-         old.value,
-         old.value_version,
-         old.value_scored_at,
-         old.value_stale
-       )::pg_catalog.record
-    then
+    -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
+    if tg_nargs = 2 or new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
+                       and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
       return new;
+    elsif new.features_at = old.features_at then
+      -- nothing that a score depends on has changed
+      if row(
+           new.account_id,
+           new.transfers,
+           new.sent,
+           new.fraud,
+           new.fraud_version,
+           new.fraud_scored_at,
+           new.fraud_stale,
+           new.value,
+           new.value_version,
+           new.value_scored_at,
+           new.value_stale
+         )::pg_catalog.record operator(pg_catalog.*=) row(
+           old.account_id,
+           old.transfers,
+           old.sent,
+           old.fraud,
+           old.fraud_version,
+           old.fraud_scored_at,
+           old.fraud_stale,
+           old.value,
+           old.value_version,
+           old.value_scored_at,
+           old.value_stale
+         )::pg_catalog.record
+      then
+        return new;
+      end if;
     end if;
   end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-    v_version integer;
-    v_numbers double precision[];
-    v_texts text[];
-    v_score double precision;
-    v_failure text;
-  begin
-    new.features_at := v_moment;
-    -- score fraud
-    v_version := coalesce(modelpack.account_score_fraud_chosen(new), modelpack.account_score_fraud_version());
-    v_score := modelpack.account_score_fraud_predict(
-      v_version,
-      modelpack.account_score_fraud_numbers(new, v_moment, v_version),
-      modelpack.account_score_fraud_texts(new, v_moment, v_version),
-      modelpack.key_value(new.account_id)::text, v_moment, true);
-    if v_score is null then
-      new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
-      new.fraud := null;
+  new.features_at := pg_catalog.clock_timestamp();
+  -- score fraud
+  v_version := coalesce(modelpack.account_score_fraud_chosen(new), modelpack.account_score_fraud_version());
+  new.fraud := modelpack.account_score_fraud_predict(
+    v_version,
+    modelpack.account_score_fraud_numbers(new, new.features_at, v_version),
+    modelpack.account_score_fraud_texts(new, new.features_at, v_version),
+    modelpack.key_value(new.account_id)::text, new.features_at, true);
+  new.fraud_version := v_version;
+  new.fraud_scored_at := new.features_at;
+  if new.fraud is null or new.fraud_stale is not null then
+    new.fraud_stale := case when new.fraud is null then modelpack.account_score_fraud_reason(v_version, null) end;
+    if new.fraud is null then
       new.fraud_version := null;
       new.fraud_scored_at := null;
-    else
-      new.fraud := v_score;
-      new.fraud_version := v_version;
-      new.fraud_scored_at := v_moment;
-      new.fraud_stale := null;
     end if;
-    -- score value
-    v_version := coalesce(modelpack.account_score_value_chosen(new), modelpack.account_score_value_version());
-    v_failure := null;
-    v_numbers := null;
-    begin  -- an input may be impossible: 1 / 0 costs a score, not the event
-      v_numbers := modelpack.account_score_value_numbers(new, v_moment, v_version);
-      v_texts := modelpack.account_score_value_texts(new, v_moment, v_version);
-    exception when data_exception then
-      v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
-    end;
-    v_score := modelpack.account_score_value_predict(
-      v_version,
-      v_numbers, v_texts,
-      modelpack.key_value(new.account_id)::text, v_moment, true);
-    if v_score is null then
-      new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
-    else
-      new.value := v_score;
-      new.value_version := v_version;
-      new.value_scored_at := v_moment;
-      new.value_stale := null;
-    end if;
-    return new;
+  end if;
+  -- score value
+  v_version := coalesce(modelpack.account_score_value_chosen(new), modelpack.account_score_value_version());
+  v_failure := null;
+  v_numbers := null;
+  begin  -- an input may be impossible: 1 / 0 costs a score, not the event
+    v_numbers := modelpack.account_score_value_numbers(new, new.features_at, v_version);
+    v_texts := modelpack.account_score_value_texts(new, new.features_at, v_version);
+  exception when data_exception then
+    v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
   end;
+  new.value := modelpack.account_score_value_predict(
+    v_version,
+    v_numbers, v_texts,
+    modelpack.key_value(new.account_id)::text, new.features_at, true);
+  new.value_version := v_version;
+  new.value_scored_at := new.features_at;
+  if new.value is null or new.value_stale is not null then
+    new.value_stale := case when new.value is null then modelpack.account_score_value_reason(v_version, v_failure) end;
+    if new.value is null then
+      -- the last score stands
+      new.value := old.value;
+      new.value_version := old.value_version;
+      new.value_scored_at := old.value_scored_at;
+    end if;
+  end if;
+  return new;
 end
 $modelpack$;
 
@@ -1285,7 +1289,7 @@ begin
          and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'public.account'::regclass
@@ -2178,11 +2182,11 @@ as $modelpack$
 declare
   new record := p;
   old record := q;
+  v_was record;
   v_moment constant timestamptz := clock_timestamp();
   v_version integer;
   v_numbers double precision[];
   v_texts text[];
-  v_score double precision;
   v_failure text;
   v_settings text[];
 begin
@@ -2243,23 +2247,22 @@ begin
     new.features_read_at := greatest(now(), statement_timestamp());
   end if;
   new.features_at := v_moment;
+  v_was := new;
   -- score fraud
   v_version := coalesce(modelpack.account_score_fraud_chosen(new), modelpack.account_score_fraud_version());
-  v_score := modelpack.account_score_fraud_predict(
+  new.fraud := modelpack.account_score_fraud_predict(
     v_version,
     modelpack.account_score_fraud_numbers(new, v_moment, v_version),
     modelpack.account_score_fraud_texts(new, v_moment, v_version),
     modelpack.key_value(new.account_id)::text, v_moment, written <> 'anew');
-  if v_score is null then
-    new.fraud_stale := modelpack.account_score_fraud_reason(v_version, null);
-    new.fraud := null;
-    new.fraud_version := null;
-    new.fraud_scored_at := null;
-  else
-    new.fraud := v_score;
-    new.fraud_version := v_version;
-    new.fraud_scored_at := v_moment;
-    new.fraud_stale := null;
+  new.fraud_version := v_version;
+  new.fraud_scored_at := v_moment;
+  if new.fraud is null or new.fraud_stale is not null then
+    new.fraud_stale := case when new.fraud is null then modelpack.account_score_fraud_reason(v_version, null) end;
+    if new.fraud is null then
+      new.fraud_version := null;
+      new.fraud_scored_at := null;
+    end if;
   end if;
   -- score value
   v_version := coalesce(modelpack.account_score_value_chosen(new), modelpack.account_score_value_version());
@@ -2271,17 +2274,20 @@ begin
   exception when data_exception then
     v_failure := 'an input cannot be computed: ' || modelpack.why(sqlstate);
   end;
-  v_score := modelpack.account_score_value_predict(
+  new.value := modelpack.account_score_value_predict(
     v_version,
     v_numbers, v_texts,
     modelpack.key_value(new.account_id)::text, v_moment, written <> 'anew');
-  if v_score is null then
-    new.value_stale := modelpack.account_score_value_reason(v_version, v_failure);
-  else
-    new.value := v_score;
-    new.value_version := v_version;
-    new.value_scored_at := v_moment;
-    new.value_stale := null;
+  new.value_version := v_version;
+  new.value_scored_at := v_moment;
+  if new.value is null or new.value_stale is not null then
+    new.value_stale := case when new.value is null then modelpack.account_score_value_reason(v_version, v_failure) end;
+    if new.value is null then
+      -- the last score stands
+      new.value := v_was.value;
+      new.value_version := v_was.value_version;
+      new.value_scored_at := v_was.value_scored_at;
+    end if;
   end if;
   if v_settings is not null then
     perform set_config('TimeZone', v_settings[1], true),

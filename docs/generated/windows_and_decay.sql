@@ -652,12 +652,13 @@ as $modelpack$
 #variable_conflict use_variable
 declare
   v_ours boolean;
+  v_moment timestamptz;
 begin
-  -- our own functions, at the least cost: by the name of their role, who may grant this function, since another may have got
-  -- the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp' and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
-  else  -- the role was renamed, or a dump restored for another
+  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+            and current_user operator(pg_catalog.=) tg_argv[0]
+            and pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  if v_ours is not true then  -- the role was renamed, or a dump restored for another
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
       and current_user operator(pg_catalog.=) (
         select pg_catalog.pg_get_userbyid(f.proowner)
@@ -753,57 +754,54 @@ begin
       return new;
     end if;
   end if;
-  declare
-    v_moment constant timestamptz := clock_timestamp();
-  begin
-    -- decayed features lose weight up to the moment
-    new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
-    new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
-    if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-      select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
-             max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
-             coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
-             max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
-        into new.interest,
-             new.interest_ahead,
-             new.attention,
-             new.attention_ahead
-        from public.page_view as e
-       where e.visitor_id = new.visitor_id;
-      new.features_reread_at := greatest(now(), statement_timestamp());
-    end if;
-    -- windows, read under the row's lock
-    if not exists (select from pg_trigger as t
-                    where t.tgrelid = 'public.page_view'::regclass
-                      and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
-    then
-      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        perform modelpack.visitor_seen();
-      end if;
-      raise exception using
-        errcode = 'object_not_in_prerequisite_state',
-        message = format(
-          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
-          'public.page_view',
-          'public.visitor'),
-        detail = 'Its rows would count as events.',
-        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
-    end if;
-    select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
-           count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
-           (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
-           sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
-           percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
-      into new.views_7d,
-           new.pages_30d,
-           new.seconds_30d,
-           new.spread_30d,
-           new.fastest_7d
+  v_moment := pg_catalog.clock_timestamp();
+  -- decayed features lose weight up to the moment
+  new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
+  new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
+  if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+    select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
+           max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+           coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+           max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+      into new.interest,
+           new.interest_ahead,
+           new.attention,
+           new.attention_ahead
       from public.page_view as e
-     where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
-    new.features_at := v_moment;
-    return new;
-  end;
+     where e.visitor_id = new.visitor_id;
+    new.features_reread_at := greatest(now(), statement_timestamp());
+  end if;
+  -- windows, read under the row's lock
+  if not exists (select from pg_trigger as t
+                  where t.tgrelid = 'public.page_view'::regclass
+                    and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+  then
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+      perform modelpack.visitor_seen();
+    end if;
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format(
+        '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+        'public.page_view',
+        'public.visitor'),
+      detail = 'Its rows would count as events.',
+      hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+  end if;
+  select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
+         count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
+         (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
+         sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
+         percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
+    into new.views_7d,
+         new.pages_30d,
+         new.seconds_30d,
+         new.spread_30d,
+         new.fastest_7d
+    from public.page_view as e
+   where e.visitor_id = new.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment;
+  new.features_at := v_moment;
+  return new;
 end
 $modelpack$;
 
@@ -873,7 +871,7 @@ begin
          and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
-        return null;
+        return new;  -- NULL in a trigger for each statement
       elsif v_unscored then
         if (select count(*) from pg_trigger as t
              where t.tgrelid = 'public.visitor'::regclass
