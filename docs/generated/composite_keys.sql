@@ -471,16 +471,18 @@ declare
   v_ours boolean;
 begin
   -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
-  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-     and current_user operator(pg_catalog.=) tg_argv[0]
-     and pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
-     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
-  then
-    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
-  else
-    v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-              and current_user operator(pg_catalog.=) tg_argv[0]
-              and pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  <<asked>>
+  begin
+    if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+       and current_user operator(pg_catalog.=) tg_argv[0]
+       and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+    then  -- COUNT has brought events: the row is scored, and nothing else is asked
+      exit asked when pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    end if;
+    if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+       and current_user operator(pg_catalog.=) tg_argv[0] then
+      v_ours := pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    end if;
     if v_ours is not true then  -- the role was renamed, or a dump restored for another
       v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
         and current_user operator(pg_catalog.=) (
@@ -541,7 +543,7 @@ begin
         return new;
       end if;
     end if;
-  end if;
+  end asked;
   new.features_at := pg_catalog.clock_timestamp();
   return new;
 end

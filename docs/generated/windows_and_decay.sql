@@ -655,9 +655,10 @@ declare
   v_moment timestamptz;
 begin
   -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
-  v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
-            and current_user operator(pg_catalog.=) tg_argv[0]
-            and pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
+     and current_user operator(pg_catalog.=) tg_argv[0] then
+    v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+  end if;
   if v_ours is not true then  -- the role was renamed, or a dump restored for another
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
       and current_user operator(pg_catalog.=) (

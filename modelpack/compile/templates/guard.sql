@@ -6,7 +6,9 @@
 
 %# Whoever writes anything else: whether he may, and whether there is anything to score.
 % macro other_writers()
-v_ours := {{ by_name() }};
+if {{ by_name() }} then
+  v_ours := {{ granted() }};
+end if;
 if v_ours is not true then  -- the role was renamed, or a dump restored for another
   v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) {{ path }}
     and current_user operator(pg_catalog.=) (
@@ -53,7 +55,11 @@ end if;
 % macro by_name()
 pg_catalog.current_setting('search_path') operator(pg_catalog.=) {{ path }}
 and current_user operator(pg_catalog.=) tg_argv[0]
-and pg_catalog.has_function_privilege({{ "{}()" | filled(plan.called("guard")) | literal }}::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
+% endmacro
+
+%# Names something in the schema, which not everybody may use: so it stands by itself, and is never prepared for others.
+% macro granted()
+pg_catalog.has_function_privilege({{ "{}()" | filled(plan.called("guard")) | literal }}::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION')
 % endmacro
 
 %# Each simple expression is prepared anew in every transaction: so there are few on the way of one event.
@@ -70,13 +76,15 @@ begin
   -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
   % if not plan.decayed
   %# COUNT leaves features_at empty where nothing ages
-  if {{ by_name() }}
-     and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
-  then
-    null;  -- COUNT has brought events: the row is scored, and nothing else is asked
-  else
+  <<asked>>
+  begin
+    if {{ by_name() }}
+       and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
+    then  -- COUNT has brought events: the row is scored, and nothing else is asked
+      exit asked when {{ granted() }};
+    end if;
     {{ other_writers() }}
-  end if;
+  end asked;
   % else
   {{ other_writers() }}
   % endif
