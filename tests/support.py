@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 from sqlalchemy import text
 
 import modelpack
+from dev.schema import revisions
 from modelpack import snapshots
 from modelpack.connection import make_engine
 from tests import oracle
@@ -35,12 +36,26 @@ def attach(dsn: str, *profiles: modelpack.Profile) -> None:
     engine.dispose()
 
 
-def own_migrations(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations in which nothing is released; until the test ends, the package reads the copy."""
+def own_migrations(folder: Path, monkeypatch: pytest.MonkeyPatch, *, released: bool = False) -> Path:
+    """A copy of the migrations; until the test ends, the package reads the copy.
+
+    Nothing is released in it, and one revision installs everything; or all of it is, as in a database of the tests.
+    """
     copy = folder / "migrations"
-    shutil.copytree(snapshots.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__", "frozen"))
-    for later in sorted((copy / "versions").glob("*.py"))[1:]:
-        later.unlink()
+    ignored = ["__pycache__"] if released else ["__pycache__", "frozen"]
+    installs = [name for revision in revisions() for name in revision.installs]
+    shutil.copytree(snapshots.MIGRATIONS, copy, ignore=shutil.ignore_patterns(*ignored))
+    if not released:
+        first, *later = sorted((copy / "versions").glob("*.py"))
+        for path in later:
+            path.unlink()
+        last = ["keep_shipped", "schema/rights"]  # which name all others
+        names = [*dict.fromkeys(name for name in installs if name not in last), *last]
+        text = first.read_text()
+        a, b = text.index("INSTALLS = ("), text.index("REVERTS_TO")
+        first.write_text(
+            text[:a] + "INSTALLS = (" + "".join(f"\n    {json.dumps(n)}," for n in names) + "\n)\n" + text[b:]
+        )
     for name in ("functions", "schema", "frozen"):
         monkeypatch.setattr(snapshots, name.upper(), copy / name)
     for module in (snapshots, modelpack.install):

@@ -52,8 +52,8 @@ begin
       detail = format('That is: %s.', v_found.listed),
       hint = format('Give it to somebody else, and try again: %s;', v_found.mend);
   end if;
-  drop view modelpack.versions, modelpack.failures, modelpack.experiments, modelpack.arm_log, modelpack.fit, modelpack.judgement, modelpack.backfill_progress cascade;
-  drop table modelpack.exposure, modelpack.assignment, modelpack.weighting, modelpack.arm, modelpack.experiment, modelpack.outcome, modelpack.cohort, modelpack.cut_off, modelpack.job, modelpack.lent, modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.filling, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
+  drop view modelpack.versions, modelpack.failures, modelpack.backfill_progress cascade;
+  drop table modelpack.job, modelpack.lent, modelpack.ignored, modelpack.failure_log, modelpack.made, modelpack.filling, modelpack.prediction, modelpack.score, modelpack.profile, modelpack.promotion, modelpack.alias,
              modelpack.inspection, modelpack.annotation, modelpack.approval, modelpack.retirement, modelpack.turn, modelpack.holding,
              modelpack.permission, modelpack.version, modelpack.artifact, modelpack.model, modelpack.setting, modelpack.secret cascade;
   for v_item in

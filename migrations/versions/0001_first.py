@@ -25,10 +25,6 @@ INSTALLS = (
     "follow_partitions", "recount_dropped", "recompile_altered", "follow_triggers", "warn_swapped", "keep_functions", "keep_owners", "kin", "keep_alone", "keep_shipped",
     "seal", "detach_dropped", "examine_golden", "examine_server", "examine_gate", "examine_rights", "examine_tables", "examine_triggers", "examine_rows", "examine_models",
     "examine_log", "doctor",
-    "schema/outcomes", "get_outcome", "resolve_outcome", "follow_outcomes", "open_cohort", "add_to_cohort", "take_cohort", "unsettled", "expect_rows", "settle_some", "settle",
-    "check_outcome", "record_outcome", "fit_rows", "rival_rows",
-    "schema/experiments", "draw", "check_weights", "get_experiment", "arm_table", "arrange", "end_experiment", "start_experiment", "set_weights",
-    "stop_experiment", "conclude_experiment", "expose", "follow_experiments", "watch_experiments", "outcome_metrics", "follow_metrics", "arm_values",
     "schema/rights",
 )  # fmt: skip
 REVERTS_TO = {"schema/drop": "0001"}

@@ -486,6 +486,10 @@ def test_exposures_are_noted_and_can_be_what_counts(psql: Session) -> None:
     with pytest.raises(psycopg.errors.UndefinedObject, match="the entity has no arm"):
         psql.execute("select modelpack.expose('winter', '4711')")
     age_assignments(psql, "20 days")
+    for when in ("now() - interval '21 days'", "now() + interval '1 day'", "null"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="nobody can have acted at"):
+            psql.execute(f"select modelpack.expose('winter', '1', 'mail', {when})")
+    psql.execute("select modelpack.expose('winter', '3')")
     for key in (1, 2, 2):
         psql.execute("select modelpack.expose('winter', %s, 'mail', now() - interval '15 days')", [str(key)])
     assert value(psql, "select count(*) from modelpack.arm_values('winter', 'outcome', true) where ripe") == 2

@@ -14,6 +14,7 @@ from dev.schema import faults, main
 from modelpack import Registry
 from modelpack.connection import make_engine
 from modelpack.install import alembic_config, installed, rights
+from modelpack.snapshots import head, released
 from tests.example import CUSTOMER, TABLES, packaged, run_script
 from tests.support import attach, own_migrations, verified
 
@@ -29,9 +30,9 @@ revoke all on function modelpack.brand_new(integer) from public;
 
 @pytest.fixture
 def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Migrations of which 0001 is released, and 0002 changes one function and adds another."""
-    folder = own_migrations(tmp_path, monkeypatch)
-    assert main(["release"]) == 0
+    """Migrations of which all is released, and one more revision, which changes one function and adds another."""
+    folder = own_migrations(tmp_path, monkeypatch, released=True)
+    assert head() in released() or main(["release"]) == 0
     path = folder / "functions/log/history.sql"
     path.write_text(path.read_text().replace("$modelpack$", f"$modelpack$ {CHANGED}", 1))
     (folder / "functions/arithmetic/brand_new.sql").write_text(BRAND_NEW)
@@ -59,12 +60,17 @@ def of_all(database: str) -> list[tuple[str, ...]]:
         ).fetchall()
 
 
+def former() -> str:
+    """The revision before the newest."""
+    return f"{int(head()) - 1:04d}"
+
+
 def move(database: str, revision: str) -> str | None:
     """Upgrade or downgrade; returns the version of the schema then."""
     engine = make_engine(database)
     try:
         with engine.begin() as connection:
-            to = command.downgrade if revision == "0001" else command.upgrade
+            to = command.upgrade if revision == "head" else command.downgrade
             to(alembic_config(connection), revision)
         with engine.connect() as connection:
             return installed(connection)
@@ -83,12 +89,12 @@ def test_an_upgrade_brings_the_new_texts_and_a_downgrade_the_released_ones(
     before = of_all(database)
     assert CHANGED not in "".join(text_of(database, "history"))
     for _ in range(2):
-        assert move(database, "head") == "0002"
+        assert move(database, "head") == head()
         assert CHANGED in "".join(text_of(database, "history"))
         assert text_of(database, "brand_new") == [" select $1 "]
         assert "brand_new" in text_of(database, "keep_shipped")[0]
         assert "".join(rights()).count("brand_new") == 1
-        assert move(database, "0001") == "0001"
+        assert move(database, former()) == former()
         assert of_all(database) == before
 
 
@@ -117,7 +123,7 @@ def test_a_profile_goes_on_through_the_next_revision_and_back(database: str, eng
     Registry(engine).publish_package(packaged(), name="churn", promote=True)
     attach(database, CUSTOMER)
     with psycopg.connect(database, autocommit=True) as session:
-        for number, revision in enumerate(("head", "0001", "head"), start=3):  # two are there already
+        for number, revision in enumerate(("head", former(), "head"), start=3):  # two are there already
             move(database, revision)
             session.execute("insert into complaint (customer_id, severity) values (1, 3)")
             found = session.execute(

@@ -68,8 +68,11 @@ $assign$, v_key, v_experiment.experiment_id,
   update modelpack.profile as p set added_columns = p.added_columns || v_column
    where p.profile_id = arrange.profile and v_column <> all (p.added_columns)
      and not exists (select from pg_attribute as a where a.attrelid = p.relation and a.attname = v_column and not a.attisdropped);
-  perform modelpack.do_soon(format('select modelpack.arm_table(%s, %L)', arrange.profile, arrange.score), format('the table %s', v_profile.relation),
-                            'pg_class', v_profile.relation, array[v_profile.relation]);
+  -- other weights are in the function alone, so that the table is not locked for them
+  if not exists (select from pg_trigger as t where t.tgrelid = v_profile.relation and t.tgname = 'model_arm_' || arrange.score) then
+    perform modelpack.do_soon(format('select modelpack.arm_table(%s, %L)', arrange.profile, arrange.score), format('the table %s', v_profile.relation),
+                              'pg_class', v_profile.relation, array[v_profile.relation]);
+  end if;
 end
 $modelpack$;
 comment on function modelpack.arrange(integer, text) is
