@@ -264,6 +264,23 @@ def rights() -> list[str]:
     return [found[0].rstrip(";") for text in texts for found in _RIGHT.finditer(_BODY.sub("", text))]
 
 
+_NOBODYS = """
+do $repair$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select f.oid from pg_catalog.pg_proc as f
+     where f.pronamespace = 'modelpack'::regnamespace and pg_catalog.has_function_privilege('public', f.oid, 'execute')
+  loop
+    execute pg_catalog.format('revoke all on routine %s from public', v_function);
+  end loop;
+end
+$repair$
+"""
+"""Functions of declarations are everybody's after a restore, until the roles that they run as have them again."""
+
+
 def repair(connection: Connection) -> None:
     """Give everything back to whom it belongs, and grant anew what the schema grants, within the caller's transaction.
 
@@ -275,6 +292,7 @@ def repair(connection: Connection) -> None:
     with bounded(connection, "5s"), pinned(connection):
         for statement in rights():
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        connection.exec_driver_sql(_NOBODYS, execution_options={"no_parameters": True})
         connection.exec_driver_sql(
             "select modelpack.run_as(p.relation::text) from modelpack.profile as p join pg_class as c on c.oid = p.relation"
         )

@@ -18,7 +18,7 @@ create table modelpack.experiment (
   -- it ended, or it runs
   constraint experiment_end check ((ended_at is null) = (ended_by is null) and (ended_at is null) = (ended_why is null)),
   -- limits of the guardrails
-  constraint experiment_limits check (stale_limit between 0 and 1 and time_limit > 0)
+  constraint experiment_limits check (stale_limit >= 0 and stale_limit <= 1 and time_limit > 0)
 );
 create unique index experiment_running on modelpack.experiment (profile, score) where ended_at is null;
 comment on index modelpack.experiment_running is 'a score has one experiment at a time';
@@ -104,7 +104,7 @@ create view modelpack.experiments as
 select e.experiment, e.profile, e.score, e.model, a.arm, a.version, e.started_at, e.ended_at, e.ended_why, e.winner,
        (select (w.weights ->> a.arm)::double precision from modelpack.weighting as w
          where w.experiment_id = e.experiment_id order by w.weighting_id desc limit 1) as weight,
-       (select count(*) from modelpack.assignment as s where (s.experiment_id, s.arm) = (a.experiment_id, a.arm)) as entities
+       (select count(*) from modelpack.assignment as s where s.experiment_id = a.experiment_id and s.arm = a.arm) as entities
   from modelpack.experiment as e join modelpack.arm as a using (experiment_id);
 comment on view modelpack.experiments is 'every arm of every experiment, with its weight now and the entities that it was given';
 
@@ -112,8 +112,8 @@ create view modelpack.arm_log as
 select e.experiment, s.arm, s.weight, p.*
   from modelpack.prediction as p
   join modelpack.experiment as e
-    on (e.profile, e.score) = (p.profile, p.score) and p.scored_at >= e.started_at and p.scored_at < coalesce(e.ended_at, 'infinity')
-  join modelpack.assignment as s on (s.experiment_id, s.entity_key) = (e.experiment_id, p.entity_key) and s.assigned_at <= p.scored_at;
+    on e.profile = p.profile and e.score = p.score and p.scored_at >= e.started_at and p.scored_at < coalesce(e.ended_at, 'infinity')
+  join modelpack.assignment as s on s.experiment_id = e.experiment_id and s.entity_key = p.entity_key and s.assigned_at <= p.scored_at;
 comment on view modelpack.arm_log is 'the prediction log of experiments: every row with its arm, and the weight with which its entity got that';
 
 grant select on modelpack.experiment, modelpack.arm, modelpack.weighting, modelpack.experiments to modelpack_publisher, modelpack_approver, modelpack_monitor;

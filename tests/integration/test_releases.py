@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic import command
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine
 
 from dev.schema import faults, main
-from modelpack import Registry
+from modelpack import Registry, remove
 from modelpack.connection import make_engine
 from modelpack.install import alembic_config, installed, rights
 from modelpack.snapshots import head, released
@@ -114,6 +115,35 @@ def test_what_a_revision_adds_is_nobody_elses_to_call_or_to_change(
                 assert session.execute("select modelpack.brand_new(1)").fetchall() == [(1,)]
                 with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not for"):
                     session.execute("alter function modelpack.brand_new(integer) volatile")
+
+
+@pytest.mark.usefixtures("next_release")
+def test_functions_of_a_declaration_stay_with_whom_they_run_as_and_can_be_changed_by_who_applies(
+    database: str, new_role: Callable[..., str]
+) -> None:
+    owner = new_role("modelpack_owner")
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"grant usage, create on schema public to {owner} with grant option")
+    run_script(make_conninfo(database, options=f"-c role={owner}"), TABLES)
+    move(database, "head")
+    attach(make_conninfo(database, options=f"-c role={owner}"), CUSTOMER)
+    generated = (
+        "select oid::regprocedure::text, proowner::regrole::text from pg_proc where pronamespace = 'modelpack'::regnamespace"
+        " and obj_description(oid, 'pg_proc') like '%[customer]' order by 1"
+    )
+    with psycopg.connect(database, autocommit=True) as admin:
+        before = admin.execute(generated).fetchall()
+        assert {who for _, who in before} == {owner, "modelpack_owner"}
+        for revision in (former(), "head"):
+            move(database, revision)
+            assert admin.execute(generated).fetchall() == before
+    engine = make_engine(make_conninfo(database, options=f"-c role={owner}"))
+    with engine.begin() as connection:
+        remove(connection, CUSTOMER)
+    engine.dispose()
+    with psycopg.connect(database, autocommit=True) as admin:
+        assert admin.execute(generated).fetchall() == []
+        admin.execute(f"drop owned by {owner}")
 
 
 @pytest.mark.usefixtures("next_release")

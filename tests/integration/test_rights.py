@@ -573,6 +573,7 @@ def test_what_came_with_the_schema_is_changed_by_superusers_alone(shop: Session,
         refused(f"alter routine {name} rename to other")
         refused(f"alter {what} {name} owner to modelpack_owner")
         refused(f"drop {what} {name}")
+        refused(f"comment on {what} {name} is 'what a declaration generated [customer]'")
         refused(f"create aggregate modelpack.{short}(point) (sfunc = point_add, stype = point)")
         refused(
             f"create function modelpack.{short}(a public.visitor) returns integer language sql as 'select 1'"

@@ -15,7 +15,7 @@ begin
       from pg_event_trigger_dropped_objects() as d
      where d.schema_name = 'modelpack' and d.object_type in ('function', 'procedure', 'aggregate') and d.address_names[2] = any ('{@names@}'::name[])
      limit 1;
-  elsif tg_tag like '%FUNCTION' or tg_tag like '%PROCEDURE' or tg_tag like '%ROUTINE' or tg_tag like '%AGGREGATE' then
+  elsif tg_tag like '%FUNCTION' or tg_tag like '%PROCEDURE' or tg_tag like '%ROUTINE' or tg_tag like '%AGGREGATE' or tg_tag = 'COMMENT' then
     -- a function under a name of ours would be taken for it where its arguments fit better; and a trigger's that runs as
     -- whoever writes is for the owner of the table alone, who may put any trigger on it
     select f.oid::regprocedure::text into v_found
@@ -59,7 +59,9 @@ comment on function modelpack.keep_shipped() is
 drop event trigger if exists modelpack_shipped;
 create event trigger modelpack_shipped on ddl_command_end
   when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'CREATE AGGREGATE', 'ALTER AGGREGATE',
-               'CREATE TRIGGER', 'CREATE RULE', 'CREATE POLICY', 'CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX')
+               'CREATE TRIGGER', 'CREATE RULE', 'CREATE POLICY', 'CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX',
+               -- what a declaration generated is told by its comment
+               'COMMENT')
   execute function modelpack.keep_shipped();
 comment on event trigger modelpack_shipped is 'nobody but a superuser changes what came with modelpack';
 drop event trigger if exists modelpack_shipped_drop;

@@ -11,6 +11,8 @@ begin
     select p.oid::regprocedure as name,
            p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('end_holders', 'listen_for', 'lockers') as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
+       -- not those of declarations, which belong to whom they run as
+       and coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') !~ '\[[^][]+\]$'
   loop
     execute format('revoke all on routine %s from public', v_routine.name);
     if v_routine.is_owners then
@@ -61,6 +63,8 @@ begin
   execute (select replace(replace(pg_catalog.pg_get_functiondef('modelpack.keep_shipped()'::pg_catalog.regprocedure),
                                   '''{@names@}''', quote_literal(array_agg(distinct f.proname order by f.proname))),
                           '''{@routines@}''', quote_literal(array_agg(f.oid::pg_catalog.regprocedure::text order by f.oid)))
-             from pg_catalog.pg_proc as f where f.pronamespace = 'modelpack'::pg_catalog.regnamespace);
+             from pg_catalog.pg_proc as f
+            where f.pronamespace = 'modelpack'::pg_catalog.regnamespace
+              and coalesce(pg_catalog.obj_description(f.oid, 'pg_proc'), '') !~ '\[[^][]+\]$');
 end
 $shipped$;
