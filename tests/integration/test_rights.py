@@ -125,7 +125,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
 
 WITHOUT_A_PATH = {
     # procedures that commit: a function with SET cannot
-    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle",
+    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows",
     # called for each row by functions that have pinned it; they name nothing
     "score", "score_many", "failure",
     # written into their caller's plan; their names were resolved when they were made
@@ -137,7 +137,7 @@ IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " arm_values check_weights outcome_metrics dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
+    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin lockers log_partitions"
     " misplaced needed_rights patience scorable sees unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
@@ -169,7 +169,7 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             continue
         shipped.add(name)
         assert (kind == "p") is (
-            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle")
+            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows")
         ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())

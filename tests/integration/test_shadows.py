@@ -1,0 +1,303 @@
+"""Shadows, replay and reproduction: another version on the inputs that the log holds."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from typer.testing import CliRunner
+
+from modelpack import Event, Profile, Score, count, total
+from modelpack.cli.app import app
+from modelpack.outcomes import Outcome
+from tests.support import Session, attach, linear_score, publish, row, rows, value
+
+MODELS = {1: ((0.5, 0.01), -1.0), 2: ((-0.3, 0.02), 0.5)}
+GONE = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at and e.at <= t.until)"
+
+
+def make_shop(dsn: str) -> None:
+    """60 customers scored by version 1; 2 takes the same, 3 less, 4 something that nobody logs."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(
+            """
+            create table customer (customer_id bigint primary key, age integer not null default 40);
+            create table purchase (customer_id bigint, at timestamptz not null default clock_timestamp(), amount numeric, complaint boolean default false);
+            insert into customer (customer_id) select generate_series(1, 60);
+            insert into purchase select 1 + g % 60, now() - interval '90 days', g % 50, g % 3 = 0 from generate_series(1, 200) as g
+            """
+        )
+        features = {"complaints": count(where="complaint"), "spend": total("amount")}
+        score = Score("churn", model="churn", outcome=Outcome(GONE, horizon="10 days", every="1 day"))
+        events = [Event("purchase", at="at", features=features)]
+        attach(dsn, Profile("customer", key="customer_id", events=events, scores=[score]))
+        for weights, bias in MODELS.values():
+            publish(session, "churn", ["complaints", "spend"], weights, bias)
+        publish(session, "churn", ["spend"], (0.03,), 0.1, promote=False)
+        publish(session, "churn", ["spend", "age"], (0.03, 0.1), 0.1, promote=False)
+        session.execute("select modelpack.promote('churn', 1)")
+        session.execute("call modelpack.rescore('customer')")
+
+
+pytestmark = pytest.mark.prepared(setup=make_shop)
+
+
+def buy(session: Session, *keys: int) -> None:
+    session.execute(
+        "insert into purchase (customer_id, amount) select k, 2.5 from unnest(%s::bigint[]) as k",
+        [list(keys)],
+    )
+
+
+def shadows(session: Session, version: int = 2) -> list[tuple[Any, ...]]:
+    return rows(
+        session,
+        "select d.prediction_id, d.entity_key, d.version, d.prediction, d.shadow_prediction from modelpack.shadow_score as d"
+        " join modelpack.shadow as s using (shadow_id) where s.version = %s order by 1",
+        version,
+    )
+
+
+def from_the_log(session: Session, version: int, since: Any) -> list[tuple[Any, ...]]:
+    """What a version says of the rows of the log since then, by its weights."""
+    weights, bias = {**MODELS, 3: ((0.03,), 0.1)}[version]
+    found = rows(
+        session,
+        "select prediction_id, entity_key, version, prediction, inputs from modelpack.prediction"
+        " where scored_at > %s and version <> %s order by 1",
+        since,
+        version,
+    )
+    return [
+        (number, key, by, said, pytest.approx(linear_score(weights, bias, inputs[-len(weights) :]), abs=1e-6))
+        for number, key, by, said, inputs in found
+    ]
+
+
+def test_a_shadow_scores_what_is_logged_from_its_start_on_and_nothing_else_changes(psql: Session) -> None:
+    began = value(psql, "select clock_timestamp()")
+    for version in (2, 3):
+        psql.execute("select modelpack.start_shadow('churn', %s)", [version])
+    buy(psql, 1)
+    buy(psql, *range(1, 31))
+    before = rows(psql, "select * from customer order by 1")
+    logged = value(psql, "select count(*) from modelpack.prediction")
+    psql.execute("call modelpack.score_shadows('churn', batch => 7)")
+    for version in (2, 3):
+        assert shadows(psql, version) == from_the_log(psql, version, began)
+    assert len(shadows(psql)) == 31
+    assert rows(psql, "select * from customer order by 1") == before
+    assert value(psql, "select count(*) from modelpack.prediction") == logged
+    # once each, whoever asks again
+    psql.execute("call modelpack.score_shadows()")
+    assert len(shadows(psql)) == 31
+    buy(psql, 40)
+    psql.execute("call modelpack.score_shadows()")
+    assert shadows(psql) == from_the_log(psql, 2, began)
+    psql.execute("select modelpack.stop_shadow('churn', 2)")
+    buy(psql, 41)
+    psql.execute("call modelpack.score_shadows()")
+    assert len(shadows(psql)) == 32
+    assert len(shadows(psql, 3)) == 33
+
+
+def test_rows_that_are_committed_late_are_scored_too(psql: Session, database: str) -> None:
+    began = value(psql, "select clock_timestamp()")
+    psql.execute("select modelpack.start_shadow('churn', 2)")
+    with psycopg.connect(database) as late:
+        buy(late, 1)
+        buy(psql, 2)
+        psql.execute("call modelpack.score_shadows()")
+        assert [key for _, key, *_ in shadows(psql)] == ["2"]
+        late.commit()
+    psql.execute("call modelpack.score_shadows()")
+    assert shadows(psql) == from_the_log(psql, 2, began)
+    assert len(shadows(psql)) == 2
+
+
+def test_two_jobs_at_once_score_each_row_once(psql: Session, database: str) -> None:
+    psql.execute("select modelpack.start_shadow('churn', 2)")
+    for key in range(1, 41):
+        buy(psql, key)
+
+    def work(_: int) -> None:
+        with psycopg.connect(database, autocommit=True) as session:
+            session.execute("call modelpack.score_shadows('churn', batch => 3)")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, range(2)))
+    psql.execute("call modelpack.score_shadows()")
+    assert len(shadows(psql)) == 40
+
+
+def test_a_share_takes_the_same_entities_every_time(psql: Session) -> None:
+    psql.execute("select modelpack.start_shadow('churn', 2, 0.3)")
+    buy(psql, *range(1, 61))
+    psql.execute("call modelpack.score_shadows()")
+    first = {key for _, key, *_ in shadows(psql)}
+    assert 5 < len(first) < 35
+    buy(psql, *range(1, 61))
+    psql.execute("call modelpack.score_shadows()")
+    assert {key for _, key, *_ in shadows(psql)} == first
+    assert len(shadows(psql)) == 2 * len(first)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("start_shadow('churn', 4)", "takes what the log of version 1 does not hold: age"),
+        ("start_shadow('churn', 9)", "has no version 9"),
+        ("start_shadow('mood', 1)", "no model mood"),
+        ("start_shadow('churn', 2, 0)", "share is 0"),
+        ("stop_shadow('churn', 2)", "version 2 of churn is no shadow"),
+    ],
+)
+def test_what_cannot_be_a_shadow_is_refused(psql: Session, call: str, message: str) -> None:
+    with pytest.raises(psycopg.errors.Error, match=message):
+        psql.execute(f"select modelpack.{call}")
+    psql.execute("select modelpack.start_shadow('churn', 2)")
+    with pytest.raises(psycopg.errors.DuplicateObject, match="is a shadow already"):
+        psql.execute("select modelpack.start_shadow('churn', 2)")
+
+
+def test_a_publisher_needs_the_grant_and_sees_no_key(psql: Session, new_role: Any, database: str) -> None:
+    publisher = new_role("modelpack_publisher")
+    with psycopg.connect(make_conninfo(database, user=publisher), autocommit=True) as theirs:
+        for call in ("start_shadow('churn', 2)", "stop_shadow('churn', 2)"):
+            with pytest.raises(
+                psycopg.errors.InsufficientPrivilege, match="the model churn: it is granted to"
+            ):
+                theirs.execute(f"select modelpack.{call}")
+        for call in ("shadow_rows('churn', 2)", "replay_rows('customer', 'churn', 2)"):
+            with pytest.raises(
+                psycopg.errors.InsufficientPrivilege, match="the model churn: it is granted to"
+            ):
+                theirs.execute(f"select * from modelpack.{call}")
+        psql.execute("select modelpack.grant_model('churn', %s)", [publisher])
+        theirs.execute("select modelpack.start_shadow('churn', 2)")
+        buy(psql, 1, 2)
+        theirs.execute("call modelpack.score_shadows('churn')")
+        assert len(rows(theirs, "select * from modelpack.shadow_rows('churn', 2)")) == 2
+        for table in ("shadow_score", "prediction"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                theirs.execute(f"select * from modelpack.{table}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            theirs.execute("select * from modelpack.reproduce(1)")
+
+
+def test_a_replay_gives_a_version_what_was_logged(psql: Session) -> None:
+    found = rows(
+        psql,
+        "select version, prediction, rival_prediction from modelpack.replay_rows('customer', 'churn', 3)",
+    )
+    expected = [
+        (by, said, pytest.approx(linear_score((0.03,), 0.1, inputs[-1:]), abs=1e-6))
+        for by, said, inputs in rows(
+            psql, "select version, prediction, inputs from modelpack.prediction order by prediction_id"
+        )
+    ]
+    assert found == expected
+    assert len(found) >= 60
+    # what cannot be fed is left out
+    assert rows(psql, "select * from modelpack.replay_rows('customer', 'churn', 4)") == []
+    late = value(psql, "select clock_timestamp()")
+    buy(psql, 3)
+    assert len(rows(psql, "select * from modelpack.replay_rows('customer', 'churn', 3, %s)", late)) == 1
+
+
+def test_every_score_of_the_log_comes_out_again_to_the_last_bit(psql: Session) -> None:
+    buy(psql, 1)  # alone
+    buy(psql, *range(1, 61))  # together
+    psql.execute("insert into customer (customer_id) values (99)")  # a new row
+    psql.execute("select modelpack.promote('churn', 2)")
+    psql.execute("call modelpack.rescore('customer')")  # set-wise, by another version
+    assert value(psql, "select count(distinct version) from modelpack.prediction") == 2
+    found = rows(
+        psql,
+        "select l.prediction_id, r.same, r.prediction = r.reproduced, r.model, r.version = l.version"
+        "  from modelpack.prediction as l cross join lateral modelpack.reproduce(l.prediction_id) as r",
+    )
+    assert len(found) > 180
+    assert {line[1:] for line in found} == {(True, True, "churn", True)}
+    psql.execute(
+        "update modelpack.prediction set prediction = prediction + 1e-16 where prediction_id = %s",
+        [found[0][0]],
+    )
+    changed = row(psql, "select prediction <> reproduced, same from modelpack.reproduce(%s)", found[0][0])
+    assert changed[0] is not changed[1]
+    with pytest.raises(psycopg.errors.UndefinedObject, match="the log has no row 0"):
+        psql.execute("select * from modelpack.reproduce(0)")
+
+
+class Shell:
+    """The command line."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, list(arguments), env={"MODELPACK_DSN": self.dsn})
+        assert done.exit_code == code, done.output
+        return done.output
+
+
+def test_the_commands_of_a_shadow_say_how_far_it_is(psql: Session, database: str) -> None:
+    shell = Shell(database)
+    assert "has scored nothing as a shadow" in shell("shadow", "show", "churn", "2", code=2)
+    assert "is a shadow" in shell("shadow", "start", "churn", "2")
+    buy(psql, *range(1, 61))
+    assert "60 rows, 0 without a score" in shell("shadow", "score", "churn")
+    own = rows(psql, "select prediction, shadow_prediction from modelpack.shadow_score")
+    (shown,) = json.loads(shell("shadow", "show", "churn", "2", "--threshold", "0.5", "--json"))[
+        "differences"
+    ]
+    assert shown["mean"] == pytest.approx(sum(b - a for a, b in own) / 60)
+    assert shown["up"] == pytest.approx(sum(b >= 0.5 > a for a, b in own) / 60)
+    assert shown["rows"] == 60
+    assert "version 2 beside version 1, 60 rows" in shell("shadow", "show", "churn", "2")
+    assert "is no shadow any more" in shell("shadow", "stop", "churn", "2")
+
+
+def test_a_replay_says_who_was_right_and_refuses_what_the_version_may_have_learned(
+    psql: Session, database: str
+) -> None:
+    shell = Shell(database)
+    assert "until when version 2 of churn was trained" in shell("replay", "churn", "--version", "2", code=2)
+    # as if the scores were of a month ago; half of the customers bought since
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set churn_scored_at = now() - interval '30 days'")
+    psql.execute(
+        "update modelpack.prediction as l set scored_at = c.churn_scored_at from customer as c where l.entity_key = c.customer_id::text and l.version = 1"
+    )
+    psql.execute(
+        "insert into purchase (customer_id, at, amount) select g, now() - interval '20 days', 1 from generate_series(1, 60, 2) as g"
+    )
+    psql.execute("set session_replication_role = origin")
+    psql.execute("call modelpack.take_cohort('customer', 'churn', now() - interval '25 days')")
+    psql.execute("call modelpack.settle('customer')")
+    when = ["--trained-until", "40 days"]
+    assert "trained on data until" in shell("replay", "churn", "--version", "2", *when, code=2)
+    assert "trained on data until" in shell(
+        "replay", "churn", "--version", "2", *when, "--since", "50 days", code=2
+    )
+    assert "--since 'soon'" in shell("replay", "churn", "--version", "2", *when, "--since", "soon", code=2)
+    told = json.loads(shell("replay", "churn", "--version", "2", *when, "--since", "35 days", "--json"))
+    (found,) = told["differences"]
+    assert (found["version"], found["failed"]) == (1, 0)
+    assert {c["figure"] for c in told["comparisons"]} >= {"AUC"}
+    assert {(c["version"], c["rows"]) for c in told["comparisons"]} == {(1, 60)}
+    psql.execute("select modelpack.set_tag('churn', 2, 'trained_until', '2001-01-01')")
+    shell("replay", "churn", "--version", "2", "--since", "35 days")
+    shell("replay", "churn", "--version", "2", "--even-trained")
+
+
+def test_a_score_is_reproduced_by_its_number(psql: Session, database: str) -> None:
+    number = value(psql, "select max(prediction_id) from modelpack.prediction")
+    assert "comes of it now" in Shell(database)("reproduce", str(number))
+    psql.execute("update modelpack.prediction set prediction = 0.125 where prediction_id = %s", [number])
+    assert json.loads(Shell(database)("reproduce", str(number), "--json", code=1))["same"] is False
+    assert "the log has no row" in Shell(database)("reproduce", "0", code=2)
