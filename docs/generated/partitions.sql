@@ -590,7 +590,7 @@ begin
          and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
-           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(p), v_version_1)))
+           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
    order by p.region, p.device_id
      for no key update;
   if not found then
@@ -620,7 +620,7 @@ begin
                                          and not (p.features_read_at >= modelpack.device_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fault_stale is not null
-                                           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(p), v_version_1)))
+                                           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -680,7 +680,7 @@ begin
          and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
-           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(p), v_version_1)));
+           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -879,7 +879,7 @@ begin
       from (
              select from public.device as p
               where p.fault_stale is null and not (p.features_read_at >= modelpack.device_since()) is not true and modelpack.device_score_fault_version() is not null
-                and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(p), modelpack.device_score_fault_version()) limit 10000
+                and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), modelpack.device_score_fault_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query

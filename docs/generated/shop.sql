@@ -918,7 +918,7 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)))
+           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
    order by p.customer_id
      for no key update;
   if not found then
@@ -981,7 +981,7 @@ begin
                                          and not (p.features_read_at >= modelpack.customer_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.churn_stale is not null
-                                           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)))
+                                           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1042,7 +1042,7 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), v_version_1)));
+           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1293,7 +1293,7 @@ begin
       from (
              select from public.customer as p
               where p.churn_stale is null and not (p.features_read_at >= modelpack.customer_since()) is not true and modelpack.customer_score_churn_version() is not null
-                and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(p), modelpack.customer_score_churn_version()) limit 10000
+                and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), modelpack.customer_score_churn_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -3663,6 +3663,22 @@ begin
         message = format(
           '%s is another table than the event table that the declaration of %s means: it has no count trigger',
           'public.complaint',
+          'public.customer'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.purchase'::regclass
+                      and t.tgfoid = 'modelpack.customer_count_purchase_insert()'::regprocedure)
+    then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.customer_seen();
+      end if;
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.purchase',
           'public.customer'),
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';

@@ -683,9 +683,9 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
+           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)))
+           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
    order by p.account_id
      for no key update;
   if not found then
@@ -718,9 +718,9 @@ begin
                                          and not (p.features_read_at >= modelpack.account_since()) is not true
                                          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fraud_stale is not null
-                                           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
+                                           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
                                            or p.value_stale is not null
-                                           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)))
+                                           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
                                  offset 0  -- features are computed once
                                ) as c
                           cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
@@ -800,9 +800,9 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), v_version_1))
+           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), v_version_2)));
+           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1001,7 +1001,7 @@ begin
       from (
              select from public.account as p
               where p.fraud_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_fraud_version() is not null
-                and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(p), modelpack.account_score_fraud_version()) limit 10000
+                and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), modelpack.account_score_fraud_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1017,7 +1017,7 @@ begin
       from (
              select from public.account as p
               where p.value_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_value_version() is not null
-                and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(p), modelpack.account_score_value_version()) limit 10000
+                and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), modelpack.account_score_value_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query

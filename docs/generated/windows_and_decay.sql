@@ -1431,6 +1431,22 @@ begin
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
       perform modelpack.visitor_seen();
     end if;
+    if not exists (select from pg_trigger as t
+                    where t.tgrelid = 'public.page_view'::regclass
+                      and t.tgfoid = 'modelpack.visitor_count_page_view_insert()'::regprocedure)
+    then
+      if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform modelpack.visitor_seen();
+      end if;
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format(
+          '%s is another table than the event table that the declaration of %s means: it has no count trigger',
+          'public.page_view',
+          'public.visitor'),
+        detail = 'Its rows would count as events.',
+        hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
+    end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
       exists (select from public.page_view as e where e.visitor_id = new.visitor_id and e.xmin <> pg_current_xact_id()::xid)

@@ -20,8 +20,8 @@ create table modelpack.experiment (
   -- limits of the guardrails
   constraint experiment_limits check (stale_limit >= 0 and stale_limit <= 1 and time_limit > 0)
 );
+-- a score has one experiment at a time
 create unique index experiment_running on modelpack.experiment (profile, score) where ended_at is null;
-comment on index modelpack.experiment_running is 'a score has one experiment at a time';
 comment on table modelpack.experiment is 'experiments on scores: one runs while ended_at is NULL';
 comment on column modelpack.experiment.experiment_id is 'its number';
 comment on column modelpack.experiment.experiment is 'its name';

@@ -12,8 +12,8 @@ create table modelpack.shadow (
   -- a sample in ten-thousandths
   constraint shadow_share check (share >= 1 and share <= 10000)
 );
+-- a version is a shadow once at a time
 create unique index shadow_running on modelpack.shadow (model, version) where ended_at is null;
-comment on index modelpack.shadow_running is 'a version is a shadow once at a time';
 comment on table modelpack.shadow is 'versions that score logged inputs beside those that scored them; one runs while ended_at is NULL';
 comment on column modelpack.shadow.shadow_id is 'its number';
 comment on column modelpack.shadow.model is 'the model';

@@ -233,8 +233,8 @@ def test_the_owner_reads_no_model_and_calls_nothing_but_his_own_score(spied: Sho
     stem = "shop__customer_score_churn"
     assert called == {
         "amount", "decay", "to_double", "key_value", "why", "listen", "heard", "shop__customer_same", "shop__customer_batched",
-        "shop__customer_shaped", "shop__customer_with", "shop__customer_since", "shop__customer_seen",
-        *(f"{stem}_{kind}" for kind in ("version", "numbers", "texts", "predict", "many", "record", "reason")),
+        "shop__customer_shaped", "shop__customer_with", "shop__customer_since", "shop__customer_seen", "shop__customer_meet",
+        *(f"{stem}_{kind}" for kind in ("version", "chosen", "numbers", "texts", "predict", "many", "record", "reason")),
     }  # fmt: skip
     predict = f"select modelpack.{stem}_predict(%s, array[1, 1, 2, 5]::float8[], null, 'x', now(), false)"
     assert value(spied.owner, predict, 1) is not None

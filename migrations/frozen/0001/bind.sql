@@ -78,7 +78,7 @@ $seen$, v_profile.profile_id, v_profile.stem || '_since',
     for v_other in
       select v.version, v.version_id, v.version = any (v_score.versions) as chosen
         from modelpack.version as v
-       where v_score.version is not null and v.model = v_score.model and v.version <> v_score.version
+       where v.model = v_score.model and v.version is distinct from v_score.version
          and (v.version = any (v_score.versions)
               -- a statement that began before a promotion may still have to do with the version before
               or v.version = case when v_score.model = bind.tried_model then bind.tried_version

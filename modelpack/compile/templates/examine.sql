@@ -28,7 +28,7 @@ begin
       from (
              select from {{ plan.table }} as p
               where p.{{ s.stale }} is null and not {{ uncounted(plan.since) }} and {{ s.called("version") }}() is not null
-                and p.{{ s.version }} is distinct from coalesce({{ s.called("chosen") }}(p), {{ s.called("version") }}()) limit 10000
+                and p.{{ s.version }} is distinct from coalesce({{ s.called("chosen") }}(row(p.*)::{{ plan.table }}), {{ s.called("version") }}()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   % endfor

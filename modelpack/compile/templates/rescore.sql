@@ -9,7 +9,7 @@ p.ctid >= v_first and p.ctid < v_beyond
 and not {{ uncounted(plan.since) }}
 and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()){% for s in scores %}
   or p.{{ s.stale }} is not null
-  or (not only_stale and p.{{ s.version }} is distinct from coalesce({{ s.called("chosen") }}(p), {{ s.by }})){% endfor %})
+  or (not only_stale and p.{{ s.version }} is distinct from coalesce({{ s.called("chosen") }}(row(p.*)::{{ plan.table }}), {{ s.by }})){% endfor %})
 % endmacro
 % macro source()
 from {{ plan.table }} as p

@@ -42,6 +42,7 @@ new.{{ name | ident }} := null;
 -- events of this key that are ignored or go just now: whoever brings or takes them waits for us, or we for them
 {{ meet(plan, hashes) }}
 % elif hashes
+{{ events_in_place(plan, windowed) }}
 -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
 if written in ('anew', 'under another key') and (
   {{ plan.events | each(foreign) | lines(before="or ") }}

@@ -37,7 +37,7 @@ def test_no_event_slips_in_between_the_triggers_and_the_count() -> None:
     lock, record = place(script, r"lock_tables\("), place(script, r"^select modelpack\.attach\(")
     columns = place(script, r"add column if not exists spend ")
     function = place(script, r"^create or replace function modelpack\.customer_count_purchase_insert\(")
-    trigger = place(script, r"^create trigger \S+ after insert on public\.purchase")
+    trigger = place(script, r"^create or replace trigger \S+ after insert on public\.purchase")
     counted = place(script, r"customer_rebuild\(c\.first_block")
     sealed = place(script, r"modelpack\.seal\(")
     assert 0 == lock < record < columns < function < trigger < counted < sealed == len(script) - 1
