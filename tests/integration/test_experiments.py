@@ -271,6 +271,50 @@ def test_a_publisher_with_the_grant_starts_changes_and_ends_one_without_rights_o
     assert value(psql, "select version from modelpack.alias where alias = 'champion'") == 2
 
 
+def test_the_key_of_an_assignment_is_that_of_the_log_whatever_the_session_has_set(
+    psql: Session,
+) -> None:
+    psql.execute(
+        """
+        create table visitor (seen timestamptz, mark bytea, primary key (seen, mark));
+        create table visit (seen timestamptz, mark bytea, at timestamptz not null default clock_timestamp());
+        """
+    )
+    visitor = Profile(
+        "visitor",
+        key=["seen", "mark"],
+        events=[Event("visit", at="at", features={"visits": count()})],
+        scores=[Score("mood", model="mood")],
+    )
+    attach(psql.info.dsn, visitor)
+    publish(psql, "mood", ["visits"], (0.1,), 0.0)
+    psql.execute(
+        "select modelpack.start_experiment('visitor', 'mood', 'summer', %s)",
+        [json.dumps([{"arm": "a", "version": 1, "weight": 1}, {"arm": "b", "version": 1, "weight": 1}])],
+    )
+    for zone, style, marks in (("Asia/Tokyo", "German", "escape"), ("UTC", "ISO", "hex")):
+        psql.execute(f"set timezone = '{zone}'; set datestyle = '{style}'; set bytea_output = '{marks}'")
+        # by the session itself, and as a new row each time
+        psql.execute("delete from visitor")
+        psql.execute(
+            "insert into visitor select '2026-01-01 00:00+00'::timestamptz + g * interval '1 hour', '\\xff00' from generate_series(1, 10) as g"
+        )
+    assert value(psql, "select count(*) from modelpack.assignment") == 10
+    assert (
+        value(psql, "select count(distinct entity_key) from modelpack.prediction where score = 'mood'") == 10
+    )
+    assert value(psql, "select count(*) from modelpack.arm_log") == 20
+
+
+def test_a_column_of_the_users_own_is_not_written_over(psql: Session) -> None:
+    psql.execute("alter table customer add column churn_arm text default 'left'")
+    with pytest.raises(psycopg.errors.DuplicateColumn, match="a column churn_arm of its own"):
+        start(psql)
+    assert rows(psql, "select distinct churn_arm from customer") == [("left",)]
+    psql.execute("alter table customer rename column churn_arm to side")
+    start(psql)
+
+
 REFUSED = [
     ("Winter!", ARMS, "cannot name an experiment"),
     ("winter", [ARMS[0]], "arms .* cannot be used"),

@@ -74,6 +74,15 @@ begin
       message = format('no version of the model %s has been promoted', v_score.model),
       hint = 'Promote one first: rows that take no part in an experiment are scored by the champion.';
   end if;
+  if exists (select from pg_attribute as a
+              where a.attrelid = v_profile.relation and a.attname = v_score.score || '_arm' and not a.attisdropped
+                and (a.attname <> all (v_profile.added_columns) or a.attname = any (v_profile.maintained))) then
+    raise exception using
+      errcode = 'duplicate_column',
+      message = format('%s has a column %I of its own, and an experiment keeps the arm of a row under that name', v_profile.name, v_score.score || '_arm'),
+      detail = 'What stands there would be written over.',
+      hint = format('alter table %s rename column %I to OTHER', v_profile.name, v_score.score || '_arm');
+  end if;
   insert into modelpack.experiment (experiment, profile, score, model, condition, started_by, stale_limit, time_limit)
   values (experiment, v_profile.name, v_score.score, v_score.model, condition, v_caller, stale_limit, time_limit)
   returning experiment_id into v_experiment;

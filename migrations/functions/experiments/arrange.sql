@@ -5,7 +5,7 @@ set quote_all_identifiers = off
 as $modelpack$
 -- What an experiment needs beside a score: a function that gives an entity its arm, a trigger that calls it for rows that have none
 -- of its arms, and the text that names the version by the arm. The first two are made anew with each change of weights, so
--- that an event looks nothing up.
+-- that an event looks nothing up. The text of a key is that of the log, whatever the session has set.
 declare
   v_profile constant modelpack.profile := (select p from modelpack.profile as p where p.profile_id = arrange.profile);
   v_score constant modelpack.score := (select s from modelpack.score as s where s.profile_id = arrange.profile and s.score = arrange.score);
@@ -34,6 +34,11 @@ begin
             from modelpack.arm as a where a.experiment_id = v_experiment.experiment_id and (v_weighting.weights ->> a.arm)::double precision > 0) as d;
   perform modelpack.put_function(v_profile, v_function, '', 'trigger', $how$plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set extra_float_digits = 1
+set datestyle = 'ISO, MDY'
+set intervalstyle = postgres
+set bytea_output = hex
 $how$, format($assign$
 declare
   v_key constant text := %s;
