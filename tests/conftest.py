@@ -63,6 +63,7 @@ def template_name(server_wheels: Path | None) -> str:
     )
     made_by = [
         *sorted((MIGRATIONS / "versions").glob("*.py")),
+        *sorted((MIGRATIONS / "frozen").rglob("*.sql")),
         MIGRATIONS / "env.py",
         *(package / n for n in INSTALLING),
     ]
