@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+UNTIL = "known_until"
+"""Where `training_set` notes in the attributes of a frame when its labels end."""
+
+
 def fingerprint(frame: pd.DataFrame) -> dict[str, Any]:
     """`sha256` over column names, types and values in their order, with the numbers of rows and columns.
 
@@ -23,6 +27,19 @@ def fingerprint(frame: pd.DataFrame) -> dict[str, Any]:
         digest.update(f"{name}\0{frame[name].dtype}\0".encode())
         digest.update(pd.util.hash_pandas_object(frame[name], index=False).to_numpy().tobytes())
     return {"sha256": digest.hexdigest(), "rows": len(frame), "columns": len(frame.columns)}
+
+
+def known_until(frame: pd.DataFrame) -> str | None:
+    """The last moment that a training set tells of: where its labels end, which `training_set` notes, or its last `at`.
+
+    None for rows without a moment.
+    """
+    import pandas as pd
+
+    found = frame.attrs.get(UNTIL)
+    if found is None and "at" in frame.columns and isinstance(frame["at"].dtype, (pd.DatetimeTZDtype,)):
+        found = None if frame["at"].isna().all() else frame["at"].max().isoformat()
+    return found if isinstance(found, str) else None
 
 
 def code_revision(folder: Path | None = None) -> dict[str, Any] | None:
@@ -53,10 +70,13 @@ def code_revision(folder: Path | None = None) -> dict[str, Any] | None:
 
 
 def lineage(sample: pd.DataFrame | None = None, training_data: pd.DataFrame | None = None) -> dict[str, Any]:
-    """What is known: `sample`, `training_data` (fingerprints) and `code` (revision)."""
+    """What is known: `sample`, `training_data` (fingerprints, and until when it tells of) and `code` (revision)."""
     found: dict[str, Any] = {}
     if training_data is not None:
         found["training_data"] = fingerprint(training_data)
+        until = known_until(training_data)
+        if until is not None:
+            found["training_data"]["until"] = until
     if sample is not None:
         found["sample"] = fingerprint(sample)
     code = code_revision()

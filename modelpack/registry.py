@@ -179,14 +179,23 @@ class Registry:
         with self._database.transaction() as connection:
             return versions.read(connection, name, number)
 
-    def promote(self, name: str, version: int, reason: str = "", *, allow_unseen: bool = False) -> None:
+    def promote(
+        self,
+        name: str,
+        version: int,
+        reason: str = "",
+        *,
+        require: str | None = None,
+        allow_unseen: bool = False,
+    ) -> None:
         """Make a version the one that scores. Other sessions switch when this commits.
 
         The server runs the golden rows first. Raises RegistryError where it refuses; also where too many rows of a
-        profile have a text that the model has never seen, unless `allow_unseen`.
+        profile have a text that the model has never seen, unless `allow_unseen`. `require`: only where settled outcomes show
+        what is asked for, as `auc not below champion by 0.01 at 95%`.
         """
         with self._database.transaction() as connection:
-            store.promote(connection, name, version, reason, allow_unseen=allow_unseen)
+            store.promote(connection, name, version, reason, require=require, allow_unseen=allow_unseen)
 
     def unseen(self, name: str, version: int) -> list[Unseen]:
         """For each text input of a version, and each profile that it scores: how many rows have a text that the model has

@@ -66,15 +66,22 @@ def store(connection: Connection, publication: Publication, onnx: bytes, facts: 
 
 
 def promote(
-    connection: Connection, name: str, version: int, reason: str, *, allow_unseen: bool = False
+    connection: Connection,
+    name: str,
+    version: int,
+    reason: str,
+    *,
+    require: str | None = None,
+    allow_unseen: bool = False,
 ) -> None:
-    """Make a version the one that scores."""
+    """Make a version the one that scores; `require`: only where it meets this, as the room of requirements reads it."""
     allow = text("select set_config('modelpack.allow_unseen', :allow, true)")
     if allow_unseen:
         connection.execute(allow, {"allow": "on"})
+    required = "" if require is None else ", require => :require"
     connection.execute(
-        text("select modelpack.promote(:name, cast(:version as integer), :reason)"),
-        {"name": name, "version": version, "reason": reason},
+        text(f"select modelpack.promote(:name, cast(:version as integer){required}, reason => :reason)"),
+        {"name": name, "version": version, "reason": reason, "require": require},
     )
     if allow_unseen:
         connection.execute(allow, {"allow": ""})

@@ -23,6 +23,7 @@ from modelpack.declaration.profile import Profile
 from modelpack.errors import DeclarationError
 from modelpack.extras import need_publish
 from modelpack.fitness import check, read_table
+from modelpack.lineage import UNTIL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ def training_set(
     need_publish("A training set")
     import pandas as pd
 
+    horizon = _horizon(profile) if label is None else None
     label = _declared(profile) if label is None else label
     plan = check(connection, profile, reading=True)
     table = read_table(connection, profile.table)
@@ -85,7 +87,25 @@ def training_set(
     for column in frame.columns:
         if column in numbers or (frame[column].dtype == object and frame[column].map(_is_decimal).any()):
             frame[column] = frame[column].astype(float)
+    if label is not None:
+        frame.attrs[UNTIL] = _until(connection, moments, horizon)
     return frame
+
+
+def _until(connection: Connection, moments: Sequence[str], horizon: str | None) -> str:
+    """When the labels end: a horizon after the last moment. A label without one may tell of anything that has happened."""
+    found: datetime = connection.execute(
+        text(
+            "select least(now(), max(m) + cast(:horizon as interval)) from unnest(cast(:moments as timestamptz[])) as m"
+        ),
+        {"moments": list(moments), "horizon": horizon},
+    ).scalar_one()
+    return found.isoformat()
+
+
+def _horizon(profile: Profile) -> str | None:
+    """How far the declared labels look ahead; None where they do not say so."""
+    return next((score.horizon for score in profile.scores if score.label), None)
 
 
 def _declared(profile: Profile) -> str | None:

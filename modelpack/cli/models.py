@@ -262,13 +262,24 @@ def show(
 
 
 def promote(
-    session: Session, name: Name, version: Number, reason: Reason = "", allow_unseen: AllowUnseen = False
+    session: Session,
+    name: Name,
+    version: Number,
+    reason: Reason = "",
+    require: Annotated[
+        str | None,
+        typer.Option(
+            help="Only where settled outcomes show this: 'auc not below champion by 0.01 at 95%'.",
+            metavar="CONDITIONS",
+        ),
+    ] = None,
+    allow_unseen: AllowUnseen = False,
 ) -> None:
     """Make a version the one that scores, after its golden rows gave the expected scores on the server.
 
     Says for each text input how many rows of the profile have a text that the model has never seen.
     """
-    session.registry.promote(name, version, reason, allow_unseen=allow_unseen)
+    session.registry.promote(name, version, reason, require=require, allow_unseen=allow_unseen)
     unseen = session.registry.unseen(name, version)
     session.say(
         f"{name} version {version} scores now. Rows keep their scores until something happens to them or "

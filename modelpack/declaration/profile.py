@@ -115,8 +115,8 @@ class Event:
 class Part(Protocol):
     """What a room around the core adds to a declaration.
 
-    It is kept as JSON, which the core does not look into but for one word: `label`, the SQL of what a training set takes
-    for the truth unless it is told another.
+    It is kept as JSON, which the core does not look into but for two words: `label`, the SQL of what a training set takes
+    for the truth unless it is told another, and `horizon`, how far that looks ahead.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,6 +183,11 @@ class Score:
     def label(self) -> str | None:
         """What a training set takes for the truth unless it is told another."""
         return self.outcome.get("label") if isinstance(self.outcome, Mapping) else None
+
+    @property
+    def horizon(self) -> str | None:
+        """How far the label looks ahead of its moment."""
+        return self.outcome.get("horizon") if isinstance(self.outcome, Mapping) else None
 
     @property
     def columns(self) -> dict[str, str]:

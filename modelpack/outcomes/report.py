@@ -165,24 +165,12 @@ def compared(
     kind: str,
 ) -> list[Comparison]:
     """Two versions on the same rows, figure by figure; none where there are no rows to tell by."""
-    x, z, y = (np.array(v, dtype=np.float64) for v in (first, second, outcomes))
-    if not len(x):
-        return []
-    if kind == "number":
-        return [statistics.compare_losses("MAE", np.abs(x - y), np.abs(z - y), entities)]
-    possible: tuple[Callable[[], Comparison], ...] = (
-        lambda: statistics.compare_ranking(x, z, y, entities),
-        lambda: statistics.compare_losses(
-            "Brier score", statistics.brier_losses(x, y), statistics.brier_losses(z, y), entities
-        ),
-        lambda: statistics.compare_losses(
-            "log loss", statistics.log_losses(x, y), statistics.log_losses(z, y), entities
-        ),
-    )
-    found = []
-    for compute in possible:
+    found: list[Comparison] = []
+    for figure in ("MAE",) if kind == "number" else ("AUC", "Brier score", "log loss"):
+        if not len(first):
+            continue
         try:
-            found.append(compute())
+            found.append(statistics.compare(figure, first, second, outcomes, entities))
         except ValueError:  # outcomes that are all the same, scores that are no probabilities
             continue
     return found

@@ -6,11 +6,13 @@ import hashlib
 import json
 import statistics
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from modelpack import Event, Profile, Score, apply, count, remove, total
@@ -522,6 +524,58 @@ def test_a_metric_is_measured_from_the_assignment_on_and_as_long_before(
         )
         == 20
     )
+
+
+def test_a_cohort_knows_by_which_arm_each_score_was_given(psql: Session, database: str) -> None:
+    start(psql)
+    taking = list(range(1, 101))
+    psql.execute(
+        "insert into purchase (customer_id, amount) select k, 1 from unnest(%s::bigint[]) as k", [taking]
+    )
+    before = arms(psql)
+    # the scores of arms, and of the customers without one, are written down as they stand
+    cut_off = value(psql, "select clock_timestamp()")
+    psql.execute("call modelpack.take_cohort('customer', 'churn', %s)", [cut_off])
+    noted = "select entity_key::integer, segments ->> 'arm', version from modelpack.cohort where cut_off = %s order by 1"
+    found = {key: (arm, version) for key, arm, version in rows(psql, noted, cut_off)}
+    assert set(found) == set(range(1, CUSTOMERS + 1))
+    assert {key: arm for key, (arm, _) in found.items() if arm} == before
+    assert set(before) == set(taking)
+    assert {version for arm, version in found.values() if arm == "winter/challenger"} == {2}
+    # a score that was given before the arm was drawn is nobody's
+    psql.execute("call modelpack.take_cohort('customer', 'churn', %s)", [cut_off - timedelta(hours=1)])
+    assert {arm for _, arm, _ in rows(psql, noted, cut_off - timedelta(hours=1))} <= {None}
+    # as if all that were a month ago
+    psql.execute("set session_replication_role = replica")
+    psql.execute(
+        "update modelpack.cut_off set until = now() - interval '2 days', ripe_at = now() - interval '1 day',"
+        " cut_off = now() - interval '12 days' where cut_off = %s",
+        [cut_off],
+    )
+    psql.execute(
+        "update modelpack.cohort set scored_at = now() - interval '13 days', cut_off = (select max(cut_off) from modelpack.cut_off where ripe_at < now()) where cut_off = %s",
+        [cut_off],
+    )
+    psql.execute("set session_replication_role = origin")
+    psql.execute(
+        "insert into purchase (customer_id, at, amount) select k, now() - interval '5 days', 1 from generate_series(1, 200, 3) as k"
+    )
+    psql.execute("call modelpack.settle('customer')")
+    truth = rows(
+        psql,
+        "select segments ->> 'arm', outcome, prediction from modelpack.judgement where status = 'settled'",
+    )
+    for arm in ("winter/champion", "winter/challenger"):
+        y, x = zip(*((y, x) for of, y, x in truth if of == arm), strict=True)
+        assert row(
+            psql,
+            "select sum(settled), sum(auc * settled) / sum(settled) from modelpack.fit_by_segment where segment = 'arm' and value = %s and settled > 0",
+            arm,
+        ) == (len(y), pytest.approx(roc_auc_score(y, x)))
+    done = CliRunner().invoke(app, ["fit", "churn", "--json", "--dsn", database], catch_exceptions=False)
+    told = {f["segment"]: f["settled"] for f in json.loads(done.stdout)["fits"] if f["segment"]}
+    for arm in ("winter/champion", "winter/challenger"):
+        assert told[f"arm={arm}"] == sum(of == arm for of, *_ in truth)
 
 
 def test_exposures_are_noted_and_can_be_what_counts(psql: Session) -> None:

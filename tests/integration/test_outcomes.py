@@ -328,6 +328,20 @@ def test_figures_of_the_view_are_those_of_the_rows(shop: Session) -> None:
         0.5,
         True,
     )
+    for plan in ("basic", "plus"):
+        y, x = zip(
+            *rows(
+                shop,
+                "select outcome, prediction from modelpack.judgement where segments ->> 'plan' = %s",
+                plan,
+            ),
+            strict=True,
+        )
+        assert row(
+            shop,
+            "select rows, auc, brier, mean_outcome, final from modelpack.fit_by_segment where segment = 'plan' and value = %s",
+            plan,
+        ) == (10, pytest.approx(roc_auc_score(y, x)), pytest.approx(brier_score_loss(y, x)), 0.5, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ cut-offs is one cluster: its rows say less than as many rows of different entiti
 from modelpack.outcomes.statistics.calibration import Bin, Calibration, bins, calibration, isotonic
 from modelpack.outcomes.statistics.comparison import Comparison, compare_losses, compare_ranking
 from modelpack.outcomes.statistics.estimate import Expected, expected
+from modelpack.outcomes.statistics.figures import compare
 from modelpack.outcomes.statistics.losses import (
     Figure,
     brier_losses,
@@ -28,6 +29,7 @@ __all__ = [
     "bins",
     "brier_losses",
     "calibration",
+    "compare",
     "compare_losses",
     "compare_ranking",
     "expected",

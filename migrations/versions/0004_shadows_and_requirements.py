@@ -1,4 +1,4 @@
-"""Shadows and replay: versions that score what the log holds."""
+"""Shadows and replay: versions that score what the log holds; requirements: what a version has to have shown before it is promoted."""
 
 from modelpack.install import run_sql
 from modelpack.snapshots import snapshot
@@ -10,16 +10,36 @@ depends_on = None
 
 # in the order in which they need each other
 INSTALLS: tuple[str, ...] = (
-    "schema/shadows",
+    "schema/shadows", "schema/requirements", "schema/segments",
     "can_replay", "replayed", "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "reproduce",
+    "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
+    "promote-require", "set_requirement", "try_requirement", "note_arm",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
+    "rival_rows": "0002",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }
 DROPS = (
+    "trigger note_arm on modelpack.cohort",
+    "function modelpack.note_arm()",
+    "view modelpack.fit_by_segment",
+    "trigger modelpack_requirement on modelpack.promotion",
+    "function modelpack.try_requirement(text, integer, text)",
+    "function modelpack.try_requirement(modelpack.me, text, integer, text)",
+    "function modelpack.set_requirement(text, text)",
+    "function modelpack.set_requirement(modelpack.me, text, text)",
+    "function modelpack.promote(text, bigint, text, text)",
+    "function modelpack.promote(modelpack.me, text, integer, text, text)",
+    "function modelpack.follow_promotions()",
+    "function modelpack.demand(text, integer, integer, text, text)",
+    "function modelpack.judge_requirement(text, integer, integer, text)",
+    "function modelpack.known_until(text, integer)",
+    "function modelpack.read_requirement(text)",
+    "function modelpack.compare_versions(text, double precision[], double precision[], double precision[], bigint[], double precision)",
+    "function modelpack.judged_beside(text, text, modelpack.version, timestamptz)",
     "function modelpack.reproduce(bigint)",
     "function modelpack.replay_rows(regclass, text, integer, timestamptz, timestamptz)",
     "function modelpack.replay_rows(modelpack.me, regclass, text, integer, timestamptz, timestamptz)",
@@ -36,6 +56,8 @@ DROPS = (
     "view modelpack.shadow_difference",
     "table modelpack.shadow_score",
     "table modelpack.shadow",
+    "table modelpack.met_requirement",
+    "table modelpack.requirement",
 )
 
 
@@ -46,7 +68,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back: shadows are gone, and what they scored."""
+    """Go back: shadows are gone, and what they scored; so are requirements."""
     for what in DROPS:
         run_sql(f"drop {what}")
     for name, released in REVERTS_TO.items():
