@@ -11,7 +11,7 @@ depends_on = None
 # in the order in which they need each other
 INSTALLS: tuple[str, ...] = (
     "schema/shadows", "schema/requirements", "schema/segments",
-    "can_replay", "replayed", "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "reproduce",
+    "can_replay", "named", "replayed", "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
     "promote-require", "set_requirement", "try_requirement", "note_arm",
     "keep_shipped", "schema/rights",
@@ -51,7 +51,11 @@ DROPS = (
     "function modelpack.stop_shadow(modelpack.me, text, integer)",
     "function modelpack.start_shadow(text, integer, double precision)",
     "function modelpack.start_shadow(modelpack.me, text, integer, double precision)",
+    "function modelpack.replay_times(regclass, text, integer, timestamptz)",
+    "function modelpack.replay_times(modelpack.me, regclass, text, integer, timestamptz)",
+    "function modelpack.timed(modelpack.version, jsonb)",
     "function modelpack.replayed(modelpack.version, modelpack.prediction[])",
+    "function modelpack.named(modelpack.prediction[])",
     "function modelpack.can_replay(text, integer, integer)",
     "view modelpack.shadow_difference",
     "table modelpack.shadow_score",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from modelpack.shadows.difference import Difference
+    from modelpack.shadows.reading import Replay
 
 Model = Annotated[str, typer.Argument(help="Name of the model.", metavar="MODEL")]
 Number = Annotated[int, typer.Argument(help="Number of the version.", metavar="VERSION")]
@@ -130,14 +132,32 @@ def replay(
     even_trained: Annotated[
         bool, typer.Option("--even-trained", help="Rows that it may have been trained on, too.")
     ] = False,
+    from_events: Annotated[
+        bool,
+        typer.Option(
+            "--from-events",
+            help="Compute features anew from the events, at the cut-offs of the cohorts: for a version with other inputs.",
+        ),
+    ] = False,
+    declaration: Annotated[
+        Path | None,
+        typer.Option(
+            help="The declaration that has its inputs; default: the one that is attached.", metavar="FILE"
+        ),
+    ] = None,
 ) -> None:
     """Give a version the inputs that the log holds: what would it have said, and would it have been right more often?"""
-    from modelpack.shadows.reading import read_replay, read_rows
+    from modelpack.shadows.reading import read_replay, read_rows, read_times
 
+    if declaration is not None and not from_events:
+        raise RegistryError("found --declaration without --from-events, expected both")
     with session.transaction() as connection, in_words():
         asked = read_replay(connection, score, version, profile, since, trained_until)
         if not even_trained:
             _refuse_what_it_knows(asked.trained_until, asked.since, asked.model, version)
+        if from_events:
+            session.answer(_from_events(session, connection, asked, version, declaration, threshold))
+            return
         rows = [r for r in read_rows(connection, asked, version) if r.version != version]
         if not rows:
             raise RegistryError(
@@ -157,6 +177,12 @@ def replay(
             if asked.kind is None
             else _fit(session, connection, asked.profile, score, version, asked.since, asked.kind)
         )
+        times = read_times(connection, asked, version)
+    for t in times:
+        session.say(
+            f"Version {t.version} takes {t.median:,.0f} µs a row in the median, {t.p99:,.0f} µs at most but for one row in a hundred "
+            f"({t.rows} rows, one at a time)."
+        )
     session.answer(
         {
             "score": score,
@@ -164,8 +190,53 @@ def replay(
             "rival": version,
             "differences": answers,
             "comparisons": fits,
+            "times": [dict(t._mapping) for t in times],
         }
     )
+
+
+def _from_events(
+    session: Session,
+    connection: Connection,
+    asked: Replay,
+    version: int,
+    declaration: Path | None,
+    threshold: float | None,
+) -> dict[str, Any]:
+    from modelpack.declaration import load_profiles
+    from modelpack.extras import need_publish
+
+    need_publish("Computing features anew")
+    from modelpack.shadows.recomputed import recomputed, stored
+
+    declared = stored(connection, asked.profile)
+    if declaration is not None:
+        named = {
+            "public." + p.table if "." not in p.table else p.table: p for p in load_profiles(declaration)
+        }
+        if asked.profile not in named:
+            raise RegistryError(f"{declaration} declares {', '.join(named)}, expected {asked.profile}")
+        declared = named[asked.profile]
+    with session.working("computing features from the events"):
+        rows = [r for r in recomputed(connection, asked, version, declared) if r.version != version]
+    differences, comparisons = [], []
+    for scorer, group in groupby(sorted(rows, key=lambda r: r.version), key=lambda r: r.version):
+        its = list(group)
+        found = _differ(
+            session, f"version {scorer}", f"version {version}", its, "rival_prediction", threshold
+        )
+        differences.append(found | {"version": scorer})
+        settled = [r for r in its if r.outcome is not None and r.rival_prediction is not None]
+        if asked.kind is not None:
+            comparisons += _compare(session, scorer, version, settled, asked.kind)
+    session.say("", "Columns that no event keeps were taken as they are now.")
+    return {
+        "score": asked.score,
+        "profile": asked.profile,
+        "rival": version,
+        "differences": differences,
+        "comparisons": comparisons,
+    }
 
 
 def _refuse_what_it_knows(trained: Any, since: Any, model: str, version: int) -> None:
@@ -185,29 +256,34 @@ def _fit(
     session: Session, connection: Connection, profile: str, score: str, version: int, since: Any, kind: str
 ) -> list[dict[str, Any]]:
     from modelpack.outcomes.reading import read_rivals
-    from modelpack.outcomes.report import compared
 
-    answers = []
+    answers: list[dict[str, Any]] = []
     rows = sorted(
         read_rivals(connection, profile, score, version, None if since is None else str(since)),
         key=lambda r: int(r.version),
     )
     for scorer, group in groupby(rows, key=lambda r: int(r.version)):
-        its = list(group)
-        if scorer == version:
-            continue
-        for c in compared(
-            [r.prediction for r in its],
-            [r.rival_prediction for r in its],
-            [r.outcome for r in its],
-            [r.entity for r in its],
-            kind,
-        ):
-            words = c.in_words(f"version {scorer}", f"version {version}")
-            session.say("", hanging("", words[:1].upper() + words[1:], 0))
-            answers.append(asdict(c) | {"version": scorer, "verdict": c.verdict, "words": words})
+        if scorer != version:
+            answers += _compare(session, scorer, version, list(group), kind)
     if not answers:
         session.say("", "No score whose outcome is settled, so nothing says which is right more often.")
+    return answers
+
+
+def _compare(session: Session, scorer: int, version: int, rows: list[Any], kind: str) -> list[dict[str, Any]]:
+    from modelpack.outcomes.report import compared
+
+    answers = []
+    for c in compared(
+        [r.prediction for r in rows],
+        [r.rival_prediction for r in rows],
+        [r.outcome for r in rows],
+        [r.entity for r in rows],
+        kind,
+    ):
+        words = c.in_words(f"version {scorer}", f"version {version}")
+        session.say("", hanging("", words[:1].upper() + words[1:], 0))
+        answers.append(asdict(c) | {"version": scorer, "verdict": c.verdict, "words": words})
     return answers
 
 

@@ -60,7 +60,7 @@ def read_replay(
         text(
             "select p.name, s.model, (select x.value -> 'outcome' ->> 'kind' from jsonb_array_elements(p.declaration -> 'scores') as x "
             "where x.value ->> 'name' = s.score and x.value -> 'outcome' ->> 'sql' is not null) as kind, "
-            "(select v.tags ->> 'trained_until' from modelpack.versions as v where v.model = s.model and v.version = :version) as trained "
+            "(select coalesce(v.tags ->> 'trained_until', v.lineage #>> '{training_data,until}') from modelpack.versions as v where v.model = s.model and v.version = :version) as trained "
             "from modelpack.score as s join modelpack.profile as p using (profile_id) where s.score = :score order by 1"
         ),
         {"score": score, "version": version},
@@ -83,6 +83,18 @@ def read_rows(connection: Connection, replay: Replay, version: int) -> list[Any]
     return list(
         connection.execute(
             text("select * from modelpack.replay_rows(cast(:profile as regclass), :score, :version, :since)"),
+            {"profile": replay.profile, "score": replay.score, "version": version, "since": replay.since},
+        )
+    )
+
+
+def read_times(connection: Connection, replay: Replay, version: int) -> list[Any]:
+    """How long the version takes for a row, beside the one that scored; in microseconds."""
+    return list(
+        connection.execute(
+            text(
+                "select * from modelpack.replay_times(cast(:profile as regclass), :score, :version, :since)"
+            ),
             {"profile": replay.profile, "score": replay.score, "version": version, "since": replay.since},
         )
     )

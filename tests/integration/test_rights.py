@@ -138,7 +138,7 @@ STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
     " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
-    " misplaced needed_rights patience scorable sees unsettled"
+    " misplaced named needed_rights patience scorable sees unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 

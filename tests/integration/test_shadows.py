@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from modelpack import Event, Profile, Score, count, total
@@ -293,6 +295,79 @@ def test_a_replay_says_who_was_right_and_refuses_what_the_version_may_have_learn
     psql.execute("select modelpack.set_tag('churn', 2, 'trained_until', '2001-01-01')")
     shell("replay", "churn", "--version", "2", "--since", "35 days")
     shell("replay", "churn", "--version", "2", "--even-trained")
+
+
+def test_a_replay_computes_anew_what_the_log_does_not_hold(
+    psql: Session, database: str, tmp_path: Path
+) -> None:
+    """Version 4 takes the age, which version 1 was never fed: features are those of the cut-off, by the test's own query."""
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set churn_scored_at = now() - interval '30 days', age = 20 + customer_id")
+    psql.execute("update modelpack.prediction set scored_at = now() - interval '30 days'")
+    psql.execute("set session_replication_role = origin")
+    psql.execute(
+        "insert into purchase (customer_id, at, amount) select g, now() - interval '20 days', 7 from generate_series(1, 60, 2) as g"
+    )
+    shell = Shell(database)
+    asked = ["replay", "churn", "--version", "4", "--from-events", "--even-trained"]
+    assert "no complete cohort of churn" in shell(*asked, code=2)
+    cut_off = value(psql, "select now() - interval '25 days'")
+    psql.execute("call modelpack.take_cohort('customer', 'churn', %s)", [cut_off])
+    psql.execute("call modelpack.settle('customer')")
+    told = json.loads(shell(*asked, "--json"))
+    features = rows(
+        psql,
+        "select c.customer_id, c.age, coalesce(sum(p.amount) filter (where p.at <= %s), 0), bool_or(p.at > %s) from customer as c"
+        " left join purchase as p using (customer_id) group by 1, 2 order by 1",
+        cut_off,
+        cut_off,
+    )
+    by_hand = [linear_score((0.03, 0.1), 0.1, [float(spend), float(age)]) for _, age, spend, _ in features]
+    gone = [0 if again else 1 for *_, again in features]
+    stood = dict(rows(psql, "select entity_key::bigint, prediction from modelpack.cohort"))
+    (found,) = told["differences"]
+    assert (found["version"], found["rows"], found["failed"]) == (1, 60, 0)
+    assert found["mean"] == pytest.approx(
+        sum(new - stood[key] for (key, *_), new in zip(features, by_hand, strict=True)) / 60, abs=1e-6
+    )
+    auc = next(c for c in told["comparisons"] if c["figure"] == "AUC")
+    assert auc["second"] == pytest.approx(roc_auc_score(gone, [round(x, 6) for x in by_hand]), abs=1e-3)
+    assert auc["first"] == pytest.approx(roc_auc_score(gone, [stood[key] for key, *_ in features]))
+    # a version whose inputs nobody declares, until a declaration does
+    publish(psql, "churn", ["visits"], (0.3,), 0.1, promote=False)
+    asked[3] = "5"
+    assert "gives no visits, which version 5 of churn takes" in shell(*asked, code=2)
+    more = tmp_path / "more.py"
+    more.write_text(
+        "from modelpack import Event, Profile, count\n"
+        "customer = Profile('customer', key='customer_id', events=[Event('purchase', at='at', features={'visits': count()})])\n"
+    )
+    assert "expected both" in shell(*asked[:4], "--declaration", str(more), code=2)
+    told = json.loads(shell(*asked, "--declaration", str(more), "--json"))
+    visits = [
+        n
+        for (n,) in rows(
+            psql,
+            "select count(p.at) filter (where p.at <= %s) from customer as c left join purchase as p using (customer_id) group by c.customer_id order by c.customer_id",
+            cut_off,
+        )
+    ]
+    (found,) = told["differences"]
+    assert found["mean"] == pytest.approx(
+        sum(
+            linear_score((0.3,), 0.1, [float(n)]) - stood[key]
+            for (key, *_), n in zip(features, visits, strict=True)
+        )
+        / 60,
+        abs=1e-6,
+    )
+
+
+def test_a_replay_says_how_long_each_version_takes(database: str) -> None:
+    told = json.loads(Shell(database)("replay", "churn", "--version", "2", "--even-trained", "--json"))
+    assert [(t["version"], t["rows"]) for t in told["times"]] == [(1, 60), (2, 60)]
+    for t in told["times"]:
+        assert 0 < t["median"] <= t["p99"] < 1e6
 
 
 def test_a_score_is_reproduced_by_its_number(psql: Session, database: str) -> None:
