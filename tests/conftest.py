@@ -215,10 +215,22 @@ def database(
 ) -> Iterator[str]:
     """DSN of a database of the test's own, with modelpack installed; dropped afterwards.
 
-    Where tests begin alike, `pytest.mark.prepared(setup=…)` has the setup done once, in what theirs are clones of.
+    Where tests begin alike, `pytest.mark.prepared(setup=…)` has the setup done once, in what theirs are clones of. A file
+    whose `BEGINS` names a setup for a fixture has it done so for the tests that take this fixture.
     """
     mark = request.node.get_closest_marker("prepared")
-    yield from clone(server, prepare(mark.kwargs["setup"], *mark.args) if mark else template)
+    begins = [
+        prepare(setup, *([request.node.callspec.params[fixture]] if _is_varied(request, fixture) else []))
+        for fixture, setup in getattr(request.module, "BEGINS", {}).items()
+        if fixture in request.fixturenames
+    ]
+    if mark:
+        begins.append(prepare(mark.kwargs["setup"], *mark.args))
+    yield from clone(server, begins[0] if begins else template)
+
+
+def _is_varied(request: pytest.FixtureRequest, fixture: str) -> bool:
+    return hasattr(request.node, "callspec") and fixture in request.node.callspec.params
 
 
 @pytest.fixture

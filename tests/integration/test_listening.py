@@ -30,13 +30,20 @@ CUSTOMER = Profile(
 WEIGHTS, BIAS = (0.5, 0.25), 1.0
 
 
+def make_shop(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as session:
+        session.execute(TABLES)
+        attach(dsn, CUSTOMER)
+        publish(session, "churn", ["visits", "twice"], WEIGHTS, BIAS)
+        session.execute("call modelpack.rescore('customer')")
+
+
+BEGINS = {"shop": make_shop}
+
+
 @pytest.fixture
-def shop(database: str, psql: Session) -> Session:
+def shop(psql: Session) -> Session:
     psql.prepare_threshold = None
-    psql.execute(TABLES)
-    attach(database, CUSTOMER)
-    publish(psql, "churn", ["visits", "twice"], WEIGHTS, BIAS)
-    psql.execute("call modelpack.rescore('customer')")
     return psql
 
 

@@ -42,14 +42,23 @@ def profile(outcome: Outcome | None = OUTCOME) -> Profile:
     )
 
 
+def make_shop(dsn: str) -> None:
+    """Twenty customers with a score of sixty days ago; ten bought twenty days later."""
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(TABLES)
+        publish(session, "churn", ["purchases"], [0.1])
+        attach(dsn, profile())
+        age_scores(session, "60 days")
+        session.execute(
+            "insert into purchase select g, now() - interval '40 days' from generate_series(1, 10) as g"
+        )
+
+
+BEGINS = {"shop": make_shop}
+
+
 @pytest.fixture
-def shop(database: str, psql: Session) -> Session:
-    """Twenty customers with a score of sixty days ago; ten bought ten days later."""
-    psql.execute(TABLES)
-    publish(psql, "churn", ["purchases"], [0.1])
-    attach(database, profile())
-    age_scores(psql, "60 days")
-    psql.execute("insert into purchase select g, now() - interval '40 days' from generate_series(1, 10) as g")
+def shop(psql: Session) -> Session:
     return psql
 
 

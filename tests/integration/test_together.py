@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -56,16 +57,24 @@ def declared(**features: object) -> Profile:
     )  # fmt: skip
 
 
+def make_shop(dsn: str, kind: str) -> None:
+    """Customers with features that stand still, or with some that move by themselves, too."""
+    features = PLAIN if kind == "plain" else MOVING
+    names = ["visits", "x_sum", "plan"] if kind == "plain" else ["visits_7d", "heat", "plan"]
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as session:
+        session.execute(TABLES)
+        attach(dsn, declared(**features))
+        publish(session, "churn", names, WEIGHTS, BIAS)
+        session.execute("call modelpack.rescore('customer')")
+        session.execute("create table inputs as select %s::text[] as names", [names])
+
+
+BEGINS = {"shop": make_shop}
+
+
 @pytest.fixture(params=["plain", "moving"])
-def shop(request: pytest.FixtureRequest, database: str, psql: Session) -> Session:
+def shop(psql: Session) -> Session:
     psql.prepare_threshold = None
-    psql.execute(TABLES)
-    features = PLAIN if request.param == "plain" else MOVING
-    attach(database, declared(**features))
-    names = ["visits", "x_sum", "plan"] if request.param == "plain" else ["visits_7d", "heat", "plan"]
-    publish(psql, "churn", names, WEIGHTS, BIAS)
-    psql.execute("call modelpack.rescore('customer')")
-    psql.execute("create table inputs as select %s::text[] as names", [names])
     return psql
 
 
