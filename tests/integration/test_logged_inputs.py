@@ -16,7 +16,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from modelpack import Event, Profile, Score, count, total
-from tests.support import Session, attach, rows
+from modelpack.compile import together as compile_together
+from tests.support import Session, attach, rows, value
 
 TOKEN = "\x1a"
 CODES = {"basic": 1.0, "pro": 2.0, "eu": 3.0, "us": 4.0, TOKEN: 5.0}
@@ -143,6 +144,40 @@ PROFILE = Profile(
     events=[Event("purchase", features={"orders": count(), "spend": total("amount")})],
     scores=[Score("churn")],
 )
+
+
+@pytest.mark.parametrize(("length", "least"), [(4000, 5), (4, 1)], ids=["long texts", "short texts"])
+def test_texts_count_for_how_many_rows_go_into_one_call(
+    database: str, psql: Session, monkeypatch: pytest.MonkeyPatch, length: int, least: int
+) -> None:
+    monkeypatch.setattr(compile_together, "CHUNK_BYTES", 20_000)
+    psql.execute(CUSTOMER["one table"] + "create table purchase (customer_id bigint, amount numeric);")
+    # of random digits: a column of one letter would be stored in a few bytes
+    psql.execute(
+        "insert into customer select g, (select left(string_agg(md5(random()::text), ''), %s) from generate_series(1, 125) where g > 0), 'eu', 1"
+        " from generate_series(1, 20) as g",
+        [length],
+    )
+    attach(database, PROFILE)
+    publish(psql)
+    psql.execute("select modelpack.promote('churn', 1)")
+    calls = "select coalesce(sum(calls), 0) from pg_stat_get_function_calls('modelpack.score_many'::regproc) as c (calls)"
+    psql.execute("set track_functions = 'all'")
+    psql.execute("select pg_stat_force_next_flush()")
+    before = value(psql, calls)
+    psql.execute("insert into purchase select g, 1 from generate_series(1, 20) as g")
+    psql.execute("select pg_stat_force_next_flush()")
+    made = value(psql, calls) - before
+    # 20 rows of 4,000 bytes and more are over 80,000, and a call has up to 20,000 of them
+    assert made >= least
+    assert (made == 1) is (least == 1)
+    assert (
+        value(
+            psql,
+            "select count(*) from modelpack.prediction where scored_at = (select max(scored_at) from modelpack.prediction)",
+        )
+        == 20
+    )
 
 
 @pytest.mark.parametrize("table", list(CUSTOMER))

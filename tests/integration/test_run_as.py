@@ -208,6 +208,32 @@ def test_a_superusers_table_is_kept_by_the_owner_role(database: str, psql: Sessi
     )
 
 
+@pytest.mark.parametrize("had", [True, False], ids=["a role that may create", "one that may not"])
+@pytest.mark.parametrize("by", ["a superuser", "the migrator"])
+def test_who_gets_the_functions_of_a_profile_may_create_in_the_schema_as_before(
+    database: str, psql: Session, roles: dict[str, str], by: str, had: bool
+) -> None:
+    """A new owner of functions needs CREATE on their schema: for that moment, unless he has it anyway."""
+    owner, other = roles["owner"], roles["other"]
+    psql.execute(
+        f"create table customer (id bigint primary key); alter table customer owner to {owner};"
+        f"create table visit (id bigint); alter table visit owner to {owner}; grant create on schema public to {owner}, {other};"
+        f"grant {other} to {roles['migrator']}; grant select on visit to {other}"
+    )
+    if had:
+        psql.execute(f"grant create on schema modelpack to {owner}, {other}")
+    dsn = database if by == "a superuser" else make_conninfo(database, user=roles["migrator"])
+    attach(dsn, Profile("customer", key="id", events=[Event("visit", features={"n": count()})]))
+    may = "select has_schema_privilege(%s, 'modelpack', 'create')"
+    assert value(psql, may, owner) is had
+    with psycopg.connect(dsn) as session:
+        session.execute("select modelpack.run_as('public.customer', %s::regrole)", [other])
+        session.execute(f"alter table customer owner to {other}")
+    assert value(psql, may, other) is had
+    psql.execute("insert into visit values (1)")
+    assert value(psql, "select n from customer") == 1
+
+
 def test_the_owner_reads_no_model_and_calls_nothing_but_his_own_score(spied: Shop) -> None:
     for statement in (
         "select onnx from modelpack.artifact",

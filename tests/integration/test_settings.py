@@ -361,3 +361,12 @@ def test_nothing_is_declared_where_triggers_do_not_fire(database: str, psql: Ses
     set_for_all(psql, {"session_replication_role": "replica"})
     with pytest.raises(DBAPIError, match="session_replication_role is replica"):
         attach(database, PROFILE)
+
+
+def test_a_backslash_in_an_expression_is_one_whatever_the_session_says_of_literals(psql: Session) -> None:
+    psql.execute("create table customer (customer_id bigint primary key, note text)")
+    psql.execute("set standard_conforming_strings = off; set escape_string_warning = off")
+    read = "select modelpack.resolve('public.customer', %s, 'p', true)"
+    assert value(psql, read, "p.note <> 'a\\'") is None
+    with pytest.raises(psycopg.errors.SyntaxError):
+        value(psql, read, "p.note <> 'a\\' or true or p.note <> '")

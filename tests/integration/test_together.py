@@ -561,3 +561,31 @@ def test_a_column_of_another_type_than_its_features_is_scored_as_it_is_stored(
         assert len(found) == 20
         for churn, stale, stored in found:
             assert (churn, stale) == (pytest.approx(linear_score(WEIGHTS[:2], BIAS, stored), abs=1e-6), None)
+
+
+def test_a_row_that_was_loaded_past_the_triggers_is_right_after_events_dated_ahead(
+    database: str, psql: Session
+) -> None:
+    """Nobody has brought it up to any moment yet; the events that reach it lie in the future, among those of other rows."""
+    psql.execute(TABLES)
+    attach(database, declared(**MOVING))
+    publish(psql, "churn", ["visits", "heat", "plan"], WEIGHTS, BIAS)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute("insert into visit (customer_id) select 1 + g % 50 from generate_series(1, 100) as g")
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set features_at = null where customer_id <= 10")
+    psql.execute("set session_replication_role = origin")
+    psql.execute(
+        "insert into visit (customer_id, at) select g, clock_timestamp() + interval '2 hours' from generate_series(1, 20) as g"
+    )
+    assert wrong(psql) == []
+    # the visits to come count neither for what has cooled down by now nor for the score that is made of it
+    cooled = (
+        "select sum(power(2, -extract(epoch from c.features_at - v.at)::double precision / 604800)) from visit as v"
+        " where v.customer_id = c.customer_id and v.at <= c.features_at"
+    )
+    for key, heat, expected, scored in rows(
+        psql, f"select c.customer_id, c.heat, ({cooled}), c.churn from customer as c where customer_id <= 20"
+    ):
+        assert heat == pytest.approx(expected, rel=1e-6), key
+        assert scored is not None
