@@ -214,6 +214,10 @@ def test_a_model_that_never_ends_or_fails_costs_the_job_its_rows_and_events_noth
     psql.execute("set session_replication_role = replica")
     psql.execute("update modelpack.version set sha256 = %s where version = 3", [digest])
     psql.execute(
+        "insert into modelpack.inspection (version_id, sha256, onnxruntime, numpy, python)"
+        " select version_id, sha256, '', '', '' from modelpack.version where version = 3"
+    )
+    psql.execute(
         "update customer set age = case customer_id when 1 then %s when 2 then %s else age end",
         [ENDLESS, FAILS],
     )
@@ -234,7 +238,6 @@ def test_a_model_that_never_ends_or_fails_costs_the_job_its_rows_and_events_noth
         )
     psql.execute("set statement_timeout = '2 min'")
     psql.execute("call modelpack.score_shadows('churn')")
-    print(rows(psql, "select modelpack.score(3, array[v], null), modelpack.failure() from unnest(array[23.0, 500, 900, 23]::float8[]) as v"))
     assert scored(psql) == {
         "1": None,
         "2": None,
@@ -589,3 +592,24 @@ def test_a_downgrade_leaves_no_trigger(psql: Session, database: str) -> None:
     buy(psql, 1)
     assert value(psql, "select spend::float8 from customer where customer_id = 1") == facts(psql, 1)["1"][0]
     assert rows(psql, "select tgname from pg_trigger where tgname like 'model_shadow%'") == []
+
+
+@shop
+def test_what_an_event_writes_is_planned_without_a_scan_that_its_functions_have_turned_off(
+    psql: Session,
+) -> None:
+    """Such a scan costs ten thousand millions, so that every event would be compiled."""
+    start(psql)
+    buy(psql, 1)
+    plans: list[str] = []
+    psql.add_notice_handler(lambda notice: plans.append(notice.message_primary or ""))
+    psql.execute(
+        "load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;"
+        " set client_min_messages = log"
+    )
+    buy(psql, 1)
+    psql.execute("set client_min_messages = notice")
+    written = [plan for plan in plans if "insert into modelpack.shadow_input" in plan]
+    assert len(written) == 1
+    assert "Seq Scan" not in written[0]
+    assert "cost=10000" not in written[0]

@@ -40,10 +40,11 @@ set search_path = pg_catalog, pg_temp
 $how$, format($keep$
 #variable_conflict use_variable
 begin
+  -- to read the sequence as a table would be a scan that COUNT has turned off, and so be compiled for each event
   insert into modelpack.shadow_input (shadow_id, profile, score, entity_key, scored_at, version, inputs, text_inputs)
   select s.shadow_id, %L, %L, entity_key, moment, version, numbers, texts
     from modelpack.shadow as s
-   where s.shadow_id = %s and s.input_limit > (select q.last_value from modelpack.shadow_input_input_id_seq as q);
+   where s.shadow_id = %s and s.input_limit > coalesce(pg_sequence_last_value('modelpack.shadow_input_input_id_seq'), 0);
 end
 $keep$, v_profile.name, v_score.score, shadow),
         format('Writes down what version %s of %s is to be fed for the score %s, while there is room.', v_shadow.version, v_shadow.model, v_score.score), 'room');
