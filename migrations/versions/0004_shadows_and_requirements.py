@@ -11,17 +11,26 @@ depends_on = None
 # in the order in which they need each other
 INSTALLS: tuple[str, ...] = (
     "schema/shadows", "schema/requirements", "schema/segments",
-    "can_replay", "named", "replayed", "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
+    "needed_rights", "examine_rights",
+    "can_replay", "named", "replayed", "shadow_table", "feed_shadow", "follow_shadows", "keep_shadows", "score_inputs", "room_for",
+    "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
     "promote-require", "set_requirement", "try_requirement", "note_arm",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
+    "needed_rights": "0001",
+    "examine_rights": "0003",
     "rival_rows": "0002",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }
+# no event writes into what is about to be dropped
+ENDS = (
+    "update modelpack.shadow set ended_at = clock_timestamp(), ended_by = current_user where ended_at is null",
+    "select modelpack.feed_shadow(s.shadow_id) from modelpack.shadow as s where s.input_limit is not null",
+)
 DROPS = (
     "trigger note_arm on modelpack.cohort",
     "function modelpack.note_arm()",
@@ -54,10 +63,19 @@ DROPS = (
     "function modelpack.replay_times(regclass, text, integer, timestamptz)",
     "function modelpack.replay_times(modelpack.me, regclass, text, integer, timestamptz)",
     "function modelpack.timed(modelpack.version, jsonb)",
+    "function modelpack.room_for(modelpack.shadow)",
+    "function modelpack.score_inputs(modelpack.version, modelpack.shadow_input[])",
+    "trigger modelpack_shadow on modelpack.retirement",
+    "function modelpack.keep_shadows()",
+    "trigger follow_shadows on modelpack.score",
+    "function modelpack.follow_shadows()",
+    "function modelpack.feed_shadow(integer)",
+    "function modelpack.shadow_table(integer, integer)",
     "function modelpack.replayed(modelpack.version, modelpack.prediction[])",
     "function modelpack.named(modelpack.prediction[])",
     "function modelpack.can_replay(text, integer, integer)",
     "view modelpack.shadow_difference",
+    "table modelpack.shadow_input",
     "table modelpack.shadow_score",
     "table modelpack.shadow",
     "table modelpack.met_requirement",
@@ -73,6 +91,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back: shadows are gone, and what they scored; so are requirements."""
+    for statement in ENDS:
+        run_sql(statement)
     for what in DROPS:
         run_sql(f"drop {what}")
     for name, released in REVERTS_TO.items():

@@ -115,7 +115,8 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
     for name, short, definer, superuser, owner, config, generated in found:
         if definer:
             assert superuser is (
-                short in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers")
+                short
+                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers", "shadow_table")
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name

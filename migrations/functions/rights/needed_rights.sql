@@ -38,10 +38,10 @@ select s.profile_id, s.role, null, null, f.oid, 'EXECUTE', has_function_privileg
                                 values ('modelpack.listen(regclass, boolean)'::regprocedure), ('modelpack.heard(regclass, boolean)'::regprocedure))
  where s.schema = 'modelpack'::regnamespace
 union all
--- what names the champion
+-- what names the champion, and what rooms have made
 select n.profile_id, n.role, null, null, f.oid, 'EXECUTE', has_function_privilege(n.role, f.oid, 'EXECUTE')
   from (select distinct n.profile_id, n.role from needed as n) as n
-  join modelpack.made as m on m.profile_id = n.profile_id and m.kind = 'seam'
+  join modelpack.made as m on m.profile_id = n.profile_id and m.kind in ('seam', 'room')
   join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname = m.object
 $modelpack$;
 comment on function modelpack.needed_rights(regrole) is

@@ -11,7 +11,9 @@ begin
     select s.shadow_id, s.model, s.version from modelpack.shadow as s
      where (score_shadows.model is null or s.model operator(pg_catalog.=) score_shadows.model)
        -- what was logged before it ended may have been committed since
-       and (s.ended_at is null or s.ended_at operator(pg_catalog.>) (pg_catalog.now() operator(pg_catalog.-) slack))
+       and (s.ended_at is null or s.ended_at operator(pg_catalog.>) (pg_catalog.now() operator(pg_catalog.-) slack)
+            -- and of its inputs something is left
+            or s.input_limit is not null)
      order by s.shadow_id
   loop
     v_total := 0;

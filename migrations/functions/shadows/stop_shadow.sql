@@ -5,10 +5,12 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_caller constant name := modelpack.caller(me, 'stop_shadow');
+  v_ended modelpack.shadow;
 begin
   perform modelpack.check_grant(v_caller, stop_shadow.model, 'end a shadow of');
   update modelpack.shadow as s set ended_at = clock_timestamp(), ended_by = v_caller
-   where s.model = stop_shadow.model and s.version = stop_shadow.version and s.ended_at is null;
+   where s.model = stop_shadow.model and s.version = stop_shadow.version and s.ended_at is null
+  returning * into v_ended;
   if not found then
     raise exception using
       errcode = 'undefined_object',
@@ -16,6 +18,9 @@ begin
       detail = format('Shadows of it: %s.', coalesce((select string_agg(s.version::text, ', ' order by s.version) from modelpack.shadow as s
                                                        where s.model = stop_shadow.model and s.ended_at is null), 'none')),
       hint = 'select * from modelpack.shadow lists all.';
+  end if;
+  if v_ended.input_limit is not null then
+    perform modelpack.feed_shadow(v_ended.shadow_id);
   end if;
 end
 $modelpack$;
