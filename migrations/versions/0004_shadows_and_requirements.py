@@ -13,12 +13,13 @@ INSTALLS: tuple[str, ...] = (
     "schema/shadows", "schema/requirements", "schema/segments",
     "can_replay", "replayed", "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
-    "promote-require", "set_requirement", "try_requirement", "note_arm",
+    "promote-require", "set_requirement", "try_requirement", "note_arm", "arrange",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
     "rival_rows": "0002",
+    "arrange": "0003",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }
