@@ -423,7 +423,8 @@ class Story:
         self.stage.say(said[:1].upper() + said[1:])
         if result.pending:
             self.stage.say(
-                f"Not counted: {result.pending:,} who got their arm later, and whose horizon has not passed."
+                f"Not counted: {result.pending:,} whose horizon has not passed. Who got his arm by an event on the way is measured "
+                "from then on, over fewer days: in both arms alike."
             )
         nothing = new.effect is None or new.effect.verdict == "open"
         self.stage.say(
