@@ -15,7 +15,7 @@ INSTALLS: tuple[str, ...] = (
     "can_replay", "named", "replayed", "shadow_table", "feed_shadow", "follow_shadows", "keep_shadows", "score_inputs", "room_for",
     "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
-    "promote-require", "set_requirement", "try_requirement", "note_arm",
+    "promote-require", "set_requirement", "try_requirement", "note_arm", "arrange",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
@@ -23,6 +23,7 @@ REVERTS_TO: dict[str, str] = {
     "needed_rights": "0001",
     "examine_rights": "0003",
     "rival_rows": "0002",
+    "arrange": "0003",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }

@@ -25,7 +25,7 @@ models.add_to(app)
 curation.add_to(app)
 upkeep.add_to(app)
 # rooms around the core, each of which may be missing
-for room in ("outcomes", "experiments", "shadows", "requirements"):
+for room in ("outcomes", "experiments", "shadows", "requirements", "demo"):
     if find_spec(f"modelpack.{room}") is not None:
         import_module(f"modelpack.{room}.commands").add_to(app)
 

@@ -234,32 +234,6 @@ def version(session: Session) -> None:
     session.answer({"modelpack": __version__, "schema": head, "database": found})
 
 
-def demo(
-    session: Session,
-    events: Annotated[
-        Path | None,
-        typer.Option(
-            help="The CDNOW log as CSV, to replay; without it customers are simulated.", metavar="FILE"
-        ),
-    ] = None,
-) -> None:
-    """Tell the story on a database: events by plain SQL, scores in place, a new version, a rollback.
-
-    Needs modelpack[publish].
-    """
-    from rich.console import Console
-
-    from modelpack.extras import need_publish
-    from modelpack.install import normal_dsn
-
-    need_publish("The demo, which trains models,")
-    normal_dsn(session.dsn)  # refused here, before the story begins
-    from modelpack.demo import main as tell
-
-    tell(session.dsn or "", events, console=Console(stderr=True) if session.as_json else None)
-    session.answer({"told": True, "events": events})
-
-
 def _script(profiles: list[Profile], declaration: Path, *, attach: bool) -> str:
     """One transaction, below a comment that says what it is, where it comes from, how to run it and how to undo it."""
     from modelpack import __version__
@@ -301,5 +275,5 @@ def _script(profiles: list[Profile], declaration: Path, *, attach: bool) -> str:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for function in (install, server_setup, uninstall, apply, remove, version, demo):
+    for function in (install, server_setup, uninstall, apply, remove, version):
         command(app, function.__name__.replace("_", "-"))(function)

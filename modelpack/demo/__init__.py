@@ -1,57 +1,22 @@
 """The demo: one story, from empty tables to scores that are held against what happened.
 
 It makes a schema of its own, `demo`, drops it when it runs again, and touches nothing else in the database but
-the versions of its own model, `demo_churn`.
+the versions of its own model, `demo_churn`, and what belongs to them. A room above all others, whose story it tells: none
+of them knows it.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Any
 
-from datetime import datetime, timezone
-from pathlib import Path
-
-import psycopg
-from rich.console import Console
-
-from modelpack.connection import in_words, make_engine
-from modelpack.demo.cdnow import cdnow
-from modelpack.demo.simulation import simulated
-from modelpack.demo.stage import Stage
-from modelpack.demo.story import Story
-from modelpack.errors import ModelpackError
-from modelpack.install import normal_dsn
+if TYPE_CHECKING:
+    from modelpack.demo.telling import main
 
 __all__ = ["main"]
 
 
-def main(
-    dsn: str,
-    events: Path | None = None,
-    *,
-    customers: int | None = None,
-    seed: int = 1997,
-    console: Console | None = None,
-) -> int:
-    """Tell the story on a database; returns the exit code, 0.
+def __getattr__(name: str) -> Any:
+    """The story is imported when it is told: the command line needs only the name of the command."""
+    if name in __all__:
+        from modelpack.demo import telling
 
-    `events` is the CDNOW log as CSV (customer_id, purchased_on, cds, dollars); without it customers are simulated
-    from `seed`. `customers` limits how many. modelpack is installed where it is missing, with the server's wheels
-    that MODELPACK_SERVER_WHEELS names. Raises ModelpackError, in words, for what stands in the way.
-    """
-    today = datetime.now(timezone.utc)
-    if events is not None:
-        scenario = cdnow(events, today, customers=customers)
-    else:
-        scenario = simulated(today, customers=customers or 3000, seed=seed)
-    engine = make_engine(dsn)
-    with in_words():
-        engine.connect().close()  # the sentence for a wrong DSN
-    plain = normal_dsn(dsn).replace("postgresql+psycopg://", "postgresql://", 1)
-    try:
-        with in_words(), psycopg.connect(plain, autocommit=True) as application:
-            Story(scenario, Stage(console), application, engine).tell()
-    except psycopg.Error as error:
-        raise ModelpackError(
-            f"the server refuses: {str(error).splitlines()[0]}; the demo needs a superuser, or a member of modelpack_owner "
-            "who may create schemas"
-        ) from error
-    return 0
+        return getattr(telling, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

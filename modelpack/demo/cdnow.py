@@ -1,19 +1,21 @@
 """The real CDNOW log, replayed.
 
 Every purchase of the 23,570 customers who first bought in the first quarter of 1997 at a music retailer, to the
-end of June 1998 (Fader and Hardie's public research data). Days are counted from 1997-01-01, which is day 0:
-the first 39 weeks are days 0 to 272, the last 39 weeks days 273 to 545.
+end of June 1998 (Fader and Hardie's public research data). Days are counted from 1997-01-01, which is day 0. The log
+has six times 13 weeks, and 13 weeks are the horizon:
 
-    days   0–136   history, counted when the declaration is applied
-    days 137–272   arrive as INSERTs; whether a customer buys in them is the truth of the training
-    days 273–545   the future: never in the database, only held against the scores at the end
+    days   0–181   history, counted when the declaration is applied
+    days 182–272   arrive as INSERTs; whether a customer buys in them is the truth of the training
+    days 273–363   the future: in the database once the scores are written down, which are held against it
+    days 364–545   the future of hindsight: the same at later moments, by the version that was trained before them
 
 Dates are shifted so that day 273 begins at `today`, whatever the clock says. A purchase has a date and no hour: it is
 taken to happen at the middle of its day. So the purchases of day 272 are half a day old when they are scored, as those
-of day 136 are at the moment that the training looks from, and no purchase lies on the border between two periods.
+of day 181 are at the moment that the training looks from, and no purchase lies on the border between two periods.
 
-A leak would show as an area under the ROC curve of 0.79 and more. The usual ones: purchases of the future in the
-features, or days 273 and later in the truth of the training.
+A leak would show as an area under the ROC curve of 0.80 and more at day 273. The usual ones: purchases of the future in
+the features, or days 273 and later in the truth of the training. At later moments it is easier to tell who has left, since
+most have.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ from pathlib import Path
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from modelpack.demo.scenario import DECLARATIONS, Act, EventLog, Release, Scenario
+from modelpack.demo.scenario import DECLARATIONS, Act, EventLog, Hindsight, Release, Scenario
 from modelpack.errors import ModelpackError
 
 FIRST_DAY = pd.Timestamp("1997-01-01")
-LEARNED, TODAY, END = 137, 273, 546
-"""Days at whose beginning the marks stand."""
+LEARNED, TODAY, JUDGED, END = 182, 273, 364, 546
+"""Days at whose beginning the marks stand, and the end of the log."""
+HINDSIGHT = (273, 364, 455)
+"""Days from which a horizon is judged once more."""
 
 _COLUMNS = {"customer_id", "purchased_on", "cds", "dollars"}
 
@@ -46,8 +50,13 @@ create table demo.purchase (
 
 _EXPLANATION = """\
 Real purchases at CDNOW, a music retailer: everybody who first bought in early 1997. Dates are shifted so that
-day 273 of the log is today. The model learns on day 137 from what the customers do until today; scores are
-held against what they do in the 39 weeks after. A customer who buys nothing in them has left."""
+week 39 of the log ends today. The model learns at week 26 from what the customers do in the 13 weeks until today; scores are
+held against what they do in the 13 weeks after. A customer who buys nothing in them has left."""
+
+_PAST = """\
+create table demo.past_customer (customer_id bigint primary key);
+create table demo.past_purchase (like demo.purchase);
+create index on demo.past_purchase (customer_id, purchased_at);"""
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -78,26 +87,25 @@ def cdnow(path: Path, today: datetime, *, customers: int | None = None) -> Scena
     rows = read(path)
     if customers is not None:
         rows = rows[rows["customer_id"].isin(sorted(rows["customer_id"].unique())[:customers])]
-    at = pd.Timestamp(today) + pd.to_timedelta(rows["day"] + 0.5 - TODAY, unit="D")
-    events = pd.DataFrame(
-        {
-            "customer_id": rows["customer_id"],
-            "purchased_at": at,
-            "cds": rows["cds"],
-            "dollars": rows["dollars"],
-        }
-    )
+
+    def dated(mark: int) -> pd.DataFrame:
+        """The purchases, so that a day begins today."""
+        at = pd.Timestamp(today) + pd.to_timedelta(rows["day"] + 0.5 - mark, unit="D")
+        return rows[["customer_id", "cds", "dollars"]].assign(purchased_at=at)[
+            ["customer_id", "purchased_at", "cds", "dollars"]
+        ]
+
     few = ("purchases", "spend", "basket", "days_quiet", "days_known")
     return Scenario(
         title="The CDNOW log, replayed",
         explanation=_EXPLANATION,
         tables=_TABLES,
         customers=None,
-        logs=(EventLog("demo.purchase", "purchased_at", events),),
+        logs=(EventLog("demo.purchase", "purchased_at", dated(TODAY)),),
         declaration=DECLARATIONS / "cdnow.py",
         learned=today - timedelta(days=TODAY - LEARNED),
         today=today,
-        end=today + timedelta(days=END - TODAY),
+        end=today + timedelta(days=JUDGED - TODAY),
         act=Act(
             title="A customer before and after a purchase",
             find="select customer_id\n  from demo.customer\n where purchases > 2 and last_purchase_at < now() - interval '90 days'\n"
@@ -109,6 +117,12 @@ def cdnow(path: Path, today: datetime, *, customers: int | None = None) -> Scena
         releases=(
             Release(_trees(), few, "boosted trees"),
             Release(_trees(), (*few, "purchases_60d", "purchase_heat"), "the same, and recent purchases"),
+        ),
+        hindsight=Hindsight(
+            tables=_PAST,
+            renamed={"demo.customer": "demo.past_customer", "demo.purchase": "demo.past_purchase"},
+            log=EventLog("demo.past_purchase", "purchased_at", dated(END)),
+            cut_offs={f"week {day // 7}": today - timedelta(days=END - day) for day in HINDSIGHT},
         ),
     )
 

@@ -2,15 +2,16 @@
 
 Time has four marks. Events before `learned` are history, and the model is trained on the features of that
 moment. Events from `learned` to `today` arrive one INSERT at a time; what happened in them is the truth of the
-training. Events from `today` to `end` never reach the database: they are the truth that the scores are held
-against.
+training. Events from `today` to `end` reach the database only when the scores are given and written down: they are the
+truth that these are held against. From `learned` to `today` and from `today` to `end` it is as long as the horizon of the
+outcome that the declaration names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +66,20 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Hindsight:
+    """The whole log, dated so that it ends today, and moments of it at which scores are judged once more.
+
+    Its tables stand beside the application's; `renamed` says which takes the place of which.
+    """
+
+    tables: str
+    renamed: dict[str, str]
+    log: EventLog
+    cut_offs: dict[str, datetime]
+    """By what they are called."""
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One story. `logs[0]` holds the purchases: who buys nothing more has left."""
 
@@ -80,6 +95,8 @@ class Scenario:
     end: datetime
     act: Act
     releases: tuple[Release, Release]
+    hindsight: Hindsight | None = None
+    """None where nothing is known beyond `end`."""
 
     def left(self, customers: pd.Index, start: datetime, end: datetime) -> pd.Series:
         """For each customer: 1 who bought nothing from `start` up to and without `end`, else 0."""
@@ -98,6 +115,28 @@ class Scenario:
                 statements.setdefault((at - self.learned).days, []).append((at, log.insert, cells))
         for day in sorted(statements):
             yield [(insert, cells) for _, insert, cells in sorted(statements[day], key=lambda s: s[0])]
+
+    def lapse(
+        self, start: datetime, end: datetime
+    ) -> Iterator[tuple[datetime, list[tuple[str, pd.DataFrame]]]]:
+        """What happens from `today` to the end, in time-lapse between two moments, day by day.
+
+        Each day comes with the moment at which it is over, and the rows of each event table.
+        """
+        pace = (end - start) / (self.end - self.today)
+        for day in range((self.end - self.today).days):
+            after, before = (self.today + timedelta(days=d) for d in (day, day + 1))
+            yield (
+                start + (before - self.today) * pace,
+                [
+                    (
+                        log.table,
+                        rows.assign(**{log.at: (start + (rows[log.at] - self.today) * pace).dt.round("us")}),
+                    )
+                    for log in self.logs
+                    if len(rows := log.between(after, before))
+                ],
+            )
 
     @property
     def arriving(self) -> int:

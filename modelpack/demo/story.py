@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,29 @@ from threadpoolctl import threadpool_limits
 
 from modelpack.attaching import apply
 from modelpack.declaration.profile import Profile, load_profiles
-from modelpack.demo.scenario import EventLog, Release, Scenario
+from modelpack.demo.hindsight import hindsight_frame
+from modelpack.demo.scenario import EventLog, Hindsight, Release, Scenario
 from modelpack.demo.stage import Stage
 from modelpack.errors import ModelpackError
+from modelpack.experiments.reading import read_experiment, read_values
+from modelpack.experiments.report import found, in_words
 from modelpack.install import install, installed, require
+from modelpack.outcomes import Outcome, statistics
+from modelpack.outcomes.statistics import Figure
 from modelpack.registry import Registry
 from modelpack.training import training_set
 from modelpack.versions import Version
 
-SCHEMA, MODEL, PROFILE = "demo", "demo_churn", "demo.customer"
+SCHEMA, MODEL, PROFILE, EXPERIMENT = "demo", "demo_churn", "demo.customer", "demo_both_versions"
+LAPSE = 6
+"""Seconds in which the days after today pass."""
 
 _MARK = "modelpack's demo: each run drops this schema and makes it anew"
 _SAMPLE = 1000
 """Rows that a version has to prove parity on."""
+
+_TAKE_PART = 3000
+"""About how many customers are given an arm of the experiment at once: row by row, as events give it."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -49,6 +62,10 @@ class Story:
     versions: list[Version] = field(default_factory=list)
     rate: float = 0.0
     """Events a second in the replay."""
+    cut_off: datetime = field(init=False)
+    """The moment of which the scores are judged."""
+    figure: Figure = field(init=False)
+    """The AUC of these scores, on what came after."""
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.engine)
@@ -65,7 +82,11 @@ class Story:
         self._replay()
         self._act()
         self._second_version()
-        self._result()
+        self._experiment()
+        self._outcomes()
+        if self.scenario.hindsight is not None:
+            self._hindsight(self.scenario.hindsight)
+        self._end()
 
     # ------------------------------------------------------------ steps
 
@@ -126,11 +147,12 @@ class Story:
         ago = (self.scenario.today - self.scenario.learned).days
         self.stage.say(
             f"The training set: every customer as of {ago} days ago, computed from the events by the same declaration "
-            f"(no event after that moment counts); the truth is who bought nothing in the {ago} days since. (The demo knows "
-            "already what is about to arrive. The days after today it keeps to itself until the end.)"
+            f"(no event after that moment counts); the truth is the outcome that it names: who bought nothing in the {ago} days "
+            "since. (The demo knows already what is about to arrive. The days after today it keeps to itself until the end.)"
         )
         with self.stage.wait("training"), self.engine.begin() as connection:
             frame = self._training_set(connection)
+        frame["label"] = self.scenario.left(frame.index, self.scenario.learned, self.scenario.today)
         version = self._publish(frame, self.scenario.releases[0])
         self._promote(version, "first version")
 
@@ -140,7 +162,7 @@ class Story:
 
     def _publish(self, frame: pd.DataFrame, release: Release) -> Version:
         inputs = frame[list(release.inputs)]
-        left = self.scenario.left(frame.index, self.scenario.learned, self.scenario.today)
+        left = frame["label"].astype(int)
         # one thread: these models are small, and where others use the machine OpenMP's threads wait for each other
         with self.stage.wait("training, converting to ONNX, proving parity"), threadpool_limits(1):
             estimator = clone(release.estimator)
@@ -149,7 +171,12 @@ class Story:
             estimator.fit(inputs, left)
             sample = inputs.sample(min(_SAMPLE, len(inputs)), random_state=1)
             version = self.registry.publish(
-                estimator, name=MODEL, sample=sample, note=release.note, metrics={"auc": auc}
+                estimator,
+                name=MODEL,
+                sample=sample,
+                note=release.note,
+                metrics={"auc": auc},
+                training_data=frame,
             )
         self.versions.append(version)
         self.stage.say(
@@ -240,7 +267,10 @@ class Story:
 
     def _second_version(self) -> None:
         self.stage.step("A second version: published, promoted, rolled back")
-        self.stage.say("It takes more inputs. The profile has them already, so nobody migrates anything.")
+        self.stage.say(
+            "It takes more inputs. The profile has them already, so nobody migrates anything. The truth has arrived by now: "
+            "the label is the outcome of the declaration, over the events in the database."
+        )
         with self.engine.begin() as connection:
             frame = self._training_set(connection)
         version = self._publish(frame, self.scenario.releases[1])
@@ -261,35 +291,106 @@ class Story:
             "  from demo.customer group by churn_version"
         )
 
-    def _result(self) -> None:
-        self.stage.step("Did the scores tell who left?")
-        horizon = (self.scenario.end - self.scenario.today).days
-        standing = self._scores("select customer_id, churn from demo.customer where churn_stale is null")
-        truth = self.scenario.left(standing.index, self.scenario.today, self.scenario.end)
+    def _experiment(self) -> None:
+        self.stage.step("An experiment: two versions at once")
+        first, second = self.versions
+        customers = self._value(f"select count(*) from {PROFILE}")
+        shares = max(1, round(customers / _TAKE_PART))
         self.stage.say(
-            f"The database has never seen the {horizon} days after today. {truth.sum():,} of {len(truth):,} customers buy "
-            "nothing in them."
+            "Does the one do more good than the other? Each scores half of those who take part. Who is in which arm follows from a "
+            "hash of the key, and never changes. A customer gets his arm when he is next scored"
+            + (": all do now." if shares == 1 else f"; here, one of {shares} do now.")
+        )
+        self.cut_off = self._value("select clock_timestamp()")
+        self._run(
+            f"select modelpack.start_experiment('{PROFILE}', 'churn', '{EXPERIMENT}',\n"
+            f"""         '[{{"arm": "old", "version": {first.version}, "weight": 50}},\n"""
+            f"""           {{"arm": "new", "version": {second.version}, "weight": 50}}]')"""
+        )
+        part = "" if shares == 1 else f", chunk_blocks => 10, share => 1, shares => {shares}"
+        with self.stage.wait("giving customers an arm, and its score"):
+            self._run(f"call modelpack.rescore('{PROFILE}', everything => true{part})")
+        self._query(
+            "select arm, version, weight, entities\n  from modelpack.experiments\n"
+            f" where experiment = '{EXPERIMENT}'"
+        )
+
+    def _outcomes(self) -> None:
+        days = (self.scenario.end - self.scenario.today).days
+        start: datetime = self._value("select clock_timestamp()")
+        seconds = ceil((start - self.cut_off).total_seconds()) + LAPSE
+        self.stage.step(f"{days} days pass in {seconds} seconds: was it right?")
+        self.stage.say(
+            f"The outcome of a score is known {days} days later. Nobody waits for that here, so they pass in time-lapse: from now "
+            f'on the declaration says horizon="{seconds} seconds". Nothing else is made up. First, the scores that stood '
+            "before the experiment, which are in the log, are written down:"
+        )
+        self._shorten(f"{seconds} seconds")
+        self._run(
+            f"call modelpack.take_cohort('{PROFILE}',\n       cut_off => '{self.cut_off.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S.%f}+00')"
         )
         self.stage.say(
-            "Every score is in the prediction log, with its version and its inputs; so version "
-            f"{self.versions[1].version} can be judged too:"
+            f"Then what the customers do in the {days} days after today, which the database has never seen, each event at its place "
+            f"in the {seconds} seconds:"
+        )
+        self._lapse(start, self.cut_off + timedelta(seconds=seconds))
+        self._wait_until(start + timedelta(seconds=seconds))
+        self._run(f"call modelpack.settle('{PROFILE}')")
+        self._query(
+            "select version, rows, settled, pending, round(mean_outcome::numeric, 3) as left,\n"
+            "       round(auc::numeric, 3) as auc, final\n"
+            f"  from modelpack.fit\n where profile = '{PROFILE}'"
+        )
+        self._fit()
+        self._conclude()
+
+    def _shorten(self, horizon: str) -> None:
+        """Apply the declaration with another horizon of its outcome."""
+        [score] = self.profile.scores
+        assert isinstance(score.outcome, Mapping)
+        outcome = Outcome(score.outcome["sql"], horizon=horizon)
+        with self.engine.begin() as connection:
+            apply(connection, replace(self.profile, scores=[replace(score, outcome=outcome)]))
+
+    def _lapse(self, start: datetime, end: datetime) -> None:
+        events = 0
+        with self.stage.progress("days", (self.scenario.end - self.scenario.today).days) as bar:
+            for over, parts in self.scenario.lapse(start, end):
+                self._wait_until(over)
+                for table, rows in parts:
+                    self._copy(table, rows)
+                    events += len(rows)
+                bar.advance(bar.task_ids[0])
+        self.stage.say(f"{events:,} events, which were counted and scored as any others.")
+
+    def _fit(self) -> None:
+        first, second = self.versions
+        self.stage.say(
+            f"Version {second.version} stood for a moment, too, so the log has what it said of the same customers:"
         )
         query = (
-            "select distinct on (entity_key) entity_key::bigint, prediction\n  from modelpack.prediction\n"
-            f" where model = '{MODEL}' and version = {self.versions[1].version}\n order by entity_key, prediction_id desc"
+            "select j.prediction, l.prediction as other, j.outcome\n"
+            "  from modelpack.judgement as j\n"
+            "  join (select distinct on (entity_key) entity_key, prediction\n          from modelpack.prediction\n"
+            f"         where model = '{MODEL}' and version = {second.version}\n"
+            "         order by entity_key, prediction_id) as l using (entity_key)\n"
+            f" where j.profile = '{PROFILE}' and j.status = 'settled'"
         )
         self.stage.sql(query)
-        rolled_back = self._scores(query)
-        champion, challenger = (
-            roc_auc_score(self.scenario.left(scores.index, self.scenario.today, self.scenario.end), scores)
-            for scores in (standing, rolled_back)
-        )
-        first, second = self.versions
+        one, other, outcomes = zip(*self.application.execute(query).fetchall(), strict=True)
+        self.figure = statistics.auc(one, outcomes)
+        figures = self.figure, statistics.auc(other, outcomes)
         self.stage.rows(
-            ("AUC then", "AUC now", "stands in the profiles"),
+            ("AUC then", "AUC now", "95% interval", "stood"),
             [
-                (f"version {first.version}", f"{first.metrics['auc']:.3f}", f"{champion:.3f}", "yes"),
-                (f"version {second.version}", f"{second.metrics['auc']:.3f}", f"{challenger:.3f}", "no"),
+                (
+                    f"version {version.version}",
+                    f"{version.metrics['auc']:.3f}",
+                    f"{figure.value:.3f}",
+                    between(figure),
+                    stood,
+                )
+                for version, figure, stood in zip((first, second), figures, ("yes", "no"), strict=True)
             ],
             label="model",
         )
@@ -297,11 +398,90 @@ class Story:
             "AUC is the chance that of two customers, one who leaves and one who stays, the one who leaves has the higher "
             "score. Then: cross-validated when published. Now: on what happened after today."
         )
+        compared = statistics.compare("AUC", one, other, outcomes, samples=200)
+        words = compared.in_words(f"version {first.version}", f"version {second.version}")
+        self.stage.say(words[:1].upper() + words[1:])
+
+    def _conclude(self) -> None:
+        self.stage.say("And the experiment: how many customers left, by arm?")
+        self.stage.code(f"modelpack experiment show {EXPERIMENT}", "console")
+        with self.engine.begin() as connection:
+            running = read_experiment(connection, EXPERIMENT)
+            everybody = read_values(connection, EXPERIMENT, None)
+            values = read_values(connection, EXPERIMENT, "outcome")
+        result = found(running, everybody, values, "outcome")
+        self.stage.rows(
+            ("version", "share", "entities", "measured", "mean"),
+            [
+                (a.arm, a.version, f"{a.weight:.0%}", f"{a.entities:,}", f"{a.ripe:,}", f"{a.mean:.3f}")
+                for a in result.arms
+            ],
+            label="arm",
+        )
+        new = result.arms[1]
+        said = in_words(running, new, "outcome")
+        self.stage.say(said[:1].upper() + said[1:])
+        if result.pending:
+            self.stage.say(
+                f"Not counted: {result.pending:,} whose horizon has not passed. Who got his arm by an event on the way is measured "
+                "from then on, over fewer days: in both arms alike."
+            )
+        nothing = new.effect is None or new.effect.verdict == "open"
+        self.stage.say(
+            "Nobody acted on the scores, so there is nothing to find"
+            + (". The old version stays:" if nothing else ": this is chance. The old version stays:")
+        )
+        self._run(
+            f"select modelpack.conclude_experiment('{EXPERIMENT}', 'old', 'no more good is done by the new one')"
+        )
+        self._rescore()
+
+    def _hindsight(self, past: Hindsight) -> None:
+        version = self.versions[0]
+        self.stage.step("In hindsight: the same at several moments")
+        self.stage.say(
+            f"The whole log, dated so that it ends today. Version {version.version} knows nothing after {next(iter(past.cut_offs))}. "
+            "Its inputs are computed as they were at each moment, from the events up to it; the outcome from those after it. "
+            "These are no scores that anybody was given, so they are in no log and no cohort."
+        )
+        self._run(past.tables)
+        self._copy(past.log.table, past.log.rows)
+        self._run("insert into demo.past_customer select distinct customer_id from demo.past_purchase")
+        for table in past.renamed.values():
+            self.application.execute(f"analyze {table}")  # as autovacuum would soon
+        self.stage.sql(f"select place, score from modelpack.score_rows('{MODEL}', {version.version}, :rows)")
+        with self.stage.wait("scoring every customer at each moment"):
+            frame = hindsight_frame(self.engine, self.profile, past, MODEL, version)
+        groups = [(name, frame[frame["at"] == moment]) for name, moment in past.cut_offs.items()]
+        self.stage.rows(
+            ("customers", "left", "AUC", "95% interval", "scikit-learn"),
+            [
+                (
+                    name,
+                    f"{len(rows):,}",
+                    f"{rows['label'].mean():.3f}",
+                    f"{figure.value:.4f}",
+                    between(figure, 4),
+                    f"{roc_auc_score(rows['label'], rows['score']):.4f}",
+                )
+                for name, rows in [*groups, ("all", frame)]
+                for figure in [statistics.auc(rows["score"], rows["label"], rows["customer_id"])]
+            ],
+            label="from",
+        )
+        self.stage.say(
+            "A customer of several moments is one cluster, and the interval of all knows it. Later it is easier to tell who "
+            "has left, since most have been quiet for long."
+        )
+
+    def _end(self) -> None:
         logged = self._value(f"select count(*) from modelpack.prediction where model = '{MODEL}'")
         self.stage.console.print()
         self.stage.say(f"Predictions logged: {logged:,}.")
         self.stage.say(f"Events scored: {self.rate:,.0f} a second.")
-        self.stage.say(f"AUC of the scores in the profiles: {champion:.3f}.")
+        self.stage.say(
+            f"AUC of the scores in the profiles: {self.figure.value:.3f} ({between(self.figure)})."
+        )
 
     # ------------------------------------------------------------ small things
 
@@ -330,9 +510,11 @@ class Story:
         [row] = cursor.fetchall()
         return [column.name for column in cursor.description or ()], row
 
-    def _scores(self, query: str) -> pd.Series:
-        rows = self.application.execute(query).fetchall()
-        return pd.Series([score for _, score in rows], index=[key for key, _ in rows], dtype=float)
+    def _wait_until(self, moment: datetime) -> None:
+        """Until the server's clock says so."""
+        self.application.execute(
+            "select pg_sleep(greatest(0, extract(epoch from %s - clock_timestamp())))", [moment]
+        )
 
     def _copy(self, table: str, rows: pd.DataFrame) -> None:
         columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
@@ -340,6 +522,13 @@ class Story:
         copy = sql.SQL("copy {} ({}) from stdin (format csv)").format(target, columns)
         with self.application.cursor().copy(copy) as stream:
             stream.write(rows.to_csv(index=False, header=False))
+
+
+def between(figure: Figure, digits: int = 3) -> str:
+    """The interval of a figure."""
+    if figure.low is None or figure.high is None:
+        return "too few"
+    return f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
 
 
 def _with_names(log: EventLog) -> str:
@@ -370,6 +559,19 @@ def clear(connection: psycopg.Connection[Any]) -> None:
             connection.execute("delete from modelpack.profile where name = %s", [PROFILE])
         if row is not None:
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(SCHEMA)))
+        ours = "(select e.experiment_id from modelpack.experiment as e where e.model = %s)"
+        for table in ("exposure", "assignment", "weighting", "arm", "experiment"):
+            connection.execute(
+                sql.SQL("delete from modelpack.{} where experiment_id in " + ours).format(
+                    sql.Identifier(table)
+                ),
+                [MODEL],
+            )
+        # cohorts and outcomes go with their cut-offs, what shadows scored with them
+        for table in ("cut_off", "shadow"):
+            connection.execute(
+                sql.SQL("delete from modelpack.{} where model = %s").format(sql.Identifier(table)), [MODEL]
+            )
         hashes = connection.execute(
             "select sha256 from modelpack.version where model = %s", [MODEL]
         ).fetchall()

@@ -138,6 +138,19 @@ def test_a_row_gets_its_arm_by_a_hash_of_its_key_when_it_is_next_scored_and_is_s
     ) == [(key, arm, 0.75 if arm.endswith("champion") else 0.25) for key, arm in sorted(found.items())]
 
 
+def test_who_has_an_arm_is_looked_up_by_the_index_also_where_nobody_had_one_at_first(psql: Session) -> None:
+    psql.execute("vacuum analyze modelpack.assignment")  # known to be empty, as nightly vacuuming leaves it
+    start(psql)
+    with psql.transaction():
+        buy(psql, *range(1, CUSTOMERS + 1))
+        read = value(
+            psql,
+            "select seq_tup_read from pg_stat_xact_user_tables where relid = 'modelpack.assignment'::regclass",
+        )
+    assert value(psql, "select count(*) from modelpack.assignment") == CUSTOMERS
+    assert read == 0, "each look-up reads everybody who has an arm already"
+
+
 def test_a_new_row_gets_its_arm_with_its_first_score(psql: Session) -> None:
     experiment = start(psql)
     psql.execute("insert into customer (customer_id) values (1001), (1002)")

@@ -39,7 +39,9 @@ set extra_float_digits = 1
 set datestyle = 'ISO, MDY'
 set intervalstyle = postgres
 set bytea_output = hex
+set enable_seqscan = off
 $how$, format($assign$
+-- enable_seqscan: off, since the plan is made once a session, and before the first arm the table is empty.
 declare
   v_key constant text := %s;
   v_arm text;

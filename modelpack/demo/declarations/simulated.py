@@ -9,6 +9,7 @@ from modelpack import (
     mean,
     total,
 )
+from modelpack.outcomes import Outcome
 
 customer = Profile(
     "demo.customer",
@@ -45,6 +46,13 @@ customer = Profile(
                 "days_known": age("joined_at"),
                 "days_quiet": age("last_purchase_at"),
             },
+            # what the score says in advance: who buys nothing more has left
+            outcome=Outcome(
+                "not exists (select from demo.purchase as e"
+                " where e.customer_id = p.customer_id"
+                " and e.purchased_at > t.at and e.purchased_at <= t.until)",
+                horizon="90 days",
+            ),
         )
     ],
 )
