@@ -15,7 +15,8 @@ INSTALLS: tuple[str, ...] = (
     "can_replay", "named", "replayed", "shadow_table", "feed_shadow", "follow_shadows", "keep_shadows", "score_inputs", "room_for",
     "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
-    "promote-require", "set_requirement", "try_requirement", "note_arm", "arrange",
+    "promote-require", "set_requirement", "try_requirement", "note_arm",
+    "keep_owners", "arm_table", "follow_experiments", "arrange",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
@@ -23,6 +24,9 @@ REVERTS_TO: dict[str, str] = {
     "needed_rights": "0001",
     "examine_rights": "0003",
     "rival_rows": "0002",
+    "keep_owners": "0001",
+    "arm_table": "0003",
+    "follow_experiments": "0003",
     "arrange": "0003",
     "keep_shipped": "0003",
     "schema/rights": "0003",
@@ -33,6 +37,7 @@ ENDS = (
     "select modelpack.feed_shadow(s.shadow_id) from modelpack.shadow as s where s.input_limit is not null",
 )
 DROPS = (
+    "trigger follow_experiments_later on modelpack.score",
     "trigger note_arm on modelpack.cohort",
     "function modelpack.note_arm()",
     "view modelpack.fit_by_segment",

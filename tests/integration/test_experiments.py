@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from modelpack import Event, Profile, Score, apply, count, remove, total
+from modelpack.attaching import apply_online
 from modelpack.cli.app import app
 from modelpack.connection import make_engine
 from modelpack.experiments import Metric
@@ -450,6 +452,45 @@ def test_a_changed_declaration_lets_an_experiment_go_on(psql: Session, database:
     assert arms(psql) == expected(experiment, range(1, CUSTOMERS + 1))
     failures = """select "check", found from modelpack.doctor() where status = 'fail'"""
     assert rows(psql, failures) == []
+
+
+FAILS = """select "check", found from modelpack.doctor() where status = 'fail'"""
+
+
+def test_a_declaration_that_is_replaced_online_lets_an_experiment_go_on(psql: Session, database: str) -> None:
+    start(psql)
+    buy(psql, 1, 2, 3)
+    before = arms(psql)
+    with make_engine(database).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        apply_online(connection, profile("visits"))
+    buy(psql, *range(1, 101))
+    assert arms(psql).items() >= before.items()
+    assert set(arms(psql)) >= set(range(1, 101))
+    assert rows(psql, FAILS) == []
+
+
+def test_the_table_of_somebody_else_can_be_altered_while_an_experiment_runs(
+    psql: Session, new_role: Callable[..., str]
+) -> None:
+    owner = new_role()
+    with psql.transaction():
+        psql.execute(f"select modelpack.run_as('public.customer', '{owner}')")
+        psql.execute(f"alter table customer owner to {owner}")
+    start(psql)
+    psql.execute("alter table customer add column more integer")
+    buy(psql, 1)
+    assert set(arms(psql)) == {1}
+    assert rows(psql, FAILS) == []
+    psql.execute("select modelpack.stop_experiment('winter')")
+
+
+def test_nothing_is_missed_when_an_experiment_ends_after_a_declaration_was_applied(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    attach(database, profile("visits"))
+    psql.execute("select modelpack.stop_experiment('winter')")
+    assert rows(psql, FAILS) == []
 
 
 def test_a_declaration_that_is_removed_takes_the_column_along_and_the_experiment_is_ended(

@@ -16,6 +16,7 @@ begin
    where f.pronamespace = 'modelpack'::regnamespace and f.prosecdef and f.prorettype <> 'event_trigger'::regtype and f.proname not in ('arm_table', 'end_holders', 'listen_for', 'lockers', 'shadow_table')
      and f.proowner <> 'modelpack_owner'::regrole
      and not exists (select from modelpack.made as m where m.object = f.proname)  -- of a declaration: see modelpack.examine_triggers
+     and not exists (select from modelpack.profile as p where right(obj_description(f.oid, 'pg_proc'), length(p.stem) + 2) = format('[%s]', p.stem))
    group by f.proowner
    order by 3;
   return query

@@ -33,6 +33,10 @@ begin
     execute format('create trigger %I before update on %s for each row when (new.%I is null or new.%I <> all (%L::text[]) or new.%I is distinct from old.%I%s) execute function modelpack.%I()',
                    v_trigger, v_relation, v_column, v_column, v_arms, v_column, v_column, v_moves, v_stem || '_assign');
   end if;
+  if v_arms = '{}' then
+    -- a declaration that was applied meanwhile has noted what it found on the table
+    delete from modelpack.made as m where m.profile_id = arm_table.profile and m.kind = 'trigger' and m.object in (v_trigger, v_new);
+  end if;
   perform set_config('modelpack.listening', v_before, true);
   -- read as the owner of the table, for modelpack.watch_experiments()
   execute format($arms$

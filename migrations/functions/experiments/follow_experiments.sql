@@ -12,3 +12,7 @@ revoke all on function modelpack.follow_experiments() from public;
 drop trigger if exists follow_experiments on modelpack.score;
 create trigger follow_experiments after insert on modelpack.score for each row when (new.choice is not null) execute function modelpack.follow_experiments();
 comment on trigger follow_experiments on modelpack.score is 'lets experiments go on when a declaration is applied';
+drop trigger if exists follow_experiments_later on modelpack.score;
+create constraint trigger follow_experiments_later after insert on modelpack.score deferrable initially deferred
+  for each row when (new.choice is not null) execute function modelpack.follow_experiments();
+comment on trigger follow_experiments_later on modelpack.score is 'once more when all else is there: what is replaced online loses its triggers after its scores were written';

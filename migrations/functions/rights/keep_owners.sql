@@ -14,6 +14,8 @@ begin
       join pg_class as c on c.oid = t.tgrelid and not c.relispartition
       join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.prosecdef
      where not t.tgisinternal
+       -- what rooms put on a profile is theirs, whoever owns the table
+       and not exists (select from modelpack.made as m where m.kind = 'room' and m.object = f.proname)
        and t.tgrelid in (select d.objid from pg_event_trigger_ddl_commands() as d where d.classid = 'pg_class'::regclass)
      group by 1, 2
   loop
