@@ -203,6 +203,7 @@ def _from_events(
     declaration: Path | None,
     threshold: float | None,
 ) -> dict[str, Any]:
+    from modelpack.compile.sql import qualified
     from modelpack.declaration import load_profiles
     from modelpack.extras import need_publish
 
@@ -211,9 +212,7 @@ def _from_events(
 
     declared = stored(connection, asked.profile)
     if declaration is not None:
-        named = {
-            "public." + p.table if "." not in p.table else p.table: p for p in load_profiles(declaration)
-        }
+        named = {str(qualified(p.table)): p for p in load_profiles(declaration)}
         if asked.profile not in named:
             raise RegistryError(f"{declaration} declares {', '.join(named)}, expected {asked.profile}")
         declared = named[asked.profile]

@@ -19,7 +19,7 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = format('version %s of %s does not meet what is required: %s', version, model, requirement),
       detail = v_missed || '.',
-      hint = format('%s select * from modelpack.try_requirement(%L, %s) shows the figures of all versions of the requirement.', asked_by, model, version);
+      hint = format('%s select * from modelpack.try_requirement(%L, %s, %L) has the figures of each condition.', asked_by, model, version, requirement);
   end if;
   return v_figures;
 end
