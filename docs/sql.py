@@ -60,8 +60,7 @@ def subjects() -> dict[str, dict[str, str]]:
     folders = {
         name: path.parent.name
         for name, path in snapshots.files().items()
-        # promote-require is another form of promote, which has its entry
-        if path.is_relative_to(snapshots.FUNCTIONS) and "-" not in name
+        if path.is_relative_to(snapshots.FUNCTIONS)
     }
     return {**known, "functions": dict(sorted({**folders, **known.pop("plpython")}.items()))}
 

@@ -1,7 +1,8 @@
 -- Requirements: what a version has to have shown before it may be promoted. A room around the core.
 
+-- No foreign keys to tables of the core: to drop one locks the table that it refers to, which events read.
 create table modelpack.requirement (
-  model text primary key references modelpack.model on delete cascade,
+  model text primary key,
   requirement text not null,
   set_at timestamptz not null default now(),
   set_by name not null
@@ -13,7 +14,7 @@ comment on column modelpack.requirement.set_at is 'since when';
 comment on column modelpack.requirement.set_by is 'who set it';
 
 create table modelpack.met_requirement (
-  promotion_id bigint not null references modelpack.promotion on delete cascade,
+  promotion_id bigint not null,
   requirement text not null,
   model_wide boolean not null,
   champion integer,

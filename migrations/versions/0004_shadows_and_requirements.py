@@ -15,7 +15,7 @@ INSTALLS: tuple[str, ...] = (
     "can_replay", "named", "replayed", "shadow_table", "feed_shadow", "follow_shadows", "keep_shadows", "score_inputs", "room_for",
     "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
-    "promote-require", "set_requirement", "try_requirement", "note_arm",
+    "promote", "set_requirement", "try_requirement", "note_arm",
     "keep_owners", "arm_table", "follow_experiments", "arrange",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
@@ -24,6 +24,7 @@ REVERTS_TO: dict[str, str] = {
     "needed_rights": "0001",
     "examine_rights": "0003",
     "rival_rows": "0002",
+    "promote": "0001",
     "keep_owners": "0001",
     "arm_table": "0003",
     "follow_experiments": "0003",
@@ -41,12 +42,12 @@ DROPS = (
     "trigger note_arm on modelpack.cohort",
     "function modelpack.note_arm()",
     "view modelpack.fit_by_segment",
-    "trigger modelpack_requirement on modelpack.promotion",
+    "trigger follow_promotions on modelpack.promotion",
     "function modelpack.try_requirement(text, integer, text)",
     "function modelpack.try_requirement(modelpack.me, text, integer, text)",
     "function modelpack.set_requirement(text, text)",
     "function modelpack.set_requirement(modelpack.me, text, text)",
-    "function modelpack.promote(text, bigint, text, text)",
+    "function modelpack.promote(text, integer, text, text)",
     "function modelpack.promote(modelpack.me, text, integer, text, text)",
     "function modelpack.follow_promotions()",
     "function modelpack.demand(text, integer, integer, text, text)",
@@ -71,7 +72,7 @@ DROPS = (
     "function modelpack.timed(modelpack.version, jsonb)",
     "function modelpack.room_for(modelpack.shadow)",
     "function modelpack.score_inputs(modelpack.version, modelpack.shadow_input[])",
-    "trigger modelpack_shadow on modelpack.retirement",
+    "trigger keep_shadows on modelpack.retirement",
     "function modelpack.keep_shadows()",
     "trigger follow_shadows on modelpack.score",
     "function modelpack.follow_shadows()",
@@ -90,7 +91,9 @@ DROPS = (
 
 
 def upgrade() -> None:
-    """Install."""
+    """Install; a promotion has an argument more."""
+    run_sql("drop function modelpack.promote(text, integer, text)")
+    run_sql("drop function modelpack.promote(modelpack.me, text, integer, text)")
     for name in INSTALLS:
         run_sql(snapshot(name, revision))
 

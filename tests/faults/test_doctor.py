@@ -195,7 +195,7 @@ def test_the_doctor_finds(sound: Session, fault: str, check: str, status: str, w
         sound.rollback()
 
 
-TRIGGERS = "select c.relname, t.tgname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid where t.tgname ~ 'modelpack' and not tgisinternal and c.relnamespace = 'public'::regnamespace"
+TRIGGERS = "select c.relname, t.tgname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid where t.tgname ~ 'modelpack' and not tgisinternal"
 
 
 def test_a_trigger_that_fires_for_no_application_is_found_and_one_that_always_fires_is_not(

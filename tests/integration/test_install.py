@@ -115,7 +115,10 @@ def shipped(connection: Connection) -> list[tuple[object, ...]]:
     """What a revision installs: functions, tables and views with owners, rights and texts; not what declarations generate."""
     found = connection.execute(
         text(
-            "select p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text, md5(pg_get_functiondef(p.oid))"
+            # keep_shipped lists all others in the order in which they were made, and one that was replaced is the last
+            "select p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text, md5(case when p.proname = 'keep_shipped'"
+            "       then (select string_agg(part, ',' order by part) from regexp_split_to_table(pg_get_functiondef(p.oid), '[,{}]') as part)"
+            "       else pg_get_functiondef(p.oid) end)"
             "  from pg_proc as p where p.pronamespace = 'modelpack'::regnamespace and p.prokind in ('f', 'p')"
             "   and coalesce(obj_description(p.oid, 'pg_proc'), '') !~ '\\[[^]]*\\]$'"
             " union all "

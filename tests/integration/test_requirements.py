@@ -210,6 +210,21 @@ def test_the_winner_of_an_experiment_meets_what_the_model_requires(psql: Session
     assert value(psql, "select count(*) from modelpack.experiment where ended_at is null") == 1
 
 
+def test_a_reason_is_no_requirement_however_the_arguments_are_sent(psql: Session) -> None:
+    """psycopg sends a small number as smallint and a text without a type."""
+    psql.execute("begin")
+    psql.execute("select modelpack.promote(%s, %s, require => 'auc not below champion by 0.5')", ["churn", 3])
+    # it is asked once: the next promotion has none
+    psql.execute("select modelpack.promote(%s, %s, %s)", ["churn", 2, "auc above 0.99"])
+    psql.execute("commit")
+    assert row(
+        psql, "select version, reason from modelpack.promotion order by promotion_id desc limit 1"
+    ) == (2, "auc above 0.99")
+    assert rows(psql, "select requirement from modelpack.met_requirement") == [
+        ("auc not below champion by 0.5",)
+    ]
+
+
 def test_the_first_champion_is_held_against_nobody(psql: Session) -> None:
     publish(psql, "other", ["purchases"], [0.1], promote=False)
     psql.execute("select modelpack.set_requirement('other', 'auc above champion')")

@@ -24,8 +24,7 @@ def test_a_name_says_which_file_it_is() -> None:
                 path.read_text(),
                 re.MULTILINE,
             )
-            # a room may add a form of a function of another one: promote-require
-            assert set(made) == {name.split("-")[0]}, path
+            assert set(made) == {name}, path
 
 
 def test_a_room_is_seen_at_a_glance() -> None:

@@ -19,6 +19,6 @@ end
 $modelpack$;
 comment on function modelpack.keep_shadows() is 'Trigger of modelpack.retirement: a version that scores as a shadow is not retired.';
 revoke all on function modelpack.keep_shadows() from public;
-drop trigger if exists modelpack_shadow on modelpack.retirement;
-create trigger modelpack_shadow after insert on modelpack.retirement for each row execute function modelpack.keep_shadows();
-comment on trigger modelpack_shadow on modelpack.retirement is 'a version that scores as a shadow is not retired';
+drop trigger if exists keep_shadows on modelpack.retirement;
+create trigger keep_shadows after insert on modelpack.retirement for each row execute function modelpack.keep_shadows();
+comment on trigger keep_shadows on modelpack.retirement is 'a version that scores as a shadow is not retired';
