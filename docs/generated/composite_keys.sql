@@ -20,6 +20,8 @@
 
 begin;
 
+select modelpack.alone();
+
 select modelpack.lock_tables(
   array_remove(array['store.movement'::regclass]::regclass[], null),
   'store.item', 'share row exclusive');

@@ -25,6 +25,8 @@
 
 begin;
 
+select modelpack.alone();
+
 select modelpack.lock_tables(
   array_remove(array['public.reading'::regclass]::regclass[], null),
   'public.machine', 'share row exclusive');

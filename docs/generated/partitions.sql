@@ -15,6 +15,10 @@
 
 begin;
 
+select modelpack.alone();
+
+select modelpack.take_turn('fault');
+
 select modelpack.lock_tables(
   array_remove(array['public.ping'::regclass]::regclass[], null),
   'public.device', 'share row exclusive');

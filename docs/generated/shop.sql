@@ -35,6 +35,10 @@
 
 begin;
 
+select modelpack.alone();
+
+select modelpack.take_turn('churn');
+
 select modelpack.lock_tables(
   array_remove(array['public.complaint'::regclass,
                      'public.purchase'::regclass]::regclass[], null),

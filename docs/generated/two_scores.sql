@@ -18,6 +18,12 @@
 
 begin;
 
+select modelpack.alone();
+
+select modelpack.take_turn('account_value');
+
+select modelpack.take_turn('fraud');
+
 select modelpack.lock_tables(
   array_remove(array['public.transfer'::regclass]::regclass[], null),
   'public.account', 'share row exclusive');

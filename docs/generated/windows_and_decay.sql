@@ -26,6 +26,8 @@
 
 begin;
 
+select modelpack.alone();
+
 select modelpack.lock_tables(
   array_remove(array['public.page_view'::regclass]::regclass[], null),
   'public.visitor', 'share row exclusive');

@@ -46,6 +46,7 @@ def attach_script(profile: Profile, meanings: Meanings | None = None) -> list[Sq
     """
     plan = make_plan(profile, meanings)
     return [
+        *_turns(plan),
         *_locks(plan),
         *_keys(plan),
         _by_names("attach", [*_record(plan), ("stem", literal(plan.slug))]),
@@ -60,7 +61,7 @@ def attach_online_script(profile: Profile, meanings: Meanings) -> list[Sql]:
     """
     plan = make_plan(profile, meanings)
     return [
-        _call("alone"),
+        *_turns(plan),
         *_keys(plan),
         _by_names("attach", [*_record(plan), ("stem", literal(plan.slug))]),
         *_functions_first(plan),
@@ -93,7 +94,7 @@ def replace_online_script(old: Profile, new: Profile, meanings: Meanings) -> lis
     ]
     others = [f.name for f in _functions(plan) if f.returns == TRIGGER and f.name not in kept]
     return [
-        _call("alone"),
+        *_turns(plan),
         *_keys(plan),
         _by_names("replace", [*_record(plan), *changes]),
         *_functions_first(plan),
@@ -187,6 +188,7 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
         # what this statement has scored is not scored again where it has moved to
         counted.append(_in_chunks(plan, "rescore", Sql("false"), Sql("statement_timestamp()")))
     return [
+        *_turns(plan),
         *_locks(plan, before),
         *_keys(plan),
         _by_names("replace", [*_record(plan), *changes]),
@@ -264,6 +266,16 @@ def detach_online_scripts(profile: Profile) -> list[list[Sql]]:
 def generated_functions(profile: Profile, meanings: Meanings | None = None) -> dict[str, str]:
     """Name and body of each function that `op.create_scoring(profile)` makes, but for those that a promotion replaces."""
     return {function.name: function.source for function in _functions(make_plan(profile, meanings))}
+
+
+def _turns(plan: Plan) -> list[Sql]:
+    """No other declaration is changed beside this one, and no other champion is named for a model that it scores with.
+
+    A promotion that does not see the declaration yet would leave it with the champion of before. First of all, as a promotion
+    takes its turn before it waits for a profile.
+    """
+    models = sorted({score.model for score in plan.profile.scores})
+    return [_call("alone"), *(_call("take_turn", literal(model)) for model in models)]
 
 
 def _locks(plan: Plan, before: Plan | None = None, *, online: bool = False) -> list[Sql]:

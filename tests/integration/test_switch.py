@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -517,6 +518,42 @@ def test_a_profile_that_is_attached_or_detached_is_waited_for(
         waiting.result(DEADLINE)
     engine.dispose()
     assert event(psql) == (OFF, OFF, ON, 1)
+    agree(psql)
+
+
+def test_a_declaration_that_comes_beside_a_promotion_gets_the_champion_of_whoever_commits_last(
+    database: str, psql: Session, ann: Session, aside: Callable[[Session, str], Future[Any]]
+) -> None:
+    scored_by = "select version from modelpack.prediction where profile = 'public.member' order by scored_at desc limit 1"
+    kept = replace(MEMBER, scores=[*MEMBER.scores, Score("again", model="churn", inputs={"n": "level"})])
+    engine = make_engine(database)
+    psql.execute("insert into member (id, level) values (1, 0)")
+    for version, apply_it in ((3, partial(apply, profile=MEMBER)), (1, partial(apply, profile=kept))):
+        with engine.connect() as connection:
+            pid = connection.exec_driver_sql("select pg_backend_pid()").scalar_one()
+            apply_it(connection)
+            waiting = aside(ann, f"select modelpack.promote('churn', {version})")
+            while pid not in value(psql, "select pg_blocking_pids(%s)", ann.info.backend_pid):
+                assert not waiting.done()
+            connection.commit()
+            waiting.result(DEADLINE)
+        psql.execute("update member set level = level + 1")
+        assert value(psql, scored_by) == version
+        agree(psql)
+    psql.execute("select modelpack.detach('public.member')")
+    # the other way round
+    ann.execute("begin; select modelpack.promote('churn', 2)")
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        pid = connection.exec_driver_sql("select pg_backend_pid()").scalar_one()
+        applying = pool.submit(apply, connection, MEMBER)
+        while ann.info.backend_pid not in value(psql, "select pg_blocking_pids(%s)", pid):
+            assert not applying.done()
+        ann.execute("commit")
+        applying.result(DEADLINE)
+        connection.commit()
+    engine.dispose()
+    psql.execute("update member set level = level + 1")
+    assert value(psql, scored_by) == 2
     agree(psql)
 
 
