@@ -171,6 +171,7 @@ def test_a_file_that_is_no_log_is_refused_in_words(database: str, tmp_path: Path
         told(database, tmp_path / "missing.csv")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not CDNOW.is_file(), reason="the CDNOW log (cdnow_purchases.csv) is not there")
 def test_the_real_log_ranks_who_left_as_well_as_it_can_without_a_leak(database: str, psql: Database) -> None:
     text = told(database, CDNOW)

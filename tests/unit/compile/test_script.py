@@ -32,6 +32,11 @@ def place(statements: list[Sql], pattern: str) -> int:
     return found
 
 
+def locking(statements: list[Sql]) -> Sql:
+    """The statement that locks the tables."""
+    return statements[place(statements, r"lock_tables\(")]
+
+
 def test_no_event_slips_in_between_the_triggers_and_the_count() -> None:
     script = attach_script(SHOP)
     lock, record = place(script, r"lock_tables\("), place(script, r"^select modelpack\.attach\(")
@@ -40,18 +45,19 @@ def test_no_event_slips_in_between_the_triggers_and_the_count() -> None:
     trigger = place(script, r"^create or replace trigger \S+ after insert on public\.purchase")
     counted = place(script, r"customer_rebuild\(c\.first_block")
     sealed = place(script, r"modelpack\.seal\(")
-    assert 0 == lock < record < columns < function < trigger < counted < sealed == len(script) - 1
+    alone, turn = place(script, r"^select modelpack\.alone\("), place(script, r"take_turn\('churn'\)")
+    assert 0 == alone < turn < lock < record < columns < function < trigger < counted < sealed == len(script) - 1
 
 
 def test_events_may_be_read_while_triggers_are_made_and_not_while_they_are_dropped() -> None:
-    assert "'share row exclusive'" in attach_script(SHOP)[0]
-    assert "'access exclusive'" in replace_script(SHOP, SHOP)[0]
+    assert "'share row exclusive'" in locking(attach_script(SHOP))
+    assert "'access exclusive'" in locking(replace_script(SHOP, SHOP))
 
 
 def test_an_event_table_of_before_may_be_gone() -> None:
     (event,) = SHOP.events
     other = replace(SHOP, events=[replace(event, table="order")])
-    (lock, *_) = replace_script(SHOP, other)
+    lock = locking(replace_script(SHOP, other))
     assert "'public.\"order\"'::regclass" in lock
     assert "to_regclass('public.purchase')" in lock
 
