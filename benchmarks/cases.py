@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import psycopg
 
 from benchmarks.ground import Ground
 from benchmarks.models import Workload, packed
+from modelpack.registry import Registry
 
 _CTE = re.compile(r"(as \(\s*)insert into modelpack\.prediction\s.*?(?=\n\s*\))", re.DOTALL)
 _STATEMENT = re.compile(r"insert into modelpack\.prediction\s.*?;", re.DOTALL)
@@ -75,3 +77,26 @@ def static(ground: Ground, schema: str, workload: Workload) -> None:
     ground.tables(schema, workload=workload, events=ground.customers)
     ground.declare(schema, model=model, inputs={"last_amount": "visits"})
     ground.require_scored(schema)
+
+
+def experimented(ground: Ground, schema: str, workload: Workload) -> None:
+    """All of it, where every customer has one of two arms: the champion in both, so that the models cost the same."""
+    logged(ground, schema, workload)
+    ground.run(
+        "select modelpack.start_experiment(%s, 'churn', %s, %s::jsonb)",
+        (
+            f"{schema}.customer",
+            schema,
+            json.dumps([{"arm": arm, "version": 1, "weight": 50} for arm in ("a", "b")]),
+        ),
+    )
+    ground.run(f"call modelpack.rescore('{schema}.customer', everything => true)")
+
+
+def shadowed(ground: Ground, schema: str, workload: Workload, shadow: Workload) -> None:
+    """All of it, where a second version is to score beside; a model of its own, since a shadow is one of a model."""
+    ground.publish(schema, packed(workload))
+    Registry(ground.engine).publish_package(packed(shadow), name=schema)
+    ground.tables(schema, workload=shadow)
+    ground.declare(schema, model=schema)
+    ground.run("select modelpack.start_shadow(%s, 2)", (schema,))

@@ -9,6 +9,10 @@ LOG = "count + score + log"
 BARE = "a table of the same columns, no trigger"
 STATIC = "count + score + log, a static column among the inputs"
 
+EXPERIMENT = "count + score + log, an experiment of two arms"
+SHADOW = "count + score + log, a shadow that takes what is logged"
+SHADOW_INPUTS = "count + score + log, a shadow with two inputs that the log lacks"
+
 PICKLED = "row trigger, pickled scikit-learn, a numpy row"
 FRAME = "row trigger, pickled scikit-learn, a pandas row"
 HISTOGRAM = "row trigger, pickled scikit-learn, 100 histogram trees"

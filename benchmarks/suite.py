@@ -18,6 +18,7 @@ from benchmarks.loads import MICRO
 from benchmarks.models import RICH, Workload
 from benchmarks.names import (
     BARE,
+    EXPERIMENT,
     FLOOR,
     FOREST,
     FRAME,
@@ -34,6 +35,8 @@ from benchmarks.names import (
     SCORE,
     SERVICE,
     SETWISE,
+    SHADOW,
+    SHADOW_INPUTS,
     SHARED,
     SOCKET,
     STATIC,
@@ -187,6 +190,29 @@ def _rich_statements(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> 
             if rows < 1000
             else loads.statement(ground, schema, rows)
             for name, (schema, _) in made.items()
+        }
+        groups.append(interleave(group, runs, sizes.rounds))
+    return groups
+
+
+def _versions_beside(ground: Ground, sizes: Sizes, _skipped: dict[str, str]) -> list[Group]:
+    """What an event costs while several versions of its model are at work."""
+    main = sizes.main
+    made = {LOG: "b_log", EXPERIMENT: "v_experiment", SHADOW: "v_shadow", SHADOW_INPUTS: "v_shadow_inputs"}
+    cases.experimented(ground, made[EXPERIMENT], main)
+    cases.shadowed(ground, made[SHADOW], main, main)
+    cases.shadowed(ground, made[SHADOW_INPUTS], main, replace(main, inputs=main.inputs + 2))
+    ground.settle(list(made.values()))
+    watched = [EXPERIMENT, SHADOW, SHADOW_INPUTS]
+    groups = []
+    for rows in (1, *(n for n in sizes.statements if n in (100, 10_000))):
+        title = f"{rows:,} event{'s' * (rows > 1)} a statement, while several versions are at work"
+        group = Group(f"versions, statement of {rows}", title, EVENT, LOG, watched=watched)
+        runs = {
+            name: loads.loop(ground, schema, max(sizes.singles, 3 * rows), rows)
+            if rows < 1000
+            else loads.statement(ground, schema, rows)
+            for name, schema in made.items()
         }
         groups.append(interleave(group, runs, sizes.rounds))
     return groups
@@ -392,7 +418,9 @@ def _nightly(ground: Ground, sizes: Sizes) -> Run:
     return run
 
 
-SECTIONS = (_single, _statements, _rich_statements, _copies, _updates, _clients, _pgbench, _models, _rescores)
+SECTIONS = (
+    _single, _statements, _rich_statements, _versions_beside, _copies, _updates, _clients, _pgbench, _models, _rescores,
+)  # fmt: skip
 ALONE = (*growth.PARTS, startup, instructions)
 """Parts that make all they need."""
 PARTS = tuple(part.__name__.strip("_") for part in (*SECTIONS, *ALONE))
