@@ -46,7 +46,9 @@ def test_no_event_slips_in_between_the_triggers_and_the_count() -> None:
     counted = place(script, r"customer_rebuild\(c\.first_block")
     sealed = place(script, r"modelpack\.seal\(")
     alone, turn = place(script, r"^select modelpack\.alone\("), place(script, r"take_turn\('churn'\)")
-    assert 0 == alone < turn < lock < record < columns < function < trigger < counted < sealed == len(script) - 1
+    assert (
+        0 == alone < turn < lock < record < columns < function < trigger < counted < sealed == len(script) - 1
+    )
 
 
 def test_events_may_be_read_while_triggers_are_made_and_not_while_they_are_dropped() -> None:
