@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
 
 from modelpack.attaching import apply
 from modelpack.compile.script import attach_script
@@ -40,6 +41,13 @@ COVERED = """-- What modelpack.cover_partitions() makes, the last step but one o
 -- A trigger for each statement does not fire for a statement that names a partition, so every partition has its own.
 -- A trigger for each row is copied by the server.
 """
+VERSIONS = """-- What an experiment and a shadow add to the shop, and what they write anew: functions and triggers.
+-- Written by `make docs`; look at it, do not edit it.
+--
+-- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which is version 1,
+-- the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input `spend`, which the log lacks.
+-- Each stands here as the server has it. When both have ended, the functions of promoted.sql are back and the rest is gone.
+"""
 
 _SEAM = """
 select pg_get_functiondef(f.oid), f.oid::regprocedure::text, quote_literal(obj_description(f.oid, 'pg_proc'))
@@ -48,6 +56,18 @@ select pg_get_functiondef(f.oid), f.oid::regprocedure::text, quote_literal(obj_d
   join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname::text = m.object
  where p.name = 'public.customer' and m.kind in ('seam', 'switch')
  order by f.proname::text collate "C"
+"""
+_FUNCTIONS = """
+select f.oid::regprocedure::text, pg_get_functiondef(f.oid)
+  from pg_proc as f
+ where f.pronamespace = 'modelpack'::regnamespace and f.prokind = 'f'
+ order by f.proname::text collate "C", 1
+"""
+_ON_PROFILE = """
+select t.tgname::text, pg_get_triggerdef(t.oid)
+  from pg_trigger as t
+ where t.tgrelid = 'public.customer'::regclass and not t.tgisinternal
+ order by t.tgname::text collate "C"
 """
 _TRIGGERS = """
 select pg_get_triggerdef(t.oid)
@@ -100,11 +120,22 @@ def served(dsn: str) -> dict[str, str]:
         Registry(dsn).publish_dummy(0.25, inputs, name="churn", promote=True)
         seam = session.execute(_SEAM).fetchall()
         triggers = session.execute(_TRIGGERS).fetchall()
+        before = session.execute(_FUNCTIONS).fetchall() + session.execute(_ON_PROFILE).fetchall()
+        for taken in (inputs, [*inputs, "spend"]):
+            Registry(dsn).publish_dummy(0.5, taken, name="churn")
+        arms = [{"arm": "champion", "weight": 50}, {"arm": "challenger", "version": 2, "weight": 50}]
+        session.execute(
+            "select modelpack.start_experiment('public.customer', 'churn', 'winter', %s)", [Jsonb(arms)]
+        )
+        session.execute("select modelpack.start_shadow('churn', 3)")
+        after = session.execute(_FUNCTIONS).fetchall() + session.execute(_ON_PROFILE).fetchall()
+        added = [made for made in after if made not in before]
     functions = (
         f"\n{made.rstrip()};\n\ncomment on function {name} is {said};\n" for made, name, said in seam
     )
     return {
         "generated/promoted.sql": PROMOTED + "".join(functions),
+        "generated/versions_beside.sql": VERSIONS + "".join(f"\n{made.rstrip()};\n" for _, made in added),
         "generated/partition_triggers.sql": COVERED + "\n" + "".join(f"{made};\n" for (made,) in triggers),
     }
 
