@@ -15,6 +15,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from typer.testing import CliRunner
 
+from benchmarks import figures
 from modelpack import Event, Profile, Registry, Score, count, total
 from modelpack.cli.app import app
 from modelpack.connection import make_engine
@@ -126,6 +127,21 @@ def test_a_version_that_shows_what_is_required_is_promoted_and_its_figures_are_k
     assert figures["difference"] == pytest.approx(second - first, abs=1e-9)
     assert figures["low"] < second - first < figures["high"]
     assert (figures["rows"], figures["entities"]) == (CUSTOMERS, CUSTOMERS)
+
+
+def test_nothing_is_compiled_while_a_promotion_is_judged(psql: Session, database: str) -> None:
+    # a join that is forbidden makes all look costly, which calls for a compiler of seconds
+    assert value(psql, "show jit") == "on"
+    with psycopg.connect(database, autocommit=True) as session:
+        if not value(session, "select pg_jit_available()"):
+            pytest.skip("this server has no compiler")
+        found = figures.plans(
+            session, "select modelpack.promote('churn', 3, require => 'auc not below champion by 0.2 at 90%')"
+        )
+    if found is None:
+        pytest.skip("auto_explain cannot be loaded")
+    assert any("with taken as" in query + plan for query, plan in found), "no row was replayed"
+    assert [query for query, plan in found if "\nJIT:" in plan] == []
 
 
 @pytest.mark.parametrize("version", [2, 4])

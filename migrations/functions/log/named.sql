@@ -2,7 +2,7 @@ create or replace function modelpack.named(predictions modelpack.prediction[]) r
 language sql stable security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
-with taken as (
+with taken as materialized (
   select v.model, v.version, s.value ->> 'name' as name, s.value ->> 'type' as type,
          row_number() over (partition by v.model, v.version, s.value ->> 'type' order by s.ordinality) as place
     from modelpack.version as v cross join jsonb_array_elements(v.signature -> 'inputs') with ordinality as s

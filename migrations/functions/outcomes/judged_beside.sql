@@ -3,8 +3,10 @@ returns table (version integer, cut_off timestamptz, entity bigint, prediction d
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 set enable_nestloop = off
+set jit = off
 as $modelpack$
--- enable_nestloop: off, since cohorts may have been written a moment ago, and nobody has counted their rows yet.
+-- enable_nestloop: off, since cohorts may have been written a moment ago, and nobody has counted their rows yet. jit: off, since what is
+-- forbidden costs so much that all that is called below would be compiled, for seconds.
 #variable_conflict use_column
 declare
   v_part record;
