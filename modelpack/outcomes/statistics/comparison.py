@@ -80,6 +80,7 @@ def compare_ranking(
 ) -> Comparison:
     """The AUCs of two scores of the same rows: DeLong's interval of the difference, and one by resampled entities.
 
+    An order without a fault does not vary in these rows, so nothing is known of how it would in others: there is no interval.
     Raises ValueError where the outcomes are all the same.
     """
     x, y = pair(first, outcomes)
@@ -90,7 +91,7 @@ def compare_ranking(
     matrix = covariance(parts, y, groups)
     difference = parts[1][0] - parts[0][0]
     low = high = None
-    if matrix is not None:
+    if matrix is not None and all(0 < value < 1 for value, *_ in parts):
         variance = matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1]
         reach = quantile(confidence) * sqrt(max(float(variance), 0.0))
         low, high = difference - reach, difference + reach

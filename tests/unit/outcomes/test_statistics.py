@@ -309,3 +309,10 @@ def test_scores_that_are_no_probabilities_have_no_losses_of_probabilities() -> N
             figure([1.5, 0.2], [1, 0])
     with pytest.raises(ValueError, match="no probabilities"):
         statistics.expected([1.5, 0.2])
+
+
+@pytest.mark.parametrize("first", [[0.1, 0.2, 0.8, 0.9], [0.3, 0.2, 0.25, 0.9]])
+def test_an_order_without_a_fault_gives_a_comparison_no_interval(first: list[float]) -> None:
+    found = statistics.compare_ranking(first, [0.1, 0.2, 0.7, 0.9], [0, 0, 1, 1])
+    assert (found.second, found.low, found.high) == (1.0, None, None)
+    assert found.verdict == "open"
