@@ -99,7 +99,8 @@ begin
      set movements = x.movements,
          largest_move = x.largest_move,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.shop_id,
                   p.sku,
@@ -110,11 +111,17 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.store__item_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::store.item from store.item as q limit 1),
-                             (select jsonb_agg(jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
+                             (
+                               select jsonb_agg(
+                                 jsonb_build_object('shop_id', u.key::jsonb -> 0, 'sku', u.key::jsonb -> 1))
                                 from (select distinct unnest(only_keys)) as u (key))
                            ) as k
                       join store.item as p on p.shop_id = k.shop_id and p.sku = k.sku
@@ -122,7 +129,12 @@ begin
             cross join lateral (
               select count(*) as movements,
                      percentile_disc(0) within group (order by e.pieces desc) as largest_move,
-                     p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
+                     p.largest_move is null
+                       or (
+                         bool_or(
+                           row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(
+                             pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record
+                           or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
                 from store.movement as e
                where e.at_shop = p.shop_id and e.item_sku = p.sku
             ) as r0
@@ -130,7 +142,10 @@ begin
    where p.shop_id = x.shop_id and p.sku = x.sku
      and (x."read afresh"
        or p.movements is distinct from x.movements
-       or (row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record or not x."held largest_move"));
+       or (
+           row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(
+             pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record
+           or not x."held largest_move"));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -183,7 +198,8 @@ begin
      set movements = x.movements,
          largest_move = x.largest_move,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.shop_id,
                   p.sku,
@@ -194,15 +210,23 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.store__item_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.store__item_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.store__item_since()) is not true
+                               then clock_timestamp() else p.features_at end as "the moment"
                       from store.item as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as movements,
                      percentile_disc(0) within group (order by e.pieces desc) as largest_move,
-                     p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
+                     p.largest_move is null
+                       or (
+                         bool_or(
+                           row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(
+                             pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record
+                           or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
                 from store.movement as e
                where e.at_shop = p.shop_id and e.item_sku = p.sku
             ) as r0
@@ -210,7 +234,10 @@ begin
    where p.shop_id = x.shop_id and p.sku = x.sku
      and (x."read afresh"
        or p.movements is distinct from x.movements
-       or (row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record or not x."held largest_move"));
+       or (
+           row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(
+             pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record
+           or not x."held largest_move"));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -262,7 +289,8 @@ revoke all on function modelpack.store__item_refresh(bigint, bigint, timestamptz
 comment on function modelpack.store__item_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of store.item whose windows have moved on up to the moment, and scores them. [store__item]';
 
-create or replace function modelpack.store__item_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.store__item_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -328,12 +356,14 @@ begin
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key
              from store.item as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.store__item_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.store__item_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from store.item as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.store__item_since()) is not true limit 1;
+    perform from store.item as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.store__item_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.store__item_recount(v_keys);
@@ -361,7 +391,8 @@ declare
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
   return query
-  select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text, f.feature, f.stored, f.expected
+  select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text, f.feature, f.stored,
+    f.expected
     from (
            select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
              from store.item as q
@@ -379,13 +410,22 @@ begin
    cross join lateral (
      select count(*) as movements,
             percentile_disc(0) within group (order by e.pieces desc) as largest_move,
-            p.largest_move is null or (bool_or(row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
+            p.largest_move is null
+              or (
+                bool_or(
+                  row(case when true then e.pieces else p.largest_move end)::pg_catalog.record operator(
+                    pg_catalog.*=) row(case when true then p.largest_move else e.pieces end)::pg_catalog.record
+                  or pg_typeof(e.pieces) <> pg_typeof(p.largest_move))) is not false as "held largest_move"
        from store.movement as e
       where e.at_shop = p.shop_id and e.item_sku = p.sku
    ) as r0
    cross join lateral (
      values ('movements', p.movements::text, r0.movements::text, p.movements is distinct from r0.movements),
-            ('largest_move', p.largest_move::text, r0.largest_move::text, (row(case when true then p.largest_move else r0.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.largest_move else p.largest_move end)::pg_catalog.record or not r0."held largest_move"))
+            ('largest_move', p.largest_move::text, r0.largest_move::text,
+              (
+                row(case when true then p.largest_move else r0.largest_move end)::pg_catalog.record operator(
+                  pg_catalog.<>) row(case when true then r0.largest_move else p.largest_move end)::pg_catalog.record
+                or not r0."held largest_move"))
    ) as f (feature, stored, expected, differs)
    where f.differs;
 end
@@ -433,7 +473,8 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from store.item as p where (p.features_read_at >= modelpack.store__item_since()) is not true limit 10000
+             select from store.item as p
+               where (p.features_read_at >= modelpack.store__item_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -443,10 +484,13 @@ begin
              select from store.item as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('store.movement'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('store.movement'::regclass)) end;
+  v_share := case when pg_relation_size('store.movement'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('store.movement'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select jsonb_build_array(modelpack.key_value(e.at_shop), modelpack.key_value(e.item_sku))::text as key from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null
-             and not exists (select from store.item as p where p.shop_id = e.at_shop and p.sku = e.item_sku and (p.features_read_at >= modelpack.store__item_since()) is not true) limit 200) as x;
+    from (select jsonb_build_array(modelpack.key_value(e.at_shop), modelpack.key_value(e.item_sku))::text as key
+        from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null
+             and not exists (select from store.item as p where p.shop_id = e.at_shop and p.sku = e.item_sku
+                 and (p.features_read_at >= modelpack.store__item_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'store.movement', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -472,18 +516,22 @@ as $modelpack$
 declare
   v_ours boolean;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   <<asked>>
   begin
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0]
        and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
     then  -- COUNT has brought events: the row is scored, and nothing else is asked
-      exit asked when pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      exit asked
+        when pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure,
+          'EXECUTE WITH GRANT OPTION');
     end if;
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      v_ours := pg_catalog.has_function_privilege('modelpack.store__item_guard()'::pg_catalog.regprocedure,
+        'EXECUTE WITH GRANT OPTION');
     end if;
     if v_ours is not true then  -- the role was renamed, or a dump restored for another
       v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -515,14 +563,25 @@ begin
       end if;
       raise exception using
         errcode = 'insufficient_privilege',
-        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'store.item',
+        message
+          = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+            'store.item',
           pg_catalog.array_to_string(array[
-            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-            case when not row(new.largest_move)::pg_catalog.record operator(pg_catalog.*=) row(old.largest_move)::pg_catalog.record then 'largest_move' end,
-            case when not row(new.movements)::pg_catalog.record operator(pg_catalog.*=) row(old.movements)::pg_catalog.record then 'movements' end
+            case
+                when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_at)::pg_catalog.record then 'features_at' end,
+            case
+                when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case
+                when not row(new.largest_move)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.largest_move)::pg_catalog.record then 'largest_move' end,
+            case
+                when not row(new.movements)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.movements)::pg_catalog.record then 'movements' end
           ], ', ')),
-        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        detail
+          = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
         hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
     -- the score trigger looks at every UPDATE
@@ -584,7 +643,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -600,7 +660,8 @@ begin
              largest_move = greatest(p.largest_move, e.pieces),
              features_at = null
        where p.shop_id = e.at_shop and p.sku = e.item_sku
-         and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.store__item_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -662,7 +723,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.at_shop, e.item_sku
                       from new_rows as e
@@ -692,8 +754,10 @@ begin
             group by c.at_shop, c.item_sku
          ) as d
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true
+         or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -739,11 +803,13 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_01e3ee79e65709b8', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_01e3ee79e65709b8', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_01e3ee79e65709b8', true)) then
       raise exception using
         errcode = 'feature_not_supported',
         message = 'MERGE has moved rows of store.movement to another partition, and PostgreSQL tells no trigger which',
@@ -832,7 +898,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct c.at_shop, c.item_sku
                       from changed as c
@@ -881,8 +948,10 @@ begin
             where e.at_shop = d.at_shop and e.item_sku = d.item_sku
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true
+         or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -925,7 +994,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -971,7 +1041,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select jsonb_build_array(modelpack.key_value(p.shop_id), modelpack.key_value(p.sku))::text as key,
-                  (p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.store__item_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.at_shop, e.item_sku
                       from old_rows as e
@@ -1006,8 +1077,10 @@ begin
             where e.at_shop = d.at_shop and e.item_sku = d.item_sku
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
-     and ((p.features_read_at >= modelpack.store__item_since()) is not true or p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.store__item_since()) is not true
+         or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.store__item_recount(v_read);
   end if;
@@ -1047,7 +1120,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'store.movement'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.store__item_rebuild(0, null);
@@ -1109,13 +1183,15 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
             set_config('extra_float_digits', '1', true);
   end if;
-  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.store__item_since()) is not true then
+  if written in ('anew', 'under another key') or (new.features_read_at >= modelpack.store__item_since()) is not true
+    then
     -- a new key, or one that was not counted yet: every feature from the events that are there already
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
       perform modelpack.store__item_seen();
@@ -1138,7 +1214,8 @@ begin
     end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
-      exists (select from store.movement as e where e.at_shop = new.shop_id and e.item_sku = new.sku and e.xmin <> pg_current_xact_id()::xid)
+      exists (select from store.movement as e where e.at_shop = new.shop_id and e.item_sku = new.sku
+        and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.store__item_meet(array(
         select hash_record_extended(row(new.shop_id, new.sku), 0)::text
@@ -1209,7 +1286,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.store__item_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.shop_id <> old.shop_id or new.sku <> old.sku then 'under another key' else 'with another input' end);
+  new := modelpack.store__item_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.shop_id <> old.shop_id or new.sku <> old.sku
+      then 'under another key' else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -1219,7 +1298,8 @@ revoke all on function modelpack.store__item_score() from public;
 comment on function modelpack.store__item_score() is
   'SCORE of store.item: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [store__item]';
 
-create trigger modelpack_store__item_guard before update of features_at, features_read_at, largest_move, movements on store.item
+create trigger modelpack_store__item_guard before update of features_at, features_read_at, largest_move,
+  movements on store.item
   for each row execute function modelpack.store__item_guard();
 
 create trigger zz_modelpack_store__item_score before insert or update of shop_id, sku on store.item

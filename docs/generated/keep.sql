@@ -37,7 +37,8 @@ select modelpack.attach(
   relation => 'public.machine',
   declaration => '{"events": [{"at": "read_at", "features": [{"kind": "count", "name": "readings"}, {"column": "kilowatt_hours", "kind": "total", "name": "energy"}, {"column": "status", "kind": "first", "name": "first_status"}, {"kind": "count", "name": "readings_1h", "window": "1 hour"}], "key": null, "missing": "ignore", "on_delete": "keep", "table": "reading", "where": null}], "format": 1, "key": ["machine_id"], "scores": [], "table": "machine"}'::jsonb,
   maintained => array['readings', 'energy', 'first_status', 'first_status_at', 'readings_1h']::text[],
-  wanted_columns => array['features_at', 'features_read_at', 'readings', 'energy', 'first_status', 'first_status_at', 'readings_1h']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'readings', 'energy', 'first_status', 'first_status_at',
+    'readings_1h']::text[],
   scores => '[]'::jsonb,
   stem => 'machine');
 
@@ -119,7 +120,8 @@ begin
          first_status_at = case when x."read afresh" then x.first_status_at else p.first_status_at end,
          readings_1h = x.readings_1h,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.machine_id,
                   r0.readings,
@@ -131,8 +133,12 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.machine_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.machine from public.machine as q limit 1),
                              (select jsonb_agg(jsonb_build_object('machine_id', u.key))
@@ -143,9 +149,12 @@ begin
             cross join lateral (
               select count(*) as readings,
                      coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
-                     (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
+                     (array_agg(e.status order by e.read_at asc, e.status asc)
+                       filter (where e.status is not null and e.read_at is not null))[1] as first_status,
                      min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
+                     count(*)
+                       filter (where e.read_at > p."the moment" - interval '1 hour'
+                         and e.read_at <= p."the moment") as readings_1h
                 from public.reading as e
                where e.machine_id = p.machine_id
             ) as r0
@@ -208,7 +217,8 @@ begin
          first_status_at = case when x."read afresh" then x.first_status_at else p.first_status_at end,
          readings_1h = x.readings_1h,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.machine_id,
                   r0.readings,
@@ -220,17 +230,23 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.machine_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.machine_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.machine_since()) is not true then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from public.machine as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as readings,
                      coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
-                     (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
+                     (array_agg(e.status order by e.read_at asc, e.status asc)
+                       filter (where e.status is not null and e.read_at is not null))[1] as first_status,
                      min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-                     count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
+                     count(*)
+                       filter (where e.read_at > p."the moment" - interval '1 hour'
+                         and e.read_at <= p."the moment") as readings_1h
                 from public.reading as e
                where e.machine_id = p.machine_id
             ) as r0
@@ -291,7 +307,8 @@ begin
            select p.ctid as "the place", p.tableoid as "the partition"
              from public.machine as p
              cross join lateral (
-               select count(*) filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment) as readings_1h
+               select count(*)
+                 filter (where e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment) as readings_1h
                  from public.reading as e
                 where e.machine_id = p.machine_id and e.read_at > v_moment - interval '1 hour' and e.read_at <= v_moment
              ) as w0
@@ -311,7 +328,8 @@ revoke all on function modelpack.machine_refresh(bigint, bigint, timestamptz) fr
 comment on function modelpack.machine_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of public.machine whose windows have moved on up to the moment, and scores them. [machine]';
 
-create or replace function modelpack.machine_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.machine_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -377,12 +395,14 @@ begin
     from (
            select modelpack.key_value(p.machine_id)::text as key
              from public.machine as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.machine_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.machine_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from public.machine as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.machine_since()) is not true limit 1;
+    perform from public.machine as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.machine_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.machine_recount(v_keys);
@@ -426,7 +446,8 @@ begin
             where only_keys is not null
          ) as p
    cross join lateral (
-     select count(*) filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
+     select count(*)
+       filter (where e.read_at > p."the moment" - interval '1 hour' and e.read_at <= p."the moment") as readings_1h
        from public.reading as e
       where e.machine_id = p.machine_id
    ) as r0
@@ -479,7 +500,8 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from public.machine as p where (p.features_read_at >= modelpack.machine_since()) is not true limit 10000
+             select from public.machine as p
+               where (p.features_read_at >= modelpack.machine_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -489,10 +511,13 @@ begin
              select from public.machine as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.reading'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.reading'::regclass)) end;
+  v_share := case when pg_relation_size('public.reading'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.reading'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.machine_id)::text as key from public.reading as e tablesample system (v_share) where e.machine_id is not null
-             and not exists (select from public.machine as p where p.machine_id = e.machine_id and (p.features_read_at >= modelpack.machine_since()) is not true) limit 200) as x;
+    from (select modelpack.key_value(e.machine_id)::text as key from public.reading as e tablesample system (v_share)
+        where e.machine_id is not null
+             and not exists (select from public.machine as p where p.machine_id = e.machine_id
+                 and (p.features_read_at >= modelpack.machine_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'reading', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -519,18 +544,22 @@ declare
   v_ours boolean;
   v_moment timestamptz;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   <<asked>>
   begin
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0]
        and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
     then  -- COUNT has brought events: the row is scored, and nothing else is asked
-      exit asked when pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      exit asked
+        when pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure,
+          'EXECUTE WITH GRANT OPTION');
     end if;
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      v_ours := pg_catalog.has_function_privilege('modelpack.machine_guard()'::pg_catalog.regprocedure,
+        'EXECUTE WITH GRANT OPTION');
     end if;
     if v_ours is not true then  -- the role was renamed, or a dump restored for another
       v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -568,17 +597,33 @@ begin
       end if;
       raise exception using
         errcode = 'insufficient_privilege',
-        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.machine',
+        message
+          = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+            'public.machine',
           pg_catalog.array_to_string(array[
-            case when not row(new.energy)::pg_catalog.record operator(pg_catalog.*=) row(old.energy)::pg_catalog.record then 'energy' end,
-            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-            case when not row(new.first_status)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status)::pg_catalog.record then 'first_status' end,
-            case when not row(new.first_status_at)::pg_catalog.record operator(pg_catalog.*=) row(old.first_status_at)::pg_catalog.record then 'first_status_at' end,
-            case when not row(new.readings)::pg_catalog.record operator(pg_catalog.*=) row(old.readings)::pg_catalog.record then 'readings' end,
-            case when not row(new.readings_1h)::pg_catalog.record operator(pg_catalog.*=) row(old.readings_1h)::pg_catalog.record then 'readings_1h' end
+            case when not row(new.energy)::pg_catalog.record operator(pg_catalog.*=) row(old.energy)::pg_catalog.record
+                then 'energy' end,
+            case
+                when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_at)::pg_catalog.record then 'features_at' end,
+            case
+                when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case
+                when not row(new.first_status)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.first_status)::pg_catalog.record then 'first_status' end,
+            case
+                when not row(new.first_status_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.first_status_at)::pg_catalog.record then 'first_status_at' end,
+            case
+                when not row(new.readings)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.readings)::pg_catalog.record then 'readings' end,
+            case
+                when not row(new.readings_1h)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.readings_1h)::pg_catalog.record then 'readings_1h' end
           ], ', ')),
-        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        detail
+          = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
         hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
     -- the score trigger looks at every UPDATE
@@ -666,7 +711,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- keys without a profile: whoever makes one of them a profile waits for us, or we for them
@@ -698,11 +744,18 @@ begin
       update public.machine as p
          set readings = p.readings + 1,
              energy = p.energy + d_energy,
-             first_status = case when e.status is not null and e.read_at is not null then case when p.first_status_at is null or e.read_at < p.first_status_at then e.status when e.read_at = p.first_status_at then least(p.first_status, e.status) else p.first_status end else p.first_status end,
-             first_status_at = case when e.status is not null and e.read_at is not null then least(p.first_status_at, e.read_at) else p.first_status_at end,
+             first_status
+               = case when e.status is not null and e.read_at is not null
+                 then case when p.first_status_at is null or e.read_at < p.first_status_at then e.status
+                   when e.read_at = p.first_status_at then least(p.first_status, e.status) else p.first_status end
+                 else p.first_status end,
+             first_status_at
+               = case when e.status is not null and e.read_at is not null then least(p.first_status_at, e.read_at)
+                 else p.first_status_at end,
              features_at = null
        where p.machine_id = e.machine_id
-         and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.machine_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -750,7 +803,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.machine_id)::text as key,
-                  (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.machine_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.machine_id
                       from new_rows as e
@@ -763,29 +817,37 @@ begin
   update public.machine as p
      set readings = p.readings + d.readings,
          energy = p.energy + d.energy,
-         first_status = case when d.first_status_at is null then p.first_status else case when p.first_status_at is null or d.first_status_at < p.first_status_at then d.first_status when d.first_status_at = p.first_status_at then least(p.first_status, d.first_status) else p.first_status end end,
+         first_status
+           = case when d.first_status_at is null then p.first_status
+             else case when p.first_status_at is null or d.first_status_at < p.first_status_at then d.first_status
+               when d.first_status_at = p.first_status_at then least(p.first_status, d.first_status)
+               else p.first_status end end,
          first_status_at = least(p.first_status_at, d.first_status_at),
          features_at = null
     from (
            select c.machine_id,
                   sum(c.readings)::bigint as readings,
                   sum(c.energy)::numeric as energy,
-                  (array_agg(c.first_status order by c.first_status_at asc, c.first_status asc) filter (where c.first_status_at is not null))[1] as first_status,
+                  (array_agg(c.first_status order by c.first_status_at asc, c.first_status asc)
+                    filter (where c.first_status_at is not null))[1] as first_status,
                   min(c.first_status_at) as first_status_at
              from (
                     select e.machine_id,
                            1 as readings,
                            coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
                            case when e.status is not null and e.read_at is not null then e.status end as first_status,
-                           case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at
+                           case when e.status is not null and e.read_at is not null
+                               then e.read_at end as first_status_at
                       from new_rows as e
                      where e.machine_id is not null
                   ) as c
             group by c.machine_id
          ) as d
    where p.machine_id = d.machine_id
-     and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.machine_since()) is not true
+         or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.machine_recount(v_read);
   end if;
@@ -831,11 +893,13 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_84724e05d8654054', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_84724e05d8654054', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_84724e05d8654054', true)) then
       raise exception using
         errcode = 'feature_not_supported',
         message = 'MERGE has moved rows of public.reading to another partition, and PostgreSQL tells no trigger which',
@@ -865,14 +929,18 @@ begin
                 select e.machine_id,
                        case when e.status is not null and e.read_at is not null then e.status end as first_status,
                        case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                       row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                       row(case when e.status is not null and e.read_at is not null then e.status end,
+                         case when e.status is not null and e.read_at is not null then e.read_at end,
+                         e.read_at)::text as "the image"
                   from old_rows as e
                  where true
                 except all
                 select e.machine_id,
                        case when e.status is not null and e.read_at is not null then e.status end as first_status,
                        case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-                       row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+                       row(case when e.status is not null and e.read_at is not null then e.status end,
+                         case when e.status is not null and e.read_at is not null then e.read_at end,
+                         e.read_at)::text as "the image"
                   from new_rows as e
                  where true
               ) as x
@@ -892,7 +960,9 @@ begin
              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
              case when e.status is not null and e.read_at is not null then e.status end as first_status,
              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+             row(case when e.status is not null and e.read_at is not null then e.status end,
+               case when e.status is not null and e.read_at is not null then e.read_at end,
+               e.read_at)::text as "the image"
         from new_rows as e
        where e.machine_id is not null
     ),
@@ -902,7 +972,9 @@ begin
              coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
              case when e.status is not null and e.read_at is not null then e.status end as first_status,
              case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-             row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+             row(case when e.status is not null and e.read_at is not null then e.status end,
+               case when e.status is not null and e.read_at is not null then e.read_at end,
+               e.read_at)::text as "the image"
         from old_rows as e
        where e.machine_id is not null
     ),
@@ -929,7 +1001,9 @@ begin
            coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
            case when e.status is not null and e.read_at is not null then e.status end as first_status,
            case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+           row(case when e.status is not null and e.read_at is not null then e.status end,
+             case when e.status is not null and e.read_at is not null then e.read_at end,
+             e.read_at)::text as "the image"
       from new_rows as e
      where e.machine_id is not null
   ),
@@ -939,7 +1013,9 @@ begin
            coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
            case when e.status is not null and e.read_at is not null then e.status end as first_status,
            case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+           row(case when e.status is not null and e.read_at is not null then e.status end,
+             case when e.status is not null and e.read_at is not null then e.read_at end,
+             e.read_at)::text as "the image"
       from old_rows as e
      where e.machine_id is not null
   ),
@@ -951,7 +1027,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.machine_id)::text as key,
-                  (p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.machine_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct c.machine_id
                       from changed as c
@@ -966,7 +1043,9 @@ begin
            coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
            case when e.status is not null and e.read_at is not null then e.status end as first_status,
            case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+           row(case when e.status is not null and e.read_at is not null then e.status end,
+             case when e.status is not null and e.read_at is not null then e.read_at end,
+             e.read_at)::text as "the image"
       from new_rows as e
      where e.machine_id is not null
   ),
@@ -976,7 +1055,9 @@ begin
            coalesce(modelpack.amount(e.kilowatt_hours), 0) as energy,
            case when e.status is not null and e.read_at is not null then e.status end as first_status,
            case when e.status is not null and e.read_at is not null then e.read_at end as first_status_at,
-           row(case when e.status is not null and e.read_at is not null then e.status end, case when e.status is not null and e.read_at is not null then e.read_at end, e.read_at)::text as "the image"
+           row(case when e.status is not null and e.read_at is not null then e.status end,
+             case when e.status is not null and e.read_at is not null then e.read_at end,
+             e.read_at)::text as "the image"
       from old_rows as e
      where e.machine_id is not null
   ),
@@ -988,21 +1069,28 @@ begin
   update public.machine as p
      set readings = p.readings + d.readings,
          energy = p.energy + d.energy,
-         first_status = case when d.first_status_at is null then p.first_status else case when p.first_status_at is null or d.first_status_at < p.first_status_at then d.first_status when d.first_status_at = p.first_status_at then least(p.first_status, d.first_status) else p.first_status end end,
+         first_status
+           = case when d.first_status_at is null then p.first_status
+             else case when p.first_status_at is null or d.first_status_at < p.first_status_at then d.first_status
+               when d.first_status_at = p.first_status_at then least(p.first_status, d.first_status)
+               else p.first_status end end,
          first_status_at = least(p.first_status_at, d.first_status_at),
          features_at = null
     from (
            select c.machine_id,
                   sum(c."the sign" * c.readings)::bigint as readings,
                   sum(c."the sign" * c.energy)::numeric as energy,
-                  (array_agg(c.first_status order by c.first_status_at asc, c.first_status asc) filter (where c."the sign" = 1 and c.first_status_at is not null))[1] as first_status,
+                  (array_agg(c.first_status order by c.first_status_at asc, c.first_status asc)
+                    filter (where c."the sign" = 1 and c.first_status_at is not null))[1] as first_status,
                   min(c.first_status_at) filter (where c."the sign" = 1) as first_status_at
              from changed as c
             group by c.machine_id
          ) as d
    where p.machine_id = d.machine_id
-     and ((p.features_read_at >= modelpack.machine_since()) is not true or p.features_read_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.machine_since()) is not true
+         or p.features_read_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.machine_recount(v_read);
   end if;
@@ -1045,7 +1133,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -1127,7 +1216,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.reading'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- what this very statement has read from the events stays from here on, too
@@ -1193,7 +1283,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
@@ -1210,7 +1301,8 @@ begin
     ));
     select count(*),
            coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0),
-           (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1],
+           (array_agg(e.status order by e.read_at asc, e.status asc)
+             filter (where e.status is not null and e.read_at is not null))[1],
            min(e.read_at) filter (where e.status is not null and e.read_at is not null)
       into new.readings,
            new.energy,
@@ -1299,19 +1391,35 @@ begin
           cross join lateral (
             select count(*) as readings,
                    coalesce(sum(modelpack.amount(e.kilowatt_hours)), 0) as energy,
-                   (array_agg(e.status order by e.read_at asc, e.status asc) filter (where e.status is not null and e.read_at is not null))[1] as first_status,
+                   (array_agg(e.status order by e.read_at asc, e.status asc)
+                     filter (where e.status is not null and e.read_at is not null))[1] as first_status,
                    min(e.read_at) filter (where e.status is not null and e.read_at is not null) as first_status_at,
-                   p.first_status is null or (bool_or(row(case when true then e.status else p.first_status end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record or pg_typeof(e.status) <> pg_typeof(p.first_status)) filter (where e.status is not null and e.read_at is not null and e.read_at = p.first_status_at)) is not false as "held first_status"
+                   p.first_status is null
+                     or (
+                       bool_or(
+                         row(case when true then e.status else p.first_status end)::pg_catalog.record operator(
+                           pg_catalog.*=) row(case when true then p.first_status else e.status end)::pg_catalog.record
+                         or pg_typeof(e.status) <> pg_typeof(p.first_status))
+                       filter (where e.status is not null and e.read_at is not null
+                         and e.read_at = p.first_status_at)) is not false as "held first_status"
               from public.reading as e
              where e.machine_id = p.machine_id
           ) as r0
-          where p.readings is distinct from r0.readings or p.energy is distinct from r0.energy or (row(case when true then p.first_status else r0.first_status end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.first_status else p.first_status end)::pg_catalog.record or not r0."held first_status") or row(case when true then p.first_status_at else r0.first_status_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.first_status_at else p.first_status_at end)::pg_catalog.record
+          where p.readings is distinct from r0.readings or p.energy is distinct from r0.energy
+            or (
+              row(case when true then p.first_status else r0.first_status end)::pg_catalog.record operator(
+                pg_catalog.<>) row(case when true then r0.first_status else p.first_status end)::pg_catalog.record
+              or not r0."held first_status")
+            or row(case when true then p.first_status_at else r0.first_status_at end)::pg_catalog.record operator(
+              pg_catalog.<>) row(case when true then r0.first_status_at else p.first_status_at end)::pg_catalog.record
        ) then  -- some of these events are gone
       raise exception using
         errcode = 'feature_not_supported',
-        message = 'this UPDATE changes the key of a row of public.machine, which would lose readings, energy, first_status',
+        message
+          = 'this UPDATE changes the key of a row of public.machine, which would lose readings, energy, first_status',
         detail = 'With on_delete="keep" older events are gone, so these cannot be read again for another key.',
-        hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the old row; or declare the event with on_delete="subtract".';
+        hint
+          = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the old row; or declare the event with on_delete="subtract".';
     end if;
     if tg_relid <> 'public.machine'::regclass then
       -- to another partition it goes as an INSERT, which scores and logs it
@@ -1322,7 +1430,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.machine_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.machine_id <> old.machine_id then 'under another key' else 'with another input' end);
+  new := modelpack.machine_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.machine_id <> old.machine_id then 'under another key'
+      else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -1332,7 +1442,8 @@ revoke all on function modelpack.machine_score() from public;
 comment on function modelpack.machine_score() is
   'SCORE of public.machine: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [machine]';
 
-create trigger modelpack_machine_guard before update of energy, features_at, features_read_at, first_status, first_status_at, readings, readings_1h on public.machine
+create trigger modelpack_machine_guard before update of energy, features_at, features_read_at, first_status,
+  first_status_at, readings, readings_1h on public.machine
   for each row execute function modelpack.machine_guard();
 
 create trigger zz_modelpack_machine_score before insert or update of machine_id on public.machine

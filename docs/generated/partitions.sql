@@ -29,7 +29,8 @@ select modelpack.attach(
   relation => 'public.device',
   declaration => '{"events": [{"at": "pinged_at", "features": [{"kind": "count", "name": "pings"}, {"column": "network", "kind": "distinct", "name": "networks"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "ping", "where": null}], "format": 1, "key": ["region", "device_id"], "scores": [{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale"}], "table": "device"}'::jsonb,
   maintained => array['pings', 'networks']::text[],
-  wanted_columns => array['features_at', 'features_read_at', 'pings', 'networks', 'fault', 'fault_version', 'fault_scored_at', 'fault_stale']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'pings', 'networks', 'fault', 'fault_version',
+    'fault_scored_at', 'fault_stale']::text[],
   scores => '[{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale", "stem": "device_score_fault"}]'::jsonb,
   stem => 'device');
 
@@ -131,28 +132,45 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.pings,
                                c.networks,
                                c.features_read_at,
-                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                               modelpack.device_score_fault_numbers(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         r0.pings as pings,
                                         r0.networks as networks,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at
                                    from jsonb_populate_recordset(
                                           (select row(q.*)::public.device from public.device as q limit 1),
-                                          (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                                          (
+                                            select jsonb_agg(
+                                              jsonb_build_object('region', u.key::jsonb -> 0, 'device_id',
+                                                u.key::jsonb -> 1))
                                              from (select distinct unnest(only_keys)) as u (key))
                                         ) as k
                                         join public.device as p on p.region = k.region and p.device_id = k.device_id
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (p.features_read_at >= modelpack.device_since()) is not true
+                                       or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.device_since()) is not true
+                                         or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as pings,
@@ -173,11 +191,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -188,15 +210,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -208,7 +233,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -222,7 +248,8 @@ begin
      set pings = x.pings,
          networks = x.networks,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.region,
                   p.device_id,
@@ -232,11 +259,17 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.device_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.device from public.device as q limit 1),
-                             (select jsonb_agg(jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
+                             (
+                               select jsonb_agg(
+                                 jsonb_build_object('region', u.key::jsonb -> 0, 'device_id', u.key::jsonb -> 1))
                                 from (select distinct unnest(only_keys)) as u (key))
                            ) as k
                       join public.device as p on p.region = k.region and p.device_id = k.device_id
@@ -319,23 +352,35 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.pings,
                                c.networks,
                                c.features_read_at,
-                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                               modelpack.device_score_fault_numbers(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         r0.pings as pings,
                                         r0.networks as networks,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at
                                    from public.device as p
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.device_since()) is not true then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as pings,
@@ -357,11 +402,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -372,15 +421,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -392,7 +444,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -406,7 +459,8 @@ begin
      set pings = x.pings,
          networks = x.networks,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.region,
                   p.device_id,
@@ -416,8 +470,11 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.device_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.device_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.device_since()) is not true then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from public.device as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -480,18 +537,23 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
-                               modelpack.device_score_fault_numbers(c."the row", v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_numbers(c."the row", v_moment,
+                                 v_version_1) as "fault inputs",
                                modelpack.device_score_fault_texts(c."the row", v_moment, v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.device as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.device_since()) is not true
-                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
+                                     and (p.features_at < older_than
+                                         or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -502,11 +564,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set 
@@ -515,15 +581,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -535,7 +604,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -565,7 +635,8 @@ revoke all on function modelpack.device_refresh(bigint, bigint, timestamptz) fro
 comment on function modelpack.device_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of public.device whose windows have moved on up to the moment, and scores them. [device]';
 
-create or replace function modelpack.device_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.device_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -594,7 +665,8 @@ begin
          and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
-           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
+           or (not only_stale and p.fault_version is distinct
+               from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
    order by p.region, p.device_id
      for no key update;
   if not found then
@@ -611,20 +683,28 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
-                               modelpack.device_score_fault_numbers(c."the row", v_moment, v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_numbers(c."the row", v_moment,
+                                 v_version_1) as "fault inputs",
                                modelpack.device_score_fault_texts(c."the row", v_moment, v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.device as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.device_since()) is not true
-                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                         and (p.features_at < older_than
+                                             or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fault_stale is not null
-                                           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
+                                           or (not only_stale and p.fault_version is distinct
+                                               from coalesce(
+                                                 modelpack.device_score_fault_chosen(row(p.*)::public.device),
+                                                 v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -635,11 +715,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set 
@@ -648,15 +732,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -668,7 +755,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -684,7 +772,8 @@ begin
          and not (p.features_read_at >= modelpack.device_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
-           or (not only_stale and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)));
+           or (not only_stale and p.fault_version is distinct
+               from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -760,12 +849,14 @@ begin
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key
              from public.device as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.device_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.device_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from public.device as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.device_since()) is not true limit 1;
+    perform from public.device as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.device_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.device_recount(v_keys);
@@ -793,7 +884,8 @@ declare
   v_beyond constant tid := format('(%s,0)', coalesce(last_block + 1, 4294967295))::tid;
 begin
   return query
-  select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored, f.expected
+  select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text, f.feature, f.stored,
+    f.expected
     from (
            select q.*, coalesce(q.features_at, clock_timestamp()) as "the moment"
              from public.device as q
@@ -867,14 +959,16 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from public.device as p where (p.features_read_at >= modelpack.device_since()) is not true limit 10000
+             select from public.device as p
+               where (p.features_read_at >= modelpack.device_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
   select * from (
     select 'stale', 'fault', count(*) as rows, min(x.reason)
       from (
-             select p.fault_stale as reason from public.device as p where p.fault_stale is not null and not (p.features_read_at >= modelpack.device_since()) is not true limit 10000
+             select p.fault_stale as reason from public.device as p where p.fault_stale is not null
+               and not (p.features_read_at >= modelpack.device_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -882,8 +976,11 @@ begin
     select 'behind', 'fault', count(*) as rows, null
       from (
              select from public.device as p
-              where p.fault_stale is null and not (p.features_read_at >= modelpack.device_since()) is not true and modelpack.device_score_fault_version() is not null
-                and p.fault_version is distinct from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), modelpack.device_score_fault_version()) limit 10000
+              where p.fault_stale is null and not (p.features_read_at >= modelpack.device_since()) is not true
+                and modelpack.device_score_fault_version() is not null
+                and p.fault_version is distinct
+                  from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device),
+                    modelpack.device_score_fault_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -893,10 +990,13 @@ begin
              select from public.device as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.ping'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.ping'::regclass)) end;
+  v_share := case when pg_relation_size('public.ping'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.ping'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null
-             and not exists (select from public.device as p where p.region = e.region and p.device_id = e.device_id and (p.features_read_at >= modelpack.device_since()) is not true) limit 200) as x;
+    from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key
+        from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null
+             and not exists (select from public.device as p where p.region = e.region and p.device_id = e.device_id
+                 and (p.features_read_at >= modelpack.device_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'ping', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -909,7 +1009,8 @@ begin
     select 'missing', 'ping', count(*) as rows, null
       from (
              select distinct x.region, x.device_id
-               from (select e.* from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null limit 200) as x
+               from (select e.* from public.ping as e tablesample system (v_share) where e.region is not null
+                   and e.device_id is not null limit 200) as x
               where not exists (select from public.device as q where q.region = x.region and q.device_id = x.device_id)
            ) as x
   ) as f where f.rows > 0;
@@ -932,18 +1033,22 @@ declare
   v_ours boolean;
   v_version integer;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   <<asked>>
   begin
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0]
        and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
     then  -- COUNT has brought events: the row is scored, and nothing else is asked
-      exit asked when pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      exit asked
+        when pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure,
+          'EXECUTE WITH GRANT OPTION');
     end if;
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      v_ours := pg_catalog.has_function_privilege('modelpack.device_guard()'::pg_catalog.regprocedure,
+        'EXECUTE WITH GRANT OPTION');
     end if;
     if v_ours is not true then  -- the role was renamed, or a dump restored for another
       v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -983,22 +1088,40 @@ begin
       end if;
       raise exception using
         errcode = 'insufficient_privilege',
-        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.device',
+        message
+          = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+            'public.device',
           pg_catalog.array_to_string(array[
-            case when not row(new.fault)::pg_catalog.record operator(pg_catalog.*=) row(old.fault)::pg_catalog.record then 'fault' end,
-            case when not row(new.fault_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_scored_at)::pg_catalog.record then 'fault_scored_at' end,
-            case when not row(new.fault_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_stale)::pg_catalog.record then 'fault_stale' end,
-            case when not row(new.fault_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fault_version)::pg_catalog.record then 'fault_version' end,
-            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-            case when not row(new.networks)::pg_catalog.record operator(pg_catalog.*=) row(old.networks)::pg_catalog.record then 'networks' end,
-            case when not row(new.pings)::pg_catalog.record operator(pg_catalog.*=) row(old.pings)::pg_catalog.record then 'pings' end
+            case when not row(new.fault)::pg_catalog.record operator(pg_catalog.*=) row(old.fault)::pg_catalog.record
+                then 'fault' end,
+            case
+                when not row(new.fault_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fault_scored_at)::pg_catalog.record then 'fault_scored_at' end,
+            case
+                when not row(new.fault_stale)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fault_stale)::pg_catalog.record then 'fault_stale' end,
+            case
+                when not row(new.fault_version)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fault_version)::pg_catalog.record then 'fault_version' end,
+            case
+                when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_at)::pg_catalog.record then 'features_at' end,
+            case
+                when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case
+                when not row(new.networks)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.networks)::pg_catalog.record then 'networks' end,
+            case when not row(new.pings)::pg_catalog.record operator(pg_catalog.*=) row(old.pings)::pg_catalog.record
+                then 'pings' end
           ], ', ')),
-        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        detail
+          = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
         hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
     -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
-    if tg_nargs = 2 or new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at then
+    if tg_nargs = 2 or new.fault_scored_at = new.features_at and new.fault_scored_at is distinct
+      from old.fault_scored_at then
       return new;
     elsif new.features_at = old.features_at then
       -- nothing that a score depends on has changed
@@ -1033,7 +1156,8 @@ begin
     v_version,
     modelpack.device_score_fault_numbers(new, new.features_at, v_version),
     modelpack.device_score_fault_texts(new, new.features_at, v_version),
-    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, new.features_at, true);
+    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, new.features_at,
+      true);
   new.fault_version := v_version;
   new.fault_scored_at := new.features_at;
   if new.fault is null or new.fault_stale is not null then
@@ -1088,7 +1212,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -1134,7 +1259,8 @@ begin
                 where e.region = d.region and e.device_id = d.device_id
              ) as r
        where p.region = d.region and p.device_id = d.device_id
-         and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
+         and ((p.features_read_at >= modelpack.device_since()) is not true
+             or p.features_read_at = v_statement) is not true;
       if found then
         return null;
       end if;
@@ -1183,7 +1309,8 @@ begin
        where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
        order by d.region, d.device_id
       on conflict (region, device_id) do nothing
-      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at is not null as read
+      returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+        p.features_read_at is not null as read
     )
     -- not where triggers do not fire, in a replica: it is counted below
     select array_agg(made.key) filter (where made.read) into v_made from made;
@@ -1193,7 +1320,8 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
                       from new_rows as e
@@ -1214,15 +1342,22 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.pings,
                                c.networks,
-                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                               modelpack.device_score_fault_numbers(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.pings + d.pings as pings,
                                         r.networks as networks
@@ -1245,7 +1380,8 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1256,11 +1392,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1270,15 +1410,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1290,7 +1433,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -1322,9 +1466,11 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1380,11 +1526,13 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_ac20e6eda494816c', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_ac20e6eda494816c', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_ac20e6eda494816c', true)) then
       raise exception using
         errcode = 'feature_not_supported',
         message = 'MERGE has moved rows of public.ping to another partition, and PostgreSQL tells no trigger which',
@@ -1427,7 +1575,8 @@ begin
                           from (select * from old_rows union all select * from new_rows) as e
                          where e.region is not null and e.device_id is not null
                       ) as d
-                where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+                where not exists (select from public.device as q where q.region = d.region
+                    and q.device_id = d.device_id)
              ) as u
        order by u.region, u.device_id
     ));
@@ -1444,7 +1593,8 @@ begin
      where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
      order by d.region, d.device_id
     on conflict (region, device_id) do nothing
-    returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key, p.features_read_at is not null as read
+    returning jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
+      p.features_read_at is not null as read
   )
   -- not where triggers do not fire, in a replica: it is counted below
   select array_agg(made.key) filter (where made.read) into v_made from made;
@@ -1474,7 +1624,8 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct c.region, c.device_id
                       from changed as c
@@ -1515,15 +1666,22 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.pings,
                                c.networks,
-                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                               modelpack.device_score_fault_numbers(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.pings + d.pings as pings,
                                         r.networks as networks
@@ -1540,7 +1698,8 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1551,11 +1710,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1565,15 +1728,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1585,7 +1751,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -1632,9 +1799,11 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1686,7 +1855,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -1723,7 +1893,8 @@ begin
                           from old_rows as e
                          where e.region is not null and e.device_id is not null
                       ) as d
-                where not exists (select from public.device as q where q.region = d.region and q.device_id = d.device_id)
+                where not exists (select from public.device as q where q.region = d.region
+                    and q.device_id = d.device_id)
              ) as u
        order by u.region, u.device_id
     ));
@@ -1733,7 +1904,8 @@ begin
     into v_read, v_rows
     from (
            select jsonb_build_array(modelpack.key_value(p.region), modelpack.key_value(p.device_id))::text as key,
-                  (p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.device_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.region, e.device_id
                       from old_rows as e
@@ -1754,15 +1926,22 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fault inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fault inputs") + coalesce(pg_column_size(k."fault texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.pings,
                                c.networks,
-                               modelpack.device_score_fault_numbers(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault inputs",
-                               modelpack.device_score_fault_texts(modelpack.device_with(c."the row", c.pings, c.networks), v_moment, v_version_1) as "fault texts"
+                               modelpack.device_score_fault_numbers(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault inputs",
+                               modelpack.device_score_fault_texts(
+                                 modelpack.device_with(c."the row", c.pings, c.networks), v_moment,
+                                 v_version_1) as "fault texts"
                           from (
-                                 select row(p.*)::public.device as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.device as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.pings + d.pings as pings,
                                         r.networks as networks
@@ -1786,7 +1965,8 @@ begin
                                        from public.ping as e
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
-                                   where ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.device_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1797,11 +1977,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.device_score_fault_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fault inputs") filter (where c."fault inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fault texts") filter (where c."fault texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1811,15 +1995,18 @@ begin
              fault_scored_at = case when (c."fault given" <> 'NaN') is true then v_moment else p.fault_scored_at end,
              fault_stale = case when not (c."fault given" <> 'NaN') is true then p.fault_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.device'::regclass and t.tgname = 'modelpack_device_guard'
+                                                where t.tgrelid = 'public.device'::regclass
+                                                  and t.tgname = 'modelpack_device_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), '')) end,
+                                    then md5(array_send(c."fault inputs") || coalesce(array_send(c."fault texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fault given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
+                      case when c."is fed"
+                          then a."fault scores"[c."the number" - a."the first" + 1] end as "fault given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1831,7 +2018,8 @@ begin
                 p.fault, c."fault inputs", c."fault texts"
     ), logged as (
       select modelpack.device_score_fault_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fault, w."fault inputs", w."fault texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -1864,9 +2052,11 @@ begin
               where e.region = d.region and e.device_id = d.device_id
            ) as r
      where p.region = d.region and p.device_id = d.device_id
-       and ((p.features_read_at >= modelpack.device_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.device_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.device_recount(v_read);
   end if;
@@ -1906,7 +2096,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.ping'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.device_rebuild(0, null);
@@ -1970,7 +2161,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
@@ -2003,7 +2195,8 @@ begin
     end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
-      exists (select from public.ping as e where e.region = new.region and e.device_id = new.device_id and e.xmin <> pg_current_xact_id()::xid)
+      exists (select from public.ping as e where e.region = new.region and e.device_id = new.device_id
+        and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.device_meet(array(
         select hash_record_extended(row(new.region, new.device_id), 0)::text
@@ -2025,7 +2218,8 @@ begin
     v_version,
     modelpack.device_score_fault_numbers(new, v_moment, v_version),
     modelpack.device_score_fault_texts(new, v_moment, v_version),
-    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment, written <> 'anew');
+    jsonb_build_array(modelpack.key_value(new.region), modelpack.key_value(new.device_id))::text, v_moment,
+      written <> 'anew');
   new.fault_version := v_version;
   new.fault_scored_at := v_moment;
   if new.fault is null or new.fault_stale is not null then
@@ -2093,7 +2287,10 @@ begin
         return new;
       end if;
     elsif new.fault_scored_at = new.features_at and new.fault_scored_at is distinct from old.fault_scored_at
-          and new.fault_stale = md5(array_send(modelpack.device_score_fault_numbers(new, new.features_at, new.fault_version)) || coalesce(array_send(modelpack.device_score_fault_texts(new, new.features_at, new.fault_version)), '')) then
+          and new.fault_stale
+            = md5(
+              array_send(modelpack.device_score_fault_numbers(new, new.features_at, new.fault_version)) || coalesce(
+                array_send(modelpack.device_score_fault_texts(new, new.features_at, new.fault_version)), '')) then
       -- with many others, in one call, and what was scored is what is stored
       new.fault_stale := null;
       return new;
@@ -2109,7 +2306,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.device_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.region <> old.region or new.device_id <> old.device_id then 'under another key' else 'with another input' end);
+  new := modelpack.device_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.region <> old.region or new.device_id <> old.device_id
+      then 'under another key' else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -2185,7 +2384,8 @@ declare
   v_part oid;
 begin
   if score = 'fault' then
-    return query select modelpack.device_score_fault_texts(p, now(), version) from public.device as p tablesample system (percent);
+    return query select modelpack.device_score_fault_texts(p, now(), version)
+      from public.device as p tablesample system (percent);
   end if;
   return;
 end
@@ -2221,7 +2421,8 @@ revoke all on function modelpack.device_once() from public;
 comment on function modelpack.device_once() is
   'Makes missing rows of public.device and counts new features, once. [device]';
 
-create trigger modelpack_device_guard before update of fault, fault_scored_at, fault_stale, fault_version, features_at, features_read_at, networks, pings on public.device
+create trigger modelpack_device_guard before update of fault, fault_scored_at, fault_stale, fault_version, features_at,
+  features_read_at, networks, pings on public.device
   for each row execute function modelpack.device_guard();
 
 create trigger zz_modelpack_device_score before insert or update of region, device_id on public.device

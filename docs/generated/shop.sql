@@ -51,8 +51,11 @@ select modelpack.check_key_columns('public.customer', array['customer_id']::text
 select modelpack.attach(
   relation => 'public.customer',
   declaration => E'{"events": [{"at": "purchased_at", "features": [{"kind": "count", "name": "purchases"}, {"kind": "count", "name": "purchases_90d", "window": "90 days"}, {"column": "amount", "kind": "total", "name": "spend"}, {"column": "amount", "kind": "mean", "name": "basket"}, {"column": "purchased_at", "kind": "last", "name": "last_purchase_at"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "purchase", "where": null}, {"at": "created_at", "features": [{"kind": "count", "name": "complaints"}, {"half_life": "14 days", "kind": "decayed", "name": "complaint_heat"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "complaint", "where": "severity > 1"}], "format": 1, "key": ["customer_id"], "scores": [{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale"}], "table": "customer"}'::jsonb,
-  maintained => array['purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat', 'complaint_heat_ahead']::text[],
-  wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat', 'complaint_heat_ahead', 'churn', 'churn_version', 'churn_scored_at', 'churn_stale']::text[],
+  maintained => array['purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at',
+    'complaints', 'complaint_heat', 'complaint_heat_ahead']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'purchases', 'purchases_90d',
+    'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat',
+    'complaint_heat_ahead', 'churn', 'churn_version', 'churn_scored_at', 'churn_stale']::text[],
   scores => E'[{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale", "stem": "customer_score_churn"}]'::jsonb,
   stem => 'customer');
 
@@ -205,7 +208,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases,
@@ -220,22 +225,34 @@ begin
                                c.complaint_heat_ahead,
                                c.features_read_at,
                                c.features_reread_at,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(r1.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(r1.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         r0.purchases as purchases,
-                                        case when s."read afresh" then r0.purchases_90d else w0.purchases_90d end as purchases_90d,
+                                        case when s."read afresh" then r0.purchases_90d
+                                            else w0.purchases_90d end as purchases_90d,
                                         r0.spend as spend,
                                         r0.basket as basket,
                                         r0.basket_n as basket_n,
                                         r0.basket_sum as basket_sum,
                                         r0.last_purchase_at as last_purchase_at,
                                         r1.complaints as complaints,
-                                        modelpack.decay(r1.complaint_heat, date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
+                                        modelpack.decay(r1.complaint_heat,
+                                          date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
                                         r1.complaint_heat_ahead as complaint_heat_ahead,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at,
                                         greatest(now(), statement_timestamp()) as features_reread_at
                                    from jsonb_populate_recordset(
                                           (select row(q.*)::public.customer from public.customer as q limit 1),
@@ -244,32 +261,72 @@ begin
                                         ) as k
                                         join public.customer as p on p.customer_id = k.customer_id
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.customer_since()) is not true
+                                         or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as purchases,
-                                            count(*) filter (where e.purchased_at > s."the moment" - interval '90 days' and e.purchased_at <= s."the moment") as purchases_90d,
+                                            count(*)
+                                              filter (where e.purchased_at > s."the moment" - interval '90 days'
+                                                and e.purchased_at <= s."the moment") as purchases_90d,
                                             coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+                                              / nullif(count(modelpack.amount(e.amount)), 0) as basket,
                                             count(modelpack.amount(e.amount)) as basket_n,
                                             coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
-                                            percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-                                            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                                            percentile_disc(0) within
+                                              group (order by e.purchased_at desc) as last_purchase_at,
+                                            p.last_purchase_at is null
+                                              or (
+                                                bool_or(
+                                                  row(
+                                                    case when true then e.purchased_at
+                                                      else p.last_purchase_at end)::pg_catalog.record operator(
+                                                    pg_catalog.*=) row(
+                                                    case when true then p.last_purchase_at
+                                                      else e.purchased_at end)::pg_catalog.record
+                                                  or pg_typeof(e.purchased_at) <> pg_typeof(
+                                                    p.last_purchase_at))) is not false as "held last_purchase_at"
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id
                                    ) as r0
                                    cross join lateral (
                                      select count(*) as complaints,
-                                            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                                            max(case when isfinite(e.created_at) and e.created_at > s."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-                                            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                                            coalesce(
+                                              sum(
+                                                coalesce(
+                                                  case when isfinite(e.created_at) and e.created_at <= s."the moment"
+                                                    then modelpack.decay(1::double precision,
+                                                      date_part('epoch', s."the moment" - e.created_at::timestamptz),
+                                                      1209600) end, 0)), 0) as complaint_heat,
+                                            max(
+                                              case when isfinite(e.created_at) and e.created_at > s."the moment"
+                                                and e.created_at < date '200000-01-01'
+                                                then e.created_at::timestamptz end) as complaint_heat_ahead,
+                                            coalesce(
+                                              sum(
+                                                abs(
+                                                  coalesce(
+                                                    case when isfinite(e.created_at) and e.created_at <= s."the moment"
+                                                      then modelpack.decay(1::double precision,
+                                                        date_part('epoch', s."the moment" - e.created_at::timestamptz),
+                                                        1209600) end, 0))), 0) as "magnitude of complaint_heat"
                                        from public.complaint as e
                                       where e.customer_id = p.customer_id and (e.severity > 1)
                                    ) as r1
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and not s."read afresh" and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id and not s."read afresh"
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
                                    where (s."read afresh"
                                        or p.purchases is distinct from r0.purchases
@@ -278,10 +335,20 @@ begin
                                        or p.basket is distinct from r0.basket
                                        or p.basket_n is distinct from r0.basket_n
                                        or p.basket_sum is distinct from r0.basket_sum
-                                       or (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")
+                                       or (
+                                           row(
+                                             case when true then p.last_purchase_at
+                                               else r0.last_purchase_at end)::pg_catalog.record operator(
+                                             pg_catalog.<>) row(
+                                             case when true then r0.last_purchase_at
+                                               else p.last_purchase_at end)::pg_catalog.record
+                                           or not r0."held last_purchase_at")
                                        or p.complaints is distinct from r1.complaints
-                                       or (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)
-                                       or coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                       or (p.complaint_heat is null
+                                           or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
+                                           * r1."magnitude of complaint_heat" + 1e-70)
+                                       or coalesce(r1.complaint_heat_ahead
+                                           > coalesce(p.complaint_heat_ahead, '-infinity'), false))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -292,11 +359,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -316,15 +387,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -336,7 +410,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -358,7 +433,8 @@ begin
          complaint_heat = x.complaint_heat,
          complaint_heat_ahead = x.complaint_heat_ahead,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
            select p.customer_id,
@@ -378,8 +454,12 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.customer_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.customer from public.customer as q limit 1),
                              (select jsonb_agg(jsonb_build_object('customer_id', u.key))
@@ -389,21 +469,48 @@ begin
                   ) as p
             cross join lateral (
               select count(*) as purchases,
-                     count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+                     count(*)
+                       filter (where e.purchased_at > p."the moment" - interval '90 days'
+                         and e.purchased_at <= p."the moment") as purchases_90d,
                      coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+                       / nullif(count(modelpack.amount(e.amount)), 0) as basket,
                      count(modelpack.amount(e.amount)) as basket_n,
                      coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
                      percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-                     p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                     p.last_purchase_at is null
+                       or (
+                         bool_or(
+                           row(
+                             case when true then e.purchased_at
+                               else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(
+                             case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record
+                           or pg_typeof(e.purchased_at) <> pg_typeof(
+                             p.last_purchase_at))) is not false as "held last_purchase_at"
                 from public.purchase as e
                where e.customer_id = p.customer_id
             ) as r0
             cross join lateral (
               select count(*) as complaints,
-                     coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                     max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-                     coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                             then modelpack.decay(1::double precision,
+                               date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)),
+                       0) as complaint_heat,
+                     max(
+                       case when isfinite(e.created_at) and e.created_at > p."the moment"
+                         and e.created_at < date '200000-01-01'
+                         then e.created_at::timestamptz end) as complaint_heat_ahead,
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))),
+                       0) as "magnitude of complaint_heat"
                 from public.complaint as e
                where e.customer_id = p.customer_id and (e.severity > 1)
             ) as r1
@@ -416,9 +523,13 @@ begin
        or p.basket is distinct from x.basket
        or p.basket_n is distinct from x.basket_n
        or p.basket_sum is distinct from x.basket_sum
-       or (row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not x."held last_purchase_at")
+       or (
+           row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
+             pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
+           or not x."held last_purchase_at")
        or p.complaints is distinct from x.complaints
-       or (p.complaint_heat is null or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+       or (p.complaint_heat is null
+           or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
        or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
   get diagnostics v_written = row_count;
   return v_written;
@@ -498,7 +609,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases,
@@ -513,51 +626,102 @@ begin
                                c.complaint_heat_ahead,
                                c.features_read_at,
                                c.features_reread_at,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(r1.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(r1.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         r0.purchases as purchases,
-                                        case when s."read afresh" then r0.purchases_90d else w0.purchases_90d end as purchases_90d,
+                                        case when s."read afresh" then r0.purchases_90d
+                                            else w0.purchases_90d end as purchases_90d,
                                         r0.spend as spend,
                                         r0.basket as basket,
                                         r0.basket_n as basket_n,
                                         r0.basket_sum as basket_sum,
                                         r0.last_purchase_at as last_purchase_at,
                                         r1.complaints as complaints,
-                                        modelpack.decay(r1.complaint_heat, date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
+                                        modelpack.decay(r1.complaint_heat,
+                                          date_part('epoch', v_moment - s."the moment"), 1209600) as complaint_heat,
                                         r1.complaint_heat_ahead as complaint_heat_ahead,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at,
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at,
                                         greatest(now(), statement_timestamp()) as features_reread_at
                                    from public.customer as p
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (
+                                         p.features_read_at >= modelpack.customer_since()) is not true as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.customer_since()) is not true then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as purchases,
-                                            count(*) filter (where e.purchased_at > s."the moment" - interval '90 days' and e.purchased_at <= s."the moment") as purchases_90d,
+                                            count(*)
+                                              filter (where e.purchased_at > s."the moment" - interval '90 days'
+                                                and e.purchased_at <= s."the moment") as purchases_90d,
                                             coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                                            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+                                              / nullif(count(modelpack.amount(e.amount)), 0) as basket,
                                             count(modelpack.amount(e.amount)) as basket_n,
                                             coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
-                                            percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-                                            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                                            percentile_disc(0) within
+                                              group (order by e.purchased_at desc) as last_purchase_at,
+                                            p.last_purchase_at is null
+                                              or (
+                                                bool_or(
+                                                  row(
+                                                    case when true then e.purchased_at
+                                                      else p.last_purchase_at end)::pg_catalog.record operator(
+                                                    pg_catalog.*=) row(
+                                                    case when true then p.last_purchase_at
+                                                      else e.purchased_at end)::pg_catalog.record
+                                                  or pg_typeof(e.purchased_at) <> pg_typeof(
+                                                    p.last_purchase_at))) is not false as "held last_purchase_at"
                                        from public.purchase as e
                                       where e.customer_id = p.customer_id
                                    ) as r0
                                    cross join lateral (
                                      select count(*) as complaints,
-                                            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                                            max(case when isfinite(e.created_at) and e.created_at > s."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-                                            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= s."the moment" then modelpack.decay(1::double precision, date_part('epoch', s."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                                            coalesce(
+                                              sum(
+                                                coalesce(
+                                                  case when isfinite(e.created_at) and e.created_at <= s."the moment"
+                                                    then modelpack.decay(1::double precision,
+                                                      date_part('epoch', s."the moment" - e.created_at::timestamptz),
+                                                      1209600) end, 0)), 0) as complaint_heat,
+                                            max(
+                                              case when isfinite(e.created_at) and e.created_at > s."the moment"
+                                                and e.created_at < date '200000-01-01'
+                                                then e.created_at::timestamptz end) as complaint_heat_ahead,
+                                            coalesce(
+                                              sum(
+                                                abs(
+                                                  coalesce(
+                                                    case when isfinite(e.created_at) and e.created_at <= s."the moment"
+                                                      then modelpack.decay(1::double precision,
+                                                        date_part('epoch', s."the moment" - e.created_at::timestamptz),
+                                                        1209600) end, 0))), 0) as "magnitude of complaint_heat"
                                        from public.complaint as e
                                       where e.customer_id = p.customer_id and (e.severity > 1)
                                    ) as r1
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and not s."read afresh" and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id and not s."read afresh"
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and (s."read afresh"
@@ -567,10 +731,20 @@ begin
                                        or p.basket is distinct from r0.basket
                                        or p.basket_n is distinct from r0.basket_n
                                        or p.basket_sum is distinct from r0.basket_sum
-                                       or (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")
+                                       or (
+                                           row(
+                                             case when true then p.last_purchase_at
+                                               else r0.last_purchase_at end)::pg_catalog.record operator(
+                                             pg_catalog.<>) row(
+                                             case when true then r0.last_purchase_at
+                                               else p.last_purchase_at end)::pg_catalog.record
+                                           or not r0."held last_purchase_at")
                                        or p.complaints is distinct from r1.complaints
-                                       or (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)
-                                       or coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                       or (p.complaint_heat is null
+                                           or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
+                                           * r1."magnitude of complaint_heat" + 1e-70)
+                                       or coalesce(r1.complaint_heat_ahead
+                                           > coalesce(p.complaint_heat_ahead, '-infinity'), false))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -581,11 +755,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -605,15 +783,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -625,7 +806,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -647,7 +829,8 @@ begin
          complaint_heat = x.complaint_heat,
          complaint_heat_ahead = x.complaint_heat_ahead,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
            select p.customer_id,
@@ -667,28 +850,58 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.customer_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.customer_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.customer_since()) is not true then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from public.customer as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
               select count(*) as purchases,
-                     count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+                     count(*)
+                       filter (where e.purchased_at > p."the moment" - interval '90 days'
+                         and e.purchased_at <= p."the moment") as purchases_90d,
                      coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+                     (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+                       / nullif(count(modelpack.amount(e.amount)), 0) as basket,
                      count(modelpack.amount(e.amount)) as basket_n,
                      coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
                      percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-                     p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+                     p.last_purchase_at is null
+                       or (
+                         bool_or(
+                           row(
+                             case when true then e.purchased_at
+                               else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(
+                             case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record
+                           or pg_typeof(e.purchased_at) <> pg_typeof(
+                             p.last_purchase_at))) is not false as "held last_purchase_at"
                 from public.purchase as e
                where e.customer_id = p.customer_id
             ) as r0
             cross join lateral (
               select count(*) as complaints,
-                     coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                     max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-                     coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                             then modelpack.decay(1::double precision,
+                               date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)),
+                       0) as complaint_heat,
+                     max(
+                       case when isfinite(e.created_at) and e.created_at > p."the moment"
+                         and e.created_at < date '200000-01-01'
+                         then e.created_at::timestamptz end) as complaint_heat_ahead,
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))),
+                       0) as "magnitude of complaint_heat"
                 from public.complaint as e
                where e.customer_id = p.customer_id and (e.severity > 1)
             ) as r1
@@ -701,9 +914,13 @@ begin
        or p.basket is distinct from x.basket
        or p.basket_n is distinct from x.basket_n
        or p.basket_sum is distinct from x.basket_sum
-       or (row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not x."held last_purchase_at")
+       or (
+           row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
+             pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
+           or not x."held last_purchase_at")
        or p.complaints is distinct from x.complaints
-       or (p.complaint_heat is null or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+       or (p.complaint_heat is null
+           or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
        or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
   get diagnostics v_written = row_count;
   return v_written;
@@ -780,16 +997,27 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases_90d,
                                c.complaint_heat,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(p.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend as spend,
@@ -798,19 +1026,29 @@ begin
                                         p.basket_sum as basket_sum,
                                         p.last_purchase_at as last_purchase_at,
                                         p.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                          date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                                          1209600) as complaint_heat,
                                         p.complaint_heat_ahead as complaint_heat_ahead
                                    from public.customer as p
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.customer_since()) is not true
-                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                     and (p.features_at < older_than
+                                         or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.purchases_90d is distinct from w0.purchases_90d
-                                           or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
+                                           or p.complaint_heat_ahead > p.features_at
+                                             and exists (select from public.complaint as e
+                                               where e.customer_id = p.customer_id and e.created_at > p.features_at
+                                               and e.created_at <= v_moment and (e.severity > 1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -821,11 +1059,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -835,15 +1077,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -855,7 +1100,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -866,21 +1112,27 @@ begin
     return v_written;
   end if;
   update public.customer as p
-     set complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+     set complaint_heat
+       = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
          features_at = v_moment
     from (
            select p.ctid as "the place", p.tableoid as "the partition"
              from public.customer as p
              cross join lateral (
-               select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+               select count(*)
+                 filter (where e.purchased_at > v_moment - interval '90 days'
+                   and e.purchased_at <= v_moment) as purchases_90d
                  from public.purchase as e
-                where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days'
+                  and e.purchased_at <= v_moment
              ) as w0
              where p.ctid >= v_first and p.ctid < v_beyond
                and not (p.features_read_at >= modelpack.customer_since()) is not true
                and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
                      or p.purchases_90d is distinct from w0.purchases_90d
-                     or p.complaint_heat_ahead > p.features_at and exists (select from public.complaint as e where e.customer_id = p.customer_id and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
+                     or p.complaint_heat_ahead > p.features_at
+                       and exists (select from public.complaint as e where e.customer_id = p.customer_id
+                         and e.created_at > p.features_at and e.created_at <= v_moment and (e.severity > 1)))
          ) as x
    where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
@@ -893,7 +1145,8 @@ revoke all on function modelpack.customer_refresh(bigint, bigint, timestamptz) f
 comment on function modelpack.customer_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of public.customer whose windows have moved on up to the moment, and scores them. [customer]';
 
-create or replace function modelpack.customer_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.customer_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -922,7 +1175,8 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
+           or (not only_stale and p.churn_version is distinct
+               from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
    order by p.customer_id
      for no key update;
   if not found then
@@ -955,16 +1209,27 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases_90d,
                                c.complaint_heat,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(p.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend as spend,
@@ -973,19 +1238,29 @@ begin
                                         p.basket_sum as basket_sum,
                                         p.last_purchase_at as last_purchase_at,
                                         p.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                          date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                                          1209600) as complaint_heat,
                                         p.complaint_heat_ahead as complaint_heat_ahead
                                    from public.customer as p
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.customer_since()) is not true
-                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                         and (p.features_at < older_than
+                                             or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.churn_stale is not null
-                                           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
+                                           or (not only_stale and p.churn_version is distinct
+                                               from coalesce(
+                                                 modelpack.customer_score_churn_chosen(row(p.*)::public.customer),
+                                                 v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -996,11 +1271,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -1010,15 +1289,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1030,7 +1312,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -1046,7 +1329,8 @@ begin
          and not (p.features_read_at >= modelpack.customer_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
-           or (not only_stale and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)));
+           or (not only_stale and p.churn_version is distinct
+               from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1152,12 +1436,14 @@ begin
     from (
            select modelpack.key_value(p.customer_id)::text as key
              from public.customer as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.customer_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.customer_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from public.customer as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.customer_since()) is not true limit 1;
+    perform from public.customer as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.customer_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.customer_recount(v_keys);
@@ -1202,35 +1488,69 @@ begin
          ) as p
    cross join lateral (
      select count(*) as purchases,
-            count(*) filter (where e.purchased_at > p."the moment" - interval '90 days' and e.purchased_at <= p."the moment") as purchases_90d,
+            count(*)
+              filter (where e.purchased_at > p."the moment" - interval '90 days'
+                and e.purchased_at <= p."the moment") as purchases_90d,
             coalesce(sum(modelpack.amount(e.amount)), 0) as spend,
-            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0) as basket,
+            (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+              / nullif(count(modelpack.amount(e.amount)), 0) as basket,
             count(modelpack.amount(e.amount)) as basket_n,
             coalesce(sum(modelpack.amount(e.amount)), 0) as basket_sum,
             percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at,
-            p.last_purchase_at is null or (bool_or(row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record or pg_typeof(e.purchased_at) <> pg_typeof(p.last_purchase_at))) is not false as "held last_purchase_at"
+            p.last_purchase_at is null
+              or (
+                bool_or(
+                  row(case when true then e.purchased_at else p.last_purchase_at end)::pg_catalog.record operator(
+                    pg_catalog.*=) row(
+                    case when true then p.last_purchase_at else e.purchased_at end)::pg_catalog.record
+                  or pg_typeof(e.purchased_at) <> pg_typeof(
+                    p.last_purchase_at))) is not false as "held last_purchase_at"
        from public.purchase as e
       where e.customer_id = p.customer_id
    ) as r0
    cross join lateral (
      select count(*) as complaints,
-            coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-            max(case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead,
-            coalesce(sum(abs(coalesce(case when isfinite(e.created_at) and e.created_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))), 0) as "magnitude of complaint_heat"
+            coalesce(
+              sum(
+                coalesce(
+                  case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                    then modelpack.decay(1::double precision,
+                      date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0)),
+              0) as complaint_heat,
+            max(
+              case when isfinite(e.created_at) and e.created_at > p."the moment" and e.created_at < date '200000-01-01'
+                then e.created_at::timestamptz end) as complaint_heat_ahead,
+            coalesce(
+              sum(
+                abs(
+                  coalesce(
+                    case when isfinite(e.created_at) and e.created_at <= p."the moment"
+                      then modelpack.decay(1::double precision,
+                        date_part('epoch', p."the moment" - e.created_at::timestamptz), 1209600) end, 0))),
+              0) as "magnitude of complaint_heat"
        from public.complaint as e
       where e.customer_id = p.customer_id and (e.severity > 1)
    ) as r1
    cross join lateral (
      values ('purchases', p.purchases::text, r0.purchases::text, p.purchases is distinct from r0.purchases),
-            ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct from r0.purchases_90d),
+            ('purchases_90d', p.purchases_90d::text, r0.purchases_90d::text, p.purchases_90d is distinct
+              from r0.purchases_90d),
             ('spend', p.spend::text, r0.spend::text, p.spend is distinct from r0.spend),
             ('basket', p.basket::text, r0.basket::text, p.basket is distinct from r0.basket),
             ('basket_n', p.basket_n::text, r0.basket_n::text, p.basket_n is distinct from r0.basket_n),
             ('basket_sum', p.basket_sum::text, r0.basket_sum::text, p.basket_sum is distinct from r0.basket_sum),
-            ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text, (row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record or not r0."held last_purchase_at")),
+            ('last_purchase_at', p.last_purchase_at::text, r0.last_purchase_at::text,
+              (
+                row(case when true then p.last_purchase_at else r0.last_purchase_at end)::pg_catalog.record operator(
+                  pg_catalog.<>) row(
+                  case when true then r0.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
+                or not r0."held last_purchase_at")),
             ('complaints', p.complaints::text, r1.complaints::text, p.complaints is distinct from r1.complaints),
-            ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text, (p.complaint_heat is null or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
-            ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text, coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+            ('complaint_heat', p.complaint_heat::text, r1.complaint_heat::text,
+              (p.complaint_heat is null
+                or abs(p.complaint_heat - r1.complaint_heat) > 1e-9 * r1."magnitude of complaint_heat" + 1e-70)),
+            ('complaint_heat_ahead', p.complaint_heat_ahead::text, r1.complaint_heat_ahead::text,
+              coalesce(r1.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false))
    ) as f (feature, stored, expected, differs)
    where f.differs;
 end
@@ -1281,14 +1601,16 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from public.customer as p where (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
+             select from public.customer as p
+               where (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
   select * from (
     select 'stale', 'churn', count(*) as rows, min(x.reason)
       from (
-             select p.churn_stale as reason from public.customer as p where p.churn_stale is not null and not (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
+             select p.churn_stale as reason from public.customer as p where p.churn_stale is not null
+               and not (p.features_read_at >= modelpack.customer_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1296,8 +1618,11 @@ begin
     select 'behind', 'churn', count(*) as rows, null
       from (
              select from public.customer as p
-              where p.churn_stale is null and not (p.features_read_at >= modelpack.customer_since()) is not true and modelpack.customer_score_churn_version() is not null
-                and p.churn_version is distinct from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), modelpack.customer_score_churn_version()) limit 10000
+              where p.churn_stale is null and not (p.features_read_at >= modelpack.customer_since()) is not true
+                and modelpack.customer_score_churn_version() is not null
+                and p.churn_version is distinct
+                  from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer),
+                    modelpack.customer_score_churn_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1307,10 +1632,13 @@ begin
              select from public.customer as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.purchase'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.purchase'::regclass)) end;
+  v_share := case when pg_relation_size('public.purchase'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.purchase'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share) where e.customer_id is not null
-             and not exists (select from public.customer as p where p.customer_id = e.customer_id and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
+    from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share)
+        where e.customer_id is not null
+             and not exists (select from public.customer as p where p.customer_id = e.customer_id
+                 and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'purchase', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1323,14 +1651,18 @@ begin
     select 'missing', 'purchase', count(*) as rows, null
       from (
              select distinct x.customer_id
-               from (select e.* from public.purchase as e tablesample system (v_share) where e.customer_id is not null limit 200) as x
+               from (select e.* from public.purchase as e tablesample system (v_share)
+                   where e.customer_id is not null limit 200) as x
               where not exists (select from public.customer as q where q.customer_id = x.customer_id)
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.complaint'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.complaint'::regclass)) end;
+  v_share := case when pg_relation_size('public.complaint'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.complaint'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share) where e.customer_id is not null
-             and not exists (select from public.customer as p where p.customer_id = e.customer_id and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
+    from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share)
+        where e.customer_id is not null
+             and not exists (select from public.customer as p where p.customer_id = e.customer_id
+                 and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'complaint', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1343,7 +1675,8 @@ begin
     select 'missing', 'complaint', count(*) as rows, null
       from (
              select distinct x.customer_id
-               from (select e.* from public.complaint as e tablesample system (v_share) where e.customer_id is not null and (e.severity > 1) limit 200) as x
+               from (select e.* from public.complaint as e tablesample system (v_share) where e.customer_id is not null
+                   and (e.severity > 1) limit 200) as x
               where not exists (select from public.customer as q where q.customer_id = x.customer_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1367,10 +1700,12 @@ declare
   v_moment timestamptz;
   v_version integer;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
      and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    v_ours := pg_catalog.has_function_privilege('modelpack.customer_guard()'::pg_catalog.regprocedure,
+      'EXECUTE WITH GRANT OPTION');
   end if;
   if v_ours is not true then  -- the role was renamed, or a dump restored for another
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -1428,31 +1763,65 @@ begin
     end if;
     raise exception using
       errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.customer',
+      message
+        = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+          'public.customer',
         pg_catalog.array_to_string(array[
-          case when not row(new.basket)::pg_catalog.record operator(pg_catalog.*=) row(old.basket)::pg_catalog.record then 'basket' end,
-          case when not row(new.basket_n)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_n)::pg_catalog.record then 'basket_n' end,
-          case when not row(new.basket_sum)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_sum)::pg_catalog.record then 'basket_sum' end,
-          case when not row(new.churn)::pg_catalog.record operator(pg_catalog.*=) row(old.churn)::pg_catalog.record then 'churn' end,
-          case when not row(new.churn_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_scored_at)::pg_catalog.record then 'churn_scored_at' end,
-          case when not row(new.churn_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_stale)::pg_catalog.record then 'churn_stale' end,
-          case when not row(new.churn_version)::pg_catalog.record operator(pg_catalog.*=) row(old.churn_version)::pg_catalog.record then 'churn_version' end,
-          case when not row(new.complaint_heat)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat)::pg_catalog.record then 'complaint_heat' end,
-          case when not row(new.complaint_heat_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.complaint_heat_ahead)::pg_catalog.record then 'complaint_heat_ahead' end,
-          case when not row(new.complaints)::pg_catalog.record operator(pg_catalog.*=) row(old.complaints)::pg_catalog.record then 'complaints' end,
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
-          case when not row(new.last_purchase_at)::pg_catalog.record operator(pg_catalog.*=) row(old.last_purchase_at)::pg_catalog.record then 'last_purchase_at' end,
-          case when not row(new.purchases)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases)::pg_catalog.record then 'purchases' end,
-          case when not row(new.purchases_90d)::pg_catalog.record operator(pg_catalog.*=) row(old.purchases_90d)::pg_catalog.record then 'purchases_90d' end,
-          case when not row(new.spend)::pg_catalog.record operator(pg_catalog.*=) row(old.spend)::pg_catalog.record then 'spend' end
+          case when not row(new.basket)::pg_catalog.record operator(pg_catalog.*=) row(old.basket)::pg_catalog.record
+              then 'basket' end,
+          case
+              when not row(new.basket_n)::pg_catalog.record operator(pg_catalog.*=) row(old.basket_n)::pg_catalog.record
+              then 'basket_n' end,
+          case
+              when not row(new.basket_sum)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.basket_sum)::pg_catalog.record then 'basket_sum' end,
+          case when not row(new.churn)::pg_catalog.record operator(pg_catalog.*=) row(old.churn)::pg_catalog.record
+              then 'churn' end,
+          case
+              when not row(new.churn_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.churn_scored_at)::pg_catalog.record then 'churn_scored_at' end,
+          case
+              when not row(new.churn_stale)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.churn_stale)::pg_catalog.record then 'churn_stale' end,
+          case
+              when not row(new.churn_version)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.churn_version)::pg_catalog.record then 'churn_version' end,
+          case
+              when not row(new.complaint_heat)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.complaint_heat)::pg_catalog.record then 'complaint_heat' end,
+          case
+              when not row(new.complaint_heat_ahead)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.complaint_heat_ahead)::pg_catalog.record then 'complaint_heat_ahead' end,
+          case
+              when not row(new.complaints)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.complaints)::pg_catalog.record then 'complaints' end,
+          case
+              when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_at)::pg_catalog.record then 'features_at' end,
+          case
+              when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+          case
+              when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
+          case
+              when not row(new.last_purchase_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.last_purchase_at)::pg_catalog.record then 'last_purchase_at' end,
+          case
+              when not row(new.purchases)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.purchases)::pg_catalog.record then 'purchases' end,
+          case
+              when not row(new.purchases_90d)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.purchases_90d)::pg_catalog.record then 'purchases_90d' end,
+          case when not row(new.spend)::pg_catalog.record operator(pg_catalog.*=) row(old.spend)::pg_catalog.record
+              then 'spend' end
         ], ', ')),
       detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
       hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
   end if;
   -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
-  if tg_nargs = 2 or new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at then
+  if tg_nargs = 2 or new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at
+    then
     return new;
   elsif new.features_at = old.features_at then
     -- nothing that a score depends on has changed
@@ -1495,8 +1864,10 @@ begin
   end if;
   v_moment := pg_catalog.clock_timestamp();
   -- decayed features lose weight up to the moment
-  new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
-  if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+  new.complaint_heat := modelpack.decay(new.complaint_heat,
+    date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+  if new.complaint_heat_ahead > least(old.features_at, new.features_at)
+    or v_moment < greatest(old.features_at, new.features_at) then
     if not exists (select from pg_trigger as t
                     where t.tgrelid = 'public.complaint'::regclass
                       and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
@@ -1513,8 +1884,15 @@ begin
         detail = 'Its rows would count as events.',
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-    select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
-           max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+    select coalesce(
+      sum(
+        coalesce(
+          case when isfinite(e.created_at) and e.created_at <= v_moment
+            then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600)
+          end, 0)), 0),
+           max(
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end)
       into new.complaint_heat,
            new.complaint_heat_ahead
       from public.complaint as e
@@ -1541,7 +1919,8 @@ begin
   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
     into new.purchases_90d
     from public.purchase as e
-   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days'
+     and e.purchased_at <= v_moment;
   new.features_at := v_moment;
   -- score churn
   v_version := coalesce(modelpack.customer_score_churn_chosen(new), modelpack.customer_score_churn_version());
@@ -1604,7 +1983,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -1628,10 +2008,14 @@ begin
              basket_n = p.basket_n + d_basket_n,
              basket_sum = p.basket_sum + d_spend,
              last_purchase_at = greatest(p.last_purchase_at, e.purchased_at),
-             complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+             complaint_heat
+               = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                 1209600),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())
+             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -1706,7 +2090,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from new_rows as e
@@ -1743,7 +2128,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases,
@@ -1754,32 +2141,48 @@ begin
                                c.basket_sum,
                                c.last_purchase_at,
                                c.complaint_heat,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(p.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases + d.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend + d.spend as spend,
-                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        ((p.basket_sum + d.spend))::double precision
+                                          / nullif((p.basket_n + d.basket_n), 0) as basket,
                                         p.basket_n + d.basket_n as basket_n,
                                         p.basket_sum + d.spend as basket_sum,
                                         greatest(p.last_purchase_at, d.last_purchase_at) as last_purchase_at,
                                         p.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                          date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                                          1209600) as complaint_heat,
                                         p.complaint_heat_ahead as complaint_heat_ahead
                                    from (
                                           select c.customer_id,
                                                  sum(c.purchases)::bigint as purchases,
                                                  sum(c.spend)::numeric as spend,
                                                  sum(c.basket_n)::bigint as basket_n,
-                                                 percentile_disc(0) within group (order by c.last_purchase_at desc) as last_purchase_at
+                                                 percentile_disc(0) within
+                                                   group (order by c.last_purchase_at desc) as last_purchase_at
                                             from (
                                                    select e.customer_id,
                                                           1 as purchases,
                                                           coalesce(modelpack.amount(e.amount), 0) as spend,
-                                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                                          (
+                                                            (
+                                                              modelpack.amount(
+                                                                e.amount)) is not null)::integer as basket_n,
                                                           e.purchased_at as last_purchase_at
                                                      from new_rows as e
                                                     where e.customer_id is not null
@@ -1788,11 +2191,17 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1803,11 +2212,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -1823,15 +2236,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1843,7 +2259,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -1859,7 +2276,9 @@ begin
            basket_n = p.basket_n + d.basket_n,
            basket_sum = p.basket_sum + d.spend,
            last_purchase_at = greatest(p.last_purchase_at, d.last_purchase_at),
-           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           complaint_heat
+             = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+               1209600),
            features_at = v_moment
       from (
              select c.customer_id,
@@ -1879,9 +2298,11 @@ begin
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1937,11 +2358,13 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_edf9a2f0923decfc', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_edf9a2f0923decfc', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_edf9a2f0923decfc', true)) then
       raise exception using
         errcode = 'feature_not_supported',
         message = 'MERGE has moved rows of public.purchase to another partition, and PostgreSQL tells no trigger which',
@@ -2035,7 +2458,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
                       from changed as c
@@ -2096,7 +2520,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases,
@@ -2107,20 +2533,32 @@ begin
                                c.basket_sum,
                                c.last_purchase_at,
                                c.complaint_heat,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(p.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases + d.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend + d.spend as spend,
-                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        ((p.basket_sum + d.spend))::double precision
+                                          / nullif((p.basket_n + d.basket_n), 0) as basket,
                                         p.basket_n + d.basket_n as basket_n,
                                         p.basket_sum + d.spend as basket_sum,
                                         r.last_purchase_at as last_purchase_at,
                                         p.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                          date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                                          1209600) as complaint_heat,
                                         p.complaint_heat_ahead as complaint_heat_ahead
                                    from (
                                           select c.customer_id,
@@ -2132,16 +2570,23 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                                     select percentile_disc(0) within
+                                       group (order by e.purchased_at desc) as last_purchase_at
                                        from public.purchase as e
                                       where e.customer_id = d.customer_id
                                    ) as r
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2152,11 +2597,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -2172,15 +2621,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -2192,7 +2644,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -2233,7 +2686,9 @@ begin
            basket_n = p.basket_n + d.basket_n,
            basket_sum = p.basket_sum + d.spend,
            last_purchase_at = r.last_purchase_at,
-           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           complaint_heat
+             = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+               1209600),
            features_at = v_moment
       from (
              select c.customer_id,
@@ -2249,9 +2704,11 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -2303,7 +2760,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -2350,7 +2808,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from old_rows as e
@@ -2387,7 +2846,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases,
@@ -2398,20 +2859,32 @@ begin
                                c.basket_sum,
                                c.last_purchase_at,
                                c.complaint_heat,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(p.complaint_heat_ahead) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(p.complaint_heat_ahead)
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases + d.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend + d.spend as spend,
-                                        ((p.basket_sum + d.spend))::double precision / nullif((p.basket_n + d.basket_n), 0) as basket,
+                                        ((p.basket_sum + d.spend))::double precision
+                                          / nullif((p.basket_n + d.basket_n), 0) as basket,
                                         p.basket_n + d.basket_n as basket_n,
                                         p.basket_sum + d.spend as basket_sum,
                                         r.last_purchase_at as last_purchase_at,
                                         p.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                          date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                                          1209600) as complaint_heat,
                                         p.complaint_heat_ahead as complaint_heat_ahead
                                    from (
                                           select c.customer_id,
@@ -2423,7 +2896,10 @@ begin
                                                           e.customer_id,
                                                           1 as purchases,
                                                           coalesce(modelpack.amount(e.amount), 0) as spend,
-                                                          ((modelpack.amount(e.amount)) is not null)::integer as basket_n,
+                                                          (
+                                                            (
+                                                              modelpack.amount(
+                                                                e.amount)) is not null)::integer as basket_n,
                                                           e.purchased_at as last_purchase_at
                                                      from old_rows as e
                                                     where e.customer_id is not null
@@ -2432,16 +2908,23 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select percentile_disc(0) within group (order by e.purchased_at desc) as last_purchase_at
+                                     select percentile_disc(0) within
+                                       group (order by e.purchased_at desc) as last_purchase_at
                                        from public.purchase as e
                                       where e.customer_id = d.customer_id
                                    ) as r
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2452,11 +2935,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -2472,15 +2959,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -2492,7 +2982,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -2508,7 +2999,9 @@ begin
            basket_n = p.basket_n + d.basket_n,
            basket_sum = p.basket_sum + d.spend,
            last_purchase_at = r.last_purchase_at,
-           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600),
+           complaint_heat
+             = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+               1209600),
            features_at = v_moment
       from (
              select c.customer_id,
@@ -2533,9 +3026,11 @@ begin
               where e.customer_id = d.customer_id
            ) as r
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);
   end if;
@@ -2575,7 +3070,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.purchase'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.customer_rebuild(0, null);
@@ -2622,7 +3118,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -2638,15 +3135,23 @@ begin
       if ((e.severity > 1)) is not true then
         return null;
       end if;
-      d_complaint_heat := coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0);
-      d_complaint_heat_ahead := case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end;
+      d_complaint_heat := coalesce(
+        case when isfinite(e.created_at) and e.created_at <= v_moment
+          then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600)
+        end, 0);
+      d_complaint_heat_ahead := case when isfinite(e.created_at) and e.created_at > v_moment
+          and e.created_at < date '200000-01-01' then e.created_at::timestamptz end;
       update public.customer as p
          set complaints = p.complaints + 1,
-             complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d_complaint_heat,
+             complaint_heat
+               = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+                 1209600) + d_complaint_heat,
              complaint_heat_ahead = greatest(p.complaint_heat_ahead, d_complaint_heat_ahead),
              features_at = v_moment
        where p.customer_id = e.customer_id
-         and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.customer_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())
+             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -2721,7 +3226,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from new_rows as e
@@ -2758,18 +3264,29 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases_90d,
                                c.complaints,
                                c.complaint_heat,
                                c.complaint_heat_ahead,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
-                                        coalesce(p.features_at >= v_moment, false) or coalesce(greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead)) > coalesce(p.features_at, v_moment), false) as "is alone",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
+                                        coalesce(p.features_at >= v_moment, false)
+                                          or coalesce(greatest(greatest(p.complaint_heat_ahead, d.complaint_heat_ahead))
+                                            > coalesce(p.features_at, v_moment), false) as "is alone",
                                         p.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
                                         p.spend as spend,
@@ -2778,7 +3295,9 @@ begin
                                         p.basket_sum as basket_sum,
                                         p.last_purchase_at as last_purchase_at,
                                         p.complaints + d.complaints as complaints,
-                                        modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat as complaint_heat,
+                                        modelpack.decay(p.complaint_heat,
+                                            date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600)
+                                          + d.complaint_heat as complaint_heat,
                                         greatest(p.complaint_heat_ahead, d.complaint_heat_ahead) as complaint_heat_ahead
                                    from (
                                           select c.customer_id,
@@ -2788,8 +3307,16 @@ begin
                                             from (
                                                    select e.customer_id,
                                                           1 as complaints,
-                                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                                          coalesce(
+                                                            case when isfinite(e.created_at)
+                                                              and e.created_at <= v_moment
+                                                              then modelpack.decay(1::double precision,
+                                                                date_part('epoch',
+                                                                  v_moment - e.created_at::timestamptz), 1209600) end,
+                                                            0) as complaint_heat,
+                                                          case when isfinite(e.created_at) and e.created_at > v_moment
+                                                              and e.created_at < date '200000-01-01'
+                                                              then e.created_at::timestamptz end as complaint_heat_ahead
                                                      from new_rows as e
                                                     where e.customer_id is not null and (e.severity > 1)
                                                  ) as c
@@ -2797,11 +3324,17 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2812,11 +3345,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -2828,15 +3365,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -2848,7 +3388,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -2859,7 +3400,9 @@ begin
   else
     update public.customer as p
        set complaints = p.complaints + d.complaints,
-           complaint_heat = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 1209600) + d.complaint_heat,
+           complaint_heat
+             = modelpack.decay(p.complaint_heat, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)),
+               1209600) + d.complaint_heat,
            complaint_heat_ahead = greatest(p.complaint_heat_ahead, d.complaint_heat_ahead),
            features_at = v_moment
       from (
@@ -2870,17 +3413,25 @@ begin
                from (
                       select e.customer_id,
                              1 as complaints,
-                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                             coalesce(
+                               case when isfinite(e.created_at) and e.created_at <= v_moment
+                                 then modelpack.decay(1::double precision,
+                                   date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end,
+                               0) as complaint_heat,
+                             case when isfinite(e.created_at) and e.created_at > v_moment
+                                 and e.created_at < date '200000-01-01'
+                                 then e.created_at::timestamptz end as complaint_heat_ahead
                         from new_rows as e
                        where e.customer_id is not null and (e.severity > 1)
                     ) as c
               group by c.customer_id
            ) as d
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -2936,14 +3487,17 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_cc9f5570d826fa65', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_cc9f5570d826fa65', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_cc9f5570d826fa65', true)) then
       raise exception using
         errcode = 'feature_not_supported',
-        message = 'MERGE has moved rows of public.complaint to another partition, and PostgreSQL tells no trigger which',
+        message
+          = 'MERGE has moved rows of public.complaint to another partition, and PostgreSQL tells no trigger which',
         detail = 'The features of public.customer could not follow.',
         hint = 'Move them by UPDATE, or by DELETE and INSERT.';
     end if;
@@ -3008,18 +3562,30 @@ begin
   with came as (
     select e.customer_id,
            1 as complaints,
-           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+           coalesce(
+             case when isfinite(e.created_at) and e.created_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end)::text as "the image"
       from new_rows as e
      where e.customer_id is not null and (e.severity > 1)
   ),
   went as (
     select e.customer_id,
            1 as complaints,
-           coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-           row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+           coalesce(
+             case when isfinite(e.created_at) and e.created_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                 1209600) end, 0) as complaint_heat,
+           case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end as complaint_heat_ahead,
+           row(
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end)::text as "the image"
       from old_rows as e
      where e.customer_id is not null and (e.severity > 1)
   ),
@@ -3032,7 +3598,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct c.customer_id
                       from changed as c
@@ -3064,18 +3631,30 @@ begin
     with came as (
       select e.customer_id,
              1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+             coalesce(
+               case when isfinite(e.created_at) and e.created_at <= v_moment
+                 then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                   1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end)::text as "the image"
         from new_rows as e
        where e.customer_id is not null and (e.severity > 1)
     ),
     went as (
       select e.customer_id,
              1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+             coalesce(
+               case when isfinite(e.created_at) and e.created_at <= v_moment
+                 then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                   1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end)::text as "the image"
         from old_rows as e
        where e.customer_id is not null and (e.severity > 1)
     ),
@@ -3091,7 +3670,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases_90d,
@@ -3099,10 +3680,17 @@ begin
                                c.complaint_heat,
                                c.complaint_heat_ahead,
                                c.features_reread_at,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
@@ -3123,17 +3711,32 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                                     select coalesce(
+                                       sum(
+                                         coalesce(
+                                           case when isfinite(e.created_at) and e.created_at <= v_moment
+                                             then modelpack.decay(1::double precision,
+                                               date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end,
+                                           0)), 0) as complaint_heat,
+                                            max(
+                                              case when isfinite(e.created_at) and e.created_at > v_moment
+                                                and e.created_at < date '200000-01-01'
+                                                then e.created_at::timestamptz end) as complaint_heat_ahead
                                        from public.complaint as e
                                       where e.customer_id = d.customer_id and (e.severity > 1)
                                    ) as r
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -3144,11 +3747,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -3161,15 +3768,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -3181,7 +3791,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -3193,18 +3804,30 @@ begin
     with came as (
       select e.customer_id,
              1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+             coalesce(
+               case when isfinite(e.created_at) and e.created_at <= v_moment
+                 then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                   1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end)::text as "the image"
         from new_rows as e
        where e.customer_id is not null and (e.severity > 1)
     ),
     went as (
       select e.customer_id,
              1 as complaints,
-             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead,
-             row(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)::text as "the image"
+             coalesce(
+               case when isfinite(e.created_at) and e.created_at <= v_moment
+                 then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                   1209600) end, 0) as complaint_heat,
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end as complaint_heat_ahead,
+             row(
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end)::text as "the image"
         from old_rows as e
        where e.customer_id is not null and (e.severity > 1)
     ),
@@ -3226,15 +3849,25 @@ begin
               group by c.customer_id
            ) as d
            cross join lateral (
-             select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                    max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+             select coalesce(
+               sum(
+                 coalesce(
+                   case when isfinite(e.created_at) and e.created_at <= v_moment
+                     then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                       1209600) end, 0)), 0) as complaint_heat,
+                    max(
+                      case when isfinite(e.created_at) and e.created_at > v_moment
+                        and e.created_at < date '200000-01-01'
+                        then e.created_at::timestamptz end) as complaint_heat_ahead
                from public.complaint as e
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -3286,7 +3919,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -3333,7 +3967,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.customer_id)::text as key,
-                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.customer_id
                       from old_rows as e
@@ -3370,7 +4005,9 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."churn inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."churn inputs") + coalesce(pg_column_size(k."churn texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.purchases_90d,
@@ -3378,10 +4015,17 @@ begin
                                c.complaint_heat,
                                c.complaint_heat_ahead,
                                c.features_reread_at,
-                               modelpack.customer_score_churn_numbers(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
-                               modelpack.customer_score_churn_texts(modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket, c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat, c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
+                               modelpack.customer_score_churn_numbers(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn inputs",
+                               modelpack.customer_score_churn_texts(
+                                 modelpack.customer_with(c."the row", c.purchases, c.purchases_90d, c.spend, c.basket,
+                                   c.basket_n, c.basket_sum, c.last_purchase_at, c.complaints, c.complaint_heat,
+                                   c.complaint_heat_ahead), v_moment, v_version_1) as "churn texts"
                           from (
-                                 select row(p.*)::public.customer as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.customer as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.purchases as purchases,
                                         w0.purchases_90d as purchases_90d,
@@ -3401,8 +4045,16 @@ begin
                                                    select -1 as "the sign",
                                                           e.customer_id,
                                                           1 as complaints,
-                                                          coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                                                          case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                                                          coalesce(
+                                                            case when isfinite(e.created_at)
+                                                              and e.created_at <= v_moment
+                                                              then modelpack.decay(1::double precision,
+                                                                date_part('epoch',
+                                                                  v_moment - e.created_at::timestamptz), 1209600) end,
+                                                            0) as complaint_heat,
+                                                          case when isfinite(e.created_at) and e.created_at > v_moment
+                                                              and e.created_at < date '200000-01-01'
+                                                              then e.created_at::timestamptz end as complaint_heat_ahead
                                                      from old_rows as e
                                                     where e.customer_id is not null and (e.severity > 1)
                                                  ) as c
@@ -3410,17 +4062,32 @@ begin
                                         ) as d
                                    join public.customer as p on p.customer_id = d.customer_id
                                    cross join lateral (
-                                     select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                                            max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+                                     select coalesce(
+                                       sum(
+                                         coalesce(
+                                           case when isfinite(e.created_at) and e.created_at <= v_moment
+                                             then modelpack.decay(1::double precision,
+                                               date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end,
+                                           0)), 0) as complaint_heat,
+                                            max(
+                                              case when isfinite(e.created_at) and e.created_at > v_moment
+                                                and e.created_at < date '200000-01-01'
+                                                then e.created_at::timestamptz end) as complaint_heat_ahead
                                        from public.complaint as e
                                       where e.customer_id = d.customer_id and (e.severity > 1)
                                    ) as r
                                    cross join lateral (
-                                     select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment) as purchases_90d
+                                     select count(*)
+                                       filter (where e.purchased_at > v_moment - interval '90 days'
+                                         and e.purchased_at <= v_moment) as purchases_90d
                                        from public.purchase as e
-                                      where e.customer_id = p.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment
+                                      where e.customer_id = p.customer_id
+                                        and e.purchased_at > v_moment - interval '90 days'
+                                        and e.purchased_at <= v_moment
                                    ) as w0
-                                   where ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.customer_since()) is not true
+                                       or p.features_read_at = v_statement
+                                       or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -3431,11 +4098,15 @@ begin
       select k."the chunk", k."the first",
              modelpack.customer_score_churn_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."churn inputs") filter (where c."churn inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."churn texts") filter (where c."churn texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -3448,15 +4119,18 @@ begin
              churn_scored_at = case when (c."churn given" <> 'NaN') is true then v_moment else p.churn_scored_at end,
              churn_stale = case when not (c."churn given" <> 'NaN') is true then p.churn_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.customer'::regclass and t.tgname = 'modelpack_customer_guard'
+                                                where t.tgrelid = 'public.customer'::regclass
+                                                  and t.tgname = 'modelpack_customer_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), '')) end,
+                                    then md5(array_send(c."churn inputs") || coalesce(array_send(c."churn texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = v_moment
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
+                      case when c."is fed"
+                          then a."churn scores"[c."the number" - a."the first" + 1] end as "churn given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -3468,7 +4142,8 @@ begin
                 p.churn, c."churn inputs", c."churn texts"
     ), logged as (
       select modelpack.customer_score_churn_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.churn, w."churn inputs", w."churn texts")::modelpack.scored)
              ) as rows
         from written as w
        where w."is good"
@@ -3490,23 +4165,39 @@ begin
                       select -1 as "the sign",
                              e.customer_id,
                              1 as complaints,
-                             coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0) as complaint_heat,
-                             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end as complaint_heat_ahead
+                             coalesce(
+                               case when isfinite(e.created_at) and e.created_at <= v_moment
+                                 then modelpack.decay(1::double precision,
+                                   date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end,
+                               0) as complaint_heat,
+                             case when isfinite(e.created_at) and e.created_at > v_moment
+                                 and e.created_at < date '200000-01-01'
+                                 then e.created_at::timestamptz end as complaint_heat_ahead
                         from old_rows as e
                        where e.customer_id is not null and (e.severity > 1)
                     ) as c
               group by c.customer_id
            ) as d
            cross join lateral (
-             select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0) as complaint_heat,
-                    max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end) as complaint_heat_ahead
+             select coalesce(
+               sum(
+                 coalesce(
+                   case when isfinite(e.created_at) and e.created_at <= v_moment
+                     then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                       1209600) end, 0)), 0) as complaint_heat,
+                    max(
+                      case when isfinite(e.created_at) and e.created_at > v_moment
+                        and e.created_at < date '200000-01-01'
+                        then e.created_at::timestamptz end) as complaint_heat_ahead
                from public.complaint as e
               where e.customer_id = d.customer_id and (e.severity > 1)
            ) as r
      where p.customer_id = d.customer_id
-       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
+           or p.features_reread_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.customer_recount(v_read);
   end if;
@@ -3546,7 +4237,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.complaint'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.customer_rebuild(0, null);
@@ -3640,7 +4332,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
@@ -3689,8 +4382,10 @@ begin
     end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
-      exists (select from public.purchase as e where e.customer_id = new.customer_id and e.xmin <> pg_current_xact_id()::xid)
-      or exists (select from public.complaint as e where e.customer_id = new.customer_id and e.xmin <> pg_current_xact_id()::xid)
+      exists (select from public.purchase as e where e.customer_id = new.customer_id
+        and e.xmin <> pg_current_xact_id()::xid)
+      or exists (select from public.complaint as e where e.customer_id = new.customer_id
+          and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.customer_meet(array(
         select hash_record_extended(row(new.customer_id), 0)::text
@@ -3698,7 +4393,8 @@ begin
     end if;
     select count(*),
            coalesce(sum(modelpack.amount(e.amount)), 0),
-           (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision / nullif(count(modelpack.amount(e.amount)), 0),
+           (coalesce(sum(modelpack.amount(e.amount)), 0))::double precision
+             / nullif(count(modelpack.amount(e.amount)), 0),
            count(modelpack.amount(e.amount)),
            coalesce(sum(modelpack.amount(e.amount)), 0),
            percentile_disc(0) within group (order by e.purchased_at desc)
@@ -3711,8 +4407,15 @@ begin
       from public.purchase as e
      where e.customer_id = new.customer_id;
     select count(*),
-           coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
-           max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+           coalesce(
+             sum(
+               coalesce(
+                 case when isfinite(e.created_at) and e.created_at <= v_moment
+                   then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                     1209600) end, 0)), 0),
+           max(
+             case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+               then e.created_at::timestamptz end)
       into new.complaints,
            new.complaint_heat,
            new.complaint_heat_ahead
@@ -3721,8 +4424,10 @@ begin
     new.features_read_at := greatest(now(), statement_timestamp());
   else
     -- decayed features lose weight up to the moment
-    new.complaint_heat := modelpack.decay(new.complaint_heat, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
-    if new.complaint_heat_ahead > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
+    new.complaint_heat := modelpack.decay(new.complaint_heat,
+      date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 1209600);
+    if new.complaint_heat_ahead > least(old.features_at, new.features_at)
+      or v_moment < greatest(old.features_at, new.features_at) then
       if not exists (select from pg_trigger as t
                       where t.tgrelid = 'public.complaint'::regclass
                         and t.tgfoid = 'modelpack.customer_count_complaint_insert()'::regprocedure)
@@ -3739,8 +4444,15 @@ begin
           detail = 'Its rows would count as events.',
           hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
       end if;
-      select coalesce(sum(coalesce(case when isfinite(e.created_at) and e.created_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz), 1209600) end, 0)), 0),
-             max(case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01' then e.created_at::timestamptz end)
+      select coalesce(
+        sum(
+          coalesce(
+            case when isfinite(e.created_at) and e.created_at <= v_moment
+              then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.created_at::timestamptz),
+                1209600) end, 0)), 0),
+             max(
+               case when isfinite(e.created_at) and e.created_at > v_moment and e.created_at < date '200000-01-01'
+                 then e.created_at::timestamptz end)
         into new.complaint_heat,
              new.complaint_heat_ahead
         from public.complaint as e
@@ -3768,7 +4480,8 @@ begin
   select count(*) filter (where e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment)
     into new.purchases_90d
     from public.purchase as e
-   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days' and e.purchased_at <= v_moment;
+   where e.customer_id = new.customer_id and e.purchased_at > v_moment - interval '90 days'
+     and e.purchased_at <= v_moment;
   new.features_at := v_moment;
   v_was := new;
   -- score churn
@@ -3859,7 +4572,10 @@ begin
         return new;
       end if;
     elsif new.churn_scored_at = new.features_at and new.churn_scored_at is distinct from old.churn_scored_at
-          and new.churn_stale = md5(array_send(modelpack.customer_score_churn_numbers(new, new.features_at, new.churn_version)) || coalesce(array_send(modelpack.customer_score_churn_texts(new, new.features_at, new.churn_version)), '')) then
+          and new.churn_stale
+            = md5(
+              array_send(modelpack.customer_score_churn_numbers(new, new.features_at, new.churn_version)) || coalesce(
+                array_send(modelpack.customer_score_churn_texts(new, new.features_at, new.churn_version)), '')) then
       -- with many others, in one call, and what was scored is what is stored
       new.churn_stale := null;
       return new;
@@ -3875,7 +4591,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.customer_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.customer_id <> old.customer_id then 'under another key' else 'with another input' end);
+  new := modelpack.customer_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.customer_id <> old.customer_id then 'under another key'
+      else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -3931,7 +4649,8 @@ begin
   select 'churn', 'days_quiet', pg_typeof(e.value)
     from (values (true)) as t
     left join (
-           select case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01' then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end as value
+           select case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01'
+               then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end as value
              from public.customer as p, (values (now())) as m ("the moment") where false
          ) as e on true;
   return;
@@ -3958,7 +4677,8 @@ declare
   v_part oid;
 begin
   if score = 'churn' then
-    return query select modelpack.customer_score_churn_texts(p, now(), version) from public.customer as p tablesample system (percent);
+    return query select modelpack.customer_score_churn_texts(p, now(), version)
+      from public.customer as p tablesample system (percent);
   end if;
   return;
 end
@@ -4000,7 +4720,9 @@ revoke all on function modelpack.customer_once() from public;
 comment on function modelpack.customer_once() is
   'Makes missing rows of public.customer and counts new features, once. [customer]';
 
-create trigger modelpack_customer_guard before update of basket, basket_n, basket_sum, churn, churn_scored_at, churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, features_at, features_read_at, features_reread_at, last_purchase_at, purchases, purchases_90d, spend on public.customer
+create trigger modelpack_customer_guard before update of basket, basket_n, basket_sum, churn, churn_scored_at,
+  churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, features_at, features_read_at,
+  features_reread_at, last_purchase_at, purchases, purchases_90d, spend on public.customer
   for each row execute function modelpack.customer_guard();
 
 create trigger zz_modelpack_customer_score before insert or update of customer_id on public.customer

@@ -34,7 +34,8 @@ select modelpack.attach(
   relation => 'public.account',
   declaration => '{"events": [{"at": null, "features": [{"kind": "count", "name": "transfers"}, {"column": "amount", "kind": "total", "name": "sent"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "transfer", "where": null}], "format": 1, "key": ["account_id"], "scores": [{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale"}], "table": "account"}'::jsonb,
   maintained => array['transfers', 'sent']::text[],
-  wanted_columns => array['features_at', 'features_read_at', 'transfers', 'sent', 'fraud', 'fraud_version', 'fraud_scored_at', 'fraud_stale', 'value', 'value_version', 'value_scored_at', 'value_stale']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'transfers', 'sent', 'fraud', 'fraud_version',
+    'fraud_scored_at', 'fraud_stale', 'value', 'value_version', 'value_scored_at', 'value_stale']::text[],
   scores => '[{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null", "stem": "account_score_fraud"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale", "stem": "account_score_value"}]'::jsonb,
   stem => 'account');
 
@@ -156,22 +157,31 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.transfers,
                                c.sent,
                                c.features_read_at,
-                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               modelpack.account_score_fraud_numbers(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         r0.transfers as transfers,
                                         r0.sent as sent,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at
                                    from jsonb_populate_recordset(
                                           (select row(q.*)::public.account from public.account as q limit 1),
                                           (select jsonb_agg(jsonb_build_object('account_id', u.key))
@@ -179,7 +189,13 @@ begin
                                         ) as k
                                         join public.account as p on p.account_id = k.account_id
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (p.features_read_at >= modelpack.account_since()) is not true
+                                       or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.account_since()) is not true
+                                         or p.features_read_at = greatest(now(), statement_timestamp()) then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as transfers,
@@ -192,7 +208,11 @@ begin
                                        or p.sent is distinct from r0.sent)
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(
+                                modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -201,45 +221,72 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
              sent = c.sent,
              features_read_at = c.features_read_at,
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -247,15 +294,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -269,7 +319,8 @@ begin
      set transfers = x.transfers,
          sent = x.sent,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.account_id,
                   r0.transfers,
@@ -278,8 +329,12 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.account_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.account from public.account as q limit 1),
                              (select jsonb_agg(jsonb_build_object('account_id', u.key))
@@ -367,25 +422,39 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.transfers,
                                c.sent,
                                c.features_read_at,
-                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               modelpack.account_score_fraud_numbers(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         r0.transfers as transfers,
                                         r0.sent as sent,
-                                        case when s."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end as features_read_at
+                                        case when s."read afresh" then greatest(now(), statement_timestamp())
+                                            else p.features_read_at end as features_read_at
                                    from public.account as p
                                    cross join lateral (
-                                     select p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true as "read afresh", case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true then v_moment else p.features_at end as "the moment"
+                                     select p.features_at is null
+                                       or (
+                                         p.features_read_at >= modelpack.account_since()) is not true as "read afresh",
+                                       case when p.features_at is null
+                                         or (p.features_read_at >= modelpack.account_since()) is not true then v_moment
+                                         else p.features_at end as "the moment"
                                    ) as s
                                    cross join lateral (
                                      select count(*) as transfers,
@@ -399,7 +468,11 @@ begin
                                        or p.sent is distinct from r0.sent)
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(
+                                modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -408,45 +481,72 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
              sent = c.sent,
              features_read_at = c.features_read_at,
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -454,15 +554,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -476,7 +579,8 @@ begin
      set transfers = x.transfers,
          sent = x.sent,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end
     from (
            select p.account_id,
                   r0.transfers,
@@ -485,8 +589,11 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.account_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.account_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.account_since()) is not true then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from public.account as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
@@ -551,23 +658,32 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
-                               modelpack.account_score_fraud_numbers(c."the row", v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_numbers(c."the row", v_moment,
+                                 v_version_1) as "fraud inputs",
                                modelpack.account_score_fraud_texts(c."the row", v_moment, v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.account as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.account_since()) is not true
-                                     and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp()))
+                                     and (p.features_at < older_than
+                                         or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(c."the row", v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -576,43 +692,70 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set 
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -620,15 +763,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -658,7 +804,8 @@ revoke all on function modelpack.account_refresh(bigint, bigint, timestamptz) fr
 comment on function modelpack.account_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of public.account whose windows have moved on up to the moment, and scores them. [account]';
 
-create or replace function modelpack.account_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.account_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -689,9 +836,11 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
+           or (not only_stale and p.fraud_version is distinct
+               from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
+           or (not only_stale and p.value_version is distinct
+               from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
    order by p.account_id
      for no key update;
   if not found then
@@ -709,27 +858,42 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
-                               modelpack.account_score_fraud_numbers(c."the row", v_moment, v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_numbers(c."the row", v_moment,
+                                 v_version_1) as "fraud inputs",
                                modelpack.account_score_fraud_texts(c."the row", v_moment, v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone"
                                    from public.account as p
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.account_since()) is not true
-                                         and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
+                                         and (p.features_at < older_than
+                                             or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fraud_stale is not null
-                                           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
+                                           or (not only_stale and p.fraud_version is distinct
+                                               from coalesce(
+                                                 modelpack.account_score_fraud_chosen(row(p.*)::public.account),
+                                                 v_version_1))
                                            or p.value_stale is not null
-                                           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
+                                           or (not only_stale and p.value_version is distinct
+                                               from coalesce(
+                                                 modelpack.account_score_value_chosen(row(p.*)::public.account),
+                                                 v_version_2)))
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(c."the row", v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(c."the row", v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -738,43 +902,70 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set 
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -782,15 +973,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -806,9 +1000,11 @@ begin
          and not (p.features_read_at >= modelpack.account_since()) is not true
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
-           or (not only_stale and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
+           or (not only_stale and p.fraud_version is distinct
+               from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
-           or (not only_stale and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)));
+           or (not only_stale and p.value_version is distinct
+               from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -884,12 +1080,14 @@ begin
     from (
            select modelpack.key_value(p.account_id)::text as key
              from public.account as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.account_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.account_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from public.account as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.account_since()) is not true limit 1;
+    perform from public.account as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.account_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.account_recount(v_keys);
@@ -991,14 +1189,16 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from public.account as p where (p.features_read_at >= modelpack.account_since()) is not true limit 10000
+             select from public.account as p
+               where (p.features_read_at >= modelpack.account_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
   select * from (
     select 'stale', 'fraud', count(*) as rows, min(x.reason)
       from (
-             select p.fraud_stale as reason from public.account as p where p.fraud_stale is not null and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
+             select p.fraud_stale as reason from public.account as p where p.fraud_stale is not null
+               and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1006,15 +1206,19 @@ begin
     select 'behind', 'fraud', count(*) as rows, null
       from (
              select from public.account as p
-              where p.fraud_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_fraud_version() is not null
-                and p.fraud_version is distinct from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), modelpack.account_score_fraud_version()) limit 10000
+              where p.fraud_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true
+                and modelpack.account_score_fraud_version() is not null
+                and p.fraud_version is distinct
+                  from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account),
+                    modelpack.account_score_fraud_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
   select * from (
     select 'stale', 'value', count(*) as rows, min(x.reason)
       from (
-             select p.value_stale as reason from public.account as p where p.value_stale is not null and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
+             select p.value_stale as reason from public.account as p where p.value_stale is not null
+               and not (p.features_read_at >= modelpack.account_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1022,8 +1226,11 @@ begin
     select 'behind', 'value', count(*) as rows, null
       from (
              select from public.account as p
-              where p.value_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true and modelpack.account_score_value_version() is not null
-                and p.value_version is distinct from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), modelpack.account_score_value_version()) limit 10000
+              where p.value_stale is null and not (p.features_read_at >= modelpack.account_since()) is not true
+                and modelpack.account_score_value_version() is not null
+                and p.value_version is distinct
+                  from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account),
+                    modelpack.account_score_value_version()) limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -1033,10 +1240,13 @@ begin
              select from public.account as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.transfer'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.transfer'::regclass)) end;
+  v_share := case when pg_relation_size('public.transfer'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.transfer'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share) where e.account_id is not null
-             and not exists (select from public.account as p where p.account_id = e.account_id and (p.features_read_at >= modelpack.account_since()) is not true) limit 200) as x;
+    from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share)
+        where e.account_id is not null
+             and not exists (select from public.account as p where p.account_id = e.account_id
+                 and (p.features_read_at >= modelpack.account_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'transfer', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1049,7 +1259,8 @@ begin
     select 'missing', 'transfer', count(*) as rows, null
       from (
              select distinct x.account_id
-               from (select e.* from public.transfer as e tablesample system (v_share) where e.account_id is not null limit 200) as x
+               from (select e.* from public.transfer as e tablesample system (v_share)
+                   where e.account_id is not null limit 200) as x
               where not exists (select from public.account as q where q.account_id = x.account_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1075,18 +1286,22 @@ declare
   v_texts text[];
   v_failure text;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   <<asked>>
   begin
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0]
        and tg_nargs operator(pg_catalog.=) 1 and new.features_at is null
     then  -- COUNT has brought events: the row is scored, and nothing else is asked
-      exit asked when pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      exit asked
+        when pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure,
+          'EXECUTE WITH GRANT OPTION');
     end if;
     if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
        and current_user operator(pg_catalog.=) tg_argv[0] then
-      v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+      v_ours := pg_catalog.has_function_privilege('modelpack.account_guard()'::pg_catalog.regprocedure,
+        'EXECUTE WITH GRANT OPTION');
     end if;
     if v_ours is not true then  -- the role was renamed, or a dump restored for another
       v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -1134,27 +1349,53 @@ begin
       end if;
       raise exception using
         errcode = 'insufficient_privilege',
-        message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.account',
+        message
+          = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+            'public.account',
           pg_catalog.array_to_string(array[
-            case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-            case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-            case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record then 'fraud' end,
-            case when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
-            case when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
-            case when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud_version)::pg_catalog.record then 'fraud_version' end,
-            case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record then 'sent' end,
-            case when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(old.transfers)::pg_catalog.record then 'transfers' end,
-            case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record then 'value' end,
-            case when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
-            case when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(old.value_stale)::pg_catalog.record then 'value_stale' end,
-            case when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(old.value_version)::pg_catalog.record then 'value_version' end
+            case
+                when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_at)::pg_catalog.record then 'features_at' end,
+            case
+                when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+            case when not row(new.fraud)::pg_catalog.record operator(pg_catalog.*=) row(old.fraud)::pg_catalog.record
+                then 'fraud' end,
+            case
+                when not row(new.fraud_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fraud_scored_at)::pg_catalog.record then 'fraud_scored_at' end,
+            case
+                when not row(new.fraud_stale)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fraud_stale)::pg_catalog.record then 'fraud_stale' end,
+            case
+                when not row(new.fraud_version)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.fraud_version)::pg_catalog.record then 'fraud_version' end,
+            case when not row(new.sent)::pg_catalog.record operator(pg_catalog.*=) row(old.sent)::pg_catalog.record
+                then 'sent' end,
+            case
+                when not row(new.transfers)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.transfers)::pg_catalog.record then 'transfers' end,
+            case when not row(new.value)::pg_catalog.record operator(pg_catalog.*=) row(old.value)::pg_catalog.record
+                then 'value' end,
+            case
+                when not row(new.value_scored_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.value_scored_at)::pg_catalog.record then 'value_scored_at' end,
+            case
+                when not row(new.value_stale)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.value_stale)::pg_catalog.record then 'value_stale' end,
+            case
+                when not row(new.value_version)::pg_catalog.record operator(pg_catalog.*=) row(
+                  old.value_version)::pg_catalog.record then 'value_version' end
           ], ', ')),
-        detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
+        detail
+          = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
         hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
     end if;
     -- the score trigger looks at every UPDATE; or the row was scored with many others, in one call
-    if tg_nargs = 2 or new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
-                       and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at then
+    if tg_nargs = 2 or new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct
+      from old.fraud_scored_at
+                       and new.value_scored_at = new.features_at and new.value_scored_at is distinct
+                         from old.value_scored_at then
       return new;
     elsif new.features_at = old.features_at then
       -- nothing that a score depends on has changed
@@ -1274,7 +1515,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -1294,7 +1536,8 @@ begin
              sent = p.sent + d_sent,
              features_at = null
        where p.account_id = e.account_id
-         and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.account_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -1369,7 +1612,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
                       from new_rows as e
@@ -1391,17 +1635,25 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.transfers,
                                c.sent,
-                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               modelpack.account_score_fraud_numbers(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.transfers + d.transfers as transfers,
                                         p.sent + d.sent as sent
@@ -1419,10 +1671,15 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(
+                                modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -1431,44 +1688,71 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
              sent = c.sent,
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1476,15 +1760,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -1511,9 +1798,11 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1570,11 +1859,13 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_b7e519a5d52eb739', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_b7e519a5d52eb739', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_b7e519a5d52eb739', true)) then
       raise exception using
         errcode = 'feature_not_supported',
         message = 'MERGE has moved rows of public.transfer to another partition, and PostgreSQL tells no trigger which',
@@ -1662,7 +1953,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct c.account_id
                       from changed as c
@@ -1702,17 +1994,25 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.transfers,
                                c.sent,
-                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               modelpack.account_score_fraud_numbers(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.transfers + d.transfers as transfers,
                                         p.sent + d.sent as sent
@@ -1724,10 +2024,15 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(
+                                modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -1736,44 +2041,71 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
              sent = c.sent,
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -1781,15 +2113,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -1829,9 +2164,11 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1884,7 +2221,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -1931,7 +2269,8 @@ begin
     into v_read, v_rows
     from (
            select modelpack.key_value(p.account_id)::text as key,
-                  (p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement as read
+                  (p.features_read_at >= modelpack.account_since()) is not true
+                    or p.features_read_at = v_statement as read
              from (
                     select distinct e.account_id
                       from old_rows as e
@@ -1953,17 +2292,25 @@ begin
         from (
                select k.*,
                       not k."is alone" and k."fraud inputs" is not null and k."value inputs" is not null as "is fed",
-                      100 + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0) + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0), 0) as "the size"
+                      100
+                        + coalesce(pg_column_size(k."fraud inputs") + coalesce(pg_column_size(k."fraud texts"), 0)
+                          + pg_column_size(k."value inputs") + coalesce(pg_column_size(k."value texts"), 0),
+                          0) as "the size"
                  from (
                         select c."the place", c."the partition", c."is alone",
                                c.transfers,
                                c.sent,
-                               modelpack.account_score_fraud_numbers(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud inputs",
-                               modelpack.account_score_fraud_texts(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_1) as "fraud texts",
+                               modelpack.account_score_fraud_numbers(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud inputs",
+                               modelpack.account_score_fraud_texts(
+                                 modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                 v_version_1) as "fraud texts",
                                (x1.packed).inputs as "value inputs",
                                (x1.packed).text_inputs as "value texts"
                           from (
-                                 select row(p.*)::public.account as "the row", p.ctid as "the place", p.tableoid as "the partition",
+                                 select row(p.*)::public.account as "the row", p.ctid as "the place",
+                                   p.tableoid as "the partition",
                                         coalesce(p.features_at >= v_moment, false) as "is alone",
                                         p.transfers + d.transfers as transfers,
                                         p.sent + d.sent as sent
@@ -1982,10 +2329,15 @@ begin
                                            group by c.account_id
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
-                                   where ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true
+                                   where ((p.features_read_at >= modelpack.account_since()) is not true
+                                       or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
-                          cross join lateral (select modelpack.account_score_value_packed(modelpack.account_with(c."the row", c.transfers, c.sent), v_moment, v_version_2) as packed offset 0) as x0
+                          cross
+                            join lateral (
+                              select modelpack.account_score_value_packed(
+                                modelpack.account_with(c."the row", c.transfers, c.sent), v_moment,
+                                v_version_2) as packed offset 0) as x0
                         offset 0  -- and packed once
                       ) as k
              ) as f
@@ -1994,44 +2346,71 @@ begin
       select k."the chunk", k."the first",
              modelpack.account_score_fraud_many(
                v_version_1,
-               (select array_send(array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."fraud inputs") filter (where c."fraud inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."fraud texts") filter (where c."fraud texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fraud scores",
              modelpack.account_score_value_many(
                v_version_2,
-               (select array_send(array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
+               (
+                 select array_send(
+                   array_replace(array_agg(c."value inputs") filter (where c."value inputs" <> '{}'), null, 'NaN'))
                   from chosen as c where c."the chunk" = k."the chunk" and c."is fed"),
-               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c where c."the chunk" = k."the chunk" and c."is fed")
+               (select array_agg(c."value texts") filter (where c."value texts" is not null) from chosen as c
+                 where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
-        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c group by c."the chunk" offset 0) as k
+        from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
+            group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
              sent = c.sent,
-             fraud = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given" else p.fraud end,
-             fraud_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1 else p.fraud_version end,
-             fraud_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.fraud_scored_at end,
-             fraud_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
+             fraud
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."fraud given"
+                 else p.fraud end,
+             fraud_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_1
+                 else p.fraud_version end,
+             fraud_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.fraud_scored_at end,
+             fraud_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.fraud_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), '')) end,
-             value = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given" else p.value end,
-             value_version = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2 else p.value_version end,
-             value_scored_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment else p.value_scored_at end,
-             value_stale = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
+                                    then md5(array_send(c."fraud inputs") || coalesce(array_send(c."fraud texts"), ''))
+                                      end,
+             value
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then c."value given"
+                 else p.value end,
+             value_version
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_version_2
+                 else p.value_version end,
+             value_scored_at
+               = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment
+                 else p.value_scored_at end,
+             value_stale
+               = case when not (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then p.value_stale
                                   when exists (select from pg_trigger as t
-                                                where t.tgrelid = 'public.account'::regclass and t.tgname = 'modelpack_account_guard'
+                                                where t.tgrelid = 'public.account'::regclass
+                                                  and t.tgname = 'modelpack_account_guard'
                                                   and pg_get_triggerdef(t.oid) like '%''every column'')')
-                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), '')) end,
+                                    then md5(array_send(c."value inputs") || coalesce(array_send(c."value texts"), ''))
+                                      end,
              -- one that is left to the guard has its features at the moment, or at none where none moves
              features_at = case when (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true then v_moment end
         from called as a
        cross join lateral (
                select c.*,
-                      case when c."is fed" then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
-                      case when c."is fed" then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
+                      case when c."is fed"
+                          then a."fraud scores"[c."the number" - a."the first" + 1] end as "fraud given",
+                      case when c."is fed"
+                          then a."value scores"[c."the number" - a."the first" + 1] end as "value given"
                  from chosen as c
                 where c."the chunk" = a."the chunk"
                offset 0
@@ -2039,15 +2418,18 @@ begin
        where p.ctid = c."the place" and p.tableoid = c."the partition"
       returning modelpack.key_value(p.account_id)::text as "the key",
                 c."the chunk",
-                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment and p.value_scored_at = v_moment as "is good",
+                (c."fraud given" <> 'NaN' and c."value given" <> 'NaN') is true and p.fraud_scored_at = v_moment
+                  and p.value_scored_at = v_moment as "is good",
                 p.fraud, c."fraud inputs", c."fraud texts",
                 p.value, c."value inputs", c."value texts"
     ), logged as (
       select modelpack.account_score_fraud_record(
-               v_version_1, v_moment, array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
+               v_version_1, v_moment,
+                 array_agg(row(w."the key", w.fraud, w."fraud inputs", w."fraud texts")::modelpack.scored)
              )
              + modelpack.account_score_value_record(
-                 v_version_2, v_moment, array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
+                 v_version_2, v_moment,
+                   array_agg(row(w."the key", w.value, w."value inputs", w."value texts")::modelpack.scored)
                ) as rows
         from written as w
        where w."is good"
@@ -2075,9 +2457,11 @@ begin
               group by c.account_id
            ) as d
      where p.account_id = d.account_id
-       and ((p.features_read_at >= modelpack.account_since()) is not true or p.features_read_at = v_statement) is not true;
+       and ((p.features_read_at >= modelpack.account_since()) is not true
+           or p.features_read_at = v_statement) is not true;
   end if;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.account_recount(v_read);
   end if;
@@ -2117,7 +2501,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.transfer'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.account_rebuild(0, null);
@@ -2168,7 +2553,8 @@ as $modelpack$
 #variable_conflict use_variable
 begin
   -- 1 / 0 costs a row its score, not a statement
-  return row(null, null, modelpack.account_score_value_numbers(p, moment, version), modelpack.account_score_value_texts(p, moment, version))::modelpack.scored;
+  return row(null, null, modelpack.account_score_value_numbers(p, moment, version),
+    modelpack.account_score_value_texts(p, moment, version))::modelpack.scored;
 exception when data_exception then
   return null;
 end
@@ -2203,7 +2589,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
@@ -2240,7 +2627,8 @@ begin
     end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
-      exists (select from public.transfer as e where e.account_id = new.account_id and e.xmin <> pg_current_xact_id()::xid)
+      exists (select from public.transfer as e where e.account_id = new.account_id
+        and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.account_meet(array(
         select hash_record_extended(row(new.account_id), 0)::text
@@ -2360,9 +2748,15 @@ begin
       end if;
     elsif new.fraud_scored_at = new.features_at and new.fraud_scored_at is distinct from old.fraud_scored_at
           and new.value_scored_at = new.features_at and new.value_scored_at is distinct from old.value_scored_at
-          and new.fraud_stale = md5(array_send(modelpack.account_score_fraud_numbers(new, new.features_at, new.fraud_version)) || coalesce(array_send(modelpack.account_score_fraud_texts(new, new.features_at, new.fraud_version)), ''))
-              and new.value_stale = (select md5(array_send((x.packed).inputs) || coalesce(array_send((x.packed).text_inputs), ''))
-                                         from (select modelpack.account_score_value_packed(new, new.features_at, new.value_version) as packed offset 0) as x) then
+          and new.fraud_stale
+            = md5(
+              array_send(modelpack.account_score_fraud_numbers(new, new.features_at, new.fraud_version)) || coalesce(
+                array_send(modelpack.account_score_fraud_texts(new, new.features_at, new.fraud_version)), ''))
+              and new.value_stale
+                = (select md5(array_send((x.packed).inputs) || coalesce(array_send((x.packed).text_inputs), ''))
+                                         from (
+                                               select modelpack.account_score_value_packed(new, new.features_at,
+                                                 new.value_version) as packed offset 0) as x) then
       -- with many others, in one call, and what was scored is what is stored
       new.fraud_stale := null;
       new.value_stale := null;
@@ -2379,7 +2773,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.account_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.account_id <> old.account_id then 'under another key' else 'with another input' end);
+  new := modelpack.account_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.account_id <> old.account_id then 'under another key'
+      else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -2477,12 +2873,14 @@ declare
   v_part oid;
 begin
   if score = 'fraud' then
-    return query select modelpack.account_score_fraud_texts(p, now(), version) from public.account as p tablesample system (percent);
+    return query select modelpack.account_score_fraud_texts(p, now(), version)
+      from public.account as p tablesample system (percent);
   end if;
   if score = 'value' then
     for v_place, v_part in select p.ctid, p.tableoid from public.account as p tablesample system (percent) loop
       begin  -- row by row: one that cannot be computed must not hide the others
-        return query select modelpack.account_score_value_texts(p, now(), version) from public.account as p where p.ctid = v_place and p.tableoid = v_part;
+        return query select modelpack.account_score_value_texts(p, now(), version) from public.account as p
+          where p.ctid = v_place and p.tableoid = v_part;
       exception when data_exception then
         null;
       end;
@@ -2522,7 +2920,8 @@ revoke all on function modelpack.account_once() from public;
 comment on function modelpack.account_once() is
   'Makes missing rows of public.account and counts new features, once. [account]';
 
-create trigger modelpack_account_guard before update of features_at, features_read_at, fraud, fraud_scored_at, fraud_stale, fraud_version, sent, transfers, value, value_scored_at, value_stale, value_version on public.account
+create trigger modelpack_account_guard before update of features_at, features_read_at, fraud, fraud_scored_at,
+  fraud_stale, fraud_version, sent, transfers, value, value_scored_at, value_stale, value_version on public.account
   for each row execute function modelpack.account_guard();
 
 create trigger zz_modelpack_account_score before insert or update of account_id on public.account

@@ -37,8 +37,10 @@ select modelpack.check_key_columns('public.visitor', array['visitor_id']::text[]
 select modelpack.attach(
   relation => 'public.visitor',
   declaration => '{"events": [{"at": "viewed_at", "features": [{"kind": "count", "name": "views_7d", "where": "not is_bot", "window": "7 days"}, {"column": "page", "kind": "distinct", "name": "pages_30d", "window": "30 days"}, {"column": "seconds", "kind": "mean", "name": "seconds_30d", "window": "30 days"}, {"column": "seconds", "kind": "deviation", "name": "spread_30d", "window": "30 days"}, {"column": "seconds", "kind": "minimum", "name": "fastest_7d", "window": "7 days"}, {"half_life": "3 days", "kind": "decayed", "name": "interest", "where": "not is_bot"}, {"column": "seconds", "half_life": "12 hours", "kind": "decayed", "name": "attention"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "page_view", "where": null}], "format": 1, "key": ["visitor_id"], "scores": [], "table": "visitor"}'::jsonb,
-  maintained => array['views_7d', 'pages_30d', 'seconds_30d', 'spread_30d', 'fastest_7d', 'interest', 'interest_ahead', 'attention', 'attention_ahead']::text[],
-  wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'views_7d', 'pages_30d', 'seconds_30d', 'spread_30d', 'fastest_7d', 'interest', 'interest_ahead', 'attention', 'attention_ahead']::text[],
+  maintained => array['views_7d', 'pages_30d', 'seconds_30d', 'spread_30d', 'fastest_7d', 'interest', 'interest_ahead',
+    'attention', 'attention_ahead']::text[],
+  wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'views_7d', 'pages_30d',
+    'seconds_30d', 'spread_30d', 'fastest_7d', 'interest', 'interest_ahead', 'attention', 'attention_ahead']::text[],
   scores => '[]'::jsonb,
   stem => 'visitor');
 
@@ -146,7 +148,8 @@ begin
          attention = x.attention,
          attention_ahead = x.attention_ahead,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
            select p.visitor_id,
@@ -166,8 +169,12 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true
+                             or p.features_read_at = greatest(now(), statement_timestamp()) as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.visitor_since()) is not true
+                               or p.features_read_at = greatest(now(), statement_timestamp()) then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from jsonb_populate_recordset(
                              (select row(q.*)::public.visitor from public.visitor as q limit 1),
                              (select jsonb_agg(jsonb_build_object('visitor_id', u.key))
@@ -176,18 +183,94 @@ begin
                       join public.visitor as p on p.visitor_id = k.visitor_id
                   ) as p
             cross join lateral (
-              select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
-                     count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
-                     (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-                     sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-                     percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
-                     coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-                     max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-                     coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-                     max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
-                     p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
-                     coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
-                     coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
+              select count(*)
+                filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days'
+                  and e.viewed_at <= p."the moment") as views_7d,
+                     count(distinct e.page)
+                       filter (where e.viewed_at > p."the moment" - interval '30 days'
+                         and e.viewed_at <= p."the moment") as pages_30d,
+                     (
+                         sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end))::double precision
+                       / nullif(
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+                     sqrt(
+                       (
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)
+                         * sum(
+                           (
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)
+                           * (
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))
+                         - sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)
+                         * sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end))::double precision
+                       / nullif(
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)::double precision
+                         * (
+                           count(
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1),
+                         0)) as spread_30d,
+                     percentile_disc(0) within group (order by e.seconds)
+                       filter (where e.viewed_at > p."the moment" - interval '7 days'
+                         and e.viewed_at <= p."the moment") as fastest_7d,
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                             then modelpack.decay(1::double precision,
+                               date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)),
+                       0) as interest,
+                     max(
+                       case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment"
+                         and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                             then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                               date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)),
+                       0) as attention,
+                     max(
+                       case when isfinite(e.viewed_at) and e.viewed_at > p."the moment"
+                         and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
+                     p.fastest_7d is null
+                       or (
+                         bool_or(
+                           row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(
+                             pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record
+                           or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d))
+                         filter (where e.viewed_at > p."the moment" - interval '7 days'
+                           and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))),
+                       0) as "magnitude of interest",
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                                 date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))),
+                       0) as "magnitude of attention"
                 from public.page_view as e
                where e.visitor_id = p.visitor_id
             ) as r0
@@ -198,7 +281,9 @@ begin
        or p.pages_30d is distinct from x.pages_30d
        or p.seconds_30d is distinct from x.seconds_30d
        or p.spread_30d is distinct from x.spread_30d
-       or (row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
+       or (
+           row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
+             case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
        or (p.interest is null or abs(p.interest - x.interest) > 1e-9 * x."magnitude of interest" + 1e-70)
        or coalesce(x.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)
        or (p.attention is null or abs(p.attention - x.attention) > 1e-9 * x."magnitude of attention" + 1e-70)
@@ -262,7 +347,8 @@ begin
          attention = x.attention,
          attention_ahead = x.attention_ahead,
          features_at = x."the moment",
-         features_read_at = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
+         features_read_at
+           = case when x."read afresh" then greatest(now(), statement_timestamp()) else p.features_read_at end,
          features_reread_at = greatest(now(), statement_timestamp())
     from (
            select p.visitor_id,
@@ -282,24 +368,103 @@ begin
                   p."read afresh"
              from (
                     select p.*,
-                           p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true as "read afresh",
-                           case when p.features_at is null or (p.features_read_at >= modelpack.visitor_since()) is not true then clock_timestamp() else p.features_at end as "the moment"
+                           p.features_at is null
+                             or (p.features_read_at >= modelpack.visitor_since()) is not true as "read afresh",
+                           case when p.features_at is null
+                               or (p.features_read_at >= modelpack.visitor_since()) is not true then clock_timestamp()
+                               else p.features_at end as "the moment"
                       from public.visitor as p
                      where p.ctid >= v_first and p.ctid < v_beyond
                   ) as p
             cross join lateral (
-              select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
-                     count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
-                     (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-                     sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-                     percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
-                     coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-                     max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-                     coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-                     max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
-                     p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
-                     coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
-                     coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
+              select count(*)
+                filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days'
+                  and e.viewed_at <= p."the moment") as views_7d,
+                     count(distinct e.page)
+                       filter (where e.viewed_at > p."the moment" - interval '30 days'
+                         and e.viewed_at <= p."the moment") as pages_30d,
+                     (
+                         sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end))::double precision
+                       / nullif(
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+                     sqrt(
+                       (
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)
+                         * sum(
+                           (
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)
+                           * (
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))
+                         - sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)
+                         * sum(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end))::double precision
+                       / nullif(
+                         count(
+                           case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                             then modelpack.amount(e.seconds) end)::double precision
+                         * (
+                           count(
+                             case when e.viewed_at > p."the moment" - interval '30 days'
+                               and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1),
+                         0)) as spread_30d,
+                     percentile_disc(0) within group (order by e.seconds)
+                       filter (where e.viewed_at > p."the moment" - interval '7 days'
+                         and e.viewed_at <= p."the moment") as fastest_7d,
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                             then modelpack.decay(1::double precision,
+                               date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)),
+                       0) as interest,
+                     max(
+                       case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment"
+                         and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+                     coalesce(
+                       sum(
+                         coalesce(
+                           case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                             then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                               date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)),
+                       0) as attention,
+                     max(
+                       case when isfinite(e.viewed_at) and e.viewed_at > p."the moment"
+                         and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
+                     p.fastest_7d is null
+                       or (
+                         bool_or(
+                           row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(
+                             pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record
+                           or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d))
+                         filter (where e.viewed_at > p."the moment" - interval '7 days'
+                           and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))),
+                       0) as "magnitude of interest",
+                     coalesce(
+                       sum(
+                         abs(
+                           coalesce(
+                             case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                                 date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))),
+                       0) as "magnitude of attention"
                 from public.page_view as e
                where e.visitor_id = p.visitor_id
             ) as r0
@@ -310,7 +475,9 @@ begin
        or p.pages_30d is distinct from x.pages_30d
        or p.seconds_30d is distinct from x.seconds_30d
        or p.spread_30d is distinct from x.spread_30d
-       or (row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
+       or (
+           row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
+             case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
        or (p.interest is null or abs(p.interest - x.interest) > 1e-9 * x."magnitude of interest" + 1e-70)
        or coalesce(x.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)
        or (p.attention is null or abs(p.attention - x.attention) > 1e-9 * x."magnitude of attention" + 1e-70)
@@ -363,21 +530,69 @@ begin
      for no key update;
   v_moment := clock_timestamp();
   update public.visitor as p
-     set interest = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200),
-         attention = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200),
+     set interest
+       = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200),
+         attention
+           = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200),
          features_at = v_moment
     from (
            select p.ctid as "the place", p.tableoid as "the partition"
              from public.visitor as p
              cross join lateral (
-               select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as views_7d,
-                      count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment) as pages_30d,
-                      (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-                      sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-                      percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment) as fastest_7d,
-                      p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)) is not false as "held fastest_7d"
+               select count(*)
+                 filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days'
+                   and e.viewed_at <= v_moment) as views_7d,
+                      count(distinct e.page)
+                        filter (where e.viewed_at > v_moment - interval '30 days'
+                          and e.viewed_at <= v_moment) as pages_30d,
+                      (
+                          sum(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end))::double precision
+                        / nullif(
+                          count(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+                      sqrt(
+                        (
+                          count(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end)
+                          * sum(
+                            (
+                              case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                                then modelpack.amount(e.seconds) end)
+                            * (
+                              case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                                then modelpack.amount(e.seconds) end))
+                          - sum(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end)
+                          * sum(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end))::double precision
+                        / nullif(
+                          count(
+                            case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                              then modelpack.amount(e.seconds) end)::double precision
+                          * (
+                            count(
+                              case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                                then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
+                      percentile_disc(0) within group (order by e.seconds)
+                        filter (where e.viewed_at > v_moment - interval '7 days'
+                          and e.viewed_at <= v_moment) as fastest_7d,
+                      p.fastest_7d is null
+                        or (
+                          bool_or(
+                            row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(
+                              pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record
+                            or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d))
+                          filter (where e.viewed_at > v_moment - interval '7 days'
+                            and e.viewed_at <= v_moment)) is not false as "held fastest_7d"
                  from public.page_view as e
-                where e.visitor_id = p.visitor_id and e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                where e.visitor_id = p.visitor_id and e.viewed_at > v_moment - interval '30 days'
+                  and e.viewed_at <= v_moment
              ) as w0
              where p.ctid >= v_first and p.ctid < v_beyond
                and not (p.features_read_at >= modelpack.visitor_since()) is not true
@@ -386,9 +601,17 @@ begin
                      or p.pages_30d is distinct from w0.pages_30d
                      or p.seconds_30d is distinct from w0.seconds_30d
                      or p.spread_30d is distinct from w0.spread_30d
-                     or (row(case when true then p.fastest_7d else w0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then w0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not w0."held fastest_7d")
-                     or p.interest_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment)
-                     or p.attention_ahead > p.features_at and exists (select from public.page_view as e where e.visitor_id = p.visitor_id and e.viewed_at > p.features_at and e.viewed_at <= v_moment))
+                     or (
+                         row(case when true then p.fastest_7d else w0.fastest_7d end)::pg_catalog.record operator(
+                           pg_catalog.<>) row(
+                           case when true then w0.fastest_7d else p.fastest_7d end)::pg_catalog.record
+                         or not w0."held fastest_7d")
+                     or p.interest_ahead > p.features_at
+                       and exists (select from public.page_view as e where e.visitor_id = p.visitor_id
+                         and e.viewed_at > p.features_at and e.viewed_at <= v_moment)
+                     or p.attention_ahead > p.features_at
+                       and exists (select from public.page_view as e where e.visitor_id = p.visitor_id
+                         and e.viewed_at > p.features_at and e.viewed_at <= v_moment))
          ) as x
    where p.ctid = x."the place" and p.tableoid = x."the partition";
   get diagnostics v_written = row_count;
@@ -401,7 +624,8 @@ revoke all on function modelpack.visitor_refresh(bigint, bigint, timestamptz) fr
 comment on function modelpack.visitor_refresh(bigint, bigint, timestamptz) is
   'Brings the rows of public.visitor whose windows have moved on up to the moment, and scores them. [visitor]';
 
-create or replace function modelpack.visitor_rescore(first_block bigint, last_block bigint, only_stale boolean, older_than timestamptz)
+create or replace function modelpack.visitor_rescore(first_block bigint, last_block bigint, only_stale boolean,
+  older_than timestamptz)
 returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -486,12 +710,14 @@ begin
     from (
            select modelpack.key_value(p.visitor_id)::text as key
              from public.visitor as p
-            where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.visitor_since()) is not true
+            where p.ctid >= v_first and p.ctid < v_beyond
+              and (p.features_read_at >= modelpack.visitor_since()) is not true
             limit most
               for no key update skip locked
          ) as x;
   if v_keys is null then
-    perform from public.visitor as p where p.ctid >= v_first and p.ctid < v_beyond and (p.features_read_at >= modelpack.visitor_since()) is not true limit 1;
+    perform from public.visitor as p where p.ctid >= v_first and p.ctid < v_beyond
+      and (p.features_read_at >= modelpack.visitor_since()) is not true limit 1;
     return -found::integer;
   end if;
   perform modelpack.visitor_recount(v_keys);
@@ -535,18 +761,91 @@ begin
             where only_keys is not null
          ) as p
    cross join lateral (
-     select count(*) filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as views_7d,
-            count(distinct e.page) filter (where e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment") as pages_30d,
-            (sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end), 0) as seconds_30d,
-            sqrt((count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * (case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment" then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
-            percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment") as fastest_7d,
-            coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-            max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-            coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-            max(case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead,
-            p.fastest_7d is null or (bool_or(row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d)) filter (where e.viewed_at > p."the moment" - interval '7 days' and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
-            coalesce(sum(abs(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay(1::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))), 0) as "magnitude of interest",
-            coalesce(sum(abs(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment" then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))), 0) as "magnitude of attention"
+     select count(*)
+       filter (where (not e.is_bot) and e.viewed_at > p."the moment" - interval '7 days'
+         and e.viewed_at <= p."the moment") as views_7d,
+            count(distinct e.page)
+              filter (where e.viewed_at > p."the moment" - interval '30 days'
+                and e.viewed_at <= p."the moment") as pages_30d,
+            (
+                sum(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end))::double precision
+              / nullif(
+                count(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end), 0) as seconds_30d,
+            sqrt(
+              (
+                count(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end)
+                * sum(
+                  (
+                    case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                      then modelpack.amount(e.seconds) end)
+                  * (
+                    case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                      then modelpack.amount(e.seconds) end))
+                - sum(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end)
+                * sum(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end))::double precision
+              / nullif(
+                count(
+                  case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                    then modelpack.amount(e.seconds) end)::double precision
+                * (
+                  count(
+                    case when e.viewed_at > p."the moment" - interval '30 days' and e.viewed_at <= p."the moment"
+                      then modelpack.amount(e.seconds) end) - 1), 0)) as spread_30d,
+            percentile_disc(0) within group (order by e.seconds)
+              filter (where e.viewed_at > p."the moment" - interval '7 days'
+                and e.viewed_at <= p."the moment") as fastest_7d,
+            coalesce(
+              sum(
+                coalesce(
+                  case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                    then modelpack.decay(1::double precision,
+                      date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
+            max(
+              case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > p."the moment"
+                and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+            coalesce(
+              sum(
+                coalesce(
+                  case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                    then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                      date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
+            max(
+              case when isfinite(e.viewed_at) and e.viewed_at > p."the moment" and e.viewed_at < date '200000-01-01'
+                then e.viewed_at::timestamptz end) as attention_ahead,
+            p.fastest_7d is null
+              or (
+                bool_or(
+                  row(case when true then e.seconds else p.fastest_7d end)::pg_catalog.record operator(
+                    pg_catalog.*=) row(case when true then p.fastest_7d else e.seconds end)::pg_catalog.record
+                  or pg_typeof(e.seconds) <> pg_typeof(p.fastest_7d))
+                filter (where e.viewed_at > p."the moment" - interval '7 days'
+                  and e.viewed_at <= p."the moment")) is not false as "held fastest_7d",
+            coalesce(
+              sum(
+                abs(
+                  coalesce(
+                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                      then modelpack.decay(1::double precision,
+                        date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 259200) end, 0))),
+              0) as "magnitude of interest",
+            coalesce(
+              sum(
+                abs(
+                  coalesce(
+                    case when isfinite(e.viewed_at) and e.viewed_at <= p."the moment"
+                      then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                        date_part('epoch', p."the moment" - e.viewed_at::timestamptz), 43200) end, 0))),
+              0) as "magnitude of attention"
        from public.page_view as e
       where e.visitor_id = p.visitor_id
    ) as r0
@@ -555,11 +854,19 @@ begin
             ('pages_30d', p.pages_30d::text, r0.pages_30d::text, p.pages_30d is distinct from r0.pages_30d),
             ('seconds_30d', p.seconds_30d::text, r0.seconds_30d::text, p.seconds_30d is distinct from r0.seconds_30d),
             ('spread_30d', p.spread_30d::text, r0.spread_30d::text, p.spread_30d is distinct from r0.spread_30d),
-            ('fastest_7d', p.fastest_7d::text, r0.fastest_7d::text, (row(case when true then p.fastest_7d else r0.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(case when true then r0.fastest_7d else p.fastest_7d end)::pg_catalog.record or not r0."held fastest_7d")),
-            ('interest', p.interest::text, r0.interest::text, (p.interest is null or abs(p.interest - r0.interest) > 1e-9 * r0."magnitude of interest" + 1e-70)),
-            ('interest_ahead', p.interest_ahead::text, r0.interest_ahead::text, coalesce(r0.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)),
-            ('attention', p.attention::text, r0.attention::text, (p.attention is null or abs(p.attention - r0.attention) > 1e-9 * r0."magnitude of attention" + 1e-70)),
-            ('attention_ahead', p.attention_ahead::text, r0.attention_ahead::text, coalesce(r0.attention_ahead > coalesce(p.attention_ahead, '-infinity'), false))
+            ('fastest_7d', p.fastest_7d::text, r0.fastest_7d::text,
+              (
+                row(case when true then p.fastest_7d else r0.fastest_7d end)::pg_catalog.record operator(
+                  pg_catalog.<>) row(case when true then r0.fastest_7d else p.fastest_7d end)::pg_catalog.record
+                or not r0."held fastest_7d")),
+            ('interest', p.interest::text, r0.interest::text,
+              (p.interest is null or abs(p.interest - r0.interest) > 1e-9 * r0."magnitude of interest" + 1e-70)),
+            ('interest_ahead', p.interest_ahead::text, r0.interest_ahead::text,
+              coalesce(r0.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)),
+            ('attention', p.attention::text, r0.attention::text,
+              (p.attention is null or abs(p.attention - r0.attention) > 1e-9 * r0."magnitude of attention" + 1e-70)),
+            ('attention_ahead', p.attention_ahead::text, r0.attention_ahead::text,
+              coalesce(r0.attention_ahead > coalesce(p.attention_ahead, '-infinity'), false))
    ) as f (feature, stored, expected, differs)
    where f.differs;
 end
@@ -607,7 +914,8 @@ begin
   select * from (
     select 'uncounted', '', count(*) as rows, null
       from (
-             select from public.visitor as p where (p.features_read_at >= modelpack.visitor_since()) is not true limit 10000
+             select from public.visitor as p
+               where (p.features_read_at >= modelpack.visitor_since()) is not true limit 10000
            ) as x
   ) as f where f.rows > 0;
   return query
@@ -617,10 +925,13 @@ begin
              select from public.visitor as p where p.features_at > clock_timestamp() + interval '1 minute' limit 10000
            ) as x
   ) as f where f.rows > 0;
-  v_share := case when pg_relation_size('public.page_view'::regclass) < 1000000 then 100 else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.page_view'::regclass)) end;
+  v_share := case when pg_relation_size('public.page_view'::regclass) < 1000000 then 100
+      else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.page_view'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
-    from (select modelpack.key_value(e.visitor_id)::text as key from public.page_view as e tablesample system (v_share) where e.visitor_id is not null
-             and not exists (select from public.visitor as p where p.visitor_id = e.visitor_id and (p.features_read_at >= modelpack.visitor_since()) is not true) limit 200) as x;
+    from (select modelpack.key_value(e.visitor_id)::text as key from public.page_view as e tablesample system (v_share)
+        where e.visitor_id is not null
+             and not exists (select from public.visitor as p where p.visitor_id = e.visitor_id
+                 and (p.features_read_at >= modelpack.visitor_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'page_view', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -633,7 +944,8 @@ begin
     select 'missing', 'page_view', count(*) as rows, null
       from (
              select distinct x.visitor_id
-               from (select e.* from public.page_view as e tablesample system (v_share) where e.visitor_id is not null limit 200) as x
+               from (select e.* from public.page_view as e tablesample system (v_share)
+                   where e.visitor_id is not null limit 200) as x
               where not exists (select from public.visitor as q where q.visitor_id = x.visitor_id)
            ) as x
   ) as f where f.rows > 0;
@@ -656,10 +968,12 @@ declare
   v_ours boolean;
   v_moment timestamptz;
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   if pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
      and current_user operator(pg_catalog.=) tg_argv[0] then
-    v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure, 'EXECUTE WITH GRANT OPTION');
+    v_ours := pg_catalog.has_function_privilege('modelpack.visitor_guard()'::pg_catalog.regprocedure,
+      'EXECUTE WITH GRANT OPTION');
   end if;
   if v_ours is not true then  -- the role was renamed, or a dump restored for another
     v_ours := pg_catalog.current_setting('search_path') operator(pg_catalog.=) 'pg_catalog, pg_temp'
@@ -707,20 +1021,46 @@ begin
     end if;
     raise exception using
       errcode = 'insufficient_privilege',
-      message = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user, 'public.visitor',
+      message
+        = pg_catalog.format('an UPDATE by %I changes columns of %s that modelpack keeps: %s', current_user,
+          'public.visitor',
         pg_catalog.array_to_string(array[
-          case when not row(new.attention)::pg_catalog.record operator(pg_catalog.*=) row(old.attention)::pg_catalog.record then 'attention' end,
-          case when not row(new.attention_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.attention_ahead)::pg_catalog.record then 'attention_ahead' end,
-          case when not row(new.fastest_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.fastest_7d)::pg_catalog.record then 'fastest_7d' end,
-          case when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_at)::pg_catalog.record then 'features_at' end,
-          case when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_read_at)::pg_catalog.record then 'features_read_at' end,
-          case when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
-          case when not row(new.interest)::pg_catalog.record operator(pg_catalog.*=) row(old.interest)::pg_catalog.record then 'interest' end,
-          case when not row(new.interest_ahead)::pg_catalog.record operator(pg_catalog.*=) row(old.interest_ahead)::pg_catalog.record then 'interest_ahead' end,
-          case when not row(new.pages_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.pages_30d)::pg_catalog.record then 'pages_30d' end,
-          case when not row(new.seconds_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.seconds_30d)::pg_catalog.record then 'seconds_30d' end,
-          case when not row(new.spread_30d)::pg_catalog.record operator(pg_catalog.*=) row(old.spread_30d)::pg_catalog.record then 'spread_30d' end,
-          case when not row(new.views_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.views_7d)::pg_catalog.record then 'views_7d' end
+          case
+              when not row(new.attention)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.attention)::pg_catalog.record then 'attention' end,
+          case
+              when not row(new.attention_ahead)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.attention_ahead)::pg_catalog.record then 'attention_ahead' end,
+          case
+              when not row(new.fastest_7d)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.fastest_7d)::pg_catalog.record then 'fastest_7d' end,
+          case
+              when not row(new.features_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_at)::pg_catalog.record then 'features_at' end,
+          case
+              when not row(new.features_read_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_read_at)::pg_catalog.record then 'features_read_at' end,
+          case
+              when not row(new.features_reread_at)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.features_reread_at)::pg_catalog.record then 'features_reread_at' end,
+          case
+              when not row(new.interest)::pg_catalog.record operator(pg_catalog.*=) row(old.interest)::pg_catalog.record
+              then 'interest' end,
+          case
+              when not row(new.interest_ahead)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.interest_ahead)::pg_catalog.record then 'interest_ahead' end,
+          case
+              when not row(new.pages_30d)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.pages_30d)::pg_catalog.record then 'pages_30d' end,
+          case
+              when not row(new.seconds_30d)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.seconds_30d)::pg_catalog.record then 'seconds_30d' end,
+          case
+              when not row(new.spread_30d)::pg_catalog.record operator(pg_catalog.*=) row(
+                old.spread_30d)::pg_catalog.record then 'spread_30d' end,
+          case
+              when not row(new.views_7d)::pg_catalog.record operator(pg_catalog.*=) row(old.views_7d)::pg_catalog.record
+              then 'views_7d' end
         ], ', ')),
       detail = 'Features follow from events and scores from features; a value written by hand would be wrong at once.',
       hint = 'Leave these columns out of the UPDATE (in an ORM: mark them read-only).';
@@ -759,13 +1099,30 @@ begin
   end if;
   v_moment := pg_catalog.clock_timestamp();
   -- decayed features lose weight up to the moment
-  new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
-  new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
-  if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-    select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
-           max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
-           coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
-           max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+  new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)),
+    259200);
+  new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)),
+    43200);
+  if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at)
+    or v_moment < greatest(old.features_at, new.features_at) then
+    select coalesce(
+      sum(
+        coalesce(
+          case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+            then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200)
+          end, 0)), 0),
+           max(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+           coalesce(
+             sum(
+               coalesce(
+                 case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                   then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                     date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+           max(
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end)
       into new.interest,
            new.interest_ahead,
            new.attention,
@@ -791,11 +1148,45 @@ begin
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
-  select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
+  select count(*)
+    filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
          count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
-         (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
-         sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
-         percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
+         (
+             sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end))::double precision
+           / nullif(
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end), 0),
+         sqrt(
+           (
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)
+             * sum(
+               (
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end)
+               * (
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end))
+             - sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)
+             * sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end))::double precision
+           / nullif(
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)::double precision
+             * (
+               count(
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end) - 1), 0)),
+         percentile_disc(0) within group (order by e.seconds)
+           filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
     into new.views_7d,
          new.pages_30d,
          new.seconds_30d,
@@ -843,7 +1234,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   -- most statements bring one event: then one UPDATE of its profile is all
@@ -859,19 +1251,33 @@ begin
       d_attention_ahead timestamptz;
     begin
       select * into e from new_rows;
-      d_interest := coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0);
-      d_interest_ahead := case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end;
+      d_interest := coalesce(
+        case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+          then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200)
+        end, 0);
+      d_interest_ahead := case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+          and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end;
       amount_seconds := modelpack.amount(e.seconds);
-      d_attention := coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((amount_seconds)::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0);
-      d_attention_ahead := case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end;
+      d_attention := coalesce(
+        case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+          then modelpack.decay((amount_seconds)::double precision,
+            date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0);
+      d_attention_ahead := case when isfinite(e.viewed_at) and e.viewed_at > v_moment
+          and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end;
       update public.visitor as p
-         set interest = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200) + d_interest,
+         set interest
+           = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200)
+           + d_interest,
              interest_ahead = greatest(p.interest_ahead, d_interest_ahead),
-             attention = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200) + d_attention,
+             attention
+               = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200)
+               + d_attention,
              attention_ahead = greatest(p.attention_ahead, d_attention_ahead),
              features_at = v_moment
        where p.visitor_id = e.visitor_id
-         and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = greatest(now(), statement_timestamp()) or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+         and ((p.features_read_at >= modelpack.visitor_since()) is not true
+             or p.features_read_at = greatest(now(), statement_timestamp())
+             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -945,7 +1351,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.visitor_id
                       from new_rows as e
@@ -956,9 +1363,13 @@ begin
               for no key update of p
          ) as x;
   update public.visitor as p
-     set interest = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200) + d.interest,
+     set interest
+       = modelpack.decay(p.interest, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 259200)
+       + d.interest,
          interest_ahead = greatest(p.interest_ahead, d.interest_ahead),
-         attention = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200) + d.attention,
+         attention
+           = modelpack.decay(p.attention, date_part('epoch', v_moment - coalesce(p.features_at, v_moment)), 43200)
+           + d.attention,
          attention_ahead = greatest(p.attention_ahead, d.attention_ahead),
          features_at = v_moment
     from (
@@ -969,18 +1380,30 @@ begin
                   max(c.attention_ahead) as attention_ahead
              from (
                     select e.visitor_id,
-                           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead
+                           coalesce(
+                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+                               and e.viewed_at < date '200000-01-01'
+                               then e.viewed_at::timestamptz end as interest_ahead,
+                           coalesce(
+                             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                           case when isfinite(e.viewed_at) and e.viewed_at > v_moment
+                               and e.viewed_at < date '200000-01-01'
+                               then e.viewed_at::timestamptz end as attention_ahead
                       from new_rows as e
                      where e.visitor_id is not null
                   ) as c
             group by c.visitor_id
          ) as d
    where p.visitor_id = d.visitor_id
-     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+         or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1032,14 +1455,17 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if current_setting('modelpack.moved_9fc95dca4b9817b0', true) <> '' then
-    if not exists (select from old_rows as o where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_9fc95dca4b9817b0', true)) then
+    if not exists (select from old_rows as o
+        where md5(to_jsonb(o)::text) = current_setting('modelpack.moved_9fc95dca4b9817b0', true)) then
       raise exception using
         errcode = 'feature_not_supported',
-        message = 'MERGE has moved rows of public.page_view to another partition, and PostgreSQL tells no trigger which',
+        message
+          = 'MERGE has moved rows of public.page_view to another partition, and PostgreSQL tells no trigger which',
         detail = 'The features of public.visitor could not follow.',
         hint = 'Move them by UPDATE, or by DELETE and INSERT.';
     end if;
@@ -1103,21 +1529,45 @@ begin
   -- rows are locked in the order of their keys: two statements never wait for each other in a circle
   with came as (
     select e.visitor_id,
-           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+           coalesce(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(
+             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end as attention_ahead,
+           row(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end,
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
       from new_rows as e
      where e.visitor_id is not null
   ),
   went as (
     select e.visitor_id,
-           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+           coalesce(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(
+             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end as attention_ahead,
+           row(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end,
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
       from old_rows as e
      where e.visitor_id is not null
   ),
@@ -1129,7 +1579,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct c.visitor_id
                       from changed as c
@@ -1140,21 +1591,45 @@ begin
          ) as x;
   with came as (
     select e.visitor_id,
-           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+           coalesce(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(
+             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end as attention_ahead,
+           row(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end,
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
       from new_rows as e
      where e.visitor_id is not null
   ),
   went as (
     select e.visitor_id,
-           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead,
-           row(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
+           coalesce(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                 259200) end, 0) as interest,
+           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
+           coalesce(
+             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end as attention_ahead,
+           row(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end,
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end, (not e.is_bot), e.viewed_at, e.page, e.seconds)::text as "the image"
       from old_rows as e
      where e.visitor_id is not null
   ),
@@ -1176,16 +1651,32 @@ begin
             group by c.visitor_id
          ) as d
          cross join lateral (
-           select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-                  max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-                  coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-                  max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead
+           select coalesce(
+             sum(
+               coalesce(
+                 case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                   then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                     259200) end, 0)), 0) as interest,
+                  max(
+                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+                      and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+                  coalesce(
+                    sum(
+                      coalesce(
+                        case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                          then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                            date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
+                  max(
+                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+                      then e.viewed_at::timestamptz end) as attention_ahead
              from public.page_view as e
             where e.visitor_id = d.visitor_id
          ) as r
    where p.visitor_id = d.visitor_id
-     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+         or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     if v_made is not null then
       select array_agg(x.key) into v_read
@@ -1233,7 +1724,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   if not exists (select from old_rows) then
@@ -1279,7 +1771,8 @@ begin
   select array_agg(x.key) filter (where x.read) into v_read
     from (
            select modelpack.key_value(p.visitor_id)::text as key,
-                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement as read
+                  (p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+                    or p.features_reread_at = v_statement as read
              from (
                     select distinct e.visitor_id
                       from old_rows as e
@@ -1301,26 +1794,52 @@ begin
              from (
                     select -1 as "the sign",
                            e.visitor_id,
-                           coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
-                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as interest_ahead,
-                           coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
-                           case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end as attention_ahead
+                           coalesce(
+                             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                               then modelpack.decay(1::double precision,
+                                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0) as interest,
+                           case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+                               and e.viewed_at < date '200000-01-01'
+                               then e.viewed_at::timestamptz end as interest_ahead,
+                           coalesce(
+                             case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                               then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                                 date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0) as attention,
+                           case when isfinite(e.viewed_at) and e.viewed_at > v_moment
+                               and e.viewed_at < date '200000-01-01'
+                               then e.viewed_at::timestamptz end as attention_ahead
                       from old_rows as e
                      where e.visitor_id is not null
                   ) as c
             group by c.visitor_id
          ) as d
          cross join lateral (
-           select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0) as interest,
-                  max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
-                  coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
-                  max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as attention_ahead
+           select coalesce(
+             sum(
+               coalesce(
+                 case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                   then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz),
+                     259200) end, 0)), 0) as interest,
+                  max(
+                    case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+                      and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end) as interest_ahead,
+                  coalesce(
+                    sum(
+                      coalesce(
+                        case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                          then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                            date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0) as attention,
+                  max(
+                    case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+                      then e.viewed_at::timestamptz end) as attention_ahead
              from public.page_view as e
             where e.visitor_id = d.visitor_id
          ) as r
    where p.visitor_id = d.visitor_id
-     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement or p.features_reread_at = v_statement) is not true;
-  -- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+     and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
+         or p.features_reread_at = v_statement) is not true;
+  -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+  -- are counted again
   if v_read is not null then
     perform modelpack.visitor_recount(v_read);
   end if;
@@ -1360,7 +1879,8 @@ begin
         message = format('%s has the triggers of the event table %s, which is another relation now',
                          tg_relid::regclass, 'public.page_view'),
         detail = 'Its rows would count as events of that.',
-        hint = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
+        hint
+          = 'Rename it back; or modelpack apply DECLARATION, which moves the triggers to the table that is declared.';
     end if;
   end if;
   perform modelpack.visitor_rebuild(0, null);
@@ -1422,7 +1942,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then  -- not within a function of ours
+  -- not within a function of ours
+  if current_setting('TimeZone') <> 'UTC' or current_setting('extra_float_digits') <> '1' then
     v_settings := array[current_setting('TimeZone'),
                         current_setting('extra_float_digits')];
     perform set_config('TimeZone', 'UTC', true),
@@ -1451,16 +1972,31 @@ begin
     end if;
     -- events of others with this key, which may go just now: whoever takes them waits for us, or we for them
     if written in ('anew', 'under another key') and (
-      exists (select from public.page_view as e where e.visitor_id = new.visitor_id and e.xmin <> pg_current_xact_id()::xid)
+      exists (select from public.page_view as e where e.visitor_id = new.visitor_id
+        and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.visitor_meet(array(
         select hash_record_extended(row(new.visitor_id), 0)::text
       ));
     end if;
-    select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
-           max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
-           coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
-           max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+    select coalesce(
+      sum(
+        coalesce(
+          case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+            then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200)
+          end, 0)), 0),
+           max(
+             case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+               and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+           coalesce(
+             sum(
+               coalesce(
+                 case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                   then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                     date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+           max(
+             case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+               then e.viewed_at::timestamptz end)
       into new.interest,
            new.interest_ahead,
            new.attention,
@@ -1470,13 +2006,30 @@ begin
     new.features_read_at := greatest(now(), statement_timestamp());
   else
     -- decayed features lose weight up to the moment
-    new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 259200);
-    new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)), 43200);
-    if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at) or v_moment < greatest(old.features_at, new.features_at) then
-      select coalesce(sum(coalesce(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200) end, 0)), 0),
-             max(case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
-             coalesce(sum(coalesce(case when isfinite(e.viewed_at) and e.viewed_at <= v_moment then modelpack.decay((modelpack.amount(e.seconds))::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
-             max(case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end)
+    new.interest := modelpack.decay(new.interest, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)),
+      259200);
+    new.attention := modelpack.decay(new.attention, date_part('epoch', v_moment - coalesce(new.features_at, v_moment)),
+      43200);
+    if greatest(new.interest_ahead, new.attention_ahead) > least(old.features_at, new.features_at)
+      or v_moment < greatest(old.features_at, new.features_at) then
+      select coalesce(
+        sum(
+          coalesce(
+            case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at <= v_moment
+              then modelpack.decay(1::double precision, date_part('epoch', v_moment - e.viewed_at::timestamptz), 259200)
+            end, 0)), 0),
+             max(
+               case when (not e.is_bot) and isfinite(e.viewed_at) and e.viewed_at > v_moment
+                 and e.viewed_at < date '200000-01-01' then e.viewed_at::timestamptz end),
+             coalesce(
+               sum(
+                 coalesce(
+                   case when isfinite(e.viewed_at) and e.viewed_at <= v_moment
+                     then modelpack.decay((modelpack.amount(e.seconds))::double precision,
+                       date_part('epoch', v_moment - e.viewed_at::timestamptz), 43200) end, 0)), 0),
+             max(
+               case when isfinite(e.viewed_at) and e.viewed_at > v_moment and e.viewed_at < date '200000-01-01'
+                 then e.viewed_at::timestamptz end)
         into new.interest,
              new.interest_ahead,
              new.attention,
@@ -1503,11 +2056,45 @@ begin
       detail = 'Its rows would count as events.',
       hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
   end if;
-  select count(*) filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
+  select count(*)
+    filter (where (not e.is_bot) and e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment),
          count(distinct e.page) filter (where e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment),
-         (sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end), 0),
-         sqrt((count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum((case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * (case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)) - sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) * sum(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end))::double precision / nullif(count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end)::double precision * (count(case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment then modelpack.amount(e.seconds) end) - 1), 0)),
-         percentile_disc(0) within group (order by e.seconds) filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
+         (
+             sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end))::double precision
+           / nullif(
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end), 0),
+         sqrt(
+           (
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)
+             * sum(
+               (
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end)
+               * (
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end))
+             - sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)
+             * sum(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end))::double precision
+           / nullif(
+             count(
+               case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                 then modelpack.amount(e.seconds) end)::double precision
+             * (
+               count(
+                 case when e.viewed_at > v_moment - interval '30 days' and e.viewed_at <= v_moment
+                   then modelpack.amount(e.seconds) end) - 1), 0)),
+         percentile_disc(0) within group (order by e.seconds)
+           filter (where e.viewed_at > v_moment - interval '7 days' and e.viewed_at <= v_moment)
     into new.views_7d,
          new.pages_30d,
          new.seconds_30d,
@@ -1584,7 +2171,9 @@ begin
       end if;
     end if;
   end if;
-  new := modelpack.visitor_scored(new, old, case when tg_op = 'INSERT' then 'anew' when new.visitor_id <> old.visitor_id then 'under another key' else 'with another input' end);
+  new := modelpack.visitor_scored(new, old,
+    case when tg_op = 'INSERT' then 'anew' when new.visitor_id <> old.visitor_id then 'under another key'
+      else 'with another input' end);
   return new;
 end
 $modelpack$;
@@ -1619,7 +2208,9 @@ revoke all on function modelpack.visitor_once() from public;
 comment on function modelpack.visitor_once() is
   'Makes missing rows of public.visitor and counts new features, once. [visitor]';
 
-create trigger modelpack_visitor_guard before update of attention, attention_ahead, fastest_7d, features_at, features_read_at, features_reread_at, interest, interest_ahead, pages_30d, seconds_30d, spread_30d, views_7d on public.visitor
+create trigger modelpack_visitor_guard before update of attention, attention_ahead, fastest_7d, features_at,
+  features_read_at, features_reread_at, interest, interest_ahead, pages_30d, seconds_30d, spread_30d,
+  views_7d on public.visitor
   for each row execute function modelpack.visitor_guard();
 
 create trigger zz_modelpack_visitor_score before insert or update of visitor_id on public.visitor

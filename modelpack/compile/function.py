@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from modelpack.compile.breaking import broken
 from modelpack.compile.render import render, statement
 from modelpack.compile.sql import PATH, Sql, dollar, ident
 
@@ -66,7 +67,7 @@ class Function:
         """What stands between the dollar quotes."""
         remarks = [self.comment, _TEXTS_ALIKE if "TimeZone" in self.header else "", self.reason]
         made = render("source.sql", remarks=[text for text in remarks if text], body=self.body)
-        return Sql("\n{}\n").format(made)
+        return Sql("\n{}\n").format(broken(made))
 
     @property
     def quoted(self) -> Sql:

@@ -28,7 +28,9 @@ optional part is `{{ part }}` on a line of its own. A last line break is dropped
     select {{ pairs | selected | join(", ") }}   1 as a, 2 as b, of names and expressions
        set {{ pairs | assigned | lines(",") }}   a = 1, b = 2
 
-What is longer than that is a loop, and `{% if not loop.last %},{% endif %}` its comma. A message that names something
+A line of more than 120 columns is broken when all is done (`breaking`).
+
+What is longer than such a list is a loop, and `{% if not loop.last %},{% endif %}` its comma. A message that names something
 is `{{ "{} has no trigger" | filled(plan.table) | literal }}`; Python's `same(left, right)` is there, too.
 
 How to convert a function of this package: put its body into `templates/NAME.sql`; what is more than an if or a for stays
@@ -51,6 +53,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from modelpack.compile.breaking import broken
 from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, key_hash, literal, remark, same
 
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
@@ -193,7 +196,7 @@ def part(macro: str, /, **values: object) -> Sql:
 
 def statement(macro: str, /, **values: object) -> Sql:
     """The SQL of a macro of `templates/script.sql`."""
-    return _made("script.sql", macro, values)
+    return broken(_made("script.sql", macro, values))
 
 
 def _made(template: str, macro: str, values: dict[str, object]) -> Sql:

@@ -212,7 +212,7 @@ def test_only_constants_are_marked_as_sql_by_hand() -> None:
     found = set()
     folder = Path(render.__code__.co_filename).parent
     for path in folder.glob("*.py"):
-        if path.name not in ("sql.py", "render.py"):  # which make SQL
+        if path.name not in ("sql.py", "render.py", "breaking.py"):  # which make SQL
             for call in ast.walk(ast.parse(path.read_text())):
                 if isinstance(call, ast.Call):
                     mark = isinstance(call.func, ast.Name) and call.func.id == "Sql"

@@ -316,7 +316,8 @@ end;
 
 %# Profiles that `write` passes over. `makes`: those that the function itself has made are right as they are.
 % macro recount(makes=false)
--- profiles that this very statement has read from the events know of its changes, others were never counted: counted again
+-- profiles that this very statement has read from the events know of its changes; others, that were never counted,
+-- are counted again
 if v_read is not null then
   % if makes
   if v_made is not null then

@@ -73,7 +73,8 @@ declare
   % endif
   {{ parts.variables() }}
 begin
-  -- our own functions are known by the name of their role, who may grant this function, since another may have got the name
+  -- our own functions are known by the name of their role; it must be one that may grant this function, since another
+  -- role may have got the name
   % if not plan.decayed
   %# COUNT leaves features_at empty where nothing ages
   <<asked>>

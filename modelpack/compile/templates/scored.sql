@@ -34,7 +34,8 @@ begin
       return new;  -- the score trigger sees it, too
     end if;
   end if;
-  if {{ settings.items() | each(turned) | join(" or ") }} then  -- not within a function of ours
+  -- not within a function of ours
+  if {{ settings.items() | each(turned) | join(" or ") }} then
     {{ turn(settings) }}
   end if;
   if written in ('anew', 'under another key') or (new.features_read_at >= {{ plan.since }}) is not true then

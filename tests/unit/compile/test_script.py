@@ -68,7 +68,9 @@ def test_nobody_may_call_a_function_unless_he_is_granted_it() -> None:
     script = attach_script(SHOP)
     made = [m[1] for s in script if (m := re.match(r"create or replace function (modelpack\.\w+)\(", s))]
     revoked = [
-        m[1] for s in script if (m := re.match(r"revoke all on function (modelpack\.\w+)\(.*from public", s))
+        m[1]
+        for s in script
+        if (m := re.match(r"(?s)revoke all on function (modelpack\.\w+)\(.*from public", s))
     ]
     assert made
     assert made == revoked
