@@ -208,10 +208,14 @@ def test_a_superusers_table_is_kept_by_the_owner_role(database: str, psql: Sessi
     )
 
 
-@pytest.mark.parametrize("had", [True, False], ids=["a role that may create", "one that may not"])
+@pytest.mark.parametrize(
+    "granted_by",
+    ["a superuser", "modelpack_owner", None],
+    ids=["a role that may create", "a role that an owner let create", "one that may not"],
+)
 @pytest.mark.parametrize("by", ["a superuser", "the migrator"])
 def test_who_gets_the_functions_of_a_profile_may_create_in_the_schema_as_before(
-    database: str, psql: Session, roles: dict[str, str], by: str, had: bool
+    database: str, psql: Session, roles: dict[str, str], by: str, granted_by: str | None
 ) -> None:
     """A new owner of functions needs CREATE on their schema: for that moment, unless he has it anyway."""
     owner, other = roles["owner"], roles["other"]
@@ -220,7 +224,12 @@ def test_who_gets_the_functions_of_a_profile_may_create_in_the_schema_as_before(
         f"create table visit (id bigint); alter table visit owner to {owner}; grant create on schema public to {owner}, {other};"
         f"grant {other} to {roles['migrator']}; grant select on visit to {other}"
     )
-    if had:
+    had = granted_by is not None
+    if granted_by == "modelpack_owner":
+        psql.execute(
+            f"set role modelpack_owner; grant create on schema modelpack to {owner}, {other}; reset role"
+        )
+    elif had:
         psql.execute(f"grant create on schema modelpack to {owner}, {other}")
     dsn = database if by == "a superuser" else make_conninfo(database, user=roles["migrator"])
     attach(dsn, Profile("customer", key="id", events=[Event("visit", features={"n": count()})]))
@@ -232,6 +241,10 @@ def test_who_gets_the_functions_of_a_profile_may_create_in_the_schema_as_before(
     assert value(psql, may, other) is had
     psql.execute("insert into visit values (1)")
     assert value(psql, "select n from customer") == 1
+    if granted_by == "modelpack_owner":  # DROP OWNED takes away what the schema's owner gave, no more
+        psql.execute(
+            f"set role modelpack_owner; revoke create on schema modelpack from {owner}, {other}; reset role"
+        )
 
 
 def test_the_owner_reads_no_model_and_calls_nothing_but_his_own_score(spied: Shop) -> None:

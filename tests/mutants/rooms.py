@@ -11,8 +11,9 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+from dev.schema import revisions
 from modelpack.plpython_source import functions
-from modelpack.snapshots import current, files, frozen, head, names, newest, released
+from modelpack.snapshots import current, files, frozen, names, newest, released
 from tests.mutants.calls import CALLS, LINES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,10 +73,9 @@ def sources(room: Room) -> list[Path]:
     """The files of a room as they are now."""
     if room.part == "sql":
         found = {name: path for name, path in files().items() if any(fnmatch(name, p) for p in room.files)}
-        if head() not in released():
-            return list(found.values())
-        # what is installed then
-        return [frozen(name, revision) for name in found if (revision := newest(name)) is not None]
+        # what a database gets: of a revision that is not released the live files, of all others what was frozen
+        renewed = {name for one in revisions() if one.name not in released() for name in one.installs}
+        return [path if name in renewed else frozen(name, str(newest(name))) for name, path in found.items()]
     return sorted(
         {path for pattern in room.files for path in ROOT.glob(pattern) if path.name != "__init__.py"}
     )
