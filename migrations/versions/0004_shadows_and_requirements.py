@@ -17,6 +17,7 @@ INSTALLS: tuple[str, ...] = (
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
     "promote", "set_requirement", "try_requirement", "note_arm",
     "keep_owners", "arm_table", "follow_experiments", "arrange",
+    "get_experiment", "check_weights", "end_experiment", "set_weights", "start_experiment", "watch_experiments", "arm_values",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
@@ -29,6 +30,13 @@ REVERTS_TO: dict[str, str] = {
     "arm_table": "0003",
     "follow_experiments": "0003",
     "arrange": "0003",
+    "get_experiment": "0003",
+    "check_weights": "0003",
+    "end_experiment": "0003",
+    "set_weights": "0003",
+    "start_experiment": "0003",
+    "watch_experiments": "0003",
+    "arm_values": "0003",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }

@@ -92,6 +92,7 @@ def show(
     """Hold the arms against each other: whether they were split as they should be, then what differs, with intervals."""
     from modelpack.experiments.reading import read_experiment, read_values
     from modelpack.experiments.report import found, in_words
+    from modelpack.experiments.statistics import ALARM
 
     with session.transaction() as connection:
         running = read_experiment(connection, name)
@@ -109,11 +110,12 @@ def show(
         table.add_row(a.arm, str(a.version), f"{a.weight:.1%}", f"{a.entities:,}", f"{a.ripe:,}", mean)
     session.say(table)
     if not result.balanced:
+        whose = "split" if result.balance < ALARM else "split of those that are measured"
         session.say(
             "",
             hanging(
                 "",
-                f"The split is not that of the weights (p = {result.balance:.2g}): something loses or adds entities of one arm. "
+                f"The {whose} is not that of the weights (p = {min(result.balance, result.measured):.2g}): something loses or adds entities of one arm. "
                 "Nothing that follows can be believed until that is found.",
                 0,
             ),
@@ -145,6 +147,7 @@ def document(name: str, result: Found) -> dict[str, Any]:
         "experiment": name,
         "metric": result.metric,
         "balance": result.balance,
+        "balance_of_measured": result.measured,
         "balanced": result.balanced,
         "pending": result.pending,
         "lost": result.lost,

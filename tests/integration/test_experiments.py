@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -694,3 +695,164 @@ def test_the_commands_tell_the_story_of_an_experiment(psql: Session, database: s
     assert value(psql, "select version from modelpack.alias where alias = 'champion'") == 2
     assert "concluded: challenger won" in shell("show", "winter")
     assert "no experiment summer" in shell("show", "summer", code=2)
+
+
+def test_an_open_transaction_that_gave_an_arm_keeps_nobody_from_changing_the_experiment_and_the_other_way_round(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    psql.execute("set statement_timeout = '10s'")
+    psql.execute("set lock_timeout = '1s'")
+    turned = """select modelpack.set_weights('winter', '{"champion": 1, "challenger": 9}')"""
+    with psycopg.connect(database) as other:
+        buy(other, 1, 2)
+        psql.execute(turned)
+        assert rows(psql, "select stopped from modelpack.watch_experiments()") == [(False,)]
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="another transaction holds the table"):
+            psql.execute("select modelpack.stop_experiment('winter')")
+    with psycopg.connect(database) as other:
+        other.execute(turned)
+        buy(psql, 3, 4)
+    assert set(arms(psql)) == {1, 2, 3, 4}
+
+
+def test_an_experiment_whose_declaration_was_taken_off_gives_no_arms_and_its_weights_stay(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    buy(psql, *range(1, 21))
+    with make_engine(database).begin() as connection:
+        remove(connection, profile())
+    attach(database, profile())
+    with pytest.raises(
+        psycopg.errors.ObjectNotInPrerequisiteState, match="the experiment winter gives no arms any more"
+    ):
+        psql.execute("""select modelpack.set_weights('winter', '{"champion": 1, "challenger": 9}')""")
+    buy(psql, *range(1, 41))
+    assert value(psql, "select count(*) from modelpack.assignment") == 20
+    assert value(psql, "select count(*) from customer where churn_version = 2") == 0
+    psql.execute("select modelpack.stop_experiment('winter')")
+    start(psql, "spring")
+    buy(psql, *range(1, 41))
+    assert set(arms(psql)) == set(range(1, 41))
+
+
+def test_an_experiment_on_a_score_that_is_declared_no_more_ends_and_keeps_no_other_from_being_watched(
+    psql: Session, database: str
+) -> None:
+    two = replace(profile(), scores=(*profile().scores, Score("risk", model="churn")))
+    attach(database, two)
+    halves = json.dumps([{"arm": "champion", "weight": 1}, {"arm": "challenger", "weight": 1}])
+    psql.execute("select modelpack.start_experiment('customer', 'risk', 'risky', %s)", [halves])
+    start(psql)
+    buy(psql, *range(1, 41))
+    attach(database, profile())
+    assert rows(psql, "select experiment, stopped from modelpack.watch_experiments() order by 1") == [
+        ("risky", True),
+        ("winter", False),
+    ]
+    attach(database, two)
+    psql.execute("select modelpack.start_experiment('customer', 'risk', 'again', %s)", [halves])
+    buy(psql, *range(1, 41))
+    assert value(
+        psql, "select count(*) from customer where risk_arm like 'again/%%' and risk_version is not null"
+    ) == 40
+
+
+@pytest.mark.parametrize("more", ["score", "feature"])
+@pytest.mark.parametrize("first", ["experiment", "declaration"])
+def test_a_declaration_cannot_have_the_column_of_an_experiment(
+    psql: Session, database: str, more: str, first: str
+) -> None:
+    clash = (
+        profile("churn_arm")
+        if more == "feature"
+        else replace(profile(), scores=(*profile().scores, Score("churn_arm", model="churn")))
+    )
+    if first == "experiment":
+        start(psql)
+        buy(psql, *range(1, 41))
+        with pytest.raises(Exception, match="keeps something of its own in the column churn_arm"):
+            attach(database, clash)
+        buy(psql, *range(1, 61))
+        assert set(arms(psql)) == set(range(1, 61))
+    else:
+        attach(database, clash)
+        with pytest.raises(psycopg.errors.DuplicateColumn, match="column churn_arm"):
+            start(psql)
+        buy(psql, *range(1, 41))
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["[1]", "null", "3", '{"champion": 1e-400, "challenger": 1}', '{"champion": -1, "challenger": 1}'],
+)
+def test_weights_that_are_none_are_refused_in_a_sentence(psql: Session, given: str) -> None:
+    start(psql)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="the weights of the experiment winter"):
+        psql.execute("select modelpack.set_weights('winter', %s)", [given])
+
+
+def test_weights_are_what_was_said_however_a_session_writes_numbers(psql: Session) -> None:
+    psql.execute("set extra_float_digits = -15")
+    experiment = start(psql)
+    buy(psql, *range(1, CUSTOMERS + 1))
+    psql.execute("set extra_float_digits = 1")
+    assert arms(psql) == expected(experiment, range(1, CUSTOMERS + 1))
+    assert value(psql, "select weights from modelpack.weighting") == {"champion": 0.75, "challenger": 0.25}
+
+
+def test_an_event_survives_a_condition_that_fails_and_its_row_takes_no_part(psql: Session) -> None:
+    experiment = start(psql, condition="100 / (p.customer_id - 5) > 0")
+    buy(psql, 5)
+    buy(psql, 4, 5, 6, 7)
+    assert arms(psql) == expected(experiment, (6, 7))
+    assert value(psql, "select churn_version from customer where customer_id = 5") == 1
+
+
+def test_a_horizon_is_as_long_in_every_time_zone(psql: Session) -> None:
+    start(psql)
+    buy(psql, *range(1, 21))
+    # five days over the night of 25 October, when clocks in Berlin go back, end an hour earlier than there
+    psql.execute("update modelpack.assignment set assigned_at = '2026-10-20 12:00+00'")
+    psql.execute(
+        "insert into purchase (customer_id, at, amount) values (1, '2026-10-25 11:59+00', 1), (1, '2026-10-25 12:01+00', 10)"
+    )
+    for zone in ("UTC", "Europe/Berlin"):
+        psql.execute(f"set timezone = '{zone}'")
+        assert value(psql, "select sum(value) from modelpack.arm_values('winter', 'revenue')") == 1
+
+
+def test_an_experiment_whose_table_is_gone_says_so(psql: Session) -> None:
+    start(psql)
+    psql.execute("drop table customer cascade")
+    with pytest.raises(
+        psycopg.errors.UndefinedTable, match="whose rows the experiment winter was about, is gone"
+    ):
+        psql.execute("select * from modelpack.arm_values('winter', 'revenue')")
+    assert rows(psql, "select stopped from modelpack.watch_experiments()") == [(True,)]
+
+
+def test_a_few_stale_rows_more_end_no_experiment_by_chance(psql: Session) -> None:
+    start(psql, arms=[{"arm": "champion", "weight": 1}, {"arm": "challenger", "weight": 1}])
+    buy(psql, *range(1, 121))
+    of = {
+        name: [k for k, arm in arms(psql).items() if arm.endswith(name)]
+        for name in ("champion", "challenger")
+    }
+    assert min(map(len, of.values())) >= 40
+
+    def watched(champion: float, challenger: float) -> list[tuple[Any, ...]]:
+        psql.execute("set session_replication_role = replica")
+        psql.execute("update customer set churn_stale = null")
+        for name, share in (("champion", champion), ("challenger", challenger)):
+            keys = of[name][: round(len(of[name]) * share)]
+            psql.execute(
+                "update customer set churn_stale = 'out of date' where customer_id = any(%s)", [keys]
+            )
+        psql.execute("set session_replication_role = origin")
+        return rows(psql, "select stopped from modelpack.watch_experiments()")
+
+    # of 50 rows that lack a score one time in four, 25 % and 37 % are no rare thing
+    assert watched(0.25, 0.37) == [(False,)]
+    assert watched(0.25, 0.9) == [(True,)]

@@ -20,7 +20,7 @@ declare
      order by a.position);
   v_before constant text := current_setting('modelpack.listening', true);
 begin
-  if not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = v_column and not a.attisdropped) then
+  if v_arms <> '{}' and not exists (select from pg_attribute as a where a.attrelid = v_relation and a.attname = v_column and not a.attisdropped) then
     execute format('alter table %s add column %I text', v_relation, v_column);
     execute format('comment on column %s.%I is %L', v_relation, v_column, format('the arm that the row has in an experiment on %s', arm_table.score));
   end if;

@@ -2,6 +2,7 @@ create or replace function modelpack.arm_values(experiment text, metric text def
 returns table (arm text, weight double precision, weighting bigint, assigned_at timestamptz, ripe boolean, value double precision, before double precision)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
 as $modelpack$
 #variable_conflict use_column
 declare
@@ -22,6 +23,12 @@ begin
     select s.arm, s.weight, s.weighting_id, s.assigned_at, true, null::double precision, null::double precision
       from modelpack.assignment as s where s.experiment_id = v_experiment.experiment_id order by s.assigned_at, s.entity_key;
     return;
+  end if;
+  if to_regclass(v_experiment.profile) is null then
+    raise exception using
+      errcode = 'undefined_table',
+      message = format('the table %s, whose rows the experiment %s was about, is gone', v_experiment.profile, v_experiment.experiment),
+      hint = 'What is left of it: modelpack.experiments and modelpack.assignment.';
   end if;
   v_outcome := modelpack.get_outcome(v_experiment.profile::regclass, v_experiment.score);
   select * into v_metric from modelpack.outcome_metrics(v_outcome) as m where m.metric = arm_values.metric and m.sql is not null;

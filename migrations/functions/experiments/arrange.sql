@@ -2,6 +2,7 @@ create or replace function modelpack.arrange(profile integer, score text) return
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set quote_all_identifiers = off
+set extra_float_digits = 1
 as $modelpack$
 -- What an experiment needs beside a score: a function that gives an entity its arm, a trigger that calls it for rows that have none
 -- of its arms, and the text that names the version by the arm. The first two are made anew with each change of weights, so
@@ -21,6 +22,16 @@ declare
 begin
   if v_experiment.experiment_id is null then
     return;
+  end if;
+  if v_column = any (v_profile.maintained)
+     or exists (select from modelpack.score as s, unnest(array['', '_version', '_scored_at', '_stale']) as x (suffix)
+                 where s.profile_id = arrange.profile and s.score || x.suffix = v_column) then
+    raise exception using
+      errcode = 'duplicate_column',
+      message = format('the declaration of %s keeps something of its own in the column %I, where the experiment %s keeps the arm of a row',
+                       v_profile.name, v_column, v_experiment.experiment),
+      detail = 'One would write over the other.',
+      hint = format('Declare it under another name, or end the experiment first: select modelpack.stop_experiment(%L)', v_experiment.experiment);
   end if;
   v_arms := array(select v_experiment.experiment || '/' || a.arm from modelpack.arm as a where a.experiment_id = v_experiment.experiment_id order by a.position);
   select format(case when count(*) = 1 then '%s::text' else 'jsonb_build_array(%s)::text' end,
@@ -45,9 +56,9 @@ $how$, format($assign$
 declare
   v_key constant text := %s;
   v_arm text;
-  v_drawn double precision;
+  v_drawn double precision;%s
 begin
-  select s.arm into v_arm from modelpack.assignment as s where s.experiment_id = %s and s.entity_key = v_key;
+  select s.arm into v_arm from modelpack.assignment as s where s.experiment_id = %s and s.entity_key = v_key;%s
   if v_arm is null%s then
     v_drawn := modelpack.draw(%L, v_key);
     v_arm := case %s end;
@@ -61,8 +72,19 @@ begin
   new.%I := %L || v_arm;
   return new;
 end
-$assign$, v_key, v_experiment.experiment_id,
-          case when v_experiment.condition is null then '' else format(' and (select (%s) from (select new.*) as p)', v_experiment.condition) end,
+$assign$, v_key, case when v_experiment.condition is null then '' else E'\n  v_takes_part boolean;' end, v_experiment.experiment_id,
+          -- an event survives a condition that fails: the row takes no part
+          case when v_experiment.condition is null then '' else format($condition$
+  if v_arm is null then
+    begin
+      v_takes_part := (select (%s) from (select new.*) as p);
+    exception when others then
+      if sqlstate ~ '^(57|40|53)' or sqlstate = '25006' then
+        raise;
+      end if;
+    end;
+  end if;$condition$, v_experiment.condition) end,
+          case when v_experiment.condition is null then '' else ' and v_takes_part' end,
           v_experiment.experiment_id || ' ' || v_experiment.experiment, v_draws, v_experiment.experiment_id, v_weighting.weights, v_weighting.weighting_id,
           v_experiment.experiment_id, v_column, v_experiment.experiment || '/'),
     format('Gives a row its arm in the experiment %s.', v_experiment.experiment), 'room');

@@ -8,7 +8,7 @@ begin
   update modelpack.experiment as e
      set ended_at = clock_timestamp(), ended_by = end_experiment.caller, ended_why = end_experiment.reason, winner = end_experiment.winner
    where e.experiment_id = experiment.experiment_id;
-  if v_profile.profile_id is not null then
+  if exists (select from modelpack.score as s where s.profile_id = v_profile.profile_id and s.score = experiment.score) then
     update modelpack.score as s set choice = null, versions = '{}' where s.profile_id = v_profile.profile_id and s.score = experiment.score;
     perform modelpack.do_soon(format('select modelpack.arm_table(%s, %L)', v_profile.profile_id, experiment.score), format('the table %s', v_profile.relation),
                               'pg_class', v_profile.relation, array[v_profile.relation]);

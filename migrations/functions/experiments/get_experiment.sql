@@ -6,7 +6,8 @@ as $modelpack$
 declare
   v_found modelpack.experiment;
 begin
-  select * into v_found from modelpack.experiment as e where e.experiment = get_experiment.experiment for update;
+  -- not for update: an event that gives an arm holds the key of the experiment's row, and neither may wait for the other
+  select * into v_found from modelpack.experiment as e where e.experiment = get_experiment.experiment for no key update;
   if v_found.experiment_id is null then
     raise exception using
       errcode = 'undefined_object',

@@ -13,10 +13,15 @@ begin
   perform modelpack.check_text('the reason', reason);
   v_weights := modelpack.check_weights(experiment, array(select a.arm from modelpack.arm as a where a.experiment_id = v_experiment.experiment_id order by a.position), weights);
   v_profile := modelpack.hold_profile(to_regclass(v_experiment.profile));
-  insert into modelpack.weighting (experiment_id, weights, set_by, reason) values (v_experiment.experiment_id, v_weights, v_caller, reason);
-  if v_profile.profile_id is not null then
-    perform modelpack.arrange(v_profile.profile_id, v_experiment.score);
+  if not exists (select from modelpack.score as s where s.profile_id = v_profile.profile_id and s.score = v_experiment.score and s.choice is not null) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('the experiment %s gives no arms any more', v_experiment.experiment),
+      detail = format('Since it began, the score %s was taken off %s, or was given another model.', v_experiment.score, v_experiment.profile),
+      hint = format('End it: select modelpack.stop_experiment(%L)', v_experiment.experiment);
   end if;
+  insert into modelpack.weighting (experiment_id, weights, set_by, reason) values (v_experiment.experiment_id, v_weights, v_caller, reason);
+  perform modelpack.arrange(v_profile.profile_id, v_experiment.score);
 end
 $modelpack$;
 comment on function modelpack.set_weights(modelpack.me, text, jsonb, text) is 'modelpack.set_weights(experiment, weights, reason) for who calls it.';

@@ -24,10 +24,10 @@ begin
   perform modelpack.check_grant(v_caller, v_score.model, 'start an experiment with');
   perform modelpack.take_turn(v_score.model);
   v_profile := modelpack.hold_profile(v_profile.relation);
-  if experiment !~ '^[a-z][a-z0-9_]{0,39}$' then
+  if coalesce(experiment, '') !~ '^[a-z][a-z0-9_]{0,39}$' then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = format('%s cannot name an experiment', modelpack.shown(experiment, 63)),
+      message = format('%s cannot name an experiment', modelpack.shown(coalesce(experiment, 'NULL'), 63)),
       detail = 'Expected a lower-case letter, then at most 39 letters, digits and _.',
       hint = 'Choose another name.';
   end if;
@@ -52,6 +52,13 @@ begin
       errcode = 'insufficient_privilege',
       message = format('%s may not say by SQL which rows take part: it runs with the rights of modelpack_owner', v_caller),
       hint = 'Start the experiment without a condition, or have a member of modelpack_owner start it.';
+  end if;
+  if coalesce(stale_limit, -1) not between 0 and 1 or not coalesce(time_limit, 0) between 0.001 and 1000000 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('the limits of the guardrails cannot be stale_limit %s and time_limit %s', coalesce(stale_limit::text, 'NULL'), coalesce(time_limit::text, 'NULL')),
+      detail = 'Expected a share from 0 to 1, and how many times as long a score may take, above 0.',
+      hint = 'Leave them out for 0.05 and 10.';
   end if;
   if jsonb_typeof(arms) is distinct from 'array' or jsonb_array_length(arms) not between 2 and 20
      or exists (select from jsonb_array_elements(arms) as a

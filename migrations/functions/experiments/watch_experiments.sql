@@ -12,7 +12,7 @@ declare
   v_first record;
   v_why text;
 begin
-  for v_experiment in select e.* from modelpack.experiment as e where e.ended_at is null order by e.experiment_id for update loop
+  for v_experiment in select e.* from modelpack.experiment as e where e.ended_at is null order by e.experiment_id for no key update loop
     v_why := null;
     select s.* into v_score
       from modelpack.score as s join modelpack.profile as p using (profile_id)
@@ -25,6 +25,7 @@ begin
       v_first := null;
       for v_found in execute format($arms$
         select a.arm, a.position, coalesce(h.rows, 0) as rows, coalesce(h.stale::double precision / nullif(h.rows, 0), 0) as stale,
+               (h.stale + 1.0) * (h.rows - h.stale + 1.0) / (h.rows + 2.0) ^ 3 as noise,
                t.scored, t.middle
           from modelpack.arm as a
           left join modelpack.%I() as h on h.arm = $2 || '/' || a.arm
@@ -37,7 +38,9 @@ begin
       loop
         if v_first is null then
           v_first := v_found;
-        elsif least(v_first.rows, v_found.rows) >= v_fewest and v_found.stale - v_first.stale > v_experiment.stale_limit then
+        elsif least(v_first.rows, v_found.rows) >= v_fewest
+              -- three standard errors beyond: it is looked at every few minutes, and of few rows the shares differ by chance
+              and v_found.stale - v_first.stale - 3 * sqrt(v_found.noise + v_first.noise) > v_experiment.stale_limit then
           v_why := format('%s of the rows of %s have no fresh score, of %s %s; the limit is %s more', to_char(v_found.stale * 100, 'FM990.0%'), v_found.arm,
                           v_first.arm, to_char(v_first.stale * 100, 'FM990.0%'), to_char(v_experiment.stale_limit * 100, 'FM990.0%'));
         elsif least(v_first.scored, v_found.scored) >= v_fewest and v_found.middle > greatest(v_first.middle, 1) * v_experiment.time_limit then

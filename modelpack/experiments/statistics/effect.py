@@ -160,8 +160,13 @@ class Power:
     power: float
 
 
-def power(found: Effect, days: float, *, wanted: float | None = None, power: float = 0.8) -> Power:
-    """What is needed to find a difference of `wanted` (default: none asked for)."""
+def power(
+    found: Effect, days: float, *, wanted: float | None = None, power: float = 0.8, coming: int | None = None
+) -> Power:
+    """What is needed to find a difference of `wanted` (default: none asked for).
+
+    `coming`: the entities that came in these days, those whose horizon has not passed included; default: those of `found`.
+    """
     sum_of_quantiles = quantile(found.confidence) + NormalDist().inv_cdf(power)
     detectable = sum_of_quantiles * found.deviation / sqrt(found.entities) if found.entities else inf
     if wanted is None:
@@ -170,5 +175,5 @@ def power(found: Effect, days: float, *, wanted: float | None = None, power: flo
         raise ValueError("a difference of 0 cannot be looked for")
     needed = int(np.ceil((sum_of_quantiles * found.deviation / wanted) ** 2))
     missing = max(0, needed - found.entities)
-    rate = found.entities / days if days > 0 else 0.0
+    rate = (found.entities if coming is None else coming) / days if days > 0 else 0.0
     return Power(detectable, wanted, needed, missing / rate if rate else None, power)
