@@ -18,6 +18,7 @@ INSTALLS: tuple[str, ...] = (
     "promote", "set_requirement", "try_requirement", "note_arm",
     "keep_owners", "arm_table", "follow_experiments", "arrange",
     "get_experiment", "check_weights", "end_experiment", "set_weights", "start_experiment", "watch_experiments", "arm_values",
+    "follow_outcomes", "open_cohort", "record_outcome",
     "keep_shipped", "schema/rights",
 )  # fmt: skip
 # and the revisions whose texts a downgrade goes back to
@@ -37,6 +38,9 @@ REVERTS_TO: dict[str, str] = {
     "start_experiment": "0003",
     "watch_experiments": "0003",
     "arm_values": "0003",
+    "follow_outcomes": "0002",
+    "open_cohort": "0002",
+    "record_outcome": "0002",
     "keep_shipped": "0003",
     "schema/rights": "0003",
 }

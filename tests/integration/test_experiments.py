@@ -754,9 +754,12 @@ def test_an_experiment_on_a_score_that_is_declared_no_more_ends_and_keeps_no_oth
     attach(database, two)
     psql.execute("select modelpack.start_experiment('customer', 'risk', 'again', %s)", [halves])
     buy(psql, *range(1, 41))
-    assert value(
-        psql, "select count(*) from customer where risk_arm like 'again/%%' and risk_version is not null"
-    ) == 40
+    assert (
+        value(
+            psql, "select count(*) from customer where risk_arm like 'again/%%' and risk_version is not null"
+        )
+        == 40
+    )
 
 
 @pytest.mark.parametrize("more", ["score", "feature"])

@@ -548,3 +548,49 @@ def test_the_command_says_how_scores_fitted_and_how_much_is_pending(database: st
     assert "plan=basic" in plain
     unknown = fitted(database, "nothing")
     assert "scores with one: churn of public.customer" in " ".join(unknown.stderr.split())
+
+
+def test_columns_may_be_called_like_what_settles(database: str, psql: Session) -> None:
+    psql.execute(
+        """
+        create table account (keys text primary key, share numeric default 0.5, first_block integer default 7, last_block text[] default '{x}',
+                              "at" date default '1999-01-01', until date default '1999-02-01', entity_key text default 'none', value integer default 3);
+        create table visit (keys text, happened timestamptz);
+        insert into account (keys) select 'k''' || g from generate_series(1, 40) as g;
+        """
+    )
+    publish(psql, "returns", ["visits"], [0.1])
+    outcome = Outcome(
+        "exists (select from visit as e where e.keys = p.keys and e.happened > t.at and e.happened <= t.until)",
+        horizon="1 day",
+        segments=["share"],
+    )
+    attach(
+        database,
+        Profile(
+            "account",
+            key="keys",
+            events=[Event("visit", at="happened", features={"visits": count()})],
+            scores=[Score("returns", outcome=outcome)],
+        ),
+    )
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update account set returns_scored_at = now() - interval '9 days'")
+    psql.execute("insert into visit values ('k''1', now() - interval '36 hours')")
+    psql.execute("set session_replication_role = origin")
+    psql.execute("call modelpack.take_cohort('account', 'returns', now() - interval '2 days')")
+    psql.execute("call modelpack.settle('account')")
+    assert rows(
+        psql, "select value, count(*), min(entity_key) from modelpack.outcome group by 1 order by 1"
+    ) == [
+        (0.0, 39, "k'10"),
+        (1.0, 1, "k'1"),
+    ]
+
+
+def test_a_moment_that_is_none_is_refused_in_a_sentence(shop: Session) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="the cut-off -infinity is no moment"):
+        shop.execute("call modelpack.take_cohort('customer', 'churn', '-infinity')")
+    take(shop)
+    with pytest.raises(psycopg.errors.NotNullViolation, match="and the time at which it happened"):
+        shop.execute("select modelpack.record_outcome('customer', 'churn', '1', 1, null)")

@@ -71,6 +71,7 @@ $sql$, v_key, modelpack.resolve_outcome(v_profile.relation, v_columns, v_outcome
            format('What came of the score %s for some keys, for modelpack.settle().', new.score)
      where v_outcome ->> 'sql' is not null
   loop
+    -- every column is named with its table: a profile may have columns called share or keys, too
     execute format($sql$
 create or replace function modelpack.%I%s returns %s
 language plpgsql stable security definer
@@ -78,7 +79,7 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set extra_float_digits = 1
 as %s$sql$,
-      new.stem || v_item.name, v_item.arguments, v_item.returns, modelpack.dollar(E'\n#variable_conflict use_column' || v_item.body));
+      new.stem || v_item.name, v_item.arguments, v_item.returns, modelpack.dollar(E'\n#variable_conflict use_variable' || v_item.body));
     execute format('revoke all on function modelpack.%I%s from public', new.stem || v_item.name, v_item.types);
     execute format('comment on function modelpack.%I%s is %L', new.stem || v_item.name, v_item.types, format('%s [%s]', v_item.purpose, v_profile.stem));
   end loop;

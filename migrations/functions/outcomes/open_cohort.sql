@@ -11,10 +11,10 @@ declare
   v_outcome jsonb;
   v_at timestamptz;
 begin
-  if wished > now() then
+  if wished > now() or not isfinite(wished) then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = format('the cut-off %s lies in the future', wished),
+      message = format('the cut-off %s %s', wished, case when wished > now() then 'lies in the future' else 'is no moment' end),
       hint = 'Leave it out for the last one that was due.';
   end if;
   if only_score is not null then

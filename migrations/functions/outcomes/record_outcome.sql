@@ -12,6 +12,12 @@ declare
   v_other record;
 begin
   perform modelpack.check_grant(v_caller, v_outcome ->> 'model', 'record outcomes of');
+  if value is null or at is null then
+    raise exception using
+      errcode = 'not_null_violation',
+      message = 'an outcome needs a value, and the time at which it happened',
+      hint = 'Leave the time out for now.';
+  end if;
   select array_agg(c.cut_off order by c.cut_off) filter (where c.cut_off < record_outcome.at and record_outcome.at <= k.until), min(c.cut_off) into v_judged, v_first
     from modelpack.cohort as c join modelpack.cut_off as k using (profile, score, cut_off)
    where c.profile = v_outcome ->> 'profile' and c.score = record_outcome.score and c.entity_key = record_outcome.entity_key;
