@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,8 +100,8 @@ def show(
         asked = metric or (running.metrics[0] if running.metrics else None)
         everybody = read_values(connection, name, None)
         values = None if asked is None else read_values(connection, name, asked, exposed)
-    if find == 0:
-        raise RegistryError("--find 0: a difference of 0 cannot be looked for, expected another number")
+    if find is not None and (find == 0 or not math.isfinite(find)):
+        raise RegistryError(f"--find {find:g}: no such difference can be looked for, expected another number")
     result = found(running, everybody, values, asked, find)
     ended = f"ended: {running.ended_why}" if running.ended_at else "runs"
     session.say(f"{running.name} on {running.score} of {running.profile}, {running.days:.1f} days, {ended}")
@@ -191,7 +192,12 @@ def weights(
         raise RegistryError("expected either --arms, with the new shares, or --thompson")
     with session.transaction() as connection, in_words():
         if arms is not None:
-            shares = {a["arm"]: a["weight"] for a in parse_arms(arms)}
+            wanted = parse_arms(arms)
+            if any("version" in a for a in wanted):
+                raise RegistryError(
+                    f"--arms {shown(arms)} names a version; an arm keeps its own, expected ARM=SHARE"
+                )
+            shares = {a["arm"]: a["weight"] for a in wanted}
         else:
             shares = _thompson(connection, name, metric, floor, half_life, least)
             reason = reason or "thompson"
@@ -268,7 +274,7 @@ def parse_arms(text: str) -> list[dict[str, Any]]:
         name, equals, share = part.strip().partition("=")
         name, colon, version = name.partition(":")
         try:
-            if not name or not equals:
+            if not name or not equals or not math.isfinite(float(share)):
                 raise ValueError
             found.append({"arm": name, "weight": float(share)} | ({"version": int(version)} if colon else {}))
         except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,10 @@ def thompson(
     arms = list(results)
     if not 0 < floor * len(arms) <= 1:
         raise ValueError(
-            f"a floor of {floor} for each of {len(arms)} arms, expected at most {1 / len(arms):.3f}"
+            f"a floor of {floor} for each of {len(arms)} arms, expected more than 0 and at most {1 / len(arms):.3f}"
         )
+    if half_life is not None and not 0 < half_life < inf:
+        raise ValueError(f"a half-life of {half_life} days, expected more than 0")
     random = np.random.default_rng(seed)
     draws = np.empty((len(arms), DRAWS))
     pooled = np.concatenate([numbers(results[arm], f"the outcomes of {arm}") for arm in arms])

@@ -97,7 +97,17 @@ def effect(
     said[second] = inverse[second] * (values_[second] - mean_treated)
     said[first] = -inverse[first] * (values_[first] - mean_control)
     entities = len(values_)
-    deviation = float(said.std())
+    # An arm that seldom has what is counted may have none of it yet, and would seem not to vary: it varies as both together at least
+    pooled = float(
+        np.average(np.square(said[first | second] / inverse[first | second]), weights=inverse[first | second])
+    )
+    deviation = sqrt(
+        sum(
+            max(float(np.square(said[arm]).sum()), pooled * float(np.square(inverse[arm]).sum()))
+            for arm in (first, second)
+        )
+        / entities
+    )
     difference = mean_treated - mean_control
     once = always = None
     if min(int(first.sum()), int(second.sum())) >= FEWEST and deviation > 0:

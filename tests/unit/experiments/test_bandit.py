@@ -91,3 +91,10 @@ def test_what_the_weights_did_is_undone_by_them() -> None:
         inside += w.low <= 0.3 <= w.high
     assert np.mean(found) == pytest.approx(0.3, abs=4 * np.std(found) / 300**0.5)
     assert inside / 300 > 0.88
+
+
+@pytest.mark.parametrize("half_life", [0.0, -3.0, float("nan"), float("inf")])
+def test_a_half_life_that_is_none_is_refused(half_life: float) -> None:
+    known = {"a": [1.0], "b": [0.0]}
+    with pytest.raises(ValueError, match="a half-life of"):
+        thompson(known, ages={"a": [1.0], "b": [1.0]}, half_life=half_life)
