@@ -21,7 +21,9 @@ from modelpack import Event, Profile, Score, apply, count, remove, total
 from modelpack.attaching import apply_online
 from modelpack.cli.app import app
 from modelpack.connection import make_engine
+from modelpack.errors import RegistryError
 from modelpack.experiments import Metric
+from modelpack.experiments.commands import parse_arms
 from modelpack.outcomes import Outcome
 from tests.support import Session, attach, linear_score, publish, row, rows, value
 
@@ -859,3 +861,11 @@ def test_a_few_stale_rows_more_end_no_experiment_by_chance(psql: Session) -> Non
     # of 50 rows that lack a score one time in four, 25 % and 37 % are no rare thing
     assert watched(0.25, 0.37) == [(False,)]
     assert watched(0.25, 0.9) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "arms", ["champion=nan,b=1", "champion=inf,b=1", "champion=,b=1", "champion", "", "a=1,a=2", "a:x=1,b=1"]
+)
+def test_shares_that_are_none_are_refused(arms: str) -> None:
+    with pytest.raises(RegistryError, match="--arms"):
+        parse_arms(arms)

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelpack import DeclarationError, Profile
-from modelpack.errors import RegistryError
 from modelpack.experiments import Metric
-from modelpack.experiments.commands import parse_arms
 from modelpack.outcomes import Outcome
 
 SPAN = "e.customer_id = p.customer_id and e.at > t.at and e.at <= t.until"
@@ -60,11 +58,3 @@ def test_what_cannot_be_a_metric_is_refused(sql: str, horizon: str, message: str
 def test_a_metric_has_a_name_of_its_own(name: str) -> None:
     with pytest.raises(DeclarationError, match="cannot name a metric"):
         Outcome(horizon="10 days", metrics={name: Metric(REVENUE, horizon="5 days")})
-
-
-@pytest.mark.parametrize(
-    "arms", ["champion=nan,b=1", "champion=inf,b=1", "champion=,b=1", "champion", "", "a=1,a=2", "a:x=1,b=1"]
-)
-def test_shares_that_are_none_are_refused(arms: str) -> None:
-    with pytest.raises(RegistryError, match="--arms"):
-        parse_arms(arms)

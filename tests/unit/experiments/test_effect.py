@@ -161,6 +161,7 @@ def test_an_arm_that_has_none_of_it_yet_is_no_proof() -> None:
     values = np.zeros(400)
     values[:18] = 1.0  # one of twenty; of 40 that are none, one time in eight
     found = effect(arms, weights, values, "a", "b")
-    assert found.low is not None and found.high is not None
+    assert found.low is not None
+    assert found.high is not None
     assert found.low < 0 < found.high
     assert found.verdict == "open"

@@ -51,7 +51,8 @@ def test_entities_that_came_while_an_arm_was_given_to_nobody_are_not_compared() 
     result = told(weights, values)
     old, new = result.arms
     first = values.weightings == 1
-    assert new.effect is not None and new.effect.verdict == "open"
+    assert new.effect is not None
+    assert new.effect.verdict == "open"
     difference = (
         values.value[values.arms == "new"].mean() - values.value[first & (values.arms == "old")].mean()
     )
@@ -61,7 +62,8 @@ def test_entities_that_came_while_an_arm_was_given_to_nobody_are_not_compared() 
         running(*weights), new, "outcome"
     )
     # by hand: of those who could have had it, each counted by his weight
-    assert new.worth is not None and old.worth is not None
+    assert new.worth is not None
+    assert old.worth is not None
     assert new.worth.value == pytest.approx(values.value[values.arms == "new"].sum() / 0.5 / 2000)
     assert old.worth.value == pytest.approx(
         (values.value[first & (values.arms == "old")].sum() / 0.5 + values.value[~first].sum()) / 6000
@@ -75,7 +77,8 @@ def test_an_arm_that_loses_those_who_do_badly_is_not_believed() -> None:
     kept = values.value.copy()
     kept[(values.arms == "new") & (values.value < -1)] = np.nan  # their rows are gone
     lost = told(weights, Values(**{**vars(values), "value": kept}))
-    assert lost.arms[1].effect is not None and lost.arms[1].effect.verdict == "higher"
+    assert lost.arms[1].effect is not None
+    assert lost.arms[1].effect.verdict == "higher"
     assert lost.balance > 0.001 > lost.measured
     assert not lost.balanced
 
@@ -87,7 +90,8 @@ def test_those_who_wait_for_their_horizon_count_for_the_time_that_it_still_takes
     waiting = Values(**{**vars(values), "ripe": np.arange(3100) < 100})
     result = found(running(*weights, days=31.0), waiting, waiting, "outcome", 0.2)
     power = result.arms[1].power
-    assert power is not None and power.entities_needed is not None
+    assert power is not None
+    assert power.entities_needed is not None
     # (1.96 + 0.84)^2 * 4 / 0.2^2, about 785 entities, as far as a hundred can tell
     assert power.entities_needed == pytest.approx((quantile(0.95) + quantile(0.6)) ** 2 * 4 / 0.04, rel=0.4)
     assert power.days_needed == pytest.approx((power.entities_needed - 100) / 100)
