@@ -594,3 +594,14 @@ def test_a_moment_that_is_none_is_refused_in_a_sentence(shop: Session) -> None:
     take(shop)
     with pytest.raises(psycopg.errors.NotNullViolation, match="and the time at which it happened"):
         shop.execute("select modelpack.record_outcome('customer', 'churn', '1', 1, null)")
+
+
+def test_a_cohort_that_was_interrupted_is_finished_also_when_the_next_one_is_due(shop: Session) -> None:
+    at = value(shop, "select date_trunc('second', now()) - interval '50 days'")
+    shop.execute("select modelpack.open_cohort('customer', 'churn', %s)", [at])  # and then the server stopped
+    assert value(shop, "select complete from modelpack.cut_off") is False
+    shop.execute("call modelpack.take_cohort('customer')")
+    assert rows(shop, "select cut_off = %s, complete, rows from modelpack.cut_off order by cut_off", at) == [
+        (True, True, 20),
+        (False, True, 20),
+    ]

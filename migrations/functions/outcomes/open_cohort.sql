@@ -33,8 +33,10 @@ begin
             (v_outcome ->> 'early')::double precision, (v_outcome ->> 'low')::double precision, (v_outcome ->> 'high')::double precision,
             (v_outcome -> 'share')::integer)
         on conflict do nothing;
+    -- and what was interrupted before the last one was due: it would be judged by the rows that it got
     return query select k.score, k.cut_off from modelpack.cut_off as k
-                  where k.profile = v_profile.name and k.score = v_score.name and k.cut_off = v_at and not k.complete;
+                  where k.profile = v_profile.name and k.score = v_score.name and (k.cut_off = v_at or wished is null) and not k.complete
+                  order by k.cut_off;
   end loop;
 end
 $modelpack$;
