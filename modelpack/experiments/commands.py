@@ -217,6 +217,7 @@ def _thompson(
     import numpy as np
 
     from modelpack.experiments.reading import read_experiment, read_values
+    from modelpack.experiments.report import could_have
     from modelpack.experiments.statistics import thompson
 
     running = read_experiment(connection, name)
@@ -226,7 +227,8 @@ def _thompson(
         )
     asked = metric or running.metrics[0]
     values = read_values(connection, name, asked)
-    known = values.ripe & np.isfinite(values.value)
+    # of a time in which an arm was given to nobody nothing is to be had that says which one is better
+    known = values.ripe & np.isfinite(values.value) & could_have(running, values, *running.versions)
     binary = asked == "outcome" and running.kind == "binary"
     good = values.value if not least else (1 - values.value if binary else -values.value)
     try:
@@ -234,6 +236,7 @@ def _thompson(
             {arm: good[known & (values.arms == arm)] for arm in running.versions},
             floor=floor,
             kind="binary" if binary else "number",
+            weights={arm: values.weights[known & (values.arms == arm)] for arm in running.versions},
             ages={arm: values.ages[known & (values.arms == arm)] for arm in running.versions},
             half_life=half_life,
             seed=len(running.weights),

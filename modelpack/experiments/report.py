@@ -55,7 +55,7 @@ def split(running: Running, values: Values) -> float:
     return balance(values.arms, running.weights, [periods[int(w)] for w in values.weightings])
 
 
-def _could_have(running: Running, values: Values, *arms: str) -> npt.NDArray[np.bool_]:
+def could_have(running: Running, values: Values, *arms: str) -> npt.NDArray[np.bool_]:
     """Which entities came while all of these arms were given: others came at another time, and differ by that alone."""
     shares = zip(running.weightings, running.weights, strict=True)
     return np.isin(values.weightings, [n for n, w in shares if all(w.get(arm, 0) > 0 for arm in arms)])
@@ -89,15 +89,15 @@ def found(
         mine = ripe.arms == arm
         its = theirs = None
         apart = 0
-        together = _could_have(running, ripe, running.control, arm)
+        together = could_have(running, ripe, running.control, arm)
         both = _only(ripe, together)
         if arm != running.control and {running.control, arm} <= set(both.arms):
             before = both.before if np.isfinite(both.before).all() else None
             its = effect(both.arms, both.weights, both.value, running.control, arm, before=before)
-            coming = int(_could_have(running, values, running.control, arm).sum())
+            coming = int(could_have(running, values, running.control, arm).sum())
             theirs = power(its, running.days, wanted=wanted, coming=coming)
             apart = int((~together & np.isin(ripe.arms, [running.control, arm])).sum())
-        given = _only(ripe, _could_have(running, ripe, arm))
+        given = _only(ripe, could_have(running, ripe, arm))
         arms.append(
             Arm(
                 arm, version, weights[arm], counts[arm], int(mine.sum()),

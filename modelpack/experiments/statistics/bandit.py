@@ -19,6 +19,7 @@ def thompson(
     *,
     floor: float = 0.05,
     kind: str = "binary",
+    weights: Mapping[str, Given] | None = None,
     ages: Mapping[str, Given] | None = None,
     half_life: float | None = None,
     seed: int = 0,
@@ -26,7 +27,8 @@ def thompson(
     """The weight of each arm: how likely it is the best by what is settled, and never below `floor`.
 
     `results`: the settled outcomes of each arm, 0 and 1, or numbers (`kind="number"`). `ages` with `half_life`: older ones
-    count less, so that a world that changes is followed. Raises ValueError where the floors leave nothing to decide.
+    count less, so that a world that changes is followed. `weights`: those with which each entity was given its arm, by which it is
+    weighed, since an arm that had more in a good season would seem to be good. Raises ValueError where the floors leave nothing to decide.
     """
     arms = list(results)
     if not 0 < floor * len(arms) <= 1:
@@ -43,8 +45,12 @@ def thompson(
     for place, arm in enumerate(arms):
         found = numbers(results[arm], f"the outcomes of {arm}")
         counts = np.ones(len(found))
+        if weights is not None and len(found):
+            counts /= numbers(weights[arm], f"the weights of {arm}")
+            # as many as say as much where all count alike (Kish)
+            counts *= counts.sum() / np.square(counts).sum()
         if half_life is not None and ages is not None:
-            counts = 0.5 ** (numbers(ages[arm], f"the ages of {arm}") / half_life)
+            counts *= 0.5 ** (numbers(ages[arm], f"the ages of {arm}") / half_life)
         if kind == "binary":
             ones = float(counts @ found)
             draws[place] = random.beta(1 + ones, 1 + float(counts.sum()) - ones, DRAWS)

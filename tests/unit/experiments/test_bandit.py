@@ -98,3 +98,38 @@ def test_a_half_life_that_is_none_is_refused(half_life: float) -> None:
     known = {"a": [1.0], "b": [0.0]}
     with pytest.raises(ValueError, match="a half-life of"):
         thompson(known, ages={"a": [1.0], "b": [1.0]}, half_life=half_life)
+
+
+def test_an_arm_that_had_more_in_a_good_season_is_no_better_for_that() -> None:
+    random = np.random.default_rng(21)
+    # in summer everybody does more, and in summer the second arm was given to most; the arms are alike
+    summer = np.repeat([False, True], 3000)
+    share = np.where(summer, 0.9, 0.1)
+    second = random.random(6000) < share
+    did = (random.random(6000) < np.where(summer, 0.5, 0.2)).astype(float)
+    results = {"a": did[~second], "b": did[second]}
+    weights = {"a": 1 - share[~second], "b": share[second]}
+    assert thompson(results)["b"] == pytest.approx(0.95)
+    assert 0.05 < thompson(results, weights=weights)["b"] < 0.94
+    # with steady weights nothing changes
+    steady = {arm: np.full(len(found), 0.5) for arm, found in results.items()}
+    assert thompson(results, weights=steady) == pytest.approx(thompson(results))
+
+
+def test_weights_are_undone_as_often_as_is_said() -> None:
+    better = []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        summer = np.repeat([False, True], 500)
+        share = np.where(summer, 0.8, 0.2)
+        second = random.random(1000) < share
+        did = (random.random(1000) < np.where(summer, 0.5, 0.2)).astype(float)
+        better.append(
+            thompson(
+                {"a": did[~second], "b": did[second]},
+                floor=0.001,
+                weights={"a": 1 - share[~second], "b": share[second]},
+            )["b"]
+        )
+    # of two arms that are alike, either is called the likely one half of the time
+    assert 0.35 < np.mean(np.array(better) > 0.5) < 0.65
