@@ -143,9 +143,9 @@ begin
      and (x."read afresh"
        or p.movements is distinct from x.movements
        or (
-           row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(
-             pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record
-           or not x."held largest_move"));
+         row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(
+           case when true then x.largest_move else p.largest_move end)::pg_catalog.record
+         or not x."held largest_move"));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -235,9 +235,9 @@ begin
      and (x."read afresh"
        or p.movements is distinct from x.movements
        or (
-           row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(
-             pg_catalog.<>) row(case when true then x.largest_move else p.largest_move end)::pg_catalog.record
-           or not x."held largest_move"));
+         row(case when true then p.largest_move else x.largest_move end)::pg_catalog.record operator(pg_catalog.<>) row(
+           case when true then x.largest_move else p.largest_move end)::pg_catalog.record
+         or not x."held largest_move"));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -488,9 +488,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('store.movement'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select jsonb_build_array(modelpack.key_value(e.at_shop), modelpack.key_value(e.item_sku))::text as key
-        from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null
+      from store.movement as e tablesample system (v_share) where e.at_shop is not null and e.item_sku is not null
              and not exists (select from store.item as p where p.shop_id = e.at_shop and p.sku = e.item_sku
-                 and (p.features_read_at >= modelpack.store__item_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.store__item_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'store.movement', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -661,7 +661,7 @@ begin
              features_at = null
        where p.shop_id = e.at_shop and p.sku = e.item_sku
          and ((p.features_read_at >= modelpack.store__item_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -755,7 +755,7 @@ begin
          ) as d
    where p.shop_id = d.at_shop and p.sku = d.item_sku
      and ((p.features_read_at >= modelpack.store__item_since()) is not true
-         or p.features_read_at = v_statement) is not true;
+       or p.features_read_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then
@@ -949,7 +949,7 @@ begin
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
      and ((p.features_read_at >= modelpack.store__item_since()) is not true
-         or p.features_read_at = v_statement) is not true;
+       or p.features_read_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then
@@ -1078,7 +1078,7 @@ begin
          ) as r
    where p.shop_id = d.at_shop and p.sku = d.item_sku
      and ((p.features_read_at >= modelpack.store__item_since()) is not true
-         or p.features_read_at = v_statement) is not true;
+       or p.features_read_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then

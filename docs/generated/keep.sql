@@ -515,9 +515,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.reading'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select modelpack.key_value(e.machine_id)::text as key from public.reading as e tablesample system (v_share)
-        where e.machine_id is not null
+      where e.machine_id is not null
              and not exists (select from public.machine as p where p.machine_id = e.machine_id
-                 and (p.features_read_at >= modelpack.machine_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.machine_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'reading', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -755,7 +755,7 @@ begin
              features_at = null
        where p.machine_id = e.machine_id
          and ((p.features_read_at >= modelpack.machine_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -845,7 +845,7 @@ begin
          ) as d
    where p.machine_id = d.machine_id
      and ((p.features_read_at >= modelpack.machine_since()) is not true
-         or p.features_read_at = v_statement) is not true;
+       or p.features_read_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then
@@ -1088,7 +1088,7 @@ begin
          ) as d
    where p.machine_id = d.machine_id
      and ((p.features_read_at >= modelpack.machine_since()) is not true
-         or p.features_read_at = v_statement) is not true;
+       or p.features_read_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then

@@ -199,7 +199,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -410,7 +410,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -553,7 +553,7 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.device_since()) is not true
                                      and (p.features_at < older_than
-                                         or (older_than is not null and p.features_at > clock_timestamp()))
+                                       or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -572,7 +572,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set 
@@ -666,7 +666,7 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
            or (not only_stale and p.fault_version is distinct
-               from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
+             from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)))
    order by p.region, p.device_id
      for no key update;
   if not found then
@@ -699,12 +699,11 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.device_since()) is not true
                                          and (p.features_at < older_than
-                                             or (older_than is not null and p.features_at > clock_timestamp())
+                                           or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fault_stale is not null
                                            or (not only_stale and p.fault_version is distinct
-                                               from coalesce(
-                                                 modelpack.device_score_fault_chosen(row(p.*)::public.device),
-                                                 v_version_1)))
+                                             from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device),
+                                               v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -723,7 +722,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set 
@@ -773,7 +772,7 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fault_stale is not null
            or (not only_stale and p.fault_version is distinct
-               from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)));
+             from coalesce(modelpack.device_score_fault_chosen(row(p.*)::public.device), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -994,9 +993,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.ping'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select jsonb_build_array(modelpack.key_value(e.region), modelpack.key_value(e.device_id))::text as key
-        from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null
+      from public.ping as e tablesample system (v_share) where e.region is not null and e.device_id is not null
              and not exists (select from public.device as p where p.region = e.region and p.device_id = e.device_id
-                 and (p.features_read_at >= modelpack.device_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.device_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'ping', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1010,7 +1009,7 @@ begin
       from (
              select distinct x.region, x.device_id
                from (select e.* from public.ping as e tablesample system (v_share) where e.region is not null
-                   and e.device_id is not null limit 200) as x
+                 and e.device_id is not null limit 200) as x
               where not exists (select from public.device as q where q.region = x.region and q.device_id = x.device_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1260,7 +1259,7 @@ begin
              ) as r
        where p.region = d.region and p.device_id = d.device_id
          and ((p.features_read_at >= modelpack.device_since()) is not true
-             or p.features_read_at = v_statement) is not true;
+           or p.features_read_at = v_statement) is not true;
       if found then
         return null;
       end if;
@@ -1381,7 +1380,7 @@ begin
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
                                    where ((p.features_read_at >= modelpack.device_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1400,7 +1399,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1467,7 +1466,7 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and ((p.features_read_at >= modelpack.device_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -1576,7 +1575,7 @@ begin
                          where e.region is not null and e.device_id is not null
                       ) as d
                 where not exists (select from public.device as q where q.region = d.region
-                    and q.device_id = d.device_id)
+                  and q.device_id = d.device_id)
              ) as u
        order by u.region, u.device_id
     ));
@@ -1699,7 +1698,7 @@ begin
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
                                    where ((p.features_read_at >= modelpack.device_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1718,7 +1717,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -1800,7 +1799,7 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and ((p.features_read_at >= modelpack.device_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -1894,7 +1893,7 @@ begin
                          where e.region is not null and e.device_id is not null
                       ) as d
                 where not exists (select from public.device as q where q.region = d.region
-                    and q.device_id = d.device_id)
+                  and q.device_id = d.device_id)
              ) as u
        order by u.region, u.device_id
     ));
@@ -1966,7 +1965,7 @@ begin
                                       where e.region = d.region and e.device_id = d.device_id
                                    ) as r
                                    where ((p.features_read_at >= modelpack.device_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1985,7 +1984,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "fault scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.device as p
          set pings = c.pings,
@@ -2053,7 +2052,7 @@ begin
            ) as r
      where p.region = d.region and p.device_id = d.device_id
        and ((p.features_read_at >= modelpack.device_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again

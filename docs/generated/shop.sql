@@ -336,19 +336,19 @@ begin
                                        or p.basket_n is distinct from r0.basket_n
                                        or p.basket_sum is distinct from r0.basket_sum
                                        or (
-                                           row(
-                                             case when true then p.last_purchase_at
-                                               else r0.last_purchase_at end)::pg_catalog.record operator(
-                                             pg_catalog.<>) row(
-                                             case when true then r0.last_purchase_at
-                                               else p.last_purchase_at end)::pg_catalog.record
-                                           or not r0."held last_purchase_at")
+                                         row(
+                                           case when true then p.last_purchase_at
+                                             else r0.last_purchase_at end)::pg_catalog.record operator(
+                                           pg_catalog.<>) row(
+                                           case when true then r0.last_purchase_at
+                                             else p.last_purchase_at end)::pg_catalog.record
+                                         or not r0."held last_purchase_at")
                                        or p.complaints is distinct from r1.complaints
                                        or (p.complaint_heat is null
-                                           or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
-                                           * r1."magnitude of complaint_heat" + 1e-70)
+                                         or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
+                                         * r1."magnitude of complaint_heat" + 1e-70)
                                        or coalesce(r1.complaint_heat_ahead
-                                           > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                         > coalesce(p.complaint_heat_ahead, '-infinity'), false))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -367,7 +367,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -524,12 +524,12 @@ begin
        or p.basket_n is distinct from x.basket_n
        or p.basket_sum is distinct from x.basket_sum
        or (
-           row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
-             pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
-           or not x."held last_purchase_at")
+         row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
+           pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
+         or not x."held last_purchase_at")
        or p.complaints is distinct from x.complaints
        or (p.complaint_heat is null
-           or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+         or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
        or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
   get diagnostics v_written = row_count;
   return v_written;
@@ -732,19 +732,19 @@ begin
                                        or p.basket_n is distinct from r0.basket_n
                                        or p.basket_sum is distinct from r0.basket_sum
                                        or (
-                                           row(
-                                             case when true then p.last_purchase_at
-                                               else r0.last_purchase_at end)::pg_catalog.record operator(
-                                             pg_catalog.<>) row(
-                                             case when true then r0.last_purchase_at
-                                               else p.last_purchase_at end)::pg_catalog.record
-                                           or not r0."held last_purchase_at")
+                                         row(
+                                           case when true then p.last_purchase_at
+                                             else r0.last_purchase_at end)::pg_catalog.record operator(
+                                           pg_catalog.<>) row(
+                                           case when true then r0.last_purchase_at
+                                             else p.last_purchase_at end)::pg_catalog.record
+                                         or not r0."held last_purchase_at")
                                        or p.complaints is distinct from r1.complaints
                                        or (p.complaint_heat is null
-                                           or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
-                                           * r1."magnitude of complaint_heat" + 1e-70)
+                                         or abs(p.complaint_heat - r1.complaint_heat) > 1e-9
+                                         * r1."magnitude of complaint_heat" + 1e-70)
                                        or coalesce(r1.complaint_heat_ahead
-                                           > coalesce(p.complaint_heat_ahead, '-infinity'), false))
+                                         > coalesce(p.complaint_heat_ahead, '-infinity'), false))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -763,7 +763,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -915,12 +915,12 @@ begin
        or p.basket_n is distinct from x.basket_n
        or p.basket_sum is distinct from x.basket_sum
        or (
-           row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
-             pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
-           or not x."held last_purchase_at")
+         row(case when true then p.last_purchase_at else x.last_purchase_at end)::pg_catalog.record operator(
+           pg_catalog.<>) row(case when true then x.last_purchase_at else p.last_purchase_at end)::pg_catalog.record
+         or not x."held last_purchase_at")
        or p.complaints is distinct from x.complaints
        or (p.complaint_heat is null
-           or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
+         or abs(p.complaint_heat - x.complaint_heat) > 1e-9 * x."magnitude of complaint_heat" + 1e-70)
        or coalesce(x.complaint_heat_ahead > coalesce(p.complaint_heat_ahead, '-infinity'), false));
   get diagnostics v_written = row_count;
   return v_written;
@@ -1043,7 +1043,7 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.customer_since()) is not true
                                      and (p.features_at < older_than
-                                         or (older_than is not null and p.features_at > clock_timestamp())
+                                       or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.purchases_90d is distinct from w0.purchases_90d
                                            or p.complaint_heat_ahead > p.features_at
                                              and exists (select from public.complaint as e
@@ -1067,7 +1067,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -1176,7 +1176,7 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
            or (not only_stale and p.churn_version is distinct
-               from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
+             from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)))
    order by p.customer_id
      for no key update;
   if not found then
@@ -1255,12 +1255,12 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.customer_since()) is not true
                                          and (p.features_at < older_than
-                                             or (older_than is not null and p.features_at > clock_timestamp())
+                                           or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.churn_stale is not null
                                            or (not only_stale and p.churn_version is distinct
-                                               from coalesce(
-                                                 modelpack.customer_score_churn_chosen(row(p.*)::public.customer),
-                                                 v_version_1)))
+                                             from coalesce(
+                                               modelpack.customer_score_churn_chosen(row(p.*)::public.customer),
+                                               v_version_1)))
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -1279,7 +1279,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -1330,7 +1330,7 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.churn_stale is not null
            or (not only_stale and p.churn_version is distinct
-               from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)));
+             from coalesce(modelpack.customer_score_churn_chosen(row(p.*)::public.customer), v_version_1)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1636,9 +1636,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.purchase'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select modelpack.key_value(e.customer_id)::text as key from public.purchase as e tablesample system (v_share)
-        where e.customer_id is not null
+      where e.customer_id is not null
              and not exists (select from public.customer as p where p.customer_id = e.customer_id
-                 and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'purchase', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1652,7 +1652,7 @@ begin
       from (
              select distinct x.customer_id
                from (select e.* from public.purchase as e tablesample system (v_share)
-                   where e.customer_id is not null limit 200) as x
+                 where e.customer_id is not null limit 200) as x
               where not exists (select from public.customer as q where q.customer_id = x.customer_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1660,9 +1660,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.complaint'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select modelpack.key_value(e.customer_id)::text as key from public.complaint as e tablesample system (v_share)
-        where e.customer_id is not null
+      where e.customer_id is not null
              and not exists (select from public.customer as p where p.customer_id = e.customer_id
-                 and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.customer_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'complaint', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1676,7 +1676,7 @@ begin
       from (
              select distinct x.customer_id
                from (select e.* from public.complaint as e tablesample system (v_share) where e.customer_id is not null
-                   and (e.severity > 1) limit 200) as x
+                 and (e.severity > 1) limit 200) as x
               where not exists (select from public.customer as q where q.customer_id = x.customer_id)
            ) as x
   ) as f where f.rows > 0;
@@ -2014,8 +2014,8 @@ begin
              features_at = v_moment
        where p.customer_id = e.customer_id
          and ((p.features_read_at >= modelpack.customer_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())
-             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())
+           or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -2200,8 +2200,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2220,7 +2220,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -2299,7 +2299,7 @@ begin
            ) as d
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -2585,8 +2585,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2605,7 +2605,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -2705,7 +2705,7 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -2923,8 +2923,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -2943,7 +2943,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases = c.purchases,
@@ -3027,7 +3027,7 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -3150,8 +3150,8 @@ begin
              features_at = v_moment
        where p.customer_id = e.customer_id
          and ((p.features_read_at >= modelpack.customer_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())
-             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())
+           or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -3333,8 +3333,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -3353,7 +3353,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -3428,7 +3428,7 @@ begin
            ) as d
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -3735,8 +3735,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -3755,7 +3755,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -3864,7 +3864,7 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -4086,8 +4086,8 @@ begin
                                         and e.purchased_at <= v_moment
                                    ) as w0
                                    where ((p.features_read_at >= modelpack.customer_since()) is not true
-                                       or p.features_read_at = v_statement
-                                       or p.features_reread_at = v_statement) is not true
+                                     or p.features_read_at = v_statement
+                                     or p.features_reread_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                         offset 0  -- and packed once
@@ -4106,7 +4106,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "churn scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.customer as p
          set purchases_90d = c.purchases_90d,
@@ -4194,7 +4194,7 @@ begin
            ) as r
      where p.customer_id = d.customer_id
        and ((p.features_read_at >= modelpack.customer_since()) is not true or p.features_read_at = v_statement
-           or p.features_reread_at = v_statement) is not true;
+         or p.features_reread_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -4385,7 +4385,7 @@ begin
       exists (select from public.purchase as e where e.customer_id = new.customer_id
         and e.xmin <> pg_current_xact_id()::xid)
       or exists (select from public.complaint as e where e.customer_id = new.customer_id
-          and e.xmin <> pg_current_xact_id()::xid)
+        and e.xmin <> pg_current_xact_id()::xid)
     ) then
       perform modelpack.customer_meet(array(
         select hash_record_extended(row(new.customer_id), 0)::text

@@ -238,7 +238,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -498,7 +498,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -677,7 +677,7 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                      and not (p.features_read_at >= modelpack.account_since()) is not true
                                      and (p.features_at < older_than
-                                         or (older_than is not null and p.features_at > clock_timestamp()))
+                                       or (older_than is not null and p.features_at > clock_timestamp()))
                                  offset 0  -- features are computed once
                                ) as c
                           cross
@@ -709,7 +709,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set 
@@ -837,10 +837,10 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
            or (not only_stale and p.fraud_version is distinct
-               from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
+             from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
            or (not only_stale and p.value_version is distinct
-               from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
+             from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)))
    order by p.account_id
      for no key update;
   if not found then
@@ -877,17 +877,17 @@ begin
                                    where p.ctid >= v_first and p.ctid < v_beyond
                                          and not (p.features_read_at >= modelpack.account_since()) is not true
                                          and (p.features_at < older_than
-                                             or (older_than is not null and p.features_at > clock_timestamp())
+                                           or (older_than is not null and p.features_at > clock_timestamp())
                                            or p.fraud_stale is not null
                                            or (not only_stale and p.fraud_version is distinct
-                                               from coalesce(
-                                                 modelpack.account_score_fraud_chosen(row(p.*)::public.account),
-                                                 v_version_1))
+                                             from coalesce(
+                                               modelpack.account_score_fraud_chosen(row(p.*)::public.account),
+                                               v_version_1))
                                            or p.value_stale is not null
                                            or (not only_stale and p.value_version is distinct
-                                               from coalesce(
-                                                 modelpack.account_score_value_chosen(row(p.*)::public.account),
-                                                 v_version_2)))
+                                             from coalesce(
+                                               modelpack.account_score_value_chosen(row(p.*)::public.account),
+                                               v_version_2)))
                                  offset 0  -- features are computed once
                                ) as c
                           cross
@@ -919,7 +919,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set 
@@ -1001,10 +1001,10 @@ begin
          and (p.features_at < older_than or (older_than is not null and p.features_at > clock_timestamp())
            or p.fraud_stale is not null
            or (not only_stale and p.fraud_version is distinct
-               from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
+             from coalesce(modelpack.account_score_fraud_chosen(row(p.*)::public.account), v_version_1))
            or p.value_stale is not null
            or (not only_stale and p.value_version is distinct
-               from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)));
+             from coalesce(modelpack.account_score_value_chosen(row(p.*)::public.account), v_version_2)));
   get diagnostics v_written = row_count;
   return v_written;
 end
@@ -1244,9 +1244,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.transfer'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select modelpack.key_value(e.account_id)::text as key from public.transfer as e tablesample system (v_share)
-        where e.account_id is not null
+      where e.account_id is not null
              and not exists (select from public.account as p where p.account_id = e.account_id
-                 and (p.features_read_at >= modelpack.account_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.account_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'transfer', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -1260,7 +1260,7 @@ begin
       from (
              select distinct x.account_id
                from (select e.* from public.transfer as e tablesample system (v_share)
-                   where e.account_id is not null limit 200) as x
+                 where e.account_id is not null limit 200) as x
               where not exists (select from public.account as q where q.account_id = x.account_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1537,7 +1537,7 @@ begin
              features_at = null
        where p.account_id = e.account_id
          and ((p.features_read_at >= modelpack.account_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at is null into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -1672,7 +1672,7 @@ begin
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
                                    where ((p.features_read_at >= modelpack.account_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross
@@ -1705,7 +1705,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -1799,7 +1799,7 @@ begin
            ) as d
      where p.account_id = d.account_id
        and ((p.features_read_at >= modelpack.account_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -2025,7 +2025,7 @@ begin
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
                                    where ((p.features_read_at >= modelpack.account_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross
@@ -2058,7 +2058,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -2165,7 +2165,7 @@ begin
            ) as d
      where p.account_id = d.account_id
        and ((p.features_read_at >= modelpack.account_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
@@ -2330,7 +2330,7 @@ begin
                                         ) as d
                                    join public.account as p on p.account_id = d.account_id
                                    where ((p.features_read_at >= modelpack.account_since()) is not true
-                                       or p.features_read_at = v_statement) is not true
+                                     or p.features_read_at = v_statement) is not true
                                  offset 0  -- features are computed once
                                ) as c
                           cross
@@ -2363,7 +2363,7 @@ begin
                  where c."the chunk" = k."the chunk" and c."is fed")
              ) as "value scores"
         from (select c."the chunk", min(c."the number") filter (where c."is fed") as "the first" from chosen as c
-            group by c."the chunk" offset 0) as k
+          group by c."the chunk" offset 0) as k
     ), written as (
       update public.account as p
          set transfers = c.transfers,
@@ -2458,7 +2458,7 @@ begin
            ) as d
      where p.account_id = d.account_id
        and ((p.features_read_at >= modelpack.account_since()) is not true
-           or p.features_read_at = v_statement) is not true;
+         or p.features_read_at = v_statement) is not true;
   end if;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again

@@ -282,8 +282,8 @@ begin
        or p.seconds_30d is distinct from x.seconds_30d
        or p.spread_30d is distinct from x.spread_30d
        or (
-           row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
-             case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
+         row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
+           case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
        or (p.interest is null or abs(p.interest - x.interest) > 1e-9 * x."magnitude of interest" + 1e-70)
        or coalesce(x.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)
        or (p.attention is null or abs(p.attention - x.attention) > 1e-9 * x."magnitude of attention" + 1e-70)
@@ -476,8 +476,8 @@ begin
        or p.seconds_30d is distinct from x.seconds_30d
        or p.spread_30d is distinct from x.spread_30d
        or (
-           row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
-             case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
+         row(case when true then p.fastest_7d else x.fastest_7d end)::pg_catalog.record operator(pg_catalog.<>) row(
+           case when true then x.fastest_7d else p.fastest_7d end)::pg_catalog.record or not x."held fastest_7d")
        or (p.interest is null or abs(p.interest - x.interest) > 1e-9 * x."magnitude of interest" + 1e-70)
        or coalesce(x.interest_ahead > coalesce(p.interest_ahead, '-infinity'), false)
        or (p.attention is null or abs(p.attention - x.attention) > 1e-9 * x."magnitude of attention" + 1e-70)
@@ -602,10 +602,9 @@ begin
                      or p.seconds_30d is distinct from w0.seconds_30d
                      or p.spread_30d is distinct from w0.spread_30d
                      or (
-                         row(case when true then p.fastest_7d else w0.fastest_7d end)::pg_catalog.record operator(
-                           pg_catalog.<>) row(
-                           case when true then w0.fastest_7d else p.fastest_7d end)::pg_catalog.record
-                         or not w0."held fastest_7d")
+                       row(case when true then p.fastest_7d else w0.fastest_7d end)::pg_catalog.record operator(
+                         pg_catalog.<>) row(case when true then w0.fastest_7d else p.fastest_7d end)::pg_catalog.record
+                       or not w0."held fastest_7d")
                      or p.interest_ahead > p.features_at
                        and exists (select from public.page_view as e where e.visitor_id = p.visitor_id
                          and e.viewed_at > p.features_at and e.viewed_at <= v_moment)
@@ -929,9 +928,9 @@ begin
       else greatest(0.01, 100.0 * 1000000 / pg_relation_size('public.page_view'::regclass)) end;
   select array_agg(distinct x.key) into v_keys
     from (select modelpack.key_value(e.visitor_id)::text as key from public.page_view as e tablesample system (v_share)
-        where e.visitor_id is not null
+      where e.visitor_id is not null
              and not exists (select from public.visitor as p where p.visitor_id = e.visitor_id
-                 and (p.features_read_at >= modelpack.visitor_since()) is not true) limit 200) as x;
+               and (p.features_read_at >= modelpack.visitor_since()) is not true) limit 200) as x;
   return query
   select * from (
     select 'differ', 'page_view', count(distinct x.entity_key) as rows, string_agg(distinct x.feature, ', ')
@@ -945,7 +944,7 @@ begin
       from (
              select distinct x.visitor_id
                from (select e.* from public.page_view as e tablesample system (v_share)
-                   where e.visitor_id is not null limit 200) as x
+                 where e.visitor_id is not null limit 200) as x
               where not exists (select from public.visitor as q where q.visitor_id = x.visitor_id)
            ) as x
   ) as f where f.rows > 0;
@@ -1276,8 +1275,8 @@ begin
              features_at = v_moment
        where p.visitor_id = e.visitor_id
          and ((p.features_read_at >= modelpack.visitor_since()) is not true
-             or p.features_read_at = greatest(now(), statement_timestamp())
-             or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
+           or p.features_read_at = greatest(now(), statement_timestamp())
+           or p.features_reread_at = greatest(now(), statement_timestamp())) is not true
       returning p.features_at = v_moment into v_unscored;
       if not v_unscored then
         return new;  -- NULL in a trigger for each statement
@@ -1401,7 +1400,7 @@ begin
          ) as d
    where p.visitor_id = d.visitor_id
      and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
-         or p.features_reread_at = v_statement) is not true;
+       or p.features_reread_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then
@@ -1674,7 +1673,7 @@ begin
          ) as r
    where p.visitor_id = d.visitor_id
      and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
-         or p.features_reread_at = v_statement) is not true;
+       or p.features_reread_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then
@@ -1837,7 +1836,7 @@ begin
          ) as r
    where p.visitor_id = d.visitor_id
      and ((p.features_read_at >= modelpack.visitor_since()) is not true or p.features_read_at = v_statement
-         or p.features_reread_at = v_statement) is not true;
+       or p.features_reread_at = v_statement) is not true;
   -- profiles that this very statement has read from the events know of its changes; others, that were never counted,
   -- are counted again
   if v_read is not null then

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from modelpack.compile.sql import BREAK, Sql
@@ -12,7 +11,7 @@ from modelpack.compile.sql import BREAK, Sql
 LONGEST = 120
 """Columns of a line."""
 
-_PART = re.compile(rf"(?P<whole>{BREAK.pattern}) | (?P<word>\w+) | (?P<sign>.)", BREAK.flags)
+_PART = re.compile(rf"(?P<whole>{BREAK.pattern}) | (?P<word>\w+) | (?P<sign>[^\w\s])", BREAK.flags)
 _BEFORE = {
     "and",
     "or",
@@ -41,63 +40,55 @@ class _Place(NamedTuple):
     """How many brackets the further line is set in by."""
 
 
-@dataclass
-class _Line:
-    text: str = ""
-    places: list[_Place] = field(default_factory=list)
-    whole: bool = False
-    """It has a comment, or a text of several lines."""
-
-
 def broken(text: Sql) -> Sql:
     """The same SQL in lines of `LONGEST` columns; a name, a text or a comment that is longer stays whole.
 
     A line is broken within as few brackets as can be, and there as far to the right as can be.
     """
-    return Sql("\n".join(part for line in _lines(text) for part in _parts(line)))
+    if all(len(line) <= LONGEST for line in text.split("\n")):
+        return text
+    lines: list[str] = []
+    begin, whole = 0, False
+    for found in BREAK.finditer(text):
+        if found[0] == "\n":
+            lines += _parts(text[begin : found.start()], whole)
+            begin, whole = found.end(), False
+        else:  # a comment, or a text of several lines
+            whole = whole or "\n" in found[0] or found[0].startswith("--")
+    return Sql("\n".join([*lines, *_parts(text[begin:], whole)]))
 
 
-def _lines(text: str) -> list[_Line]:
-    lines, depth, cases = [_Line()], 0, 0
-    for found in _PART.finditer(text):
-        part, line, at = found[0], lines[-1], len(lines[-1].text)
-        if part == "\n":
-            lines.append(_Line())
-            depth = cases = 0
-            continue
-        word = part.lower() if found["word"] else ""
-        spaced = line.text.endswith(" ")
+def _places(line: str) -> list[_Place]:
+    found, depth, cases = [], 0, 0
+    for part in _PART.finditer(line):
+        word = part[0].lower() if part["word"] else ""
+        before, after = line[part.start() - 1 : part.start()], line[part.end() : part.end() + 1]
         within = depth + cases
-        if word in _BEFORE and spaced and not text.startswith(" replace", found.end()):
-            line.places.append(_Place(within + (word == "end") / 4, at - 1, within - (word == "end")))
-        elif part in _SIGNS and spaced and text.startswith(" ", found.end()):
-            line.places.append(_Place(within + 0.5, at - 1, within))
-        elif part == "," and text.startswith(" ", found.end()):
-            line.places.append(_Place(within, at + 1, within))
-        elif part == "(" and not text.startswith(")", found.end()):
-            line.places.append(_Place(within + 1.5, at + 1, within + 1))
-        depth += (part in ("(", "[")) - (part in (")", "]"))
+        if word in _BEFORE and before == " " and not line.startswith(" replace", part.end()):
+            found.append(_Place(within + (word == "end") / 4, part.start() - 1, within - (word == "end")))
+        elif part[0] in _SIGNS and before == after == " ":
+            found.append(_Place(within + 0.5, part.start() - 1, within))
+        elif part[0] == "," and after == " ":
+            found.append(_Place(within, part.end(), within))
+        elif part[0] == "(" and after != ")":
+            found.append(_Place(within + 1.5, part.end(), within + 1))
+        depth += (part[0] in ("(", "[")) - (part[0] in (")", "]"))
         cases = max(0, cases + (word == "case") - (word == "end"))
-        line.whole = (
-            line.whole or "\n" in part or part.startswith("--") or text.startswith("/*", found.start())
-        )
-        line.text += part
-    return lines
+    return found
 
 
-def _parts(line: _Line) -> Iterator[str]:
+def _parts(line: str, whole: bool) -> Iterator[str]:
     """The lines that a line becomes."""
-    text, begin = line.text, 0
-    first = len(text) - len(text.lstrip(" "))
-    least = min((place.indent for place in line.places), default=0)
-    margin = 0
-    while not line.whole and margin + len(text) - begin > LONGEST:
-        left = [place for place in line.places if place.at > begin + (first if begin == 0 else 0)]
-        if not left:
-            break
+    if whole or len(line) <= LONGEST or "/*" in line:
+        yield line
+        return
+    begin, margin, first = 0, 0, len(line) - len(line.lstrip(" "))
+    places = [place for place in _places(line) if place.at > first]
+    least = min((place.indent for place in places), default=0)
+    while margin + len(line) - begin > LONGEST and (left := [p for p in places if p.at > begin]):
         fitting = [place for place in left if place.at - begin + margin <= LONGEST]
         place = min(fitting or left[:1], key=lambda one: (one.rank, -one.at))
-        yield " " * margin + text[begin : place.at]
+        yield " " * margin + line[begin : place.at]
         margin = first + 2 * (1 + place.indent - least)
-        begin = place.at + text.startswith(" ", place.at)
-    yield " " * margin + text[begin:]
+        begin = place.at + line.startswith(" ", place.at)
+    yield " " * margin + line[begin:]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,9 +71,26 @@ def libraries(estimator: Any = None) -> dict[str, str]:
         for part in parts(estimator):
             modules |= {cls.__module__.partition(".")[0] for cls in type(part).__mro__}
             modules |= {"onnxmltools"} if kind_of(part) else set()
-    owners = importlib.metadata.packages_distributions()
-    names = {name for module in modules for name in owners.get(module, ())}
+    names = {name for module in modules for name in _owners(module)}
     return {name: importlib.metadata.version(name) for name in sorted(names, key=str.lower)}
+
+
+@cache
+def _owners(module: str) -> tuple[str, ...]:
+    """The installed distributions that a module belongs to.
+
+    Most are called like their module; to look through all that are installed takes half a second.
+    """
+    with suppress(importlib.metadata.PackageNotFoundError):
+        found = importlib.metadata.distribution({"sklearn": "scikit-learn"}.get(module, module))
+        if Path(str(found.locate_file(module))).is_dir():
+            return (found.metadata["Name"],)
+    return tuple(_all_owners().get(module, ()))
+
+
+@cache
+def _all_owners() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 def anatomy(estimator: Any) -> Anatomy:
