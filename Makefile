@@ -49,7 +49,7 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 
 test: ## all tests, against a real server (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
-	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 $(PYTEST_ARGS)
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 3 $(PYTEST_ARGS)
 
 test-long: ## the long forms of some tests: minutes each (PYTEST_ARGS=…)
 	@dev/bootstrap --tests

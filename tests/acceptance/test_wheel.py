@@ -131,6 +131,7 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
     run(sys.executable, "-m", "twine", "check", "--strict", wheel, tmp_path / name, cwd=tmp_path)
 
 
+@pytest.mark.long
 def test_the_light_package_does_all_but_publish(
     light: Path, database: str, empty_database: str, server_wheels: Path | None, tmp_path: Path
 ) -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from modelpack import Event, Profile, Score, count, mean, total
 from modelpack.compile.plan import make_plan
 from modelpack.compile.script import attach_script, generated_functions
-from modelpack.compile.sql import table_slug, variable
+from modelpack.compile.sql import Sql, table_slug, unquoted, variable
 from modelpack.snapshots import names as installed
 
+FUNCTION = re.compile(r"create or replace function modelpack\.([^(]+)\(")
 TRIGGER = re.compile(r'create trigger (?:"((?:[^"]|"")+)"|(\w+)) .*? on (\S+)\s')
 
 WORDS = [
@@ -40,15 +41,16 @@ NAMES = st.builds(
 TABLES = st.builds(lambda schema, name: f"{schema}.{name}" if schema else name, st.none() | NAMES, NAMES)
 
 
-def functions(profile: Profile) -> list[str]:
+def functions(profile: Profile, script: list[Sql]) -> list[str]:
     """Names of what a declaration makes, those that a promotion replaces among them."""
     plan = make_plan(profile)
     seam = [f"{plan.score_stem(score)}_{kind}" for score in profile.scores for kind in ("version", "numbers")]
-    return [*generated_functions(profile), *seam]
+    made = [unquoted(match[1]) for statement in script if (match := FUNCTION.match(statement))]
+    return [*made, *seam]
 
 
-def triggers(profile: Profile) -> list[tuple[str, str]]:
-    found = [TRIGGER.match(statement) for statement in attach_script(profile)]
+def triggers(script: list[Sql]) -> list[tuple[str, str]]:
+    found = [TRIGGER.match(statement) for statement in script]
     return [(match[3], match[1] or match[2]) for match in found if match]
 
 
@@ -74,22 +76,24 @@ def declared(table: str, events: list[str]) -> Profile:
 def test_any_tables_give_distinct_names(tables: list[str]) -> None:
     # each table is the profile of all others
     profiles = [declared(table, [e for e in tables if e != table]) for table in tables]
-    names = [name for profile in profiles for name in functions(profile)]
+    scripts = [attach_script(profile) for profile in profiles]
+    names = [name for made in zip(profiles, scripts, strict=True) for name in functions(*made)]
     assert len(names) >= 11 * len(tables)
     assert [name for name, times in Counter(names).items() if times > 1] == []
     assert [name for name in names if len(name.encode()) > 63 or not re.fullmatch(r"[a-z0-9_]+", name)] == []
     assert set(names).isdisjoint(installed())
-    put = [pair for profile in profiles for pair in triggers(profile)]
+    put = [pair for script in scripts for pair in triggers(script)]
     assert [pair for pair, times in Counter(put).items() if times > 1] == []
     assert [name for _, name in put if len(name.encode()) > 63] == []
 
 
 def test_usual_names_are_read_as_they_are() -> None:
-    made = functions(declared("customer", ["purchase", "shop.complaint"]))
+    profile = declared("customer", ["purchase", "shop.complaint"])
+    made = functions(profile, attach_script(profile))
     assert "customer_score" in made
     assert "customer_count_purchase_insert" in made
     assert "customer_count_shop__complaint_delete" in made
-    assert "shop__customer_rebuild" in functions(declared("shop.customer", ["purchase"]))
+    assert "shop__customer_rebuild" in generated_functions(declared("shop.customer", ["purchase"]))
 
 
 def test_no_function_of_the_schema_could_be_that_of_a_table() -> None:
