@@ -105,22 +105,22 @@ def show(
     result = found(running, everybody, values, asked, find)
     ended = f"ended: {running.ended_why}" if running.ended_at else "runs"
     session.say(f"{running.name} on {running.score} of {running.profile}, {running.days:.1f} days, {ended}")
-    table = SafeTable("arm", "version", "share", "entities", "measured", "mean")
-    for a in result.arms:
-        mean = "-" if a.mean is None else f"{a.mean:.4g}"
-        table.add_row(a.arm, str(a.version), f"{a.weight:.1%}", f"{a.entities:,}", f"{a.ripe:,}", mean)
-    session.say(table)
-    if not result.balanced:
+    if not result.balanced:  # before any figure: none can be believed
         whose = "split" if result.balance < ALARM else "split of those that are measured"
         session.say(
-            "",
             hanging(
                 "",
                 f"The {whose} is not that of the weights (p = {min(result.balance, result.measured):.2g}): something loses or adds entities of one arm. "
                 "Nothing that follows can be believed until that is found.",
                 0,
             ),
+            "",
         )
+    table = SafeTable("arm", "version", "share", "entities", "measured", "mean")
+    for a in result.arms:
+        mean = "-" if a.mean is None else f"{a.mean:.4g}"
+        table.add_row(a.arm, str(a.version), f"{a.weight:.1%}", f"{a.entities:,}", f"{a.ripe:,}", mean)
+    session.say(table)
     if asked is None:
         session.say(
             "", "The score declares no outcome and no metric, so there is nothing to measure the arms by."

@@ -541,6 +541,24 @@ def test_an_arm_whose_rows_lack_scores_ends_the_experiment(psql: Session) -> Non
     assert rows(psql, "select * from modelpack.watch_experiments()") == []
 
 
+def test_an_arm_whose_scores_take_too_long_ends_the_experiment(psql: Session) -> None:
+    start(psql, time_limit=3)
+    buy(psql, *range(1, CUSTOMERS + 1))
+    slow = (
+        "update modelpack.prediction as l set microseconds = case when l.version = 2 then %s else 100 end"
+        " from modelpack.assignment as s where s.entity_key = l.entity_key"
+    )
+    psql.execute(slow, [300])
+    assert rows(psql, "select stopped from modelpack.watch_experiments()") == [(False,)]
+    psql.execute(slow, [301])
+    assert rows(psql, "select experiment, arm, stopped from modelpack.watch_experiments()") == [
+        ("winter", "challenger", True)
+    ]
+    assert value(psql, "select ended_why from modelpack.experiment") == (
+        "guardrail: a score of challenger takes 301 microseconds in the median, of champion 100; the limit is 3 times as long"
+    )
+
+
 def age_assignments(session: Session, by: str) -> None:
     session.execute(f"update modelpack.assignment set assigned_at = now() - interval '{by}'")
 
@@ -697,6 +715,18 @@ def test_the_commands_tell_the_story_of_an_experiment(psql: Session, database: s
     assert value(psql, "select version from modelpack.alias where alias = 'champion'") == 2
     assert "concluded: challenger won" in shell("show", "winter")
     assert "no experiment summer" in shell("show", "summer", code=2)
+
+
+def test_a_split_that_cannot_be_chance_is_said_before_any_figure(psql: Session, database: str) -> None:
+    start(psql, arms=[{"arm": "champion", "weight": 1}, {"arm": "challenger", "weight": 1}])
+    buy(psql, *range(1, CUSTOMERS + 1))
+    age_assignments(psql, "12 days")
+    shell = Shell(database)
+    assert "can be believed" not in shell("show", "winter", "--metric", "revenue")
+    psql.execute("delete from modelpack.assignment where arm = 'challenger' and entity_key::bigint % 3 <> 0")
+    said = shell("show", "winter", "--metric", "revenue")
+    assert "The split is not that of the weights" in said
+    assert "Nothing that follows can be believed" in said.partition("entities  measured")[0]
 
 
 def test_an_open_transaction_that_gave_an_arm_keeps_nobody_from_changing_the_experiment_and_the_other_way_round(
