@@ -134,14 +134,18 @@ def _compare(
     against: int,
     since: str | None,
 ) -> list[dict[str, Any]]:
-    from modelpack.outcomes.reading import published_after, read_rivals
+    from modelpack.outcomes.reading import published_after, read_rivals, scored_by_both
     from modelpack.outcomes.report import compared
 
     rows = sorted(read_rivals(connection, table, score, against, since), key=lambda r: r.version)
     answers: list[dict[str, Any]] = []
     for version, group in groupby(rows, key=lambda r: r.version):
-        its = list(group)
         if version == against:
+            continue
+        its, unscored = scored_by_both(list(group), against)
+        if unscored:
+            session.say("", hanging("", unscored, 0))
+        if not its:
             continue
         seen = published_after(connection, outcome["model"], against, min(r.cut_off for r in its))
         remark = (
@@ -165,7 +169,7 @@ def _compare(
                     "second_version": against,
                     "verdict": c.verdict,
                     "words": words,
-                    "remark": remark,
+                    "remark": " ".join(filter(None, (remark, unscored))),
                 }
             )
         if remark:

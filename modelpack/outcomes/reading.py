@@ -59,6 +59,14 @@ def read_rivals(connection: Connection, profile: str, score: str, rival: int, si
     )
 
 
+def scored_by_both(rows: list[Any], version: int) -> tuple[list[Any], str]:
+    """Rows that the other version scores as well, and what is to be said of the rest; nothing where there is none."""
+    kept = [r for r in rows if r.rival_prediction is not None]
+    without = len(rows) - len(kept)
+    said = f"Version {version} gives no score for {without:,} of {len(rows):,} rows, which are left out: without them it may look better than it is."
+    return kept, said if without else ""
+
+
 def published_after(connection: Connection, model: str, version: int, cut_off: object) -> bool:
     """Whether a version was published after a moment."""
     return bool(

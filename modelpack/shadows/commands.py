@@ -254,7 +254,7 @@ def _refuse_what_it_knows(trained: Any, since: Any, model: str, version: int) ->
 def _fit(
     session: Session, connection: Connection, profile: str, score: str, version: int, since: Any, kind: str
 ) -> list[dict[str, Any]]:
-    from modelpack.outcomes.reading import read_rivals
+    from modelpack.outcomes.reading import read_rivals, scored_by_both
 
     answers: list[dict[str, Any]] = []
     rows = sorted(
@@ -263,7 +263,10 @@ def _fit(
     )
     for scorer, group in groupby(rows, key=lambda r: int(r.version)):
         if scorer != version:
-            answers += _compare(session, scorer, version, list(group), kind)
+            its, unscored = scored_by_both(list(group), version)
+            if unscored:
+                session.say("", hanging("", unscored, 0))
+            answers += _compare(session, scorer, version, its, kind)
     if not answers:
         session.say("", "No score whose outcome is settled, so nothing says which is right more often.")
     return answers

@@ -140,7 +140,7 @@ def test_nothing_is_compiled_while_a_promotion_is_judged(psql: Session, database
         )
     if found is None:
         pytest.skip("auto_explain cannot be loaded")
-    assert any("with taken as" in query + plan for query, plan in found), "no row was replayed"
+    assert any("modelpack.fed(" in query + plan for query, plan in found), "no row was replayed"
     assert [query for query, plan in found if "\nJIT:" in plan] == []
 
 
@@ -404,3 +404,96 @@ def test_the_training_set_says_until_when_a_version_knows(
         "select modelpack.set_tag('churn', %s, 'trained_until', '2020-02-02 00:00+00')", [made.version]
     )
     assert value(psql, "select modelpack.known_until('churn', %s)::date::text", made.version) == "2020-02-02"
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_promotion_with_an_old_snapshot_does_not_pass_by_a_requirement_that_it_cannot_see(
+    psql: Session, database: str, level: str
+) -> None:
+    with psycopg.connect(database) as other:
+        other.execute(f"set transaction isolation level {level}")
+        assert rows(other, "select requirement from modelpack.requirement") == []
+        psql.execute("select modelpack.set_requirement('churn', 'auc not below champion by 0.05')")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            other.execute("select modelpack.promote('churn', 2)")
+    assert champion(psql) == 1
+    # one that began after it sees it
+    with psycopg.connect(database) as other:
+        other.execute(f"set transaction isolation level {level}")
+        assert "does not meet" in (
+            refused(other, "select modelpack.promote('churn', 2)").message_primary or ""
+        )
+        other.rollback()
+        other.execute(f"set transaction isolation level {level}")
+        other.execute("select modelpack.promote('churn', 3)")
+        other.commit()
+    assert champion(psql) == 3
+
+
+def without_a_score(session: Session, keys: str) -> None:
+    """Version 5 is version 3, but needs the spend; of some customers the log has none."""
+    publish(session, "churn", ["purchases", "spend"], *VERSIONS[3], promote=False)
+    session.execute("select modelpack.set_tag('churn', 5, 'trained_until', (now() - interval '55 days')::text)")
+    session.execute("set session_replication_role = replica")
+    session.execute(
+        "update modelpack.version set signature = jsonb_set(signature, '{inputs,1,missing}', 'false') where version = 5"
+    )
+    session.execute(
+        f"update modelpack.prediction set inputs[2] = null where version = 1 and entity_key::integer in ({keys})"
+    )
+    session.execute("set session_replication_role = origin")
+
+
+def test_a_version_that_gives_no_score_where_the_champion_gave_one_does_not_look_better_for_it(
+    psql: Session, database: str
+) -> None:
+    gone, says = truth(psql)
+    wrong = [key for key, (y, p) in enumerate(zip(gone, says[3], strict=True), 1) if abs(y - p) > 0.6]
+    without_a_score(psql, ", ".join(map(str, wrong)))
+    asks = "auc not below champion by 0.05"
+    found = refused(psql, "select modelpack.promote('churn', 5, require => %s)", asks)
+    assert f"version 5 gives no score for {len(wrong)} of {CUSTOMERS} rows" in (found.message_detail or "")
+    assert champion(psql) == 1
+    met, figures = row(psql, "select met, figures from modelpack.try_requirement('churn', 5, %s)", asks)
+    assert (met, figures["unscored"], figures["rows"]) == (False, len(wrong), CUSTOMERS - len(wrong))
+    kept = [key - 1 for key in range(1, CUSTOMERS + 1) if key not in wrong]
+    assert figures["second"] == pytest.approx(
+        roc_auc_score(gone[kept], np.array(says[3])[kept]), abs=1e-9
+    )
+    done = CliRunner().invoke(app, ["fit", "churn", "--against", "5", "--dsn", database])
+    assert f"no score for {len(wrong)} of {CUSTOMERS} rows" in " ".join(done.output.split())
+    # one that scores them all may be promoted, and that is kept
+    psql.execute("select modelpack.promote('churn', 3, require => 'auc not below champion by 0.5')")
+    assert value(psql, "select figures -> 0 ->> 'unscored' from modelpack.met_requirement") == "0"
+
+
+FEW = "delete from modelpack.outcome where entity_key::integer > {}"
+
+
+@pytest.mark.parametrize(
+    "requirement", ["brier not above champion by 0.5", "log loss not above champion by 0.9", "brier below 0.99"]
+)
+def test_a_handful_of_rows_shows_nothing(psql: Session, requirement: str) -> None:
+    """All of one kind of customer: every row loses the same, so the interval has no width."""
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update modelpack.prediction set inputs = '{10, 50}' where version = 1")
+    psql.execute("update modelpack.outcome set value = entity_key::integer % 2")
+    psql.execute(FEW.format(4))
+    psql.execute("set session_replication_role = origin")
+    ((met, words),) = rows(
+        psql, "select met, words from modelpack.try_requirement('churn', 3, %s)", requirement
+    )
+    assert (met, "too few rows" in words) == (False, True)
+
+
+def test_a_promotion_reads_no_requirement_of_any_length(psql: Session) -> None:
+    long = " and ".join(["auc above 0.1"] * 200)
+    for statement in (
+        "select modelpack.promote('churn', 3, require => %s)",
+        "select modelpack.set_requirement('churn', %s)",
+        "select * from modelpack.try_requirement('churn', 3, %s)",
+    ):
+        with pytest.raises(psycopg.errors.StringDataRightTruncation, match="the requirement has 3595 char"):
+            psql.execute(statement, [long])
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="has a control character"):
+            psql.execute(statement, ["auc\x1babove champion"])

@@ -8,7 +8,8 @@ declare
 begin
   perform set_config('lock_timeout', modelpack.patience(), true);
   insert into modelpack.turn (name) values (take_turn.name) on conflict do nothing;
-  perform from modelpack.turn as t where t.name = take_turn.name for update;
+  -- written, not only locked: who began before the last one ended, at REPEATABLE READ, has not seen what that did, and cannot go on
+  update modelpack.turn as t set name = t.name where t.name = take_turn.name;
   perform set_config('lock_timeout', v_before, true);
 exception when lock_not_available then
   raise exception using

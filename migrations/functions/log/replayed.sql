@@ -3,8 +3,8 @@ returns table (place bigint, prediction double precision)
 language sql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
-select n.place, n.score
-  from modelpack.score_named((rival).version_id, (rival).signature, modelpack.named(predictions), strict => false) as n
+select n.place, n.prediction
+  from modelpack.score_fed(rival, modelpack.fed(rival, predictions)) as n
 $modelpack$;
 comment on function modelpack.replayed(modelpack.version, modelpack.prediction[]) is 'What a version gives for the inputs of rows of the log, by their places; NULL where it gives none.';
 revoke all on function modelpack.replayed(modelpack.version, modelpack.prediction[]) from public;

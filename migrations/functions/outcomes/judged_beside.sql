@@ -9,13 +9,17 @@ as $modelpack$
 -- forbidden costs so much that all that is called below would be compiled, for seconds.
 #variable_conflict use_column
 declare
+  v_model constant text := (rival).model;
+  -- those whose inputs, which the log holds, are all that the rival takes
+  v_fit constant integer[] := array(select v.version from modelpack.version as v
+                                     where v.model = v_model and modelpack.can_replay(v_model, v.version, (judged_beside.rival).version) = '{}');
   v_part record;
 begin
   for v_part in
     with judged as materialized (
       select j.*, dense_rank() over (order by hashtextextended(j.entity_key, 0)) as entity
         from modelpack.judgement as j
-       where j.profile = judged_beside.profile and j.score = judged_beside.score and j.status = 'settled' and j.ripe_at <= now()
+       where j.model = v_model and j.version = any (v_fit) and j.profile = judged_beside.profile and j.score = judged_beside.score and j.status = 'settled' and j.ripe_at <= now()
          and j.cut_off >= coalesce(judged_beside.since, '-infinity')
     ), logged as (
       -- joined, not looked up row by row: where the log is written to it has no index by customer yet
@@ -37,11 +41,10 @@ begin
   loop
     return query
     select v_part.versions[n.place], v_part.cut_offs[n.place], v_part.entities[n.place], v_part.predictions[n.place], n.prediction, v_part.outcomes[n.place]
-      from modelpack.replayed(judged_beside.rival, v_part.rows) as n
-     where n.prediction is not null;
+      from modelpack.replayed(judged_beside.rival, v_part.rows) as n;
   end loop;
 end
 $modelpack$;
 comment on function modelpack.judged_beside(text, text, modelpack.version, timestamptz) is
-  'Settled scores of cohorts beside what another version gives for the same inputs, which the log holds.';
+  'Settled scores of cohorts beside what another version gives for the same inputs, which the log holds; rival_prediction is NULL where it gives none.';
 revoke all on function modelpack.judged_beside(text, text, modelpack.version, timestamptz) from public;

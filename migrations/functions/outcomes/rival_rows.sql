@@ -22,6 +22,6 @@ as $modelpack$
 select f.* from modelpack.me as m cross join lateral modelpack.rival_rows(m, rival_rows.profile, rival_rows.score, rival_rows.rival, rival_rows.since) as f
 $modelpack$;
 comment on function modelpack.rival_rows(regclass, text, integer, timestamptz) is
-  'Settled scores of cohorts beside what another version gives for the same inputs, which the log holds: what modelpack fit --against compares. Rows whose log is gone, or whose inputs the version cannot be fed from, are left out.';
+  'Settled scores of cohorts beside what another version gives for the same inputs, which the log holds: what modelpack fit --against compares. rival_prediction is NULL where it gives none. Rows whose log is gone, or whose inputs the version cannot be fed from, are left out.';
 revoke all on function modelpack.rival_rows(regclass, text, integer, timestamptz) from public;
 grant execute on function modelpack.rival_rows(regclass, text, integer, timestamptz), modelpack.rival_rows(modelpack.me, regclass, text, integer, timestamptz) to modelpack_publisher;

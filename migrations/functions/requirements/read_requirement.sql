@@ -13,6 +13,7 @@ begin
       message = 'the requirement is empty',
       hint = 'For example: auc not below champion by 0.01 at 95%.';
   end if;
+  perform modelpack.check_text('the requirement', requirement);
   foreach condition in array regexp_split_to_array(lower(btrim(regexp_replace(requirement, '[[:space:]]+', ' ', 'g'))), ' and ')
   loop
     v_words := regexp_match(condition,

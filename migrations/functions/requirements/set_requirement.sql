@@ -18,7 +18,6 @@ begin
     delete from modelpack.requirement as r where r.model = set_requirement.model;
     return;
   end if;
-  perform modelpack.check_text('the requirement', set_requirement.requirement);
   perform from modelpack.read_requirement(set_requirement.requirement);
   insert into modelpack.requirement (model, requirement, set_by) values (set_requirement.model, set_requirement.requirement, v_caller)
   on conflict (model) do update set requirement = excluded.requirement, set_at = now(), set_by = excluded.set_by;

@@ -25,7 +25,7 @@ begin
      order by v.version
   loop
     -- the rival has all rows; the other one its own, which the log holds in full
-    v_times := modelpack.timed(v_scorer, modelpack.named(array(
+    v_times := modelpack.timed(v_scorer, modelpack.fed(v_scorer, array(
       select l::modelpack.prediction from unnest(v_sample) as l where v_scorer.version = v_rival.version or l.version = v_scorer.version)));
     version := v_scorer.version;
     rows := cardinality(v_times);

@@ -1,4 +1,4 @@
-create or replace function modelpack.timed(version modelpack.version, rows jsonb) returns double precision[]
+create or replace function modelpack.timed(version modelpack.version, fed modelpack.scored[]) returns double precision[]
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
@@ -9,24 +9,18 @@ declare
   v_times double precision[] := '{}';
   v_warm boolean := false;
 begin
-  for v_row in
-    select coalesce(array_agg(case jsonb_typeof(r.value -> (i.value ->> 'name')) when 'number' then modelpack.to_double((r.value -> (i.value ->> 'name'))::numeric)
-                                   when 'boolean' then (r.value -> (i.value ->> 'name'))::boolean::integer end order by i.ordinality)
-                    filter (where i.value ->> 'type' = 'number'), '{}') as numbers,
-           array_agg(r.value ->> (i.value ->> 'name') order by i.ordinality) filter (where i.value ->> 'type' = 'text') as texts
-      from jsonb_array_elements(timed.rows) with ordinality as r cross join jsonb_array_elements((timed.version).signature -> 'inputs') with ordinality as i
-     group by r.ordinality
+  for v_row in select f.inputs, f.text_inputs from unnest(timed.fed) as f where f.inputs is not null
   loop
     if not v_warm then  -- the first call reads the model
-      perform modelpack.score((timed.version).version_id, v_row.numbers, v_row.texts);
+      perform modelpack.score((timed.version).version_id, v_row.inputs, v_row.text_inputs);
       v_warm := true;
     end if;
     v_before := clock_timestamp();
-    perform modelpack.score((timed.version).version_id, v_row.numbers, v_row.texts);
+    perform modelpack.score((timed.version).version_id, v_row.inputs, v_row.text_inputs);
     v_times := v_times || extract(epoch from clock_timestamp() - v_before)::double precision * 1000000;
   end loop;
   return v_times;
 end
 $modelpack$;
-comment on function modelpack.timed(modelpack.version, jsonb) is 'How many microseconds a version takes for each of some rows of named inputs, one after the other, once it is loaded.';
-revoke all on function modelpack.timed(modelpack.version, jsonb) from public;
+comment on function modelpack.timed(modelpack.version, modelpack.scored[]) is 'How many microseconds a version takes for each of some rows of what it is fed, one after the other, once it is loaded.';
+revoke all on function modelpack.timed(modelpack.version, modelpack.scored[]) from public;

@@ -23,6 +23,9 @@ from modelpack.outcomes.statistics.arrays import (
 from modelpack.outcomes.statistics.losses import mean
 from modelpack.outcomes.statistics.ranking import components, covariance
 
+ROUNDING = 1e-6
+"""Differences that differ by less than that part of the largest loss are the same: what conversions and rounding do."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -94,6 +97,8 @@ def compare_ranking(
     if matrix is not None and all(0 < value < 1 for value, *_ in parts):
         variance = matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1]
         reach = quantile(confidence) * sqrt(max(float(variance), 0.0))
+        if np.array_equal(parts[0][1], parts[1][1]):  # ordered alike; of either kind an entity may be unlike these
+            reach = sum(unlike(len(np.unique(groups[y == kind])), confidence) for kind in (0, 1))
         low, high = difference - reach, difference + reach
     one, other = _Ordered(x, y), _Ordered(z, y)
     drawn = []
@@ -116,14 +121,21 @@ def compare_losses(
     confidence: float = CONFIDENCE,
     samples: int = 1000,
     seed: int = 1,
+    largest: float | None = None,
 ) -> Comparison:
-    """The mean losses of two versions on the same rows, where less is better."""
+    """The mean losses of two versions on the same rows, where less is better.
+
+    Where the versions differ by the same in every row, see `unvaried`; `largest` is the largest loss that a row can have.
+    """
     a, b = numbers(first, "the losses"), numbers(second, "the losses")
     if len(a) != len(b):
         raise ValueError(f"there are {len(a)} and {len(b)} losses, expected as many")
     off = mean(b - a, clusters, confidence=confidence)
     groups = grouped(clusters, len(a))
     count = int(groups.max()) + 1
+    low, high = off.low, off.high
+    if np.ptp(b - a) <= ROUNDING * max(a.max(), b.max()):
+        low, high = unvaried(off.value, count, largest, confidence)
     sums, sizes = np.bincount(groups, weights=b - a), np.bincount(groups)
     random = np.random.default_rng(seed)
     drawn = []
@@ -131,9 +143,27 @@ def compare_losses(
         times = np.bincount(random.integers(0, count, count), minlength=count)
         drawn.append(float(times @ sums) / float(times @ sizes))
     return Comparison(
-        figure, False, float(a.mean()), float(b.mean()), off.value, off.low, off.high,
+        figure, False, float(a.mean()), float(b.mean()), off.value, low, high,
         *_percentiles(drawn, confidence, count), len(a), count, confidence,
     )  # fmt: skip
+
+
+def unlike(entities: int, confidence: float) -> float:
+    """At most this share of all entities is unlike these, which are all alike (Clopper and Pearson 1934)."""
+    return float(1 - ((1 - confidence) / 2) ** (1 / entities))
+
+
+def unvaried(
+    value: float, entities: int, largest: float | None, confidence: float
+) -> tuple[float | None, float | None]:
+    """The interval of a mean to which every entity gave the same, so that its variance is no guide.
+
+    Others may be unlike these, each by no more than `largest`, either way. None where a loss has no largest value.
+    """
+    if largest is None:
+        return None, None
+    share = unlike(entities, confidence)
+    return value - share * (largest + value), value + share * (largest - value)
 
 
 class _Ordered:

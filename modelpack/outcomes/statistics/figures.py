@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import Any
 
 import numpy as np
 
-from modelpack.outcomes.statistics.arrays import CONFIDENCE, Clusters, Given, pair
-from modelpack.outcomes.statistics.comparison import Comparison, compare_losses, compare_ranking
-from modelpack.outcomes.statistics.losses import brier_losses, log_losses, mean
+from modelpack.outcomes.statistics.arrays import CONFIDENCE, Clusters, Given, grouped, pair
+from modelpack.outcomes.statistics.comparison import (
+    ROUNDING,
+    Comparison,
+    compare_losses,
+    compare_ranking,
+    unvaried,
+)
+from modelpack.outcomes.statistics.losses import Figure, brier_losses, log_losses, mean
 from modelpack.outcomes.statistics.ranking import auc
 
 
@@ -19,6 +26,13 @@ def absolute_errors(scores: Given, outcomes: Given) -> Any:
 
 
 LOSSES = {"Brier score": brier_losses, "log loss": log_losses, "MAE": absolute_errors}
+LARGEST = {"Brier score": 1.0, "log loss": -log(np.finfo(np.float64).eps)}
+"""The largest loss that a row can have."""
+
+FEWEST = 30
+"""So many entities it takes to judge by a normal interval."""
+FEWEST_OF_A_KIND = 10
+"""And so many with either outcome."""
 
 
 def compare(
@@ -46,7 +60,21 @@ def compare(
         clusters,
         confidence=confidence,
         samples=samples,
+        largest=LARGEST.get(figure),
     )
+
+
+def _too_few(figure: str, outcomes: Given, clusters: Clusters) -> str | None:
+    """Of what there is too little to judge by; None where there is enough."""
+    groups = grouped(clusters, len(outcomes))
+    counts = {"": (len(np.unique(groups)), FEWEST)}
+    if figure != "MAE":
+        for kind in (0, 1):
+            counts[f" with the outcome {kind}"] = (
+                len(np.unique(groups[np.asarray(outcomes) == kind])),
+                FEWEST_OF_A_KIND,
+            )
+    return next((f"{n} entities{what}, expected {m}" for what, (n, m) in counts.items() if n < m), None)
 
 
 def figure_of_both(
@@ -57,15 +85,21 @@ def figure_of_both(
     if figure == "AUC":
         own = auc(second, outcomes, clusters, confidence=confidence)
     else:
-        own = mean(LOSSES[figure](second, outcomes), clusters, confidence=confidence)
+        losses = LOSSES[figure](second, outcomes)
+        own = mean(losses, clusters, confidence=confidence)
+        if np.ptp(losses) <= ROUNDING * losses.max():
+            low, high = unvaried(own.value, found.entities, LARGEST.get(figure), confidence)
+            own = Figure(own.value, low, high)
+    few = _too_few(figure, outcomes, clusters)
     return {
         "first": found.first,
         "second": found.second,
-        "second_low": own.low,
-        "second_high": own.high,
+        "second_low": None if few else own.low,
+        "second_high": None if few else own.high,
         "difference": found.difference,
-        "low": found.low,
-        "high": found.high,
+        "low": None if few else found.low,
+        "high": None if few else found.high,
+        "too_few": few,
         "rows": found.rows,
         "entities": found.entities,
     }
