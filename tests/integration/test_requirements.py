@@ -433,7 +433,9 @@ def test_a_promotion_with_an_old_snapshot_does_not_pass_by_a_requirement_that_it
 def without_a_score(session: Session, keys: str) -> None:
     """Version 5 is version 3, but needs the spend; of some customers the log has none."""
     publish(session, "churn", ["purchases", "spend"], *VERSIONS[3], promote=False)
-    session.execute("select modelpack.set_tag('churn', 5, 'trained_until', (now() - interval '55 days')::text)")
+    session.execute(
+        "select modelpack.set_tag('churn', 5, 'trained_until', (now() - interval '55 days')::text)"
+    )
     session.execute("set session_replication_role = replica")
     session.execute(
         "update modelpack.version set signature = jsonb_set(signature, '{inputs,1,missing}', 'false') where version = 5"
@@ -457,9 +459,7 @@ def test_a_version_that_gives_no_score_where_the_champion_gave_one_does_not_look
     met, figures = row(psql, "select met, figures from modelpack.try_requirement('churn', 5, %s)", asks)
     assert (met, figures["unscored"], figures["rows"]) == (False, len(wrong), CUSTOMERS - len(wrong))
     kept = [key - 1 for key in range(1, CUSTOMERS + 1) if key not in wrong]
-    assert figures["second"] == pytest.approx(
-        roc_auc_score(gone[kept], np.array(says[3])[kept]), abs=1e-9
-    )
+    assert figures["second"] == pytest.approx(roc_auc_score(gone[kept], np.array(says[3])[kept]), abs=1e-9)
     done = CliRunner().invoke(app, ["fit", "churn", "--against", "5", "--dsn", database])
     assert f"no score for {len(wrong)} of {CUSTOMERS} rows" in " ".join(done.output.split())
     # one that scores them all may be promoted, and that is kept
@@ -471,7 +471,8 @@ FEW = "delete from modelpack.outcome where entity_key::integer > {}"
 
 
 @pytest.mark.parametrize(
-    "requirement", ["brier not above champion by 0.5", "log loss not above champion by 0.9", "brier below 0.99"]
+    "requirement",
+    ["brier not above champion by 0.5", "log loss not above champion by 0.9", "brier below 0.99"],
 )
 def test_a_handful_of_rows_shows_nothing(psql: Session, requirement: str) -> None:
     """All of one kind of customer: every row loses the same, so the interval has no width."""

@@ -613,3 +613,53 @@ def test_what_an_event_writes_is_planned_without_a_scan_that_its_functions_have_
     assert len(written) == 1
     assert "Seq Scan" not in written[0]
     assert "cost=10000" not in written[0]
+
+
+@shop
+@pytest.mark.parametrize("written", [1, 2])
+def test_two_scores_of_one_entity_at_one_moment_get_no_score_that_may_be_the_other_s(
+    psql: Session, written: int
+) -> None:
+    """A clock that stands still. Nothing says which inputs belong to which row of the log."""
+    start(psql)
+    buy(psql, 7)
+    buy(psql, 8)
+    psql.execute("set session_replication_role = replica")
+    psql.execute(
+        "insert into modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs)"
+        " select scored_at, profile, entity_key, score, model, version, prediction + 1, inputs from modelpack.prediction"
+        " where entity_key = '7' order by prediction_id desc limit 1"
+    )
+    if written == 2:
+        psql.execute(
+            "insert into modelpack.shadow_input (shadow_id, profile, score, entity_key, scored_at, version, inputs)"
+            " select shadow_id, profile, score, entity_key, scored_at, version, '{1, 2}' from modelpack.shadow_input where entity_key = '7'"
+        )
+    psql.execute("set session_replication_role = origin")
+    psql.execute("call modelpack.score_shadows('churn')")
+    found = rows(
+        psql, "select entity_key, shadow_prediction from modelpack.shadow_score order by prediction_id"
+    )
+    assert found == [("7", None), ("8", by_the_weights(facts(psql, 8))["8"]), ("7", None)]
+
+
+@shop
+def test_a_row_for_which_there_was_no_room_gets_no_score_even_where_the_model_takes_missing_values(
+    psql: Session,
+) -> None:
+    assert value(
+        psql, "select signature #>> '{inputs,1,missing}' from modelpack.version where version = 2"
+    ) == "true"  # fmt: skip
+    start(psql)
+    psql.execute("update modelpack.shadow set input_limit = 0")
+    buy(psql, 1)
+    psql.execute("call modelpack.score_shadows()")
+    assert scored(psql) == {"1": None}
+    # a value that is not known is another matter
+    buy(psql, 20)
+    psql.execute("call modelpack.score_shadows()")
+    assert facts(psql, 20)["20"][1] is None
+    assert scored(psql)["20"] == value(
+        psql, "select modelpack.score(version_id, array[%s, null]::float8[], null) from modelpack.version where version = 2",
+        facts(psql, 20)["20"][0],
+    )  # fmt: skip

@@ -375,3 +375,79 @@ def test_a_score_is_reproduced_by_its_number(psql: Session, database: str) -> No
     psql.execute("update modelpack.prediction set prediction = 0.125 where prediction_id = %s", [number])
     assert json.loads(Shell(database)("reproduce", str(number), "--json", code=1))["same"] is False
     assert "the log has no row" in Shell(database)("reproduce", "0", code=2)
+
+
+def test_what_a_job_is_called_with_is_refused_where_it_means_nothing(psql: Session) -> None:
+    shadow = value(psql, "select modelpack.start_shadow('churn', 2)")
+    buy(psql, 1)
+    for batch, slack in ((0, "1 hour"), (-1, "1 hour"), (None, "1 hour"), (100001, "1 hour"), (10, "-1 second"), (10, None)):  # fmt: skip
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="expected 1 to 100000 rows"):
+            psql.execute("select modelpack.shadow_some(%s, %s, %s)", [shadow, batch, slack])
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="expected 1 to 100000 rows"):
+            psql.execute("call modelpack.score_shadows(batch => %s, slack => %s)", [batch, slack])
+    assert shadows(psql) == []
+    psql.execute("call modelpack.score_shadows(batch => 1, slack => '0')")
+    assert len(shadows(psql)) == 1
+
+
+@pytest.mark.parametrize("score", ["chrun", "x'); drop table customer; --", "x" * 100, None])
+def test_a_replay_of_a_score_that_is_not_there_says_which_there_are(psql: Session, score: str | None) -> None:
+    for call in ("replay_rows", "replay_times"):
+        with pytest.raises(psycopg.errors.UndefinedObject, match=r"public\.customer has no score") as refused:
+            psql.execute(f"select * from modelpack.{call}('customer', %s, 2)", [score])
+        assert refused.value.diag.message_detail == "It has: churn."
+
+
+def test_the_end_of_a_shadow_waits_for_a_batch_no_longer_than_is_said(psql: Session, database: str) -> None:
+    shadow = value(psql, "select modelpack.start_shadow('churn', 2)")
+    buy(psql, 1)
+    with psycopg.connect(database) as job:
+        assert value(job, "select modelpack.shadow_some(%s, 10, '1 hour')", shadow) == 1
+        psql.execute("update modelpack.setting set value = '50 ms' where name = 'lock_wait'")
+        psql.execute("set statement_timeout = '20 s'")
+        with pytest.raises(
+            psycopg.errors.LockNotAvailable, match="version 2 of churn scores a batch as a shadow"
+        ) as refused:
+            psql.execute("select modelpack.stop_shadow('churn', 2)")
+        assert f"process {job.info.backend_pid}" in str(refused.value.diag.message_detail)
+        assert value(psql, "show lock_timeout") == "0"
+        job.commit()
+    psql.execute("select modelpack.stop_shadow('churn', 2)")
+    assert value(psql, "select ended_at is not null from modelpack.shadow")
+
+
+HARD = [0.0, -0.0, float("nan"), float("inf"), -float("inf"), 1e-310, 1.7e308, 0.1, 2.0**53 + 2, None]
+
+
+def test_a_replay_gives_a_version_the_very_doubles_of_the_log(psql: Session) -> None:
+    """Version 1 replayed is what it is when its inputs are handed to it, with no JSON in between."""
+    psql.execute("set session_replication_role = replica")
+    psql.execute(
+        "insert into modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs)"
+        " select now() - interval '1 second', 'public.customer', '1', 'churn', 'churn', 2, 0.515625, array[a, b]"
+        "   from unnest(%s::float8[], %s::float8[]) as t (a, b)",
+        [HARD, HARD[::-1]],
+    )
+    psql.execute("set session_replication_role = origin")
+    found = value(
+        psql,
+        """
+        select array_agg((f.inputs::text, array_send(f.inputs) = array_send(l.inputs))::text order by f.ordinality)
+          from (select array_agg(l order by l.prediction_id) as rows from modelpack.prediction as l where l.prediction = 0.515625) as a
+         cross join unnest(modelpack.fed((select v from modelpack.version as v where v.model = 'churn' and v.version = 1), a.rows)) with ordinality as f
+          join (select inputs, row_number() over (order by prediction_id) as ordinality from modelpack.prediction where prediction = 0.515625) as l using (ordinality)
+        """,
+    )
+    assert [text.endswith(",t)") for text in found] == [True] * len(HARD)
+    # and they are scored as one by one
+    version = value(psql, "select version_id from modelpack.version where model = 'churn' and version = 1")
+    alone = [
+        value(psql, "select modelpack.score(%s, %s::float8[], null)", version, [a, b])
+        for a, b in zip(HARD, HARD[::-1], strict=True)
+    ]
+    replayed = rows(
+        psql,
+        "select rival_prediction from modelpack.replay_rows('customer', 'churn', 1) where prediction = 0.515625",
+    )
+    assert sorted([r for (r,) in replayed], key=str) == sorted(alone, key=str)
+    assert alone.count(None) < len(HARD)

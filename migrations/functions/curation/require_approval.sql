@@ -6,6 +6,7 @@ as $modelpack$
 declare
   v_caller constant name := modelpack.caller(me, 'require_approval');
 begin
+  perform modelpack.take_turn(require_approval.model);  -- not while a version is promoted that nobody approved
   perform modelpack.hold(array[require_approval.model]);
   insert into modelpack.model (model, requires_approval, created_by) values (require_approval.model, require_approval.required, v_caller)
   on conflict (model) do update set requires_approval = excluded.requires_approval;

@@ -18,8 +18,7 @@ begin
       perform modelpack.feed_shadow(v_shadow.shadow_id);
     exception when datatype_mismatch then
       get stacked diagnostics v_detail = pg_exception_detail;
-      update modelpack.shadow as s set ended_at = clock_timestamp(), ended_by = session_user where s.shadow_id = v_shadow.shadow_id;
-      perform modelpack.feed_shadow(v_shadow.shadow_id);
+      perform modelpack.end_shadow(v_shadow.shadow_id, session_user);
       raise warning using
         message = format('version %s of %s is no shadow any more: %s', v_shadow.version, v_shadow.model, sqlerrm),
         detail = v_detail,

@@ -6,17 +6,10 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_profile constant modelpack.profile := modelpack.get_profile(profile);
-  v_model constant text := (select s.model from modelpack.score as s where s.profile_id = v_profile.profile_id and s.score = replay_rows.score);
+  v_model constant text := modelpack.model_of(v_profile, replay_rows.score);
   v_rival modelpack.version;
   v_part record;
 begin
-  if v_model is null then
-    raise exception using
-      errcode = 'undefined_object',
-      message = format('%s has no score %s', v_profile.name, modelpack.shown(score, 63)),
-      detail = format('It has: %s.', coalesce((select string_agg(s.score, ', ' order by s.position) from modelpack.score as s where s.profile_id = v_profile.profile_id), 'none')),
-      hint = 'Name one of these.';
-  end if;
   v_rival := modelpack.scorable(modelpack.caller(me), v_model, rival);
   -- by the thousand, since a model takes many at once
   for v_part in

@@ -6,7 +6,7 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_profile constant modelpack.profile := modelpack.get_profile(profile);
-  v_model constant text := (select s.model from modelpack.score as s where s.profile_id = v_profile.profile_id and s.score = replay_times.score);
+  v_model constant text := modelpack.model_of(v_profile, replay_times.score);
   v_rival constant modelpack.version := modelpack.scorable(modelpack.caller(me), v_model, rival);
   v_sample modelpack.prediction[];
   v_scorer modelpack.version;

@@ -5,12 +5,11 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_caller constant name := modelpack.caller(me, 'stop_shadow');
-  v_ended modelpack.shadow;
+  v_shadow integer;
 begin
   perform modelpack.check_grant(v_caller, stop_shadow.model, 'end a shadow of');
-  update modelpack.shadow as s set ended_at = clock_timestamp(), ended_by = v_caller
-   where s.model = stop_shadow.model and s.version = stop_shadow.version and s.ended_at is null
-  returning * into v_ended;
+  select s.shadow_id into v_shadow from modelpack.shadow as s
+   where s.model = stop_shadow.model and s.version = stop_shadow.version and s.ended_at is null;
   if not found then
     raise exception using
       errcode = 'undefined_object',
@@ -19,9 +18,7 @@ begin
                                                        where s.model = stop_shadow.model and s.ended_at is null), 'none')),
       hint = 'select * from modelpack.shadow lists all.';
   end if;
-  if v_ended.input_limit is not null then
-    perform modelpack.feed_shadow(v_ended.shadow_id);
-  end if;
+  perform modelpack.end_shadow(v_shadow, v_caller);
 end
 $modelpack$;
 comment on function modelpack.stop_shadow(modelpack.me, text, integer) is 'modelpack.stop_shadow(model, version) for who calls it.';

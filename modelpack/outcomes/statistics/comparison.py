@@ -97,7 +97,9 @@ def compare_ranking(
     if matrix is not None and all(0 < value < 1 for value, *_ in parts):
         variance = matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1]
         reach = quantile(confidence) * sqrt(max(float(variance), 0.0))
-        if np.array_equal(parts[0][1], parts[1][1]):  # ordered alike; of either kind an entity may be unlike these
+        if np.array_equal(
+            parts[0][1], parts[1][1]
+        ):  # ordered alike; of either kind an entity may be unlike these
             reach = sum(unlike(len(np.unique(groups[y == kind])), confidence) for kind in (0, 1))
         low, high = difference - reach, difference + reach
     one, other = _Ordered(x, y), _Ordered(z, y)
