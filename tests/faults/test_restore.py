@@ -30,6 +30,7 @@ from tests.faults.hostile import (
     visit,
 )
 from tests.faults.traffic import Traffic
+from tests.integration import test_shadow_inputs as shadow_inputs
 
 
 def pipe(source: str, target: str, dump: list[str], restore: list[str]) -> str:
@@ -73,6 +74,46 @@ def test_a_dump_restored_elsewhere_is_the_same_and_goes_on(database: str, empty_
             assert scores(restored, 1, 77) == {1: (pytest.approx(0.2), None), 77: (pytest.approx(0.1), None)}
             restored.execute("select modelpack.disable('churn', 'restored'), modelpack.enable('churn')")
             assert unsound(restored) == []
+
+
+@pytest.mark.prepared(setup=shadow_inputs.make_shop)
+def test_a_dump_keeps_what_is_required_and_shadows_that_events_feed(
+    database: str, empty_database: str
+) -> None:
+    with connect(database) as session:
+        shadow_inputs.start(session)
+        shadow_inputs.buy(session, 1, 2)
+        session.execute("call modelpack.score_shadows(batch => 1)")
+        shadow_inputs.buy(session, 3)
+        session.execute("select modelpack.set_requirement('churn', 'auc above champion')")
+        assert pipe(database, empty_database, [], []) == ""
+        with connect(empty_database) as restored:
+            everything = [
+                f"select * from modelpack.{t} order by 1, 2"
+                for t in (
+                    "shadow",
+                    "shadow_score",
+                    "shadow_input",
+                    "requirement",
+                    "met_requirement",
+                    "promotion",
+                )
+            ]
+            for query in everything:
+                assert restored.execute(query).fetchall() == session.execute(query).fetchall()
+            failing = restored.execute("select * from modelpack.doctor() where status = 'fail'").fetchall()
+            assert [row for row in failing if row[1] != "folder of the wheels"] == []
+            shadow_inputs.buy(restored, 3)
+            restored.execute("call modelpack.score_shadows()")
+            scored = shadow_inputs.scored(restored)
+            assert scored == shadow_inputs.by_the_weights(shadow_inputs.facts(restored, 1, 2)) | {
+                "3": shadow_inputs.by_the_weights(shadow_inputs.facts(restored, 3))["3"]
+            }
+            assert value(restored, "select count(*) from modelpack.shadow_score") == 4
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="nothing says until when"):
+                restored.execute("select modelpack.promote('churn', 2)")
+            restored.execute("select modelpack.stop_shadow('churn', 2)")
+            assert shadow_inputs.left_behind(restored) == []
 
 
 def test_a_dump_of_partitioned_events_restores_with_all_its_triggers(

@@ -406,28 +406,80 @@ def test_the_training_set_says_until_when_a_version_knows(
     assert value(psql, "select modelpack.known_until('churn', %s)::date::text", made.version) == "2020-02-02"
 
 
+AGAINST_2 = {
+    "a requirement": "select modelpack.set_requirement('churn', 'auc not below champion by 0.05')",
+    "approval": "select modelpack.require_approval('churn')",
+    "a withdrawal": "select modelpack.withdraw_approval('churn', 2)",
+    "a retirement": "select modelpack.retire('churn', 2)",
+}
+
+
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_a_promotion_with_an_old_snapshot_does_not_pass_by_a_requirement_that_it_cannot_see(
-    psql: Session, database: str, level: str
+@pytest.mark.parametrize("what", AGAINST_2)
+def test_a_promotion_with_an_old_snapshot_does_not_pass_by_what_it_cannot_see(
+    psql: Session, people: Callable[..., Session], level: str, what: str
 ) -> None:
+    other, approver = people("modelpack_owner"), people("modelpack_approver")
+    approver.execute("select modelpack.approve('churn', 2), modelpack.approve('churn', 3)")
+    other.execute(f"begin isolation level {level}")
+    assert rows(other, "select requirement from modelpack.requirement") == []
+    psql.execute(AGAINST_2[what])
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        other.execute("select modelpack.promote('churn', 2)")
+    other.execute("rollback")
+    assert champion(psql) == 1
+    # one that began after it sees it
+    if what == "a requirement":
+        other.execute(f"begin isolation level {level}")
+        assert "does not meet" in (
+            refused(other, "select modelpack.promote('churn', 2)").message_primary or ""
+        )
+        other.execute("rollback")
+    other.execute(f"begin isolation level {level}")
+    other.execute("select modelpack.promote('churn', 3)")
+    other.execute("commit")
+    assert champion(psql) == 3
+
+
+def test_a_requirement_that_nobody_could_see_yet_holds_at_once(psql: Session, database: str) -> None:
+    """Of a model for whose versions nobody has taken turns before."""
+    psql.execute("delete from modelpack.turn")
     with psycopg.connect(database) as other:
-        other.execute(f"set transaction isolation level {level}")
-        assert rows(other, "select requirement from modelpack.requirement") == []
+        other.execute("set transaction isolation level repeatable read")
+        other.execute("select")
         psql.execute("select modelpack.set_requirement('churn', 'auc not below champion by 0.05')")
         with pytest.raises(psycopg.errors.SerializationFailure):
             other.execute("select modelpack.promote('churn', 2)")
     assert champion(psql) == 1
-    # one that began after it sees it
-    with psycopg.connect(database) as other:
-        other.execute(f"set transaction isolation level {level}")
-        assert "does not meet" in (
-            refused(other, "select modelpack.promote('churn', 2)").message_primary or ""
-        )
-        other.rollback()
-        other.execute(f"set transaction isolation level {level}")
-        other.execute("select modelpack.promote('churn', 3)")
-        other.commit()
-    assert champion(psql) == 3
+
+
+def test_scores_of_another_model_of_that_time_are_not_those_of_the_champion(psql: Session) -> None:
+    """The score was declared with another model then, whose versions have the same numbers."""
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update modelpack.cut_off set model = 'former'")
+    psql.execute("update modelpack.prediction set model = 'former'")
+    psql.execute("set session_replication_role = origin")
+    found = refused(psql, "select modelpack.promote('churn', 3, require => 'auc not below champion by 0.5')")
+    assert "no settled score of version 1" in (found.message_detail or "")
+
+
+def test_a_number_is_judged_by_how_far_it_is_off_and_said_whole(psql: Session) -> None:
+    psql.execute("set session_replication_role = replica")
+    psql.execute(
+        """update modelpack.profile set declaration = jsonb_set(declaration, '{scores,0,outcome,kind}', '"number"')"""
+    )
+    psql.execute("update modelpack.outcome set value = value * 5000 + entity_key::integer")
+    psql.execute("set session_replication_role = origin")
+    gone, says = truth(psql)
+    true = gone * 5000 + np.arange(1, CUSTOMERS + 1)
+    errors = {v: float(np.abs(np.array(says[v]) - true).mean()) for v in (1, 2)}
+    found = row(
+        psql,
+        "select met, words from modelpack.try_requirement('churn', 2, 'mae not above champion by 1500.5')",
+    )
+    assert found[0] is True
+    assert f"MAE {errors[2]:.4f} of version 2 against {errors[1]:.4f} of version 1, difference {errors[2] - errors[1]:+.4f}, " in found[1]  # fmt: skip
+    assert found[1].endswith("expected it to lie below +1500.50")
 
 
 def without_a_score(session: Session, keys: str) -> None:

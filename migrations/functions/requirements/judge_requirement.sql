@@ -59,14 +59,14 @@ begin
         when figures is null then format('%s rows have no %s: their outcomes are all the same, or scores are no probabilities', v_rows.rows, v_condition.figure)
         else format('%s %s of version %s against %s of version %s, difference %s, %s',
                     v_condition.figure, round((figures ->> 'second')::numeric, 4), version, round((figures ->> 'first')::numeric, 4), champion,
-                    to_char((figures ->> 'difference')::numeric, 'SG0.0000'),
+                    to_char((figures ->> 'difference')::numeric, 'FMSG999999999990.0000'),
                     case when figures ->> 'too_few' is not null then 'too few rows for an interval: ' || (figures ->> 'too_few')
                          when v_low is null then 'which do not vary, so that there is no interval'
                          else format('%s%% interval of the %s %s to %s', (v_condition.confidence * 100)::numeric(7, 4)::double precision,
                                      case when v_condition.against_champion then 'difference' else 'figure' end,
-                                     to_char(v_low, 'SG0.0000'), to_char(v_high, 'SG0.0000')) end)
+                                     to_char(v_low, 'FMSG999999999990.0000'), to_char(v_high, 'FMSG999999999990.0000')) end)
              || format(', on %s rows of %s entities since %s; expected it to lie %s %s', figures ->> 'rows', figures ->> 'entities', v_since, v_condition.side,
-                       to_char(v_condition.bound, 'SG0.0999'))
+                       to_char(v_condition.bound, 'FMSG999999990.0099999999'))
              || case when v_rows.scored < v_rows.rows
                      then format('. But version %s gives no score for %s of %s rows that version %s scored, and a version that leaves rows out is held against none',
                                  version, v_rows.rows - v_rows.scored, v_rows.rows, champion) else '' end
