@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import copysign, isfinite
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
@@ -86,9 +87,14 @@ def _cohorts(connection: Connection, asked: Replay) -> dict[tuple[datetime, str]
             text(
                 "select j.cut_off, j.entity_key, j.version, j.prediction, case when j.status = 'settled' and j.ripe_at <= now() then j.outcome end as outcome "
                 "from modelpack.judgement as j join modelpack.cut_off as k using (profile, score, cut_off) "
-                "where j.profile = :profile and j.score = :score and k.complete and j.cut_off >= coalesce(cast(:since as timestamptz), '-infinity')"
+                "where j.profile = :profile and j.score = :score and j.model = :model and k.complete and j.cut_off >= coalesce(cast(:since as timestamptz), '-infinity')"
             ),
-            {"profile": asked.profile, "score": asked.score, "since": asked.since},
+            {
+                "profile": asked.profile,
+                "score": asked.score,
+                "model": asked.model,
+                "since": asked.since,
+            },
         )
     }
 
@@ -124,4 +130,9 @@ def _scores(
 def _values(column: pd.Series, kind: str) -> list[Any]:
     if kind == "text":
         return [value if isinstance(value, str) else None for value in column]
-    return [None if value != value or value is None else float(value) for value in column]
+    return [None if value != value or value is None else _number(float(value)) for value in column]
+
+
+def _number(value: float) -> float | int:
+    """JSON has no infinity, but numbers that a double does not hold, which the server takes for it."""
+    return value if isfinite(value) else int(copysign(1, value)) * 10**400

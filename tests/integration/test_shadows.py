@@ -362,6 +362,52 @@ def test_a_replay_computes_anew_what_the_log_does_not_hold(
     )
 
 
+ODD = """
+from modelpack import Event, Profile, Score, count, total
+from modelpack.outcomes import Outcome
+
+events = [Event("Odd 'shop.The Käufe%", key="Kunde :x", at="at", features={"visits": count(), "spend": total("amount")})]
+score = Score("churn", model="odd", outcome=Outcome("t.at > t.until", horizon="1 day", every="1 day"))
+customer = Profile("Odd 'shop.Die Kunden", key="Kunde :x", events=events, scores=[score])
+"""
+
+
+def test_a_declaration_of_an_oddly_called_table_is_found_by_its_name(
+    psql: Session, database: str, tmp_path: Path
+) -> None:
+    psql.execute(
+        """
+        create schema "Odd 'shop";
+        create table "Odd 'shop"."Die Kunden" ("Kunde :x" text primary key, height double precision);
+        create table "Odd 'shop"."The Käufe%" ("Kunde :x" text, at timestamptz, amount numeric);
+        insert into "Odd 'shop"."Die Kunden" values ('O''Hara', 1.5), ('Infinity', 'Infinity');
+        insert into "Odd 'shop"."The Käufe%" values ('O''Hara', now() - interval '50 days', 3), ('O''Hara', now() - interval '40 days', 4)
+        """
+    )
+    more = tmp_path / "odd.py"
+    more.write_text(ODD)
+    shell = Shell(database)
+    publish(psql, "odd", ["visits", "spend"], (0.5, 0.1))
+    shell("apply", str(more))
+    publish(psql, "odd", ["visits", "height"], (0.3, 0.2), promote=False)
+    psql.execute("set session_replication_role = replica")
+    psql.execute("""update "Odd 'shop"."Die Kunden" set churn_scored_at = now() - interval '30 days'""")
+    psql.execute("update modelpack.prediction set scored_at = now() - interval '30 days'")
+    psql.execute("set session_replication_role = origin")
+    name = value(psql, "select name from modelpack.profile where name like '%Odd%'")
+    psql.execute("call modelpack.take_cohort(%s, 'churn', now() - interval '25 days')", [name])
+    asked = ["replay", "churn", "--version", "2", "--from-events", "--even-trained", "--profile", name]
+    for chosen in ([], ["--declaration", str(more)]):
+        told = json.loads(shell(*asked, *chosen, "--json"))
+        (found,) = told["differences"]
+        assert (told["profile"], found["rows"], found["failed"]) == (name, 1, 1)
+        assert found["mean"] == pytest.approx(
+            linear_score((0.3, 0.2), 0, [2, 1.5]) - linear_score((0.5, 0.1), 0, [2, 7]), abs=1e-6
+        )
+    more.write_text(ODD.replace("Die Kunden", "Die"))
+    assert f"expected {name}" in shell(*asked, "--declaration", str(more), code=2)
+
+
 def test_a_replay_says_how_long_each_version_takes(database: str) -> None:
     told = json.loads(Shell(database)("replay", "churn", "--version", "2", "--even-trained", "--json"))
     assert [(t["version"], t["rows"]) for t in told["times"]] == [(1, 60), (2, 60)]
