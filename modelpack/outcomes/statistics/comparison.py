@@ -136,7 +136,7 @@ def compare_losses(
     groups = grouped(clusters, len(a))
     count = int(groups.max()) + 1
     low, high = off.low, off.high
-    if np.ptp(b - a) <= ROUNDING * max(a.max(), b.max()):
+    if count > 1 and np.ptp(b - a) <= ROUNDING * max(a.max(), b.max()):
         low, high = unvaried(off.value, count, largest, confidence)
     sums, sizes = np.bincount(groups, weights=b - a), np.bincount(groups)
     random = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from modelpack.outcomes import statistics
+from modelpack.outcomes.statistics import figures
 from modelpack.outcomes.statistics.comparison import _Ordered
 from modelpack.outcomes.statistics.ranking import components, covariance, midranks
 
@@ -316,3 +317,62 @@ def test_an_order_without_a_fault_gives_a_comparison_no_interval(first: list[flo
     found = statistics.compare_ranking(first, [0.1, 0.2, 0.7, 0.9], [0, 0, 1, 1])
     assert (found.second, found.low, found.high) == (1.0, None, None)
     assert found.verdict == "open"
+
+
+def of_none(entities: int, confidence: float = 0.95) -> float:
+    """Clopper and Pearson's upper bound of a share of which none was seen, by the beta distribution."""
+    return float(stats.beta.ppf((1 + confidence) / 2, 1, entities))
+
+
+@pytest.mark.parametrize("rows", [4, 100])
+@pytest.mark.parametrize("off", [0.0, 1e-9, -0.1])
+def test_rows_that_all_lose_the_same_more_say_as_much_as_their_number(rows: int, off: float) -> None:
+    outcomes = np.arange(rows) % 2
+    first = np.abs(outcomes - 0.3)
+    loss = 0.3 + off
+    found = figures.compare("Brier score", first, np.abs(outcomes - loss), outcomes, samples=100)
+    difference, share = loss**2 - 0.09, of_none(rows)
+    assert found.difference == pytest.approx(difference)
+    assert found.low == pytest.approx(difference - share * (1 + difference))
+    assert found.high == pytest.approx(difference + share * (1 - difference))
+    # nothing bounds an absolute error
+    assert figures.compare("MAE", first, first, outcomes, samples=100).low is None
+    # of one entity there is nothing to tell
+    alone = figures.compare("Brier score", first, first, outcomes, [1] * rows, samples=100)
+    assert (alone.low, alone.high) == (None, None)
+
+
+@pytest.mark.parametrize("rows", [6, 200])
+def test_two_versions_that_order_alike_differ_by_no_more_than_unseen_entities_could(rows: int) -> None:
+    outcomes = np.arange(rows) % 3 == 0
+    first = np.random.default_rng(1).permutation(np.linspace(0.1, 0.9, rows))
+    found = statistics.compare_ranking(first, first**2, outcomes, samples=0)
+    assert 0 < found.first < 1
+    reach = of_none(int(outcomes.sum())) + of_none(int((~outcomes).sum()))
+    assert (found.difference, found.low, found.high) == (0, pytest.approx(-reach), pytest.approx(reach))
+
+
+@pytest.mark.parametrize(
+    ("figure", "rows", "ones", "said"),
+    [
+        ("AUC", 29, 12, "29 entities, expected 30"),
+        ("AUC", 200, 9, "9 entities with the outcome 1, expected 10"),
+        ("log loss", 200, 191, "9 entities with the outcome 0, expected 10"),
+        ("Brier score", 200, 10, None),
+        ("AUC", 30, 10, None),
+        ("MAE", 30, 1, None),
+        ("MAE", 29, 10, "29 entities, expected 30"),
+    ],
+)
+def test_a_requirement_is_not_judged_by_few_entities(
+    figure: str, rows: int, ones: int, said: str | None
+) -> None:
+    random = np.random.default_rng(2)
+    outcomes = np.r_[np.ones(ones), np.zeros(rows - ones)]
+    first, second = random.uniform(0.1, 0.9, rows), random.uniform(0.1, 0.9, rows)
+    entities = [*range(rows), *range(rows)]  # each twice: rows are no entities
+    found = figures.figure_of_both(figure, [*first] * 2, [*second] * 2, [*outcomes] * 2, entities, 0.95)
+    assert found["too_few"] == said
+    bounds = [found[b] for b in ("low", "high", "second_low", "second_high")]
+    assert [b is None for b in bounds] == [said is not None] * 4
+    assert found["difference"] == pytest.approx(found["second"] - found["first"])
