@@ -12,7 +12,7 @@ depends_on = None
 INSTALLS: tuple[str, ...] = (
     "schema/shadows", "schema/requirements", "schema/segments",
     "needed_rights", "examine_rights", "take_turn", "require_approval",
-    "can_replay", "fed", "score_fed", "replayed", "shadow_table", "feed_shadow", "end_shadow", "follow_shadows", "keep_shadows", "room_for", "model_of",
+    "can_replay", "replayable", "fed", "score_fed", "replayed", "shadow_table", "feed_shadow", "end_shadow", "follow_shadows", "keep_shadows", "room_for", "model_of",
     "start_shadow", "stop_shadow", "shadow_some", "score_shadows", "shadow_rows", "replay_rows", "timed", "replay_times", "reproduce",
     "judged_beside", "rival_rows", "compare_versions", "read_requirement", "known_until", "judge_requirement", "demand", "follow_promotions",
     "promote", "set_requirement", "try_requirement", "note_arm",
@@ -96,6 +96,7 @@ DROPS = (
     "function modelpack.score_fed(modelpack.version, modelpack.scored[])",
     "function modelpack.fed(modelpack.version, modelpack.prediction[])",
     "function modelpack.model_of(modelpack.profile, text)",
+    "function modelpack.replayable(modelpack.version)",
     "function modelpack.can_replay(text, integer, integer)",
     "view modelpack.shadow_difference",
     "table modelpack.shadow_input",

@@ -663,3 +663,17 @@ def test_a_row_for_which_there_was_no_room_gets_no_score_even_where_the_model_ta
         psql, "select modelpack.score(version_id, array[%s, null]::float8[], null) from modelpack.version where version = 2",
         facts(psql, 20)["20"][0],
     )  # fmt: skip
+
+
+@shop
+def test_what_is_scored_while_a_start_is_not_committed_is_no_row_without_a_score(
+    psql: Session, database: str
+) -> None:
+    with psycopg.connect(database) as other:
+        other.execute("select now()")
+        buy(psql, 1)
+        start(other)
+        other.commit()
+    buy(psql, 2)
+    psql.execute("call modelpack.score_shadows()")
+    assert scored(psql) == by_the_weights(facts(psql, 2))

@@ -10,16 +10,14 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_model constant text := (rival).model;
-  -- those whose inputs, which the log holds, are all that the rival takes
-  v_fit constant integer[] := array(select v.version from modelpack.version as v
-                                     where v.model = v_model and modelpack.can_replay(v_model, v.version, (judged_beside.rival).version) = '{}');
+  v_scorers constant integer[] := modelpack.replayable(judged_beside.rival);
   v_part record;
 begin
   for v_part in
     with judged as materialized (
       select j.*, dense_rank() over (order by hashtextextended(j.entity_key, 0)) as entity
         from modelpack.judgement as j
-       where j.model = v_model and j.version = any (v_fit) and j.profile = judged_beside.profile and j.score = judged_beside.score and j.status = 'settled' and j.ripe_at <= now()
+       where j.model = v_model and j.version = any (v_scorers) and j.profile = judged_beside.profile and j.score = judged_beside.score and j.status = 'settled' and j.ripe_at <= now()
          and j.cut_off >= coalesce(judged_beside.since, '-infinity')
     ), logged as (
       -- joined, not looked up row by row: where the log is written to it has no index by customer yet

@@ -7,10 +7,10 @@ as $modelpack$
 declare
   v_profile constant modelpack.profile := modelpack.get_profile(profile);
   v_model constant text := modelpack.model_of(v_profile, replay_rows.score);
-  v_rival modelpack.version;
+  v_rival constant modelpack.version := modelpack.scorable(modelpack.caller(me), v_model, rival);
+  v_scorers constant integer[] := modelpack.replayable(v_rival);
   v_part record;
 begin
-  v_rival := modelpack.scorable(modelpack.caller(me), v_model, rival);
   -- by the thousand, since a model takes many at once
   for v_part in
     select array_agg(x.l order by x.place) as predictions
@@ -18,7 +18,7 @@ begin
               from modelpack.prediction as l
              where l.profile = v_profile.name and l.score = replay_rows.score and l.model = v_model
                and l.scored_at >= coalesce(replay_rows.since, '-infinity') and l.scored_at < coalesce(replay_rows.until, 'infinity')
-               and modelpack.can_replay(v_model, l.version, v_rival.version) = '{}') as x
+               and l.version = any (v_scorers)) as x
      group by (x.place - 1) / 1000
   loop
     return query

@@ -8,6 +8,7 @@ declare
   v_profile constant modelpack.profile := modelpack.get_profile(profile);
   v_model constant text := modelpack.model_of(v_profile, replay_times.score);
   v_rival constant modelpack.version := modelpack.scorable(modelpack.caller(me), v_model, rival);
+  v_scorers constant integer[] := modelpack.replayable(v_rival);
   v_sample modelpack.prediction[];
   v_scorer modelpack.version;
   v_times double precision[];
@@ -16,7 +17,7 @@ begin
     from (select l
             from modelpack.prediction as l
            where l.profile = v_profile.name and l.score = replay_times.score and l.model = v_model and l.version <> v_rival.version
-             and l.scored_at >= coalesce(replay_times.since, '-infinity') and modelpack.can_replay(v_model, l.version, v_rival.version) = '{}'
+             and l.scored_at >= coalesce(replay_times.since, '-infinity') and l.version = any (v_scorers)
            order by l.prediction_id desc
            limit 200) as x;
   for v_scorer in

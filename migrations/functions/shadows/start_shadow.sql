@@ -78,6 +78,8 @@ begin
   if v_fed then
     update modelpack.shadow as s set input_limit = modelpack.room_for(s) where s.shadow_id = v_shadow;
     perform modelpack.feed_shadow(v_shadow);
+    -- by now no event runs that writes no inputs
+    update modelpack.shadow as s set started_at = clock_timestamp() where s.shadow_id = v_shadow;
   end if;
   return v_shadow;
 end
