@@ -145,6 +145,14 @@ def settings() -> set[str]:
 
 
 @cache
+def types() -> set[str]:
+    """Composite types of the schema that are no tables."""
+    return set(
+        re.findall(r"\bcreate type modelpack\.(\w+)", (ROOT / "migrations/schema/tables.sql").read_text())
+    )
+
+
+@cache
 def is_python(name: str) -> bool:
     """Whether a dotted name can be reached from the package."""
     found: Any = modelpack
@@ -166,7 +174,7 @@ def is_in_the_schema(name: str) -> bool:
     _, first, *rest = name.split(".")
     if rest:
         return rest[0] in columns().get(first, ())
-    return first in parameters() or first in columns() or first in generated() or first in settings()
+    return any(first in known() for known in (parameters, columns, generated, settings, types))
 
 
 def dead_objects(page: str) -> Iterator[str]:
