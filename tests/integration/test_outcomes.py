@@ -140,6 +140,39 @@ def test_a_sample_is_the_same_in_every_cohort(database: str, shop: Session) -> N
     assert 0 < len(found[0][0]) < 20
 
 
+def test_a_cohort_reads_each_block_of_the_profile_twice_and_no_event(shop: Session) -> None:
+    """In chunks, and once more in one snapshot at the end, since a row may have moved to where the job was already."""
+    with shop.transaction():
+        shop.execute("set local session_replication_role = replica")
+        shop.execute(
+            "insert into customer (customer_id, plan, purchases, churn, churn_version, churn_scored_at)"
+            " select 100 + g, 'basic', 1, 0.5, 1, now() - interval '60 days' from generate_series(1, 5000) as g"
+        )
+    shop.execute("vacuum analyze customer")
+    blocks = value(shop, "select pg_relation_size('customer') / current_setting('block_size')::integer")
+    assert blocks > 50
+    read = "select pg_stat_get_xact_blocks_fetched(%s::regclass)"
+    with shop.transaction():
+        cut_off = value(
+            shop,
+            "select cut_off from modelpack.open_cohort('customer', 'churn', date_trunc('second', now()) - interval '50 days')",
+        )
+        job = value(shop, "select modelpack.begin_job('cohort', 'customer', 'churn')")
+        before = [value(shop, read, table) for table in ("customer", "purchase")]
+        for first, last in [
+            *rows(shop, "select first_block, last_block from modelpack.chunks('customer', 10)"),
+            (None, None),
+        ]:
+            shop.execute(
+                "select modelpack.add_to_cohort(%s, 'customer', 'churn', %s, %s, %s)",
+                [job, cut_off, first, last],
+            )
+        after = [value(shop, read, table) for table in ("customer", "purchase")]
+    assert value(shop, "select count(*) from modelpack.cohort") == 5020
+    assert 2 * blocks <= after[0] - before[0] <= 2.2 * blocks
+    assert after[1] == before[1]
+
+
 def test_outcomes_are_settled_once_horizon_and_grace_have_passed(shop: Session) -> None:
     take(shop)
     shop.execute("call modelpack.settle('customer')")
