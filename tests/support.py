@@ -164,16 +164,17 @@ def publish(
         "output": {"name": "score", "kind": "probability", "class": "1"},
     }
     golden = {"rows": [[0] * len(inputs)], "scores": [float(np.float32(1 / (1 + math.exp(-bias))))]}
-    version = value(
-        session,
-        "select modelpack.publish(%s, %s, %s, %s)",
-        name,
-        linear_model(weights, bias),
-        json.dumps(signature),
-        json.dumps(golden),
-    )
-    if promote:
-        session.execute("select modelpack.promote(%s, %s)", [name, version])
+    with session.transaction():  # a version is tried once by a transaction
+        version = value(
+            session,
+            "select modelpack.publish(%s, %s, %s, %s)",
+            name,
+            linear_model(weights, bias),
+            json.dumps(signature),
+            json.dumps(golden),
+        )
+        if promote:
+            session.execute("select modelpack.promote(%s, %s)", [name, version])
     return int(version)
 
 

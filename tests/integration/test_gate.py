@@ -94,6 +94,19 @@ def test_an_honest_model_passes_and_what_it_took_is_recorded(psql: Session) -> N
     assert value(psql, "select modelpack.predict('churn', '{\"complaints\": 2, \"spend\": 5}', 1)") == 7
 
 
+def test_a_version_is_tried_once_by_the_transaction_that_publishes_and_promotes_it(psql: Session) -> None:
+    """And again by another: the server may have been changed in between."""
+    tried = "select count(*) from modelpack.inspection"
+    with psql.transaction():
+        publish(psql, "churn", ["n"], [1.0], promote=False)
+        psql.execute("select modelpack.promote('churn', 1)")
+    assert value(psql, tried) == 1
+    publish(psql, "churn", ["n"], [2.0], promote=False)
+    assert value(psql, tried) == 2
+    psql.execute("select modelpack.promote('churn', 2)")
+    assert value(psql, tried) == 3
+
+
 def _scored_both_ways(
     session: Session, onnx: bytes, rows_: int = 300
 ) -> tuple[int, list[float], list[float]]:

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from modelpack.cli.app import app
 from modelpack.connection import make_engine
 from modelpack.outcomes import Outcome
 from modelpack.training import training_set
-from tests.support import Session, attach, linear_score, publish, row, rows, value
+from tests.support import Session, attach, linear_score, publish, row, rows, user, value, wait_for
 
 CUSTOMERS = 300
 GONE = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at and e.at <= t.until)"
@@ -438,6 +439,32 @@ def test_a_promotion_with_an_old_snapshot_does_not_pass_by_what_it_cannot_see(
     other.execute(f"begin isolation level {level}")
     other.execute("select modelpack.promote('churn', 3)")
     other.execute("commit")
+    assert champion(psql) == 3
+
+
+@pytest.mark.parametrize("what", ["promote('churn', 2)", "rollback('churn')"])
+def test_whose_grant_is_taken_away_moves_no_champion_any_more(
+    psql: Session, database: str, people: Callable[..., Session], what: str
+) -> None:
+    """Neither with a snapshot of before, nor where he waited for the one who took it away."""
+    ann = people("modelpack_publisher")
+    psql.execute("select modelpack.promote('churn', 3)")
+    grant, revoke = "select modelpack.grant_model('churn', %s)", "select modelpack.revoke_model('churn', %s)"
+    psql.execute(grant, [user(ann)])
+    ann.execute("begin isolation level repeatable read")
+    assert value(ann, "select version from modelpack.alias where model = 'churn'") == 3
+    psql.execute(revoke, [user(ann)])
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        ann.execute(f"select modelpack.{what}")
+    ann.execute("rollback")
+    psql.execute(grant, [user(ann)])
+    with psycopg.connect(database) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(revoke, [user(ann)])
+        waiting = pool.submit(ann.execute, f"select modelpack.{what}")
+        wait_for(psql, "select %s = any(pg_blocking_pids(%s))", other.info.backend_pid, ann.info.backend_pid)
+        other.commit()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not"):
+            waiting.result(20)
     assert champion(psql) == 3
 
 

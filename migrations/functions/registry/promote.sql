@@ -15,6 +15,7 @@ begin
       hint = 'Leave it out, or say for example: auc not below champion by 0.01 at 95%.';
   end if;
   perform modelpack.take_turn(promote.model);
+  perform modelpack.check_grant(v_caller, promote.model, 'promote a version of');  -- it may have been taken away in the meantime
   if exists (select from modelpack.alias as a
               where a.model = promote.model and a.alias = 'champion' and a.version = promote.version) then
     return;  -- it is the champion already

@@ -12,6 +12,7 @@ declare
 begin
   perform modelpack.check_grant(v_caller, rollback.model, 'roll back');
   perform modelpack.take_turn(rollback.model);
+  perform modelpack.check_grant(v_caller, rollback.model, 'roll back');  -- it may have been taken away in the meantime
   select m.requires_approval into v_approved_only from modelpack.model as m where m.model = rollback.model;
   -- a promotion adds to the history, a rollback takes away what is newer than its target: so it can be repeated
   for v_step in

@@ -12,7 +12,10 @@ begin
   perform set_config('lock_timeout', modelpack.patience(), true);
   perform modelpack.check_text('the reason', set_champion.reason);
   v_version_id := modelpack.get_version(set_champion.model, set_champion.version);
-  perform modelpack.prove(v_version_id, set_champion.caller);
+  -- what was proven since this transaction began, as where it published the version, is not tried again
+  if not exists (select from modelpack.inspection as i where i.version_id = v_version_id and i.checked_at >= now() and i.checked_by = set_champion.caller) then
+    perform modelpack.prove(v_version_id, set_champion.caller);
+  end if;
   select a.version into v_previous from modelpack.alias as a where a.model = set_champion.model and a.alias = 'champion';
   insert into modelpack.alias as a (model, alias, version, set_by) values (set_champion.model, 'champion', set_champion.version, set_champion.caller)
   on conflict (model, alias) do update set version = excluded.version, set_at = now(), set_by = excluded.set_by;
