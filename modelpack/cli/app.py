@@ -25,7 +25,10 @@ models.add_to(app)
 curation.add_to(app)
 upkeep.add_to(app)
 # rooms around the core, each of which may be missing
-for room in ("outcomes", "experiments", "shadows", "requirements", "demo"):
+ROOMS = (
+    "outcomes", "experiments", "shadows", "requirements", "monitoring", "explanations", "crossings", "erasure", "demo",
+)  # fmt: skip
+for room in ROOMS:
     if find_spec(f"modelpack.{room}") is not None:
         import_module(f"modelpack.{room}.commands").add_to(app)
 

@@ -1,0 +1,1 @@
+"""What made a score: contributions of its inputs. A room around the core, which knows nothing of it."""
