@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 # by room, each in the order in which they need each other
-CORE: tuple[str, ...] = ()
+CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "set_reference", "purge")
 MONITORING: tuple[str, ...] = ()
 EXPLANATIONS: tuple[str, ...] = ()
 CROSSINGS: tuple[str, ...] = ()
@@ -25,6 +25,7 @@ INSTALLS: tuple[str, ...] = (
 )
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
+    "purge": "0001",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -33,7 +34,14 @@ DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
 DROPS_OF_MONITORING: tuple[str, ...] = ()
-DROPS_OF_CORE: tuple[str, ...] = ()
+DROPS_OF_CORE: tuple[str, ...] = (
+    "function modelpack.set_reference(text, integer, jsonb, jsonb)",
+    "function modelpack.set_reference(modelpack.me, text, integer, jsonb, jsonb)",
+    "function modelpack.check_reference(jsonb, jsonb, jsonb)",
+    "function modelpack.is_double(jsonb, numeric)",
+    "view modelpack.version_reference",
+    "table modelpack.reference",
+)
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,
