@@ -11,7 +11,15 @@ depends_on = None
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "set_reference", "purge")
 MONITORING: tuple[str, ...] = ()
-EXPLANATIONS: tuple[str, ...] = ()
+EXPLANATIONS: tuple[str, ...] = (
+    "attribute",
+    "parts",
+    "last_logged",
+    "explain",
+    "in_digits",
+    "explained",
+    "importance",
+)
 CROSSINGS: tuple[str, ...] = ()
 ERASURE: tuple[str, ...] = ()
 INSTALLS: tuple[str, ...] = (
@@ -32,7 +40,16 @@ REVERTS_TO: dict[str, str] = {
 # what a downgrade drops, the last made first
 DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
-DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
+DROPS_OF_EXPLANATIONS: tuple[str, ...] = (
+    "function modelpack.importance(text, integer, integer, double precision)",
+    "function modelpack.explained(regclass, text, text, integer, double precision)",
+    "function modelpack.in_digits(double precision, double precision)",
+    "function modelpack.explain(bigint, double precision)",
+    "function modelpack.explain(regclass, text, text, double precision)",
+    "function modelpack.last_logged(regclass, text, text)",
+    "function modelpack.parts(modelpack.prediction, integer, double precision)",
+    "function modelpack.attribute(integer, double precision[], text[], jsonb, jsonb, bigint, integer, double precision)",
+)
 DROPS_OF_MONITORING: tuple[str, ...] = ()
 DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.set_reference(text, integer, jsonb, jsonb)",
