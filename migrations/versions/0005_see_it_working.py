@@ -16,7 +16,7 @@ EXPLANATIONS: tuple[str, ...] = (
     "parts",
     "last_logged",
     "explain",
-    "in_digits",
+    "in_a_line",
     "explained",
     "importance",
 )
@@ -43,7 +43,7 @@ DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = (
     "function modelpack.importance(text, integer, integer, double precision)",
     "function modelpack.explained(regclass, text, text, integer, double precision)",
-    "function modelpack.in_digits(double precision, double precision)",
+    "function modelpack.in_a_line(text[], text[], double precision[], double precision, double precision, integer)",
     "function modelpack.explain(bigint, double precision)",
     "function modelpack.explain(regclass, text, text, double precision)",
     "function modelpack.last_logged(regclass, text, text)",
