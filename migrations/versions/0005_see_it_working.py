@@ -10,7 +10,7 @@ depends_on = None
 
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ()
-MONITORING: tuple[str, ...] = ()
+MONITORING: tuple[str, ...] = ("schema/monitoring",)
 EXPLANATIONS: tuple[str, ...] = ()
 CROSSINGS: tuple[str, ...] = ()
 ERASURE: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ REVERTS_TO: dict[str, str] = {
 DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
-DROPS_OF_MONITORING: tuple[str, ...] = ()
+DROPS_OF_MONITORING: tuple[str, ...] = ("schema/monitoring",)
 DROPS_OF_CORE: tuple[str, ...] = ()
 DROPS = (
     *DROPS_OF_ERASURE,
