@@ -322,7 +322,7 @@ select w.profile, w.score, w.model, w.version, nullif(w.arm, '') as arm, (r.at a
           min(c.value) filter (where c.below >= 0.5 * r.predictions) as p50,
           min(c.value) filter (where c.below >= 0.75 * r.predictions) as p75,
           min(c.value) filter (where c.below >= 0.95 * r.predictions) as p95,
-          sum(c.count) filter (where c.value between 0.4 and 0.6)::double precision as uncertain,
+          coalesce(sum(c.count) filter (where c.value between 0.4 and 0.6), 0)::double precision as uncertain,
           sum(case when c.value > 0 and c.value < 1 then - c.count * (c.value * ln(c.value) + (1 - c.value) * ln(1 - c.value)) / ln(2::double precision) else 0 end) as entropy,
           max(c.count) as largest
      from (select v.value, v.count, sum(v.count) over (order by v.value rows unbounded preceding) as below
