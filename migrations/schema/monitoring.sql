@@ -95,6 +95,7 @@ create table modelpack.yardstick (
   unseen bigint,
   minimum double precision,
   maximum double precision,
+  mean double precision,
   primary key (version_id, position),
   constraint yardstick_kind check (kind in ('number', 'text', 'free')),
   constraint yardstick_source check (source in ('reference', 'log'))
@@ -116,6 +117,7 @@ comment on column modelpack.yardstick.missing is 'its rows in which the input is
 comment on column modelpack.yardstick.unseen is 'its rows with a text that the version was not fitted on';
 comment on column modelpack.yardstick.minimum is 'its least value';
 comment on column modelpack.yardstick.maximum is 'its greatest value';
+comment on column modelpack.yardstick.mean is 'its mean';
 
 create table modelpack.yardstick_text (
   version_id integer not null,
