@@ -12,7 +12,6 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, wasserstein_distance
 
-from tests.integration.test_observe import REFERENCE, observe
 from tests.support import Session, row, rows, value
 
 Numbers = npt.NDArray[np.float64]
@@ -23,6 +22,10 @@ INPUTS = [
     {"name": "spend", "type": "number", "missing": True},
     {"name": "plan", "type": "text", "missing": True, "missing_token": "\x1a", "categories": PLANS},
 ]
+
+
+def observe(session: Session) -> None:
+    session.execute("call modelpack.observe()")
 
 
 def binned(values: Numbers) -> Numbers:
@@ -51,7 +54,6 @@ def make_version(dsn: str) -> None:
         "score": numbers,
     }
     with psycopg.connect(dsn, autocommit=True) as session:
-        session.execute(REFERENCE)
         session.execute("insert into modelpack.model (model) values ('churn')")
         session.execute("insert into modelpack.artifact (sha256) values ('none')")
         session.execute(

@@ -21,19 +21,6 @@ LOG = (
 )
 
 
-REFERENCE = """create table if not exists modelpack.reference (version_id integer primary key, reference jsonb not null, background jsonb,
- created_at timestamptz not null default now(), created_by name not null default current_user);
-grant select, insert, update, delete on modelpack.reference to modelpack_owner"""
-
-
-def make_reference(dsn: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as session:
-        session.execute(REFERENCE)
-
-
-pytestmark = pytest.mark.prepared(setup=make_reference)
-
-
 def log(session: Session, rows: int, *, version: int = 1, ago: int = 0) -> None:
     """Rows of the log, as if a version had scored."""
     session.execute(LOG.format(rows=rows, version=version, ago=ago))
@@ -67,9 +54,11 @@ def pass_time(session: Session) -> None:
     session.execute("update modelpack.observed set next_at = next_at - interval '11 minutes', written_by = pg_current_xact_id()")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_row_is_counted_once_in_whatever_order_transactions_end(psql: Session, database: str, seed: int) -> None:
     """Transactions that stay open, savepoints that are rolled back, rows that are moved or written again, runs in between."""
+    if seed % 2:  # a partition from before there was such an index
+        psql.execute("drop index modelpack.prediction_default_by_number")
     chance = random.Random(seed)
     happened: Counter[str] = Counter()
     with ExitStack() as left:
