@@ -9,8 +9,31 @@ branch_labels = None
 depends_on = None
 
 # by room, each in the order in which they need each other
-CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "set_reference", "purge")
-MONITORING: tuple[str, ...] = ()
+CORE: tuple[str, ...] = (
+    "schema/reference",
+    "is_double",
+    "check_reference",
+    "set_reference",
+    "purge",
+)
+MONITORING: tuple[str, ...] = (
+    "schema/monitoring",
+    "renew_yardsticks",
+    "make_yardsticks",
+    "begin_observation",
+    "unobserved",
+    "observe_some",
+    "count_stale",
+    "end_observation",
+    "maintain",
+    "unjudged",
+    "judge_drift",
+    "follow_observation",
+    "observe",
+    "observe_by",
+    "follow_declarations",
+    "follow_switches",
+)
 EXPLANATIONS: tuple[str, ...] = (
     "attribute",
     "parts",
@@ -34,6 +57,7 @@ INSTALLS: tuple[str, ...] = (
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
     "purge": "0001",
+    "maintain": "0001",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -50,7 +74,46 @@ DROPS_OF_EXPLANATIONS: tuple[str, ...] = (
     "function modelpack.parts(modelpack.prediction, integer, double precision)",
     "function modelpack.attribute(integer, double precision[], text[], jsonb, jsonb, bigint, integer, double precision)",
 )
-DROPS_OF_MONITORING: tuple[str, ...] = ()
+DROPS_OF_MONITORING: tuple[str, ...] = (
+    "trigger follow_switches on modelpack.model",
+    "function modelpack.follow_switches()",
+    "trigger follow_declarations on modelpack.profile",
+    "function modelpack.follow_declarations()",
+    "function modelpack.observe_by(regclass, text[])",
+    "function modelpack.observe_by(modelpack.me, regclass, text[])",
+    "procedure modelpack.observe(integer)",
+    "function modelpack.follow_observation()",
+    "function modelpack.judge_drift(text, timestamptz)",
+    "function modelpack.unjudged()",
+    "function modelpack.end_observation(bigint, bigint)",
+    "function modelpack.count_stale()",
+    "function modelpack.observe_some(bigint, text, boolean, bigint, integer)",
+    "function modelpack.unobserved(integer)",
+    "function modelpack.begin_observation()",
+    "function modelpack.begin_observation(modelpack.me)",
+    "function modelpack.make_yardsticks(integer, text)",
+    "function modelpack.renew_yardsticks()",
+    "view modelpack.features",
+    "view modelpack.timeline",
+    "view modelpack.failures_by_hour",
+    "view modelpack.staleness",
+    "view modelpack.latency",
+    "view modelpack.drift_by_hour",
+    "view modelpack.drift",
+    "view modelpack.response",
+    "table modelpack.happening",
+    "table modelpack.failure_count",
+    "table modelpack.stale_count",
+    "table modelpack.drift_figure",
+    "table modelpack.rollup_input",
+    "table modelpack.rollup",
+    "table modelpack.yardstick_text",
+    "table modelpack.yardstick",
+    "table modelpack.watched",
+    "table modelpack.segment",
+    "table modelpack.observed_part",
+    "table modelpack.observed",
+)
 DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.set_reference(text, integer, jsonb, jsonb)",
     "function modelpack.set_reference(modelpack.me, text, integer, jsonb, jsonb)",
