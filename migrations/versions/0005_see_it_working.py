@@ -11,12 +11,17 @@ depends_on = None
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ()
 MONITORING: tuple[str, ...] = ()
+ALERTS: tuple[str, ...] = (
+    "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
+    "look_at", "tell_alerts", "watch_observe", "raise_alerts", "set_alert", "next_alert", "sent_alert",
+)  # fmt: skip
 EXPLANATIONS: tuple[str, ...] = ()
 CROSSINGS: tuple[str, ...] = ()
 ERASURE: tuple[str, ...] = ()
 INSTALLS: tuple[str, ...] = (
     *CORE,
     *MONITORING,
+    *ALERTS,
     *EXPLANATIONS,
     *CROSSINGS,
     *ERASURE,
@@ -32,12 +37,39 @@ REVERTS_TO: dict[str, str] = {
 DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
+DROPS_OF_ALERTS: tuple[str, ...] = (
+    "function modelpack.sent_alert(text, bigint)",
+    "function modelpack.next_alert(text)",
+    "function modelpack.set_alert(text, text, double precision, boolean)",
+    "function modelpack.set_alert(modelpack.me, text, text, double precision, boolean)",
+    "function modelpack.raise_alerts()",
+    "function modelpack.watch_observe()",
+    "function modelpack.tell_alerts(bigint)",
+    "function modelpack.look_at(modelpack.alert_watch[], text[])",
+    "function modelpack.figures_of_jobs()",
+    "function modelpack.figures_of_experiments()",
+    "function modelpack.figures_of_outcomes()",
+    "function modelpack.figures_of_work()",
+    "function modelpack.figures_of_scores()",
+    "function modelpack.beyond(double precision, double precision, boolean)",
+    "function modelpack.log_gamma(double precision)",
+    "view modelpack.running_version",
+    "view modelpack.alert_bounds",
+    "table modelpack.alert_channel",
+    "table modelpack.alert_event",
+    "table modelpack.alert_look",
+    "table modelpack.alert_watch",
+    "table modelpack.alert",
+    "table modelpack.alert_rule",
+    "table modelpack.alert_kind",
+)
 DROPS_OF_MONITORING: tuple[str, ...] = ()
 DROPS_OF_CORE: tuple[str, ...] = ()
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,
     *DROPS_OF_EXPLANATIONS,
+    *DROPS_OF_ALERTS,
     *DROPS_OF_MONITORING,
     *DROPS_OF_CORE,
 )
