@@ -10,6 +10,7 @@ depends_on = None
 
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ()
+MONITORING: tuple[str, ...] = ("schema/monitoring",)
 MONITORING: tuple[str, ...] = ()
 ALERTS: tuple[str, ...] = (
     "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
@@ -37,6 +38,7 @@ REVERTS_TO: dict[str, str] = {
 DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
+DROPS_OF_MONITORING: tuple[str, ...] = ("schema/monitoring",)
 DROPS_OF_ALERTS: tuple[str, ...] = (
     "function modelpack.sent_alert(text, bigint)",
     "function modelpack.next_alert(text)",

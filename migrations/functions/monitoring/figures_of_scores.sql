@@ -11,11 +11,11 @@ begin
   -- the newest day of each version that scores on which there are enough, today or yesterday
   return query
   with newest as (
-    select distinct on (r.model, r.score, r.version, r.arm) r.*, concat(r.score, ' version ', r.version, ' in arm ' || nullif(r.arm, '')) as what
+    select distinct on (r.profile, r.score, r.version, r.arm) r.*, concat(r.score, ' of ', r.profile, ' version ', r.version, ' in arm ' || nullif(r.arm, '')) as what
       from modelpack.response as r
       join modelpack.running_version as v on v.model = r.model and v.version = r.version
      where r.day >= current_date - 1 and r.predictions >= v_fewest
-     order by r.model, r.score, r.version, r.arm, r.day desc
+     order by r.profile, r.score, r.version, r.arm, r.day desc
   ), measured as (
     select n.model, f.kind, n.what, f.value, f.words
       from newest as n
@@ -34,24 +34,24 @@ begin
   -- one figure for all inputs of a version: that which is farthest beyond what chance allows
   return query
   with newest as (
-    select distinct on (d.model, d.score, d.version, d.input, d.against) d.*
+    select distinct on (d.profile, d.score, d.version, d.input, d.against) d.*
       from modelpack.drift as d
       join modelpack.running_version as v on v.model = d.model and v.version = d.version
      where d.day >= current_date - 1 and coalesce(d.segment, '') = '' and d.psi is not null
-     order by d.model, d.score, d.version, d.input, d.against, d.day desc
+     order by d.profile, d.score, d.version, d.input, d.against, d.day desc
   ), held as (
     select n.*, greatest(b.bound, n.critical) as beyond_which, n.psi / nullif(greatest(b.bound, n.critical), 0) as beyond
       from newest as n join modelpack.alert_bounds as b on b.model = n.model and b.kind = 'drift'
      where b.bound is not null
   ), one as (
-    select h.model, concat(h.score, ' version ', h.version, case when h.input is null then ', the score' else ', inputs' end, ' against ', h.against) as what, h.against,
+    select h.model, concat(h.score, ' of ', h.profile, ' version ', h.version, case when h.input is null then ', the score' else ', inputs' end, ' against ', h.against) as what, h.against,
            (array_agg(h.psi order by h.beyond desc nulls last))[1]::double precision as psi,
            (array_agg(h.beyond_which order by h.beyond desc nulls last))[1]::double precision as beyond_which,
            max(h.day) as day, count(*) as looked_at, count(*) filter (where h.beyond > 1) as drifted,
            (array_agg(format('%s (PSI %s, bound %s)', coalesce(h.input, 'the score'), to_char(h.psi, 'FM990.000'), to_char(h.beyond_which, 'FM990.000'))
                       order by h.beyond desc nulls last))[1:5] as names
       from held as h
-     group by h.model, h.score, h.version, h.against, h.input is null
+     group by h.model, h.profile, h.score, h.version, h.against, h.input is null
   )
   select o.model, 'drift', o.what, o.psi, o.beyond_which,
          format('%s of %s of %s differ on %s: %s', o.drifted, o.looked_at, o.what, o.day, array_to_string(o.names[1:greatest(o.drifted, 1)], ', '))
