@@ -111,13 +111,13 @@ comment on column modelpack.alert_watch.bound is 'its bound';
 comment on column modelpack.alert_watch.looked_at is 'when';
 
 create table modelpack.alert_look (
-  only boolean primary key default true,
+  one boolean primary key default true,
   looked_at timestamptz,
-  constraint alert_look_only check (only)
+  constraint alert_look_one check (one)
 );
 insert into modelpack.alert_look default values;
 comment on table modelpack.alert_look is 'one row: when modelpack.raise_alerts() last looked at everything';
-comment on column modelpack.alert_look.only is 'true';
+comment on column modelpack.alert_look.one is 'true';
 comment on column modelpack.alert_look.looked_at is 'when; NULL: never';
 
 create table modelpack.alert_event (

@@ -11,7 +11,6 @@ depends_on = None
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ()
 MONITORING: tuple[str, ...] = ("schema/monitoring",)
-MONITORING: tuple[str, ...] = ()
 ALERTS: tuple[str, ...] = (
     "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
     "look_at", "tell_alerts", "watch_observe", "raise_alerts", "set_alert", "next_alert", "sent_alert",

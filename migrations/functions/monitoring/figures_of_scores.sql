@@ -44,7 +44,7 @@ begin
       from newest as n join modelpack.alert_bounds as b on b.model = n.model and b.kind = 'drift'
      where b.bound is not null
   ), one as (
-    select h.model, concat(h.score, ' of ', h.profile, ' version ', h.version, case when h.input is null then ', the score' else ', inputs' end, ' against ', h.against) as what, h.against,
+    select h.model, concat(h.score, ' of ', h.profile, ' version ', h.version) as what, h.against, h.input is null as itself,
            (array_agg(h.psi order by h.beyond desc nulls last))[1]::double precision as psi,
            (array_agg(h.beyond_which order by h.beyond desc nulls last))[1]::double precision as beyond_which,
            max(h.day) as day, count(*) as looked_at, count(*) filter (where h.beyond > 1) as drifted,
@@ -53,9 +53,12 @@ begin
       from held as h
      group by h.model, h.profile, h.score, h.version, h.against, h.input is null
   )
-  select o.model, 'drift', o.what, o.psi, o.beyond_which,
-         format('%s of %s of %s differ on %s: %s', o.drifted, o.looked_at, o.what, o.day, array_to_string(o.names[1:greatest(o.drifted, 1)], ', '))
-    from one as o;
+  select o.model, 'drift', concat(o.what, case when o.itself then ', the score' else ', inputs' end, ' against ', o.against), o.psi, o.beyond_which,
+         case when o.itself then format('the scores of %s differ on %s from %s: PSI %s, bound %s', o.what, o.day, o.before,
+                                        to_char(o.psi, 'FM990.000'), to_char(o.beyond_which, 'FM990.000'))
+              else format('%s of %s inputs of %s differ on %s from %s: %s%s', o.drifted, o.looked_at, o.what, o.day, o.before,
+                          array_to_string(o.names[1:greatest(o.drifted, 1)], ', '), case when o.drifted > 5 then ' and others' end) end
+    from (select n.*, case n.against when 'reference' then 'what the version was made from' else n.against end as before from one as n) as o;
 end
 $modelpack$;
 comment on function modelpack.figures_of_scores() is 'What modelpack.raise_alerts() holds against bounds: the distribution of scores, and drift, of versions that score.';

@@ -11,7 +11,7 @@ declare
 begin
   insert into modelpack.alert_watch as w (model, kind, subject, beyond, well, value, bound, looked_at)
   select f.model, f.kind, f.subject, (o.ratio > 1)::integer, (o.ratio < v_well)::integer, f.value, f.bound, clock_timestamp()
-    from unnest(figures) as f
+    from unnest(look_at.figures) as f
     join modelpack.alert_kind as k on k.kind = f.kind
    cross join lateral (select modelpack.beyond(f.value, f.bound, k.below) as ratio) as o
   on conflict (model, kind, subject) do update
@@ -20,19 +20,19 @@ begin
          value = excluded.value, bound = excluded.bound, looked_at = excluded.looked_at;
   -- what cannot be measured any more is no reason to keep an alert open
   update modelpack.alert_watch as w set beyond = 0, well = w.well + 1, value = null, looked_at = clock_timestamp()
-   where w.kind <> 'observe' and not exists (select from unnest(figures) as f where (f.model, f.kind, f.subject) = (w.model, w.kind, w.subject));
+   where w.kind <> 'observe' and not exists (select from unnest(look_at.figures) as f where (f.model, f.kind, f.subject) = (w.model, w.kind, w.subject));
 
   update modelpack.alert as a set value = nullif(f.value, 'infinity'), bound = f.bound, words = t.words
-    from unnest(figures) with ordinality as f
-    join unnest(words) with ordinality as t (words, ordinality) using (ordinality)
+    from unnest(look_at.figures) with ordinality as f
+    join unnest(look_at.words) with ordinality as t (words, ordinality) using (ordinality)
     join modelpack.alert_kind as k on k.kind = f.kind
    where a.closed_at is null and (a.model, a.kind, a.subject) = (f.model, f.kind, f.subject) and modelpack.beyond(f.value, f.bound, k.below) > 1;
 
   with opened as (
     insert into modelpack.alert (model, kind, subject, value, bound, words)
     select f.model, f.kind, f.subject, nullif(f.value, 'infinity'), f.bound, t.words
-      from unnest(figures) with ordinality as f
-      join unnest(words) with ordinality as t (words, ordinality) using (ordinality)
+      from unnest(look_at.figures) with ordinality as f
+      join unnest(look_at.words) with ordinality as t (words, ordinality) using (ordinality)
       join modelpack.alert_kind as k on k.kind = f.kind
       join modelpack.alert_watch as w on (w.model, w.kind, w.subject) = (f.model, f.kind, f.subject)
      where w.beyond >= k.opens_after or modelpack.beyond(f.value, f.bound, k.below) >= k.severe
