@@ -10,7 +10,11 @@ depends_on = None
 
 # by room, each in the order in which they need each other
 CORE: tuple[str, ...] = ()
-MONITORING: tuple[str, ...] = ("schema/monitoring",)
+MONITORING: tuple[str, ...] = (
+    "schema/monitoring",
+    "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
+    "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
+)  # fmt: skip
 ALERTS: tuple[str, ...] = (
     "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
     "look_at", "tell_alerts", "watch_observe", "raise_alerts", "set_alert", "next_alert", "sent_alert",
@@ -37,7 +41,6 @@ REVERTS_TO: dict[str, str] = {
 DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
-DROPS_OF_MONITORING: tuple[str, ...] = ("schema/monitoring",)
 DROPS_OF_ALERTS: tuple[str, ...] = (
     "function modelpack.sent_alert(text, bigint)",
     "function modelpack.next_alert(text)",
@@ -64,7 +67,29 @@ DROPS_OF_ALERTS: tuple[str, ...] = (
     "table modelpack.alert_rule",
     "table modelpack.alert_kind",
 )
-DROPS_OF_MONITORING: tuple[str, ...] = ()
+DROPS_OF_MONITORING: tuple[str, ...] = (
+    "trigger follow_switches on modelpack.model",
+    "function modelpack.follow_switches()",
+    "trigger follow_declarations on modelpack.profile",
+    "function modelpack.follow_declarations()",
+    "function modelpack.observe_by(regclass, text[])",
+    "function modelpack.observe_by(modelpack.me, regclass, text[])",
+    "procedure modelpack.observe(integer)",
+    "function modelpack.follow_observation()",
+    "function modelpack.judge_drift(text, timestamptz)",
+    "function modelpack.unjudged()",
+    "function modelpack.end_observation(bigint, bigint)",
+    "function modelpack.count_stale()",
+    "function modelpack.observe_some(bigint, text, boolean, bigint, integer)",
+    "function modelpack.unobserved(integer)",
+    "function modelpack.begin_observation()",
+    "function modelpack.begin_observation(modelpack.me)",
+    "function modelpack.make_yardsticks(integer, text)",
+    "function modelpack.renew_yardsticks()",
+    "schema/monitoring",
+    "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
+    "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
+)  # fmt: skip
 DROPS_OF_CORE: tuple[str, ...] = ()
 DROPS = (
     *DROPS_OF_ERASURE,
@@ -86,5 +111,7 @@ def downgrade() -> None:
     """Go back: the rooms are gone, and what they hold."""
     for what in DROPS:
         run_sql(f"drop {what}")
+    for name in SETTINGS:
+        run_sql(f"delete from modelpack.setting where name = '{name}'")
     for name, released in REVERTS_TO.items():
         run_sql(snapshot(name, released))

@@ -41,6 +41,7 @@ def functions(plan: Plan) -> list[Function]:
         _fill(plan),
         _verify(plan),
         _stale(plan),
+        _reasons(plan),
         _examine(plan),
     ]
 
@@ -289,6 +290,13 @@ def _stale(plan: Plan) -> Function:
     comment = f"Chunks of blocks of {plan.table} that hold stale rows."
     body = render("stale.sql", plan=plan)
     return Function(plan.name("stale"), {"chunk_blocks": BIGINT}, Sql("setof bigint"), body, comment)
+
+
+def _reasons(plan: Plan) -> Function:
+    body = render("reasons.sql", plan=plan)
+    comment = f"How many rows of {plan.table} have no fresh score, by score and reason."
+    returns = Sql("table (score text, reason text, rows bigint)")
+    return Function(plan.name("reasons"), {}, returns, body, comment)
 
 
 def _examine(plan: Plan) -> Function:

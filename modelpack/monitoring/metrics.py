@@ -31,8 +31,8 @@ GAUGE, COUNTER = "gauge", "counter"
 QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
     (
         "modelpack_predictions", COUNTER, "Scores that were given, as rolled up.", ("model", "profile", "score", "version", "arm"),
-        "select r.model, r.profile, r.score, r.version, coalesce(r.arm, ''), sum(r.predictions) from modelpack.response as r "
-        "group by r.model, r.profile, r.score, r.version, coalesce(r.arm, '') having max(r.day) > current_date - 90",
+        "select w.model, w.profile, w.score, w.version, w.arm, sum(r.predictions) from modelpack.watched as w join modelpack.rollup as r using (watched_id) "
+        "where r.span = 'day' and w.segment = '' group by w.model, w.profile, w.score, w.version, w.arm having max(r.at) > now() - interval '90 days'",
     ),
     (
         "modelpack_failures", COUNTER, "Times that a version gave no score, as far as they were noted.", ("model", "profile", "version", "kind"),
@@ -41,11 +41,11 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
     ),
     (
         "modelpack_rows", GAUGE, "Rows of a profile that have a score, when they were last counted.", ("model", "profile", "score"),
-        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.rows from modelpack.staleness as s order by s.profile, s.score, s.hour desc",
+        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.rows from modelpack.staleness as s where s.rows is not null order by s.profile, s.score, s.hour desc",
     ),
     (
         "modelpack_stale_rows", GAUGE, "Rows of a profile without a fresh score, when they were last counted.", ("model", "profile", "score"),
-        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.stale from modelpack.staleness as s order by s.profile, s.score, s.hour desc",
+        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.stale from modelpack.staleness as s where s.stale is not null order by s.profile, s.score, s.hour desc",
     ),
     (
         "modelpack_scoring_seconds", GAUGE, "Within how long this share of the scores of the last hour was ready.",

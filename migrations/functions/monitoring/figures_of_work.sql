@@ -11,7 +11,7 @@ begin
                 coalesce((select string_agg(format('%s (%s)', r.key, r.value), ', ' order by r.value::bigint desc)
                             from (select x.key, x.value from jsonb_each_text(n.reasons) as x order by x.value::bigint desc limit 3) as r), 'nothing says why'))
     from (select distinct on (s.profile, s.score) s.* from modelpack.staleness as s
-           where s.hour > now() - interval '1 day' order by s.profile, s.score, s.hour desc) as n
+           where s.hour > now() - interval '1 day' and s.stale is not null order by s.profile, s.score, s.hour desc) as n
     join modelpack.alert_bounds as b on b.model = n.model and b.kind = 'stale'
    where b.bound is not null and n.rows > 0;
 

@@ -33,7 +33,7 @@ select l.* from modelpack.latency as l where l.model = :model and l.hour > now()
  order by l.profile, l.score, l.hour, l.version"""
 
 STALENESS = """
-select s.* from modelpack.staleness as s where s.model = :model and s.hour > now() - cast(:days as integer) * interval '1 day'
+select s.* from modelpack.staleness as s where s.model = :model and s.stale is not null and s.hour > now() - cast(:days as integer) * interval '1 day'
  order by s.profile, s.score, s.hour"""
 
 FIT = """
