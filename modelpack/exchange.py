@@ -36,7 +36,7 @@ _TEXTS = frozenset(
     )
 )
 """Facts that are text: a note "1" or "null" is one, too, and is not read as JSON."""
-_OBJECTS = ("signature", "golden", "parity", "metrics", "libraries", "lineage")
+_OBJECTS = ("signature", "golden", "parity", "metrics", "libraries", "lineage", "reference")
 
 
 @dataclass(frozen=True)

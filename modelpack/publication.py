@@ -20,6 +20,9 @@ class Publication:
     """What to say about the version."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Figures to keep with the version."""
+    background: bool = True
+    """Whether up to 100 rows of the sample are kept with the version, which explanations compare with. They may be
+    personal data."""
     promote: bool = False
     """Whether it becomes the version that scores."""
     allow_unseen: bool = False

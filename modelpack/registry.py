@@ -63,6 +63,7 @@ class Registry:
         accept: str | None = None,
         training_data: pd.DataFrame | None = None,
         allow_unseen: bool = False,
+        background: bool = True,
     ) -> Version:
         """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
@@ -72,6 +73,9 @@ class Registry:
 
         `training_data`: the rows that it was fitted on. All else is an option: see `modelpack.publication.Publication`.
         An ONNX model needs `expected`.
+
+        The distributions of the sample's inputs and scores are kept with the version, and up to 100 of its rows, which
+        explanations compare with; rows may be personal data: `background=False` keeps none.
 
         The version's lineage gets fingerprints of sample and training data, the revision of the code in the working
         directory, and where a file came from. Raises PackagingError where the model or the sample is not fit,
@@ -87,6 +91,7 @@ class Registry:
             metrics=store.numbers(metrics),
             promote=promote,
             allow_unseen=allow_unseen,
+            background=background,
             expected=expected,
             inputs=inputs,
             output=output,
@@ -143,6 +148,7 @@ class Registry:
         facts = {
             k: found.facts.get(k) or {} for k in ("signature", "golden", "parity", "metrics", "libraries")
         }
+        facts |= {k: found.facts.get(k) for k in ("reference", "background")}
         origin = {k: found.facts.get(k) for k in ("model", "version", "created_at", "created_by")}
         facts["lineage"] = {**(found.facts.get("lineage") or {}), "imported": origin}
         publication = Publication(
@@ -160,6 +166,8 @@ class Registry:
             "metrics": store.numbers({**package.metrics, **publication.metrics}),
             "libraries": package.libraries,
             "lineage": {"score": package.meaning, **lineage},
+            "reference": package.reference,
+            "background": package.background,
         }
         return self._store_facts(publication, package.onnx, facts)
 
@@ -240,7 +248,8 @@ class Registry:
         """Write a version (None: the champion) as an .onnx file.
 
         The file's `metadata_props` carry `modelpack.signature`, `modelpack.golden` (inputs with the scores that
-        every runtime has to give) and the rest of what the registry knows, as JSON. Needs the right to read the
+        every runtime has to give), where the version has them `modelpack.reference` and `modelpack.background` (the latter
+        for who may manage the model), and the rest of what the registry knows, as JSON. Needs the right to read the
         bytes of models. Returns the path.
         """
         file = Path(path)
@@ -257,11 +266,23 @@ class Registry:
                 ),
                 {"name": name, "version": found.version},
             ).one()
+            reads = connection.execute(
+                text("select has_table_privilege('modelpack.version_reference', 'select')")
+            ).scalar_one()
+            kept = connection.execute(
+                text(
+                    "select r.reference, r.background from modelpack.version_reference as r "
+                    "where r.model = :name and r.version = :version"
+                )
+                if reads
+                else text("select null as reference, null as background"),
+                {"name": name, "version": found.version},
+            ).first()
         if onnx_bytes is None:
             raise RegistryError(
                 f"the bytes of {name} version {found.version} were purged; there is nothing to export"
             )
-        exchange.write(
-            file, exchange.embed(onnx_bytes, {**found.to_json(), "golden": golden, "signature": signature})
-        )
+        sample = {} if kept is None else {k: v for k, v in kept._mapping.items() if v is not None}
+        facts = {**found.to_json(), "golden": golden, "signature": signature, **sample}
+        exchange.write(file, exchange.embed(onnx_bytes, facts))
         return file

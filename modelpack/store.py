@@ -42,11 +42,13 @@ def store(connection: Connection, publication: Publication, onnx: bytes, facts: 
     """Store a version, and promote it where that is asked. Returns its number.
 
     Args:
-        facts: `signature`, `golden`, `parity`, `metrics`, `libraries` and `lineage`, as JSON.
+        facts: `signature`, `golden`, `parity`, `metrics`, `libraries` and `lineage`, as JSON; `reference` and
+            `background`, where the version has them.
 
     Raises RegistryError for a metric that is no number; the server refuses the rest.
     """
-    facts = {**facts, "golden": _fit(connection, facts["golden"])}
+    stored = {**facts, "golden": _fit(connection, facts["golden"])}
+    reference, background = stored.pop("reference", None), stored.pop("background", None)
     number = connection.execute(
         text(
             "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
@@ -57,9 +59,11 @@ def store(connection: Connection, publication: Publication, onnx: bytes, facts: 
             "model": publication.name,
             "onnx": onnx,
             "note": publication.note,
-            **{k: json_text(v) for k, v in facts.items()},
+            **{k: json_text(v) for k, v in stored.items()},
         },
     ).scalar_one()
+    if reference is not None:
+        _set_reference(connection, publication.name, number, reference, background)
     if publication.promote:
         promote(connection, publication.name, number, publication.note, allow_unseen=publication.allow_unseen)
     return int(number)
@@ -85,6 +89,70 @@ def promote(
     )
     if allow_unseen:
         connection.execute(allow, {"allow": ""})
+
+
+def _set_reference(connection: Connection, name: str, version: int, reference: Any, background: Any) -> None:
+    """Keep a version's reference, without the texts that this database cannot hold; a file may say anything there."""
+    unfit = _unfit(connection, _words(reference) | _words(background))
+    if unfit and isinstance(reference, dict) and isinstance(reference.get("inputs"), dict):
+        reference = {
+            **reference,
+            "inputs": {name: _without(entry, unfit) for name, entry in reference["inputs"].items()},
+        }
+    if unfit and isinstance(background, (list, tuple)):
+        background = [row for row in background if not unfit & _words(row)] or None
+    connection.execute(
+        text(
+            "select modelpack.set_reference(:name, cast(:version as integer), cast(:reference as jsonb), "
+            "cast(:background as jsonb))"
+        ),
+        {
+            "name": name,
+            "version": version,
+            "reference": json_text(reference),
+            "background": None if background is None else json_text(background),
+        },
+    )
+
+
+def _without(entry: Any, unfit: set[str]) -> Any:
+    """The distribution of an input whose unfit texts are counted among the others."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("categories"), dict):
+        return entry
+    counts, other = entry["categories"], entry.get("other")
+    moved = [counts[word] for word in unfit & counts.keys()]
+    if not isinstance(other, int) or not all(isinstance(count, int) for count in moved):
+        return entry
+    return {
+        **entry,
+        "categories": {word: count for word, count in counts.items() if word not in unfit},
+        "other": sum(moved, other),
+    }
+
+
+def _words(form: Any) -> set[str]:
+    """The texts in a JSON form, its keys among them."""
+    found, pending = set(), [form]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            found.add(part)
+        elif isinstance(part, Mapping):
+            pending += [*part.keys(), *part.values()]
+        elif isinstance(part, (list, tuple)):
+            pending += part
+    return found
+
+
+def _unfit(connection: Connection, words: set[str]) -> set[str]:
+    """Texts that no row of this database can hold."""
+    unfit = {word for word in words if "\0" in word or any("\ud800" <= c <= "\udfff" for c in word)}
+    if connection.execute(text("select current_setting('server_encoding')")).scalar() == "UTF8":
+        return unfit
+    words = {word for word in words - unfit if not word.isascii()}
+    if _holds(connection, "".join(words)):
+        return unfit
+    return unfit | {word for word in words if not _holds(connection, word)}
 
 
 def _fit(connection: Connection, golden: dict[str, Any]) -> dict[str, Any]:

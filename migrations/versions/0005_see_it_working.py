@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 # by room, each in the order in which they need each other
-CORE: tuple[str, ...] = ()
+CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "set_reference", "purge")
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
     "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
@@ -34,6 +34,7 @@ INSTALLS: tuple[str, ...] = (
 )
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
+    "purge": "0001",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -90,7 +91,14 @@ DROPS_OF_MONITORING: tuple[str, ...] = (
     "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
     "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
 )  # fmt: skip
-DROPS_OF_CORE: tuple[str, ...] = ()
+DROPS_OF_CORE: tuple[str, ...] = (
+    "function modelpack.set_reference(text, integer, jsonb, jsonb)",
+    "function modelpack.set_reference(modelpack.me, text, integer, jsonb, jsonb)",
+    "function modelpack.check_reference(jsonb, jsonb, jsonb)",
+    "function modelpack.is_double(jsonb, numeric)",
+    "view modelpack.version_reference",
+    "table modelpack.reference",
+)
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,

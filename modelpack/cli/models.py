@@ -111,6 +111,14 @@ def publish(
     timeout: Annotated[
         float, typer.Option(help="Seconds that converting and comparing may take.", metavar="SECONDS")
     ] = 300.0,
+    no_background: Annotated[
+        bool,
+        typer.Option(
+            "--no-background",
+            help="Keep no rows of the sample with the version. Else up to 100 are kept, which explanations compare with; "
+            "they may be personal data.",
+        ),
+    ] = False,
     accept: Annotated[
         str | None,
         typer.Option(
@@ -160,6 +168,7 @@ def publish(
             tolerance=tolerance,
             timeout=timeout,
             accept=accept,
+            background=not no_background,
             training_data=None if training_data is None else read_sample(training_data),
         )
     rows = version.parity.get("rows", 0)

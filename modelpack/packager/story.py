@@ -17,6 +17,7 @@ from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.process.child import stage
 from modelpack.packager.proof.golden import Golden, choose_golden
 from modelpack.packager.proof.parity import Expected, Floats, Parity, compare
+from modelpack.packager.proof.reference import Background, Reference, make_reference
 from modelpack.packager.signature import MISSING_TOKEN, Input, Output, Signature
 from modelpack.packager.subject import Accepts, Candidate, Subject, Truth
 from modelpack.publication import Publication
@@ -42,6 +43,10 @@ class Package:
     """Columns that the estimator was fitted on and the score does not depend on: no inputs."""
     meaning: str = ""
     """What the score is, in words, with its unit."""
+    reference: Reference | None = None
+    """Distributions of the sample's inputs and scores as JSON, without its rows; None where there is no sample."""
+    background: Background | None = None
+    """Rows of the sample in signature order (None = missing), which explanations compare with."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,22 @@ def package(subject: Subject, publication: Publication) -> Package:
         expected = expect(subject, truth, accepts)
         proven = prove(subject, expected, accepts, publication)
     order = [subject.columns.index(column) for column in proven.form.columns]
+    signature = signature_of(proven.form.columns, [accepts.missing[n] for n in order], subject.output)
+    reference, background = make_reference(
+        expected, proven.scores, signature, order, background=publication.background
+    )
     return Package(
         onnx=proven.form.onnx,
         sha256=hashlib.sha256(proven.form.onnx).hexdigest(),
-        signature=signature_of(proven.form.columns, [accepts.missing[n] for n in order], subject.output),
+        signature=signature,
         golden=choose_golden(expected, proven.scores, tuple(order)),
         parity=proven.parity,
         libraries=libraries(subject.estimator),
         metrics={str(name): float(value) for name, value in publication.metrics.items()},
         unused=tuple(c.name for c in subject.columns if c not in proven.form.columns),
         meaning=subject.meaning,
+        reference=reference,
+        background=background,
     )
 
 

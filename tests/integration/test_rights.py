@@ -134,7 +134,7 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key_value qualified read_requirement server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount check_facts check_reference check_text coarse decay dollar draw is_double key_value qualified read_requirement server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"

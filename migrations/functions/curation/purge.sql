@@ -7,6 +7,10 @@ declare
   v_upto constant timestamptz := now() - coalesce(purge.retired_for,
     (select s.value::interval from modelpack.setting as s where s.name = 'retired_kept'));
 begin
+  -- rows of the sample go with the time that a retired version is kept, also where another version has the same bytes
+  update modelpack.reference as f set background = null
+    from modelpack.retirement as r
+   where r.version_id = f.version_id and r.at <= v_upto and f.background is not null;
   return query
     with nameless as (
       select a.sha256, octet_length(a.onnx)::bigint as bytes
@@ -23,6 +27,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.purge(interval) is
-  'Deletes the bytes of models that only versions name which have been retired for so long (default: the setting retired_kept). What is known about the versions stays. Returns the hashes and sizes.';
+  'Deletes the bytes of models that only versions name which have been retired for so long (default: the setting retired_kept), and the background rows of versions that were. What is known about the versions stays. Returns the hashes and sizes.';
 revoke all on function modelpack.purge(interval) from public;
 grant execute on function modelpack.purge(interval) to modelpack_monitor;
