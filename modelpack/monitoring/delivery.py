@@ -113,7 +113,9 @@ class Webhook:
             if number:
                 self._pause(2.0**number / 2)
             try:
-                request = urllib.request.Request(self._url, body, headers, method="POST")  # the scheme was looked at
+                request = urllib.request.Request(
+                    self._url, body, headers, method="POST"
+                )  # the scheme was looked at
                 with self._opener.open(request, timeout=self._timeout) as answer:
                     if 200 <= answer.status < 300:
                         return

@@ -440,9 +440,7 @@ def test_a_webhook_that_leads_elsewhere_is_not_followed(psql: Session, database:
     assert len(hook.got) == 1
 
 
-def test_two_that_deliver_at_once_send_nothing_twice(
-    psql: Session, database: str, engine: Engine, hook: Any
-) -> None:
+def test_two_that_deliver_at_once_send_nothing_twice(psql: Session, engine: Engine, hook: Any) -> None:
     psql.execute("select modelpack.watch_observe()")
     for _ in range(3):
         fail(psql, 5000)

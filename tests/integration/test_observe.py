@@ -6,7 +6,9 @@ from tests.support import Session, rows, value
 
 
 def test_it_runs(psql: Session) -> None:
-    psql.execute("create table if not exists modelpack.reference (version_id integer primary key, reference jsonb not null, background jsonb, created_at timestamptz not null default now(), created_by name not null default current_user); grant all on modelpack.reference to modelpack_owner")
+    psql.execute(
+        "create table if not exists modelpack.reference (version_id integer primary key, reference jsonb not null, background jsonb, created_at timestamptz not null default now(), created_by name not null default current_user); grant all on modelpack.reference to modelpack_owner"
+    )
     psql.execute(
         "insert into modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs, microseconds)"
         " select now() - g * interval '1 minute', 'shop', (g % 100)::text, 'churn', 'churn', 1, random(), array[random(), null], null, 10 + g % 10 from generate_series(1, 1000) as g"

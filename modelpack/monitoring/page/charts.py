@@ -199,10 +199,12 @@ class Drawing:
             side = 130 if width == NARROW else 190
             beside = width != NARROW and len(groups) > 1
             room = (width - side - 40) // (2 if beside else 1) - (20 if beside else 0)
-            y = alt.Y("input:N", sort=order, title=None, axis=alt.Axis(labelLimit=side - 10))
+            y = alt.Y(
+                "input:N", sort=order, title=None, axis=alt.Axis(labelLimit=side - 10, labelOverlap=False)
+            )
             base = alt.Chart(alt.Data(values=data))
             bar = base.mark_bar(height=3, color=GRID).encode(
-                x=alt.X("limit:Q", title="distance (PSI)", axis=alt.Axis(tickCount=4)), y=y
+                x=alt.X("limit:Q", title="distance (PSI)", stack=None, axis=alt.Axis(tickCount=4)), y=y
             )
             tick = base.mark_tick(color=MUTED, thickness=2, size=14).encode(x="limit:Q", y=y)
             dot = base.mark_point(filled=True, size=75, opacity=1).encode(
@@ -284,12 +286,15 @@ class Drawing:
             for r in rows
         ]  # fmt: skip
         known = [d for d in data if d["value"] is not None]
+        values = [d["value"] for d in known] or [0.0, 1.0]
+        room = max(0.15 * (max(values) - min(values)), 0.05 * abs(max(values)), 1e-6)
+        reach = [min(values) - room, max(values) + room]
         name = figure.upper() if figure in ("auc", "mae", "rmse") else "Brier score"
 
         def make(width: int) -> Any:
             x = self._time(width)
             line = alt.Chart(alt.Data(values=known)).mark_line(color=MAIN, strokeWidth=1.5).encode(
-                x=x, y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False)), strokeDash=self._dash(known, width)
+                x=x, y=alt.Y("value:Q", title=name, scale=alt.Scale(domain=reach, nice=False), axis=alt.Axis(tickCount=5)), strokeDash=self._dash(known, width)
             )  # fmt: skip
             dots = (
                 alt.Chart(alt.Data(values=known))
@@ -365,12 +370,18 @@ class Drawing:
         """Microseconds of the model, by hour."""
         alt = self._alt
         names = {"p50": "half", "p95": "95 of 100", "p99": "99 of 100"}
-        data = [
-            {"day": _text(r["hour"]), "ms": r[key] / 1000, "what": name, "who": f"{name}/{r['version']}"}
-            for r in thinned(rows)
-            for key, name in names.items()
-            if r[key]
-        ]
+        runs: dict[int, tuple[datetime, int]] = {}
+        data = []
+        for r in thinned(rows):
+            # no line where nothing was measured for days
+            before, run = runs.get(r["version"], (r["hour"], 0))
+            runs[r["version"]] = (r["hour"], run + (r["hour"] - before > timedelta(days=2)))
+            who = f"{r['version']}/{runs[r['version']][1]}"
+            data += [
+                {"day": _text(r["hour"]), "ms": r[key] / 1000, "what": name, "who": f"{name}/{who}"}
+                for key, name in names.items()
+                if r[key]
+            ]
         reach = [min(d["ms"] for d in data) * 0.7, max(d["ms"] for d in data) * 1.4]
 
         def make(width: int) -> Any:
@@ -379,7 +390,7 @@ class Drawing:
                 .mark_line(color=MAIN, strokeWidth=1.5)
                 .encode(
                     x=self._time(width),
-                    y=alt.Y("ms:Q", title="milliseconds", scale=alt.Scale(type="log", domain=reach, nice=False), axis=alt.Axis(tickCount=4, format="~g")),
+                    y=alt.Y("ms:Q", title="milliseconds", scale=alt.Scale(type="log", domain=reach, nice=False), axis=alt.Axis(tickCount=4, format="~g", grid=False)),
                     strokeDash=alt.StrokeDash(
                         "what:N", scale=alt.Scale(domain=list(names.values()), range=DASHES[:3]), legend=self._legend(width)
                     ),
@@ -431,7 +442,7 @@ class Drawing:
 
         def make(width: int) -> Any:
             base = alt.Chart(alt.Data(values=data))
-            y = alt.Y("arm:N", title=None)
+            y = alt.Y("arm:N", title=None, axis=alt.Axis(labelOverlap=False))
             zero = (
                 alt.Chart(alt.Data(values=[{"at": 0}]))
                 .mark_rule(color=MUTED, strokeDash=[4, 4])
@@ -500,7 +511,7 @@ class Drawing:
                 "row:N",
                 sort=order,
                 title=None,
-                axis=alt.Axis(labelLimit=side - 20),
+                axis=alt.Axis(labelLimit=side - 20, labelOverlap=False),
                 scale=alt.Scale(domain=order),
             )
             base = alt.Chart(alt.Data(values=data))
@@ -512,11 +523,12 @@ class Drawing:
                 version.mark_bar(height=16, color=SOFT, stroke=MAIN, cornerRadius=2).encode(x=x, x2="to:T", y=y),
                 version.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(x=x, y=y, text="label:N"),
                 alert.mark_bar(height=8, color=WARN, minBandSize=3).encode(x=x, x2="to:T", y=y),
+                alert.mark_point(size=60, color=WARN, shape="triangle-up", filled=True, opacity=1).encode(x=x, y=y),
                 marks.encode(x=alt.X("at:T", scale=alt.Scale(type="utc")), y=y),
             ).properties(width=width - side - 20, height=alt.Step(26))  # fmt: skip
 
         return self.draw(
-            "What happened",
+            "Versions, alerts, and what was done",
             "Which version scored; what was wrong, and for how long; and, as diamonds, what was done. A cause stands above or shortly before its effect.",
             make,
         )

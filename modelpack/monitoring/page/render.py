@@ -85,7 +85,13 @@ def _score(drawing: Drawing, facts: Row, score: Row) -> Row:
     marks = [r for r in facts["reigns"] if r["since"] > since]
     response, fit = its(facts["response"]), its(facts["fit"])
     drift = [d for d in its(facts["drift"]) if d["psi"] is not None]
-    whole = [d for d in drift if not d["segment"]]
+    newest_drift = max((d["day"] for d in drift), default=None)
+    # the champion's, and no days that are long past
+    whole = [
+        d
+        for d in drift
+        if not d["segment"] and d["version"] == facts["champion"] and d["day"] == newest_drift
+    ]
     by_day, latency, staleness = its(facts["score_drift"]), its(facts["latency"]), its(facts["staleness"])
     newest = max((r["day"] for r in response), default=None)
     key = next((k for k in FITTING if any(f[k] is not None for f in fit)), "auc")

@@ -93,7 +93,11 @@ def _score(facts: Row, score: Row) -> Iterator[str]:
         yield _line(
             "one value", daily("largest_share"), words.percent(daily("largest_share")[-1]), low=0, high=1
         )
-    drift = [d for d in its("drift") if not d["segment"] and d["psi"] is not None]
+    drift = [
+        d
+        for d in its("drift")
+        if not d["segment"] and d["psi"] is not None and d["version"] == facts["champion"]
+    ]
     if drift:
         worst = max(drift, key=lambda d: d["psi"] / (max(d["critical"] or 0, d["bound"] or 0) or math.inf))
         beyond = len({d["input"] for d in drift if d["beyond"]})

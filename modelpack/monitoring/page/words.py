@@ -19,6 +19,9 @@ HEADLINES: dict[State, str] = {
 SERIOUS = ("stale", "failures", "observe", "split", "one_value", "few_scores", "auc", "brier", "mae", "rmse")
 """Kinds of alerts after which the scores should not be relied on before somebody has looked."""
 
+GUESSING = 0.55
+"""Below this AUC a model hardly tells customers apart."""
+
 TITLES = {
     "drift": "Customers look different",
     "one_value": "Most scores are the same",
@@ -84,6 +87,13 @@ def verdict(facts: Row) -> Verdict:
     said += [f"{TITLES.get(k, k)}: {_count(k, open_alerts)}." for k in kinds]
     if not kinds:
         said.append("No alert is open.")
+    newest = max(
+        (f for f in facts["fit"] if f["final"] and f["auc"] is not None),
+        key=lambda f: f["cut_off"],
+        default=None,
+    )
+    if state == "good" and newest is not None and newest["auc"] < GUESSING:
+        state = "look"
     said += _confused(facts, kinds)
     said += _fitted(facts)
     return Verdict(state, HEADLINES[state], tuple(said))
@@ -131,14 +141,18 @@ def _fitted(facts: Row) -> list[str]:
             ((n, newest[k]) for n, k in (("AUC", "auc"), ("RMSE", "rmse")) if newest[k] is not None),
             (None, None),
         )
-        if name:
+        if name and value is not None:
             said.append(
                 f"Of the scores of {day(newest['cut_off'])} the truth is known: version {newest['version']} had an {name} of {value:.3f}"
-                + (" (1 is perfect, 0.5 is guessing)." if name == "AUC" else ".")
+                + (f" ({_how_good(value)})." if name == "AUC" else ".")
             )
     if rows:
         said.append(f"Of {percent(pending / rows)} of all judged scores the truth is not known yet.")
     return said
+
+
+def _how_good(auc: float) -> str:
+    return "hardly better than guessing, which is 0.5" if auc < GUESSING else "1 is perfect, 0.5 is guessing"
 
 
 def percent(share: float | None) -> str:

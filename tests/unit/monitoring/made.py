@@ -55,7 +55,7 @@ def made(inputs: int = 50, days: int = 30, hostile: str = "") -> Row:
         "scores": [{"profile": where["profile"], "score": where["score"], "on_error": "stale", "kind": "binary", "has_outcome": True}],
         "alerts": [
             {"alert_id": 2, "model": "churn", "kind": "drift", "subject": f"churn version 3{hostile}", "opened_at": NOW - timedelta(days=5, hours=3), "closed_at": None,
-             "value": 0.42, "bound": 0.1, "words": f"2 of 50 of churn of public.customer version 3, inputs against reference differ on 2026-11-27: {names[7]} (PSI 0.420, bound 0.100), {names[11 % inputs]} (PSI 0.210, bound 0.100)",
+             "value": 0.42, "bound": 0.1, "words": f"2 of 50 of churn of public.customer version 3, inputs against reference differ on 2026-11-27: {names[min(7, inputs - 1)]} (PSI 0.420, bound 0.100), {names[11 % inputs]} (PSI 0.210, bound 0.100)",
              "closed_because": None, "unit": "PSI", "meaning": "an input or the score is distributed otherwise than in the reference or the last good week, by more than chance"},
             {"alert_id": 1, "model": "churn", "kind": "stale", "subject": "churn of public.customer", "opened_at": NOW - timedelta(days=15), "closed_at": NOW - timedelta(days=14, hours=20),
              "value": 0.09, "bound": 0.05, "words": "412 of 4700 rows of public.customer have no fresh churn: features (412)", "closed_because": "it was 0.01 at the last look",
