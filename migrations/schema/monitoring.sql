@@ -95,6 +95,7 @@ create table modelpack.yardstick (
   unseen bigint,
   minimum double precision,
   maximum double precision,
+  mean double precision,
   primary key (version_id, position),
   constraint yardstick_kind check (kind in ('number', 'text', 'free')),
   constraint yardstick_source check (source in ('reference', 'log'))
@@ -116,6 +117,7 @@ comment on column modelpack.yardstick.missing is 'its rows in which the input is
 comment on column modelpack.yardstick.unseen is 'its rows with a text that the version was not fitted on';
 comment on column modelpack.yardstick.minimum is 'its least value';
 comment on column modelpack.yardstick.maximum is 'its greatest value';
+comment on column modelpack.yardstick.mean is 'its mean';
 
 create table modelpack.yardstick_text (
   version_id integer not null,
@@ -305,6 +307,32 @@ insert into modelpack.setting (name, value, explanation) values
   ('drift_level', '10', 'in ten-thousandths: how likely a day on which nothing changed is called drifted, for a version and all its inputs together'),
   ('drift_effect', '10', 'in hundredths: a population stability index below that is no drift, however many rows there are');
 
+-- New rows are found by their numbers. Partitions that are empty, as those for the days to come, get an index for it that an event
+-- hardly pays; one that is written into is read from end to end until its day is over.
+do $index$
+declare
+  v_setting constant text := pg_catalog.current_setting('lock_timeout');
+  v_partition text;
+begin
+  perform pg_catalog.set_config('lock_timeout', '500ms', true);
+  for v_partition in
+    select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+     where i.inhparent = 'modelpack.prediction'::pg_catalog.regclass and c.relkind = 'r' and pg_catalog.pg_relation_size(c.oid) < 1000000
+     order by c.relname
+  loop
+    begin
+      execute format('create index %I on modelpack.%I using brin (prediction_id) with (pages_per_range = 32)', v_partition || '_by_number', v_partition);
+      execute format('alter index modelpack.%I owner to modelpack_owner', v_partition || '_by_number');
+      -- see schema/tables.sql
+      perform pg_catalog.brin_desummarize_range(format('modelpack.%I', v_partition || '_by_number')::pg_catalog.regclass, 0);
+    exception when lock_not_available then
+      null;
+    end;
+  end loop;
+  perform pg_catalog.set_config('lock_timeout', v_setting, true);
+end
+$index$;
+
 create view modelpack.response as
 select w.profile, w.score, w.model, w.version, nullif(w.arm, '') as arm, (r.at at time zone 'UTC')::date as day, r.predictions,
        case when cardinality(r.entity_hashes) < 512 then cardinality(r.entity_hashes)
@@ -322,7 +350,7 @@ select w.profile, w.score, w.model, w.version, nullif(w.arm, '') as arm, (r.at a
           min(c.value) filter (where c.below >= 0.5 * r.predictions) as p50,
           min(c.value) filter (where c.below >= 0.75 * r.predictions) as p75,
           min(c.value) filter (where c.below >= 0.95 * r.predictions) as p95,
-          sum(c.count) filter (where c.value between 0.4 and 0.6)::double precision as uncertain,
+          coalesce(sum(c.count) filter (where c.value between 0.4 and 0.6), 0)::double precision as uncertain,
           sum(case when c.value > 0 and c.value < 1 then - c.count * (c.value * ln(c.value) + (1 - c.value) * ln(1 - c.value)) / ln(2::double precision) else 0 end) as entropy,
           max(c.count) as largest
      from (select v.value, v.count, sum(v.count) over (order by v.value rows unbounded preceding) as below

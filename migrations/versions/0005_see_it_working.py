@@ -13,7 +13,7 @@ CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "se
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
     "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
-    "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
+    "maintain", "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
 )  # fmt: skip
 ALERTS: tuple[str, ...] = (
     "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
@@ -35,6 +35,7 @@ INSTALLS: tuple[str, ...] = (
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
     "purge": "0001",
+    "maintain": "0001",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -87,10 +88,27 @@ DROPS_OF_MONITORING: tuple[str, ...] = (
     "function modelpack.begin_observation(modelpack.me)",
     "function modelpack.make_yardsticks(integer, text)",
     "function modelpack.renew_yardsticks()",
-    "schema/monitoring",
-    "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
-    "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
-)  # fmt: skip
+    "view modelpack.features",
+    "view modelpack.timeline",
+    "view modelpack.failures_by_hour",
+    "view modelpack.staleness",
+    "view modelpack.latency",
+    "view modelpack.drift_by_hour",
+    "view modelpack.drift",
+    "view modelpack.response",
+    "table modelpack.happening",
+    "table modelpack.failure_count",
+    "table modelpack.stale_count",
+    "table modelpack.drift_figure",
+    "table modelpack.rollup_input",
+    "table modelpack.rollup",
+    "table modelpack.yardstick_text",
+    "table modelpack.yardstick",
+    "table modelpack.watched",
+    "table modelpack.segment",
+    "table modelpack.observed_part",
+    "table modelpack.observed",
+)
 DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.set_reference(text, integer, jsonb, jsonb)",
     "function modelpack.set_reference(modelpack.me, text, integer, jsonb, jsonb)",
@@ -99,6 +117,8 @@ DROPS_OF_CORE: tuple[str, ...] = (
     "view modelpack.version_reference",
     "table modelpack.reference",
 )
+# what a downgrade takes from modelpack.setting
+SETTINGS: tuple[str, ...] = ("rollup_days", "rollup_years", "drift_level", "drift_effect")
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,

@@ -126,7 +126,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
 
 WITHOUT_A_PATH = {
     # procedures that commit: a function with SET cannot
-    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows",
+    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe",
     # called for each row by functions that have pinned it; they name nothing
     "score", "score_many", "failure",
     # written into their caller's plan; their names were resolved when they were made
@@ -170,7 +170,7 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             continue
         shipped.add(name)
         assert (kind == "p") is (
-            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows")
+            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe")
         ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())

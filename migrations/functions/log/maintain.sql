@@ -86,6 +86,8 @@ begin
     execute format('create table modelpack.%I (like modelpack.prediction including all excluding identity) using heap%s',
                    partition, ' with (' || v_settings || ')');
     execute format('alter table modelpack.%I owner to modelpack_owner', partition);
+    -- modelpack.observe() finds new rows by it
+    execute format('create index %I on modelpack.%I using brin (prediction_id) with (pages_per_range = 32)', partition || '_by_number', partition);
     -- the filter of the first pages was made with the index, and would be written again with each of their rows
     perform brin_desummarize_range(x.indexrelid, 0)
        from pg_index as x join pg_class as n on n.oid = x.indexrelid join pg_am as m on m.oid = n.relam

@@ -49,7 +49,8 @@ begin
      group by 1, 2
   ), side as (
     select p.target, p.now, i.position, sum(i.rows)::double precision as rows, sum(i.missing)::double precision as missing, sum(i.unseen)::double precision as unseen,
-           min(i.minimum) as minimum, max(i.maximum) as maximum, max(a.effect) as effect
+           min(i.minimum) as minimum, max(i.maximum) as maximum,
+           sum(i.total) / nullif(sum(i.rows - i.missing), 0)::double precision as mean, max(a.effect) as effect
       from period as p
       join modelpack.rollup_input as i on i.watched_id = p.watched_id and i.span = judge_drift.span and i.at = p.at
       join alike as a on a.target = p.target and a.now = p.now
@@ -63,16 +64,16 @@ begin
      group by 1, 2, 3, 4
   ), pair as (
     select t.target, count(*) over (partition by t.profile, t.score, t.model, t.version) as comparisons, n.position, y.input, y.kind, y.edges, g.against, n.rows, b.rows as rows_before, n.missing, b.missing as missing_before, n.unseen, b.unseen as unseen_before,
-           least(n.minimum, b.minimum) as minimum, greatest(n.maximum, b.maximum) as maximum, n.rows / n.effect as worth, b.rows / b.effect as worth_before
+           least(n.minimum, b.minimum) as minimum, greatest(n.maximum, b.maximum) as maximum, n.rows / n.effect as worth, b.rows / b.effect as worth_before, n.mean - b.mean as mean_apart
       from (select distinct x.target, x.profile, x.score, x.model, x.version, x.version_id, x.segment from target as x) as t
       join side as n on n.target = t.target and n.now
       join modelpack.yardstick as y on y.version_id = t.version_id and y.position = n.position
      cross join (values ('reference'), ('last week')) as g (against)
      cross join lateral (
-       select s.rows, s.missing, s.unseen, s.minimum, s.maximum, s.effect from side as s
+       select s.rows, s.missing, s.unseen, s.minimum, s.maximum, s.mean, s.effect from side as s
         where g.against = 'last week' and s.target = t.target and not s.now and s.position = n.position
        union all
-       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), y.minimum, y.maximum, 1
+       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), y.minimum, y.maximum, y.mean, 1
         where g.against = 'reference' and t.segment = '' and y.source = 'reference' and y.rows > 0) as b
   ), cell as (
     select p.target, p.position, p.against, x.bin, sum(x.now) as now, sum(x.before) as before
@@ -118,26 +119,30 @@ begin
               from joined as j where j.now + j.before > 0) as x
      group by 1, 2, 3
   ), further as (
-    -- between two edges both sides are taken to be even; where every value has an edge of its own, they are steps
+    -- between two edges both sides are taken to be even; where every value has an edge of its own, they are steps. How far the outer
+    -- bins reach is chance: they are taken for two and a half times as wide as their neighbours (normal 2.3, exponential 2.9), which makes it
+    -- too small where much lies far out. It is never less than the means are apart.
     select x.target, x.position, x.against,
            sum(x.width * case when x.steps then abs(x.apart)
                               when x.apart * x.apart_next < 0 then (x.apart ^ 2 + x.apart_next ^ 2) / (2 * (abs(x.apart) + abs(x.apart_next)))
                               else abs(x.apart + x.apart_next) / 2 end) as wasserstein
       from (select d.target, d.position, d.against, d.apart, lead(d.apart, 1, 0::double precision) over places as apart_next, d.steps,
                    greatest(0, lead(d.edge, 1, d.maximum) over places - d.edge) as width
-              from (select p.target, p.position, p.against, p.maximum, e.place, e.edge,
+              from (select p.target, p.position, p.against, e.place, e.edge,
+                           least(greatest(p.maximum, p.edges[cardinality(p.edges)]),
+                                 3.5 * p.edges[cardinality(p.edges)] - 2.5 * p.edges[cardinality(p.edges) - 1]) as maximum,
                            p.minimum = p.edges[1] and p.maximum = p.edges[cardinality(p.edges)] as steps,
                            coalesce(sum(c.now / nullif(p.rows - p.missing, 0) - c.before / nullif(p.rows_before - p.missing_before, 0))
                                       over (partition by p.target, p.position, p.against order by e.place), 0) as apart
                       from pair as p
-                     cross join lateral (select 0 as place, least(p.minimum, p.edges[1]) as edge
+                     cross join lateral (select 0 as place, greatest(least(p.minimum, p.edges[1]), 3.5 * p.edges[1] - 2.5 * p.edges[2]) as edge
                                          union all select u.place, u.edge from unnest(p.edges) with ordinality as u (edge, place)) as e
                       left join cell as c on c.target = p.target and c.position = p.position and c.against = p.against and c.bin = e.place and e.place > 0
                      where p.kind = 'number' and p.rows > p.missing and p.rows_before > p.missing_before and cardinality(p.edges) > 0) as d
             window places as (partition by d.target, d.position, d.against order by d.place)) as x
      group by 1, 2, 3
   ), judged as (
-    select p.*, i.psi, w.jensen_shannon, f.wasserstein,
+    select p.*, i.psi, w.jensen_shannon, greatest(f.wasserstein, abs(p.mean_apart)) as wasserstein,
            case when i.bins > 1 and least(p.worth, p.worth_before) >= 20
                 then (1 / p.worth + 1 / p.worth_before) * (i.bins - 1)
                      * (1 - 2 / (9.0 * (i.bins - 1)) + z.z * sqrt(2 / (9.0 * (i.bins - 1)))) ^ 3 end as critical

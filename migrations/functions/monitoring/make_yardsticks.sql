@@ -39,7 +39,7 @@ begin
       -- in the order in which jsonb keeps them
       v_texts := array(select c.key from jsonb_each(coalesce(v_found -> 'categories', '{}')) with ordinality as c (key, value, place) order by c.place);
     end if;
-    insert into modelpack.yardstick (version_id, position, input, kind, place, token, edges, turned, bins, source, rows, counts, missing, unseen, minimum, maximum)
+    insert into modelpack.yardstick (version_id, position, input, kind, place, token, edges, turned, bins, source, rows, counts, missing, unseen, minimum, maximum, mean)
     values (make_yardsticks.version_id, v_input.position, v_input.name, v_input.kind, v_input.place, v_input.token, v_edges,
             array(select - e.edge from unnest(v_edges) as e (edge) order by e.edge desc),
             case v_input.kind when 'number' then cardinality(v_edges) + 1 when 'text' then cardinality(v_texts) + 1 else 1 end,
@@ -50,7 +50,7 @@ begin
                  when v_input.kind = 'text' then array(select c.value::bigint from jsonb_each_text(v_found -> 'categories') with ordinality as c (key, value, place) order by c.place)
                                                  || coalesce((v_found ->> 'other')::bigint, 0)
                  else array[(v_reference ->> 'rows')::bigint - coalesce((v_found ->> 'missing')::bigint, 0) - coalesce((v_found ->> 'unseen')::bigint, 0)] end,
-            (v_found ->> 'missing')::bigint, (v_found ->> 'unseen')::bigint, (v_found ->> 'minimum')::double precision, (v_found ->> 'maximum')::double precision)
+            (v_found ->> 'missing')::bigint, (v_found ->> 'unseen')::bigint, (v_found ->> 'minimum')::double precision, (v_found ->> 'maximum')::double precision, (v_found ->> 'mean')::double precision)
     on conflict do nothing;
     if v_input.kind = 'text' then
       insert into modelpack.yardstick_text (version_id, position, text, bin)

@@ -5,11 +5,14 @@ set timezone = 'UTC'
 set work_mem = '64MB'
 set jit = off
 set max_parallel_workers_per_gather = 0
+set enable_sort = off
+set enable_nestloop = off
+set enable_mergejoin = off
 as $modelpack$
 #variable_conflict use_column
 -- One transaction of modelpack.observe. Which rows are counted is known by their numbers, whatever transaction wrote them, and
 -- wherever they have been moved to since. What it counts and that it is counted is one transaction, with one snapshot, which the
--- procedure sees to.
+-- procedure sees to. The planner takes what has been picked for one row: hence enable_sort, enable_nestloop and enable_mergejoin.
 declare
   v_observed modelpack.observed;
   v_size constant bigint := pg_relation_size(to_regclass(format('modelpack.%I', partition))) / current_setting('block_size')::bigint;
@@ -167,16 +170,25 @@ begin
                                        group by h.hash order by h.hash limit 512) as x)
     ), cells as (
       select p.watched_id, p.hour, p.version_id, y.position,
-             case when v.x is null and v.t is null then -1  -- missing
-                  when y.kind = 'number' then y.bins - 1 - width_bucket(- v.x, y.turned)
-                  when y.kind = 'free' then 0
-                  else coalesce(k.bin, -2) end as bin,  -- unseen
+             case when v.x is null then -1 else y.bins - 1 - width_bucket(- v.x, y.turned) end as bin,  -- -1: missing
              count(*) as count, sum(v.x) as total, min(v.x) as minimum, max(v.x) as maximum
         from picked as p
         join modelpack.yardstick as y using (version_id)
-       cross join lateral (select nullif(case when y.position = 0 then p.prediction when y.kind = 'number' then p.inputs[y.place] end, 'NaN') as x,
-                                  case when y.kind <> 'number' then nullif(p.text_inputs[y.place], y.token) end as t) as v
-        left join modelpack.yardstick_text as k on k.version_id = y.version_id and k.position = y.position and k.text = v.t collate "C"
+       cross join lateral (select nullif(case when y.position = 0 then p.prediction else p.inputs[y.place] end, 'NaN') as x) as v
+       where y.kind = 'number'
+       group by 1, 2, 3, 4, 5
+      union all
+      select c.watched_id, c.hour, c.version_id, c.position,
+             case when c.t is null then -1 when c.kind = 'free' then 0 else coalesce(k.bin, -2) end,  -- -2: unseen
+             sum(c.count)::bigint, null, null, null
+        from (select p.watched_id, p.hour, p.version_id, y.position, y.kind,
+                     case when y.kind = 'text' or p.text_inputs[y.place] = y.token then nullif(p.text_inputs[y.place], y.token) else left(p.text_inputs[y.place], 0) end as t,
+                     count(*) as count
+                from picked as p
+                join modelpack.yardstick as y using (version_id)
+               where y.kind <> 'number'
+               group by 1, 2, 3, 4, 5, 6) as c
+        left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = c.t collate "C"
        group by 1, 2, 3, 4, 5
     ), spread as (
       select c.watched_id, s.span, date_trunc(s.span, c.hour) as at, c.version_id, c.position, c.bin, sum(c.count)::bigint as count,
