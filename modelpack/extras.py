@@ -7,6 +7,7 @@ demo and what is imported inside of a function; each of them asks here first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 
 from modelpack.errors import ExtraError
@@ -28,9 +29,14 @@ def need_publish(what: str) -> None:
 
     `what` needs them, for example "Publishing a model".
     """
-    missing = [name for module, name in PUBLISH.items() if find_spec(module) is None]
+    need(what, PUBLISH, "publish")
+
+
+def need(what: str, libraries: Mapping[str, str], extra: str) -> None:
+    """Raise ExtraError unless these modules, of an extra, are here. `what` needs them."""
+    missing = [name for module, name in libraries.items() if find_spec(module) is None]
     if missing:
         are = "is" if len(missing) == 1 else "are"
         raise ExtraError(
-            f"{what} needs {', '.join(missing)}, which {are} not installed here; run: pip install 'modelpack[publish]'"
+            f"{what} needs {', '.join(missing)}, which {are} not installed here; run: pip install 'modelpack[{extra}]'"
         )

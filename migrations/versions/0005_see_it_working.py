@@ -34,6 +34,23 @@ MONITORING: tuple[str, ...] = (
     "follow_declarations",
     "follow_switches",
 )
+ALERTS: tuple[str, ...] = (
+    "schema/alerts",
+    "log_gamma",
+    "beyond",
+    "figures_of_scores",
+    "figures_of_work",
+    "figures_of_outcomes",
+    "figures_of_experiments",
+    "figures_of_jobs",
+    "look_at",
+    "tell_alerts",
+    "watch_observe",
+    "raise_alerts",
+    "set_alert",
+    "next_alert",
+    "sent_alert",
+)
 EXPLANATIONS: tuple[str, ...] = (
     "attribute",
     "parts",
@@ -48,6 +65,7 @@ ERASURE: tuple[str, ...] = ()
 INSTALLS: tuple[str, ...] = (
     *CORE,
     *MONITORING,
+    *ALERTS,
     *EXPLANATIONS,
     *CROSSINGS,
     *ERASURE,
@@ -73,6 +91,32 @@ DROPS_OF_EXPLANATIONS: tuple[str, ...] = (
     "function modelpack.last_logged(regclass, text, text)",
     "function modelpack.parts(modelpack.prediction, integer, double precision)",
     "function modelpack.attribute(integer, double precision[], text[], jsonb, jsonb, bigint, integer, double precision)",
+)
+DROPS_OF_ALERTS: tuple[str, ...] = (
+    "function modelpack.sent_alert(text, bigint)",
+    "function modelpack.next_alert(text)",
+    "function modelpack.set_alert(text, text, double precision, boolean)",
+    "function modelpack.set_alert(modelpack.me, text, text, double precision, boolean)",
+    "function modelpack.raise_alerts()",
+    "function modelpack.watch_observe()",
+    "function modelpack.tell_alerts(bigint)",
+    "function modelpack.look_at(modelpack.alert_watch[], text[])",
+    "function modelpack.figures_of_jobs()",
+    "function modelpack.figures_of_experiments()",
+    "function modelpack.figures_of_outcomes()",
+    "function modelpack.figures_of_work()",
+    "function modelpack.figures_of_scores()",
+    "function modelpack.beyond(double precision, double precision, boolean)",
+    "function modelpack.log_gamma(double precision)",
+    "view modelpack.running_version",
+    "view modelpack.alert_bounds",
+    "table modelpack.alert_channel",
+    "table modelpack.alert_event",
+    "table modelpack.alert_look",
+    "table modelpack.alert_watch",
+    "table modelpack.alert",
+    "table modelpack.alert_rule",
+    "table modelpack.alert_kind",
 )
 DROPS_OF_MONITORING: tuple[str, ...] = (
     "trigger follow_switches on modelpack.model",
@@ -126,8 +170,16 @@ DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,
     *DROPS_OF_EXPLANATIONS,
+    *DROPS_OF_ALERTS,
     *DROPS_OF_MONITORING,
     *DROPS_OF_CORE,
+)
+# and the settings that go with them
+SETTINGS: tuple[str, ...] = (
+    "rollup_days",
+    "rollup_years",
+    "drift_level",
+    "drift_effect",
 )
 
 
@@ -141,5 +193,7 @@ def downgrade() -> None:
     """Go back: the rooms are gone, and what they hold."""
     for what in DROPS:
         run_sql(f"drop {what}")
+    for name in SETTINGS:
+        run_sql(f"delete from modelpack.setting where name = '{name}'")
     for name, released in REVERTS_TO.items():
         run_sql(snapshot(name, released))

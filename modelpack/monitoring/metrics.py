@@ -1,0 +1,191 @@
+"""Figures for Prometheus, read from the roll-ups when they are asked for.
+
+Units are seconds and ratios, counters end in `_total`, and labels are bounded: models, scores, profiles, versions that score,
+arms, kinds; never an entity, an input or a text of somebody.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from modelpack.errors import ModelpackError, RegistryError
+from modelpack.extras import need
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import CollectorRegistry
+
+MOST = 2000
+"""Series of one name; what is beyond is left out, and modelpack_series_left_out says how many."""
+
+GAUGE, COUNTER = "gauge", "counter"
+
+QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
+    (
+        "modelpack_predictions", COUNTER, "Scores that were given, as rolled up.", ("model", "profile", "score", "version", "arm"),
+        "select w.model, w.profile, w.score, w.version, w.arm, sum(r.predictions) from modelpack.watched as w join modelpack.rollup as r using (watched_id) "
+        "where r.span = 'day' and w.segment = '' group by w.model, w.profile, w.score, w.version, w.arm having max(r.at) > now() - interval '90 days'",
+    ),
+    (
+        "modelpack_failures", COUNTER, "Times that a version gave no score, as far as they were noted.", ("model", "profile", "version", "kind"),
+        "select f.model, f.profile, f.version, f.kind, sum(f.failures) from modelpack.failures_by_hour as f "
+        "group by f.model, f.profile, f.version, f.kind having max(f.hour) > now() - interval '90 days'",
+    ),
+    (
+        "modelpack_rows", GAUGE, "Rows of a profile that have a score, when they were last counted.", ("model", "profile", "score"),
+        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.rows from modelpack.staleness as s where s.rows is not null order by s.profile, s.score, s.hour desc",
+    ),
+    (
+        "modelpack_stale_rows", GAUGE, "Rows of a profile without a fresh score, when they were last counted.", ("model", "profile", "score"),
+        "select distinct on (s.profile, s.score) s.model, s.profile, s.score, s.stale from modelpack.staleness as s where s.stale is not null order by s.profile, s.score, s.hour desc",
+    ),
+    (
+        "modelpack_scoring_seconds", GAUGE, "Within how long this share of the scores of the last hour was ready.",
+        ("model", "profile", "score", "version", "share"),
+        "select n.model, n.profile, n.score, n.version, q.share, q.microseconds / 1e6 from ("
+        "select distinct on (l.profile, l.score, l.version) l.* from modelpack.latency as l where l.hour > now() - interval '1 day' "
+        "order by l.profile, l.score, l.version, l.hour desc) as n "
+        "cross join lateral (values ('0.5', n.p50), ('0.95', n.p95), ('0.99', n.p99)) as q (share, microseconds) where q.microseconds is not null",
+    ),
+    *(
+        (
+            f"modelpack_{name}_ratio", GAUGE, words, ("model", "profile", "score", "version", "arm"),
+            f"select distinct on (r.profile, r.score, r.version, r.arm) r.model, r.profile, r.score, r.version, coalesce(r.arm, ''), r.{column} "
+            f"from modelpack.response as r where r.day > current_date - 2 and r.{column} is not null order by r.profile, r.score, r.version, r.arm, r.day desc",
+        )
+        for name, column, words in (
+            ("uncertain", "uncertain_share", "Share of the scores of the newest day that lie in the uncertain band."),
+            ("largest_value", "largest_share", "Share of the scores of the newest day that are one and the same value."),
+        )
+    ),
+    *(
+        (
+            name, GAUGE, words, ("model", "profile", "score", "version", "against"),
+            f"select d.model, d.profile, d.score, d.version, d.against, {what} from ("
+            "select distinct on (d.profile, d.score, d.version, d.input, d.against) d.* from modelpack.drift as d "
+            "where d.day > current_date - 2 and coalesce(d.segment, '') = '' and d.psi is not null "
+            "order by d.profile, d.score, d.version, d.input, d.against, d.day desc) as d group by d.model, d.profile, d.score, d.version, d.against",
+        )
+        for name, words, what in (
+            ("modelpack_drift_psi", "The largest population stability index of the score and the inputs.", "max(d.psi)"),
+            ("modelpack_drifted", "How many inputs, the score among them, differ by more than chance allows.", "count(*) filter (where d.drifted)"),
+        )
+    ),
+    (
+        "modelpack_outcomes_pending", GAUGE, "Judged scores whose truth is not known yet.", ("model", "profile", "score"),
+        "select k.model, k.profile, k.score, count(*) filter (where o.how is null) from modelpack.cut_off as k join modelpack.cohort as c using (profile, score, cut_off) "
+        "left join modelpack.outcome as o using (profile, score, cut_off, entity_key) group by k.model, k.profile, k.score",
+    ),
+    *(
+        (
+            f"modelpack_fit_{figure}", GAUGE, f"{words} of the newest cohort that is final.", ("model", "profile", "score", "version"),
+            f"select distinct on (f.profile, f.score, f.version) f.model, f.profile, f.score, f.version, f.{figure} from modelpack.fit as f "
+            f"where f.final and f.{figure} is not null order by f.profile, f.score, f.version, f.cut_off desc",
+        )
+        for figure, words in (("auc", "AUC"), ("brier", "Brier score"), ("mae", "Mean absolute error"), ("rmse", "Root mean square error"))
+    ),
+    (
+        "modelpack_experiment_entities", GAUGE, "Entities of an arm of an experiment that runs.", ("model", "experiment", "arm", "version"),
+        "select e.model, e.experiment, e.arm, e.version, e.entities from modelpack.experiments as e where e.ended_at is null",
+    ),
+    (
+        "modelpack_champion", GAUGE, "1 for the version that is the champion.", ("model", "version"),
+        "select a.model, a.version, 1 from modelpack.alias as a where a.alias = 'champion'",
+    ),
+    (
+        "modelpack_disabled", GAUGE, "1 for a model that is disabled.", ("model",),
+        "select m.model, (m.disabled is not null)::integer from modelpack.model as m",
+    ),
+    (
+        "modelpack_alerts_open", GAUGE, "Alerts that are open.", ("model", "kind"),
+        "select b.model, b.kind, (select count(*) from modelpack.alert as a where a.model = b.model and a.kind = b.kind and a.closed_at is null) "
+        "from modelpack.alert_bounds as b where b.bound is not null and (b.kind in ('interrupted', 'observe')) = (b.model = '')",
+    ),
+    (
+        "modelpack_observe_timestamp_seconds", GAUGE, "When modelpack.observe() last came to its end; 0: never.", (),
+        "select coalesce(extract(epoch from l.looked_at), 0) from modelpack.alert_look as l",
+    ),
+)  # fmt: skip
+"""Name, type, words, labels, and the query whose last column is the value."""
+
+
+def need_client() -> None:
+    """Raise ExtraError unless prometheus-client is here."""
+    need("Writing metrics", {"prometheus_client": "prometheus-client"}, "metrics")
+
+
+def read_metrics(connection: Connection) -> Iterator[Metric]:
+    """All of them, in one transaction."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    left_out = 0
+    for name, kind, words, labels, query in QUERIES:
+        family = (CounterMetricFamily if kind == COUNTER else GaugeMetricFamily)(name, words, labels=labels)
+        found = connection.execute(text(query)).all()
+        for *of, value in found[:MOST]:
+            family.add_metric(["" if v is None else str(v) for v in of], float(value))
+        left_out += max(0, len(found) - MOST)
+        yield family
+    yield GaugeMetricFamily(
+        "modelpack_series_left_out", f"Series beyond {MOST} of one name, which are left out.", value=left_out
+    )
+
+
+class Collector:
+    """What a registry of prometheus-client asks. A database that does not answer is modelpack_up 0, not a failed scrape."""
+
+    def __init__(self, engine: Engine, *, strict: bool = False) -> None:
+        self._engine, self._strict = engine, strict
+        self._one_at_a_time = threading.Lock()
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, and whether they could be read."""
+        from prometheus_client.core import GaugeMetricFamily
+
+        up = GaugeMetricFamily("modelpack_up", "1 where the database answered.", value=1)
+        try:
+            with self._one_at_a_time, self._engine.connect() as connection:
+                from modelpack.install import require
+
+                require(connection)
+                connection.execute(text("set transaction read only"))
+                return [*read_metrics(connection), up]
+        except (DBAPIError, ModelpackError):
+            if self._strict:
+                raise
+            return [GaugeMetricFamily("modelpack_up", "1 where the database answered.", value=0)]
+
+
+def registry(engine: Engine, *, strict: bool = False) -> CollectorRegistry:
+    """A registry with our metrics alone."""
+    from prometheus_client import CollectorRegistry
+
+    made = CollectorRegistry(auto_describe=False)
+    # to be registered a collector is asked for its names, unless it describes none: no query before the first scrape
+    collector: Any = Collector(engine, strict=strict)
+    made.register(collector)
+    return made
+
+
+def write_textfile(engine: Engine, path: Path) -> None:
+    """For the node exporter's textfile collector: the file is there as a whole or not at all."""
+    from prometheus_client import generate_latest
+
+    body = generate_latest(registry(engine, strict=True))
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            file.write(body)
+            os.fchmod(file.fileno(), 0o644)  # another user reads it
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise RegistryError(
+            f"{path} cannot be written: {error.strerror}; expected a file in a folder that is there"
+        ) from error

@@ -1,0 +1,666 @@
+"""Charts as inline SVG, by Altair and vl-convert: no script, no style sheet and no address in them.
+
+A chart is drawn in four sentinel colours, which the page's style sheet turns into those of light, dark and print. What is
+told by colour is told by shape, dash or label, too. Each is drawn twice, for a wide and for a narrow window, so that
+its letters stay readable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from modelpack.extras import need
+
+if TYPE_CHECKING:
+    pass
+
+Row = dict[str, Any]
+
+WIDE, NARROW = 760, 330
+"""Widths of a chart in pixels: its letters are 12 pixels high in either."""
+
+INK, MUTED, GRID, MAIN, SOFT, WARN = "#101010", "#606060", "#d0d0d0", "#1060a0", "#a0c0e0", "#c04000"
+"""What the style sheet knows the parts of a chart by."""
+
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
+
+
+def need_charts() -> None:
+    """Raise ExtraError unless the libraries that draw are here."""
+    need("A page with charts", {"altair": "altair", "vl_convert": "vl-convert-python"}, "report")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart in both widths, and what it shows for who does not see it."""
+
+    title: str
+    says: str
+    wide: str
+    narrow: str
+
+
+class Drawing:
+    """Makes charts; names of parts of an SVG are unique within one drawing."""
+
+    def __init__(self) -> None:
+        need_charts()
+        import altair
+        import vl_convert
+
+        self._alt, self._convert = altair, vl_convert
+        self._number = count()
+
+    def _svg(self, chart: Any) -> str:
+        # not chart.save: it asks for a format's whole machinery, and writes files
+        made = self._convert.vegalite_to_svg(chart.to_json(validate=False), vl_version=self._version())
+        return cleaned(made, f"c{next(self._number)}-")
+
+    def _version(self) -> str:
+        major, minor, *_ = self._alt.SCHEMA_VERSION.lstrip("v").split(".")
+        return f"{major}.{minor}"
+
+    def draw(self, title: str, says: str, make: Callable[[int], Any]) -> Chart:
+        """Both widths of what `make` gives for a width."""
+        wide, narrow = (self._svg(self._dressed(make(width))) for width in (WIDE, NARROW))
+        return Chart(title, says, wide, narrow)
+
+    def _dressed(self, chart: Any) -> Any:
+        return (
+            chart.configure(background="transparent", font="Verdana, DejaVu Sans, sans-serif", padding=4)
+            .configure_view(stroke=None)
+            .configure_axis(
+                labelColor=INK, titleColor=MUTED, gridColor=GRID, domainColor=MUTED, tickColor=MUTED,
+                labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelLimit=170, labelOverlap="greedy", labelSeparation=10,
+            )
+            .configure_legend(
+                labelColor=INK, titleColor=MUTED, labelFontSize=12, titleFontSize=12, orient="top", titleFontWeight="normal",
+                symbolStrokeColor=MAIN, symbolType="stroke", symbolSize=260, labelLimit=260, columnPadding=24,
+            )
+            .configure_header(labelColor=INK, labelFontSize=12, title=None, labelAnchor="start")
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ what is drawn
+
+    def response(self, rows: Sequence[Row], marks: Sequence[Row]) -> Chart:
+        """The distribution of scores by day: the middle, half of them, nine of ten."""
+        alt = self._alt
+        data = self._days(rows, ("p05", "p25", "p50", "p75", "p95"))
+
+        def make(width: int) -> Any:
+            x = self._time(width)
+            base = alt.Chart(alt.Data(values=data))
+            detail = alt.Detail("who:N")
+            outer = base.mark_area(color=SOFT, opacity=0.45).encode(
+                x=x, y=alt.Y("p05:Q", title="score", scale=alt.Scale(zero=False)), y2="p95:Q", detail=detail
+            )
+            inner = base.mark_area(color=SOFT, opacity=0.9).encode(x=x, y="p25:Q", y2="p75:Q", detail=detail)
+            line = base.mark_line(color=MAIN, strokeWidth=2).encode(
+                x=x, y="p50:Q", strokeDash=self._dash(data, width)
+            )
+            dots = base.mark_circle(color=MAIN, size=18, opacity=1).encode(x=x, y="p50:Q")
+            return alt.layer(outer, inner, line, dots, *self._marks(marks)).properties(
+                width=width - 70, height=190
+            )
+
+        return self.draw(
+            "How the scores are distributed",
+            "Line: the score in the middle of each day. Dark band: half of the scores. Light band: nine of ten. "
+            "Upright lines: promotions.",
+            make,
+        )
+
+    def shares(self, rows: Sequence[Row], marks: Sequence[Row]) -> Chart:
+        """Undecided, and the same value for many."""
+        alt = self._alt
+        names = {"uncertain_share": "in the uncertain band", "largest_share": "one and the same value"}
+        data = [
+            {"day": _text(r["day"]), "share": r[key], "what": name, "who": f"{name}/{_who(r)}"}
+            for r in rows
+            for key, name in names.items()
+            if r[key] is not None
+        ]
+
+        def make(width: int) -> Any:
+            x = self._time(width)
+            base = alt.Chart(alt.Data(values=data))
+            y = alt.Y(
+                "share:Q",
+                title="share of the scores",
+                axis=alt.Axis(format="%", tickCount=5),
+                scale=alt.Scale(domain=[0, 1]),
+            )
+            return alt.layer(
+                base.mark_line(color=MAIN, strokeWidth=2).encode(
+                    x=x, y=y, detail="who:N",
+                    strokeDash=alt.StrokeDash(
+                        "what:N", scale=alt.Scale(domain=list(names.values()), range=DASHES[:2]), legend=self._legend(width)
+                    ),
+                ),
+                base.mark_circle(color=MAIN, size=18, opacity=1).encode(x=x, y=y),
+                *self._marks(marks),
+            ).properties(width=width - 70, height=130)  # fmt: skip
+
+        return self.draw(
+            "Decided or confused",
+            "A model that works tells customers apart: few scores in the uncertain band, and no value that most of them share.",
+            make,
+        )
+
+    def predictions(self, rows: Sequence[Row]) -> Chart:
+        """How many scores, by day."""
+        alt = self._alt
+        counted: dict[str, int] = {}
+        for r in rows:
+            counted[_text(r["day"])] = counted.get(_text(r["day"]), 0) + int(r["predictions"])
+        data = [{"day": d, "n": n} for d, n in counted.items()]
+
+        def make(width: int) -> Any:
+            return (
+                alt.Chart(alt.Data(values=data))
+                .mark_bar(color=MAIN, width=max(2, min(14, (width - 70) / max(len(data), 1) - 2)))
+                .encode(
+                    x=self._time(width),
+                    y=alt.Y("n:Q", title="scores", axis=alt.Axis(format="~s", tickCount=3)),
+                )
+                .properties(width=width - 70, height=90)
+            )
+
+        return self.draw("How many scores", "Scores that were given, by day.", make)
+
+    def drift(self, rows: Sequence[Row], most: int = 14) -> Chart:
+        """Each input: how far it is from before, and how far it may be by chance."""
+        alt = self._alt
+        inputs = {r["input"] for r in rows}
+        worst = sorted(inputs, key=lambda i: -max(_ratio(r) for r in rows if r["input"] == i))[:most]
+        data = [
+            {
+                "input": _short(r["input"] or "(the score)"),
+                "against": f"against {r['against']}",
+                "psi": r["psi"],
+                "limit": max(r["critical"] or 0, r["bound"] or 0),
+                "beyond": "beyond its bound" if r["beyond"] else "within its bound",
+            }
+            for name in worst
+            for r in rows
+            if r["input"] == name and r["psi"] is not None
+        ]
+        order = [_short(name or "(the score)") for name in worst]
+        groups = sorted({d["against"] for d in data})
+
+        def make(width: int) -> Any:
+            side = 130 if width == NARROW else 190
+            beside = width != NARROW and len(groups) > 1
+            room = (width - side - 40) // (2 if beside else 1) - (20 if beside else 0)
+            y = alt.Y(
+                "input:N", sort=order, title=None, axis=alt.Axis(labelLimit=side - 10, labelOverlap=False)
+            )
+            base = alt.Chart(alt.Data(values=data))
+            bar = base.mark_bar(height=3, color=GRID).encode(
+                x=alt.X("limit:Q", title="distance (PSI)", stack=None, axis=alt.Axis(tickCount=4)), y=y
+            )
+            tick = base.mark_tick(color=MUTED, thickness=2, size=14).encode(x="limit:Q", y=y)
+            dot = base.mark_point(filled=True, size=75, opacity=1).encode(
+                x="psi:Q",
+                y=y,
+                shape=alt.Shape(
+                    "beyond:N",
+                    scale=alt.Scale(
+                        domain=["within its bound", "beyond its bound"], range=["circle", "triangle-up"]
+                    ),
+                    legend=alt.Legend(
+                        title=None,
+                        symbolType="circle",
+                        symbolSize=75,
+                        direction="vertical" if width == NARROW else "horizontal",
+                    ),
+                ),
+                color=alt.Color(
+                    "beyond:N",
+                    scale=alt.Scale(domain=["within its bound", "beyond its bound"], range=[MAIN, WARN]),
+                    legend=None,
+                ),
+            )
+            layers = alt.layer(bar, tick, dot).properties(width=room, height=alt.Step(20))
+            return layers.facet(facet=alt.Facet("against:N", title=None), columns=2 if beside else 1)
+
+        return self.draw(
+            "Which inputs have changed",
+            "Each mark is an input: how far its distribution is from before. The upright stroke is what chance and the bound allow; "
+            "a triangle lies beyond it.",
+            make,
+        )
+
+    def drift_by_day(self, rows: Sequence[Row], marks: Sequence[Row]) -> Chart:
+        """How far the score itself is from before, by day."""
+        alt = self._alt
+        data = [
+            {
+                "day": _text(r["day"]),
+                "psi": r["psi"],
+                "limit": r["critical"],
+                "against": f"against {r['against']}",
+                "who": f"{r['against']}/{r['version']}",
+            }
+            for r in rows
+            if r["psi"] is not None
+        ]
+
+        def make(width: int) -> Any:
+            base = alt.Chart(alt.Data(values=data))
+            groups = sorted({d["against"] for d in data})
+            return alt.layer(
+                base.mark_circle(color=MAIN, size=18, opacity=1).encode(x=self._time(width), y="psi:Q"),
+                base.mark_line(color=MAIN, strokeWidth=2).encode(
+                    x=self._time(width),
+                    y=alt.Y("psi:Q", title="distance (PSI)", axis=alt.Axis(tickCount=4)),
+                    strokeDash=alt.StrokeDash(
+                        "against:N", scale=alt.Scale(domain=groups, range=DASHES[: len(groups)]), legend=self._legend(width)
+                    ),
+                    detail="who:N",
+                ),
+                *self._marks(marks),
+            ).properties(width=width - 70, height=120)  # fmt: skip
+
+        return self.draw(
+            "How far the scores are from before",
+            "The distance of each day's scores from the reference and from the last good week.",
+            make,
+        )
+
+    def fit(self, rows: Sequence[Row], figure: str) -> Chart:
+        """A figure of each cohort, and how much of it is known."""
+        alt = self._alt
+        data = [
+            {
+                "day": _text(r["cut_off"]), "value": r[figure], "pending": r["pending_share"], "who": f"version {r['version']}",
+                "known": "final" if r["final"] else "not final yet",
+            }
+            for r in rows
+        ]  # fmt: skip
+        known = [d for d in data if d["value"] is not None]
+        values = [d["value"] for d in known] or [0.0, 1.0]
+        room = max(0.15 * (max(values) - min(values)), 0.05 * abs(max(values)), 1e-6)
+        reach = [min(values) - room, max(values) + room]
+        name = figure.upper() if figure in ("auc", "mae", "rmse") else "Brier score"
+
+        def make(width: int) -> Any:
+            x = self._time(width)
+            line = alt.Chart(alt.Data(values=known)).mark_line(color=MAIN, strokeWidth=1.5).encode(
+                x=x, y=alt.Y("value:Q", title=name, scale=alt.Scale(domain=reach, nice=False), axis=alt.Axis(tickCount=5)), strokeDash=self._dash(known, width)
+            )  # fmt: skip
+            dots = (
+                alt.Chart(alt.Data(values=known))
+                .mark_point(size=60, color=MAIN, opacity=1)
+                .encode(
+                    x=x,
+                    y="value:Q",
+                    fill=alt.Fill(
+                        "known:N",
+                        scale=alt.Scale(domain=["final", "not final yet"], range=[MAIN, "transparent"]),
+                        legend=None,
+                    ),
+                )
+            )
+            bars = (
+                alt.Chart(alt.Data(values=data))
+                .mark_bar(color=SOFT, width=8)
+                .encode(
+                    x=x,
+                    y=alt.Y(
+                        "pending:Q",
+                        title="pending",
+                        axis=alt.Axis(format="%", tickCount=2),
+                        scale=alt.Scale(domain=[0, 1]),
+                    ),
+                )
+            )
+            return alt.vconcat(
+                alt.layer(line, dots).properties(width=width - 70, height=140), bars.properties(width=width - 70, height=50), spacing=6
+            ).resolve_scale(x="shared")  # fmt: skip
+
+        return self.draw(
+            "How well the scores came true",
+            f"{name} of the scores of each cut-off; full points are final, open ones not. Below: the share whose truth is not known yet.",
+            make,
+        )
+
+    def calibration(self, bins: Sequence[Row]) -> Chart:
+        """What was said against what came."""
+        alt = self._alt
+        data = [dict(b) for b in bins]
+        most = max([0.05, *(max(b["said"], b["high"]) for b in bins)])
+
+        def make(width: int) -> Any:
+            scale = alt.Scale(domain=[0, min(1.0, most * 1.05)])
+            base = alt.Chart(alt.Data(values=data))
+            right = alt.Chart(
+                alt.Data(
+                    values=[
+                        {"said": 0, "came": 0},
+                        {"said": min(1.0, most * 1.05), "came": min(1.0, most * 1.05)},
+                    ]
+                )
+            )
+            x = alt.X(
+                "said:Q", title="what the scores said", scale=scale, axis=alt.Axis(format="%", tickCount=5)
+            )
+            return alt.layer(
+                right.mark_line(color=MUTED, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y="came:Q"),
+                base.mark_rule(color=MAIN, strokeWidth=1.5).encode(x=x, y="low:Q", y2="high:Q"),
+                base.mark_point(filled=True, size=60, color=MAIN, opacity=1).encode(
+                    x=x, y=alt.Y("came:Q", title="what came of them", scale=scale, axis=alt.Axis(format="%", tickCount=5))
+                ),
+            ).properties(width=min(width - 80, 360), height=min(width - 80, 260))  # fmt: skip
+
+        return self.draw(
+            "Whether scores are the probabilities that they claim to be",
+            "Each point is a tenth of the scores whose truth is known, with a 95% interval. On the dashed line what was said came true as often.",
+            make,
+        )
+
+    def latency(self, rows: Sequence[Row], budget_seconds: float) -> Chart:
+        """Microseconds of the model, by hour."""
+        alt = self._alt
+        names = {"p50": "half", "p95": "95 of 100", "p99": "99 of 100"}
+        runs: dict[int, tuple[datetime, int]] = {}
+        data = []
+        for r in thinned(rows):
+            # no line where nothing was measured for days
+            before, run = runs.get(r["version"], (r["hour"], 0))
+            runs[r["version"]] = (r["hour"], run + (r["hour"] - before > timedelta(days=2)))
+            who = f"{r['version']}/{runs[r['version']][1]}"
+            data += [
+                {"day": _text(r["hour"]), "ms": r[key] / 1000, "what": name, "who": f"{name}/{who}"}
+                for key, name in names.items()
+                if r[key]
+            ]
+        reach = [min(d["ms"] for d in data) * 0.7, max(d["ms"] for d in data) * 1.4]
+
+        def make(width: int) -> Any:
+            return alt.layer(
+                alt.Chart(alt.Data(values=data))
+                .mark_line(color=MAIN, strokeWidth=1.5)
+                .encode(
+                    x=self._time(width),
+                    y=alt.Y("ms:Q", title="milliseconds", scale=alt.Scale(type="log", domain=reach, nice=False), axis=alt.Axis(tickCount=4, format="~g", grid=False)),
+                    strokeDash=alt.StrokeDash(
+                        "what:N", scale=alt.Scale(domain=list(names.values()), range=DASHES[:3]), legend=self._legend(width)
+                    ),
+                    detail="who:N",
+                )
+            ).properties(width=width - 70, height=120)  # fmt: skip
+
+        return self.draw(
+            "How long a score takes",
+            f"Within how long so many scores of an hour were ready. The model may take {budget_seconds * 1000:,.0f} milliseconds.",
+            make,
+        )
+
+    def staleness(self, rows: Sequence[Row]) -> Chart:
+        """The share of rows without a fresh score, by hour."""
+        alt = self._alt
+        data = [
+            {"day": _text(r["hour"]), "share": r["stale"] / r["rows"]} for r in thinned(rows) if r["rows"]
+        ]
+
+        def make(width: int) -> Any:
+            return (
+                alt.Chart(alt.Data(values=data))
+                .mark_area(color=SOFT, line=alt.LineConfig(color=MAIN, strokeWidth=1.5), opacity=0.6)
+                .encode(
+                    x=self._time(width),
+                    y=alt.Y(
+                        "share:Q", title="share of the rows", axis=alt.Axis(format="~%", tickCount=3),
+                        scale=alt.Scale(domain=[0, max([0.01, *(d["share"] for d in data)])]),
+                    ),
+                )
+                .properties(width=width - 70, height=80)
+            )  # fmt: skip
+
+        return self.draw(
+            "Scores that are out of date", "The share of customers who have no fresh score.", make
+        )
+
+    def effects(self, experiment: Row) -> Chart | None:
+        """How arms differ from the first."""
+        alt = self._alt
+        data = [
+            {"arm": _short(e["arm"]), "difference": e["difference"], "low": e["low"], "high": e["high"]}
+            for e in experiment.get("effects", ())
+            if e["low"] is not None and e["high"] is not None
+        ]
+        if not data:
+            return None
+
+        def make(width: int) -> Any:
+            base = alt.Chart(alt.Data(values=data))
+            y = alt.Y("arm:N", title=None, axis=alt.Axis(labelOverlap=False))
+            zero = (
+                alt.Chart(alt.Data(values=[{"at": 0}]))
+                .mark_rule(color=MUTED, strokeDash=[4, 4])
+                .encode(x="at:Q")
+            )
+            return alt.layer(
+                zero,
+                base.mark_rule(color=MAIN, strokeWidth=2).encode(x=alt.X("low:Q", title="difference from the first arm"), x2="high:Q", y=y),
+                base.mark_point(filled=True, size=80, color=MAIN, opacity=1).encode(x="difference:Q", y=y),
+            ).properties(width=width - 130, height=alt.Step(30))  # fmt: skip
+
+        return self.draw(
+            f"Experiment {experiment['experiment']}",
+            "The difference of each arm from the first, with an interval that holds however often one looks. Left and right of the dashed line: less and more.",
+            make,
+        )
+
+    def history(
+        self,
+        reigns: Sequence[Row],
+        alerts: Sequence[Row],
+        timeline: Sequence[Row],
+        since: datetime,
+        now: datetime,
+        titles: dict[str, str],
+    ) -> Chart:
+        """Which version scored when; below it what was wrong when; and what was done."""
+        alt = self._alt
+        data: list[Row] = [
+            {
+                "row": "scores",
+                "from": _text(max(r["since"], since)),
+                "to": _text(r["until"] or now),
+                "label": f"v{r['version']}",
+                "kind": "version",
+            }
+            for r in reigns
+            if (r["until"] or now) > since
+        ]
+        data += [
+            {
+                "row": titles.get(a["kind"], a["kind"]),
+                "from": _text(max(a["opened_at"], since)),
+                "to": _text(a["closed_at"] or now),
+                "label": "",
+                "kind": "alert",
+            }
+            for a in alerts
+        ]
+        done = [
+            {"row": "what was done", "at": _text(t["at"]), "kind": t["kind"]}
+            for t in timeline
+            if since <= t["at"] <= now
+        ]
+        order = ["scores", *sorted({d["row"] for d in data} - {"scores"}), "what was done"]
+
+        def make(width: int) -> Any:
+            side = 160 if width == NARROW else 230
+            x = alt.X(
+                "from:T",
+                title=None,
+                scale=alt.Scale(domain=[_text(since), _text(now)], type="utc"),
+                axis=self._days_axis(width),
+            )
+            y = alt.Y(
+                "row:N",
+                sort=order,
+                title=None,
+                axis=alt.Axis(labelLimit=side - 20, labelOverlap=False),
+                scale=alt.Scale(domain=order),
+            )
+            base = alt.Chart(alt.Data(values=data))
+            version, alert = (base.transform_filter(f"datum.kind == '{k}'") for k in ("version", "alert"))
+            marks = alt.Chart(alt.Data(values=done)).mark_point(
+                size=70, color=INK, shape="diamond", filled=True, opacity=1
+            )
+            return alt.layer(
+                version.mark_bar(height=16, color=SOFT, stroke=MAIN, cornerRadius=2).encode(x=x, x2="to:T", y=y),
+                version.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(x=x, y=y, text="label:N"),
+                alert.mark_bar(height=8, color=WARN, minBandSize=3).encode(x=x, x2="to:T", y=y),
+                alert.mark_point(size=60, color=WARN, shape="triangle-up", filled=True, opacity=1).encode(x=x, y=y),
+                marks.encode(x=alt.X("at:T", scale=alt.Scale(type="utc")), y=y),
+            ).properties(width=width - side - 20, height=alt.Step(26))  # fmt: skip
+
+        return self.draw(
+            "Versions, alerts, and what was done",
+            "Which version scored; what was wrong, and for how long; and, as diamonds, what was done. A cause stands above or shortly before its effect.",
+            make,
+        )
+
+    # ------------------------------------------------------------------ parts
+
+    def _days(self, rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+        return [
+            {"day": _text(r["day"]), "who": _who(r)} | {k: r[k] for k in keys}
+            for r in rows
+            if all(r[k] is not None for k in keys)
+        ]
+
+    def _days_axis(self, width: int) -> Any:
+        return self._alt.Axis(format="%-d %b", tickCount=4 if width == NARROW else 7, labelAngle=0)
+
+    def _time(self, width: int) -> Any:
+        return self._alt.X(
+            "day:T", title=None, scale=self._alt.Scale(type="utc"), axis=self._days_axis(width)
+        )
+
+    def _legend(self, width: int) -> Any:
+        return self._alt.Legend(title=None, direction="vertical" if width == NARROW else "horizontal")
+
+    def _dash(self, data: Sequence[Row], width: int = WIDE) -> Any:
+        names = sorted({d["who"] for d in data})
+        dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
+        return self._alt.StrokeDash(
+            "who:N", scale=self._alt.Scale(domain=names, range=dashes), legend=self._legend(width) if len(names) > 1 else None
+        )  # fmt: skip
+
+    def _marks(self, marks: Sequence[Row]) -> Iterable[Any]:
+        """Upright lines where another version was promoted, with its number."""
+        if not marks:
+            return
+        alt = self._alt
+        base = alt.Chart(
+            alt.Data(values=[{"day": _text(m["since"]), "label": f"v{m['version']}"} for m in marks])
+        )
+        x = alt.X("day:T", scale=alt.Scale(type="utc"))
+        yield base.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=x)
+        yield base.mark_text(align="left", dx=3, color=MUTED, fontSize=12, baseline="top").encode(
+            x=x, y=alt.value(2), text="label:N"
+        )
+
+
+def _ratio(row: Row) -> float:
+    limit = max(row["critical"] or 0, row["bound"] or 0)
+    return (row["psi"] or 0) / limit if limit else 0.0
+
+
+def _who(row: Row) -> str:
+    arm = row.get("arm")
+    return f"version {row['version']}" + (f", {_short(arm)}" if arm else "")
+
+
+def _text(at: Any) -> str:
+    return str(at.isoformat())
+
+
+def _short(name: str, most: int = 40) -> str:
+    """A name as a label: one line, without what turns or hides letters, and no longer than it can be read."""
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in name)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+
+
+def thinned(rows: Sequence[Row], most: int = 240) -> list[Row]:
+    """At most about `most` moments of rows with an hour: of each span that with the highest figure stays, so no peak is lost."""
+    hours = sorted({r["hour"] for r in rows})
+    if len(hours) <= most:
+        return list(rows)
+    step = (hours[-1] - hours[0]) / most + timedelta(seconds=1)
+
+    def height(row: Row) -> float:
+        return float(row["p99"] or 0) if "p99" in row else row["stale"] / max(row["rows"], 1)
+
+    kept: dict[tuple[int, Any], Row] = {}
+    for r in rows:
+        key = (int((r["hour"] - hours[0]) / step), r.get("version"))
+        if key not in kept or height(r) > height(kept[key]):
+            kept[key] = r
+    return sorted(kept.values(), key=lambda r: r["hour"])
+
+
+_TAGS = {"svg", "g", "path", "rect", "text", "line", "circle", "clipPath", "defs", "tspan", "title"}
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def cleaned(svg: str, prefix: str) -> str:
+    """An SVG as part of a page: only elements that draw, no addresses, no scripts, its ids its own."""
+    root = ElementTree.fromstring(svg)
+    _clean(root, prefix)
+    width, height = root.get("width", "0"), root.get("height", "0")
+    root.attrib.clear()
+    root.attrib |= {
+        "viewBox": root.get("viewBox", f"0 0 {width} {height}"),
+        "width": width,
+        "height": height,
+        "aria-hidden": "true",
+    }
+    ElementTree.register_namespace("", _SVG[1:-1])
+    made = ElementTree.tostring(root, encoding="unicode")
+    # as HTML has it, an SVG needs no name space
+    return made.replace(f' xmlns="{_SVG[1:-1]}"', "", 1)
+
+
+def _clean(element: ElementTree.Element, prefix: str) -> None:
+    for child in list(element):
+        if not isinstance(child.tag, str) or child.tag.removeprefix(_SVG) not in _TAGS:
+            element.remove(child)
+            continue
+        _clean(child, prefix)
+    for name in list(element.attrib):
+        value = element.attrib[name]
+        if name == "id":
+            element.set("id", prefix + value)
+        elif "{" in name or name.startswith(("on", "aria-", "role")) or name in ("href", "class", "style"):
+            style = _kept(value) if name == "style" else ""
+            del element.attrib[name]
+            if style:
+                element.set("style", style)
+        elif "url(" in value:
+            found = re.fullmatch(r"url\(['\"]?#([\w-]+)['\"]?\)", value)
+            if found:
+                element.set(name, f"url(#{prefix}{found[1]})")
+            else:
+                del element.attrib[name]
+        elif value == "" or name == "pointer-events":
+            del element.attrib[name]
+        elif name in ("d", "transform", "x", "y", "x2", "y2", "width", "height"):
+            element.set(name, re.sub(r"(\d+\.\d{2})\d+", r"\1", value))  # hundredths of a pixel
+
+
+def _kept(style: str) -> str:
+    return style if re.fullmatch(r"[\w\s:;.,#%-]*", style) and "url" not in style else ""
