@@ -34,7 +34,7 @@ comment on column modelpack.crossing.from_score is 'the score before; NULL where
 comment on column modelpack.crossing.to_score is 'the score that crossed';
 comment on column modelpack.crossing.bounds is 'the bounds that lie between, in the order in which they were crossed';
 comment on column modelpack.crossing.direction is 'up: the score is at or above the bounds now; down: below them';
-comment on column modelpack.crossing.cause is 'first: the row is new; change: the row has changed; version: another version than before gave the score; return: the row had no score for a while (on_error="null")';
+comment on column modelpack.crossing.cause is 'first: the row is new; change: the row has changed; version: another version than before gave the score; return: the row was there and had no score, for a while or as yet';
 comment on column modelpack.crossing.model is 'name of the model';
 comment on column modelpack.crossing.version is 'version that gave the score';
 comment on column modelpack.crossing.from_version is 'version that gave the score before; NULL where there was none';

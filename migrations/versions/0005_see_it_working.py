@@ -12,6 +12,7 @@ depends_on = None
 CORE: tuple[str, ...] = (
     "maintain",
     "doctor",
+    "examine_rights",
 )
 MONITORING: tuple[str, ...] = ()
 EXPLANATIONS: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ INSTALLS: tuple[str, ...] = (
 REVERTS_TO: dict[str, str] = {
     "maintain": "0001",
     "doctor": "0001",
+    "examine_rights": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }

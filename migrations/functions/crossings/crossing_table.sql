@@ -50,7 +50,7 @@ begin
     perform modelpack.%1$I(%2$s, null, new.%3$I, null, new.%4$I, new.%5$I, 'first');
   else
     perform modelpack.%1$I(%2$s, old.%3$I, new.%3$I, old.%4$I, new.%4$I, new.%5$I,
-                           case when new.%4$I is distinct from old.%4$I then 'version' when old.%3$I is null then 'return' else 'change' end);
+                           case when old.%3$I is null then 'return' when new.%4$I is distinct from old.%4$I then 'version' else 'change' end);
   end if;
   return null;
 end
