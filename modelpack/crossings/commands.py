@@ -119,8 +119,8 @@ def _stopped() -> Iterator[threading.Event]:
         stop.set()
         signal.signal(number, before[number] or signal.SIG_DFL)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        before[number] = signal.signal(number, asked)
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        before[wanted] = signal.signal(wanted, asked)
     try:
         yield stop
     finally:
