@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import threading
 from itertools import pairwise
 from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
@@ -16,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from modelpack import DeclarationError, Event, Profile, Score, apply, remove, total
 from modelpack.attaching import apply_online, remove_online
 from modelpack.connection import make_engine
+from modelpack.install import alembic_config
 from tests.support import Session, attach, publish, row, rows, value
 
 BOUNDS = (0.3, 0.5, 0.8)
@@ -449,13 +452,17 @@ def test_the_owner_of_the_profile_needs_nothing_more(psql: Session, database: st
     attach(database, profile())
     psql.execute("call modelpack.rescore('customer')")
     psql.execute(f"grant insert on complaint to {application}; grant select on customer to {application}")
+    writes = value(
+        psql,
+        "select oid::regproc::text from pg_proc where pronamespace = 'modelpack'::regnamespace and proname ~ 'churn_crossed$'",
+    )
     with psycopg.connect(make_conninfo(database, user=application), autocommit=True) as session:
         complain(session, 1, 5)
         for forged in (
-            "insert into modelpack.crossing default values",
-            "select modelpack.public__customer__churn_crossed('1', null, 1, 1, 1, now(), 'first')",
+            "insert into modelpack.crossing (entity_key) values ('1')",
+            f"select {writes}('1', null, 1, 1, 1, now(), 'first')",
         ):
-            with pytest.raises(psycopg.errors.Error):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(forged)
     assert crossings(psql)[-1][:1] == ("1",)
     assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
@@ -587,3 +594,101 @@ def test_what_has_no_bounds_has_no_followers(psql: Session, database: str) -> No
         start(psql, score="mood")
     with pytest.raises(psycopg.errors.UndefinedObject, match="there is no follower calls"):
         read(psql)
+
+
+@shop
+def test_a_dump_takes_crossings_and_followers_along(
+    database: str, empty_database: str, psql: Session
+) -> None:
+    start(psql)
+    for key in (1, 2, 3):
+        complain(psql, key, 5)
+    done(psql, read(psql)[0][1])
+    dumped = subprocess.run(
+        ["pg_dump", "--dbname", database, "--format=custom"], capture_output=True, check=True
+    )
+    subprocess.run(
+        ["pg_restore", "--dbname", empty_database], input=dumped.stdout, capture_output=True, check=True
+    )
+    with psycopg.connect(empty_database, autocommit=True) as restored:
+        assert keys(restored) == ["2", "3"]
+        complain(restored, 4, 5)
+        assert keys(restored) == ["2", "3", "4"]
+        numbers = [n for (n,) in rows(restored, "select crossing_id from modelpack.crossing order by 1")]
+        assert len(set(numbers)) == 4
+        assert (
+            value(
+                restored,
+                "select count(*) from modelpack.doctor() where status = 'fail' and \"check\" ~ 'cross|follow|trigger'",
+            )
+            == 0
+        )
+
+
+@shop
+def test_on_another_server_whose_transactions_have_other_numbers_followers_go_on(psql: Session) -> None:
+    """As a dump from a server leaves it that has counted a billion transactions more, and from one that has counted fewer."""
+    start(psql, "slow", from_start=True)
+    start(psql, "quick", from_start=True)
+    for further in (10**9, -(10**9)):
+        for key in range(1, 6):
+            complain(psql, key, 9)
+        for name, upto in (("slow", 2), ("quick", 4)):
+            done(psql, read(psql, name)[upto - 1][1], name)
+        for table in ("crossing", "follower"):
+            psql.execute(
+                f"update modelpack.{table} set transaction_id = greatest(transaction_id::text::numeric + %s, 3)::text::xid8 where era = 0",
+                [further],
+            )
+        psql.execute("update modelpack.crossing_origin set system_identifier = 1")
+        complain(psql, 6, 9)
+        assert keys(psql, "slow") == ["3", "4", "5", "6"]
+        assert keys(psql, "quick") == ["5", "6"]
+        complain(psql, 7, 9)
+        for name in ("slow", "quick"):
+            done(psql, read(psql, name)[-2][1], name)
+            assert keys(psql, name) == ["7"]
+            done(psql, read(psql, name)[-1][1], name)
+        for key in range(1, 8):
+            complain(psql, key, -9)
+        for name in ("slow", "quick"):
+            assert keys(psql, name) == [str(key) for key in range(1, 8)]
+            done(psql, read(psql, name)[-1][1], name)
+
+
+@shop
+def test_a_downgrade_takes_bounds_away_and_an_upgrade_lets_them_be_declared_again(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    engine = make_engine(database)
+    for _ in range(2):
+        with engine.begin() as connection:
+            command.downgrade(alembic_config(connection), "0004")
+        assert rows(psql, "select tgname from pg_trigger where tgname like 'model\\_cross%'") == []
+        complain(psql, 1, 5)
+        assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+        with engine.begin() as connection:
+            command.upgrade(alembic_config(connection), "head")
+        complain(psql, 1, -5)
+        assert crossings(psql) == []
+        with engine.begin() as connection:
+            apply(connection, profile())
+        complain(psql, 1, 5)
+        assert crossings(psql) == [("1", [0.3, 0.5, 0.8], "up", "change")]
+        assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+        complain(psql, 1, -5)
+    engine.dispose()
+
+
+@partitioned_shop
+def test_a_partition_that_comes_later_and_one_that_is_updated_by_name_tell_too(psql: Session) -> None:
+    psql.execute("update customer_0 set plan = 1")
+    assert crossings(psql) == []
+    psql.execute("create table other (like customer_0 including all)")
+    key = value(psql, "select customer_id from customer_1 order by 1 limit 1")
+    complain(psql, key, 5)
+    psql.execute("alter table customer detach partition customer_1")
+    psql.execute("alter table customer attach partition customer_1 for values with (modulus 3, remainder 1)")
+    complain(psql, key, -5)
+    assert [(k, d) for k, _, d, _ in crossings(psql)] == [(str(key), "up"), (str(key), "down")]

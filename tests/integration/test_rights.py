@@ -134,10 +134,10 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key_value qualified read_requirement server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse crossed_bounds decay dollar draw key_value qualified read_requirement server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
+    "calls attached_tables caller check_follower check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_crossings examine_log"
     " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
     " misplaced model_of needed_rights patience replayable scorable sees unsettled"
 )

@@ -27,7 +27,7 @@ begin
   end if;
   -- a number of a process may be another one's after a while, and one behind a broken line may be there for long
   if v_follower.reader <> pg_backend_pid() and v_follower.read_at > now() - interval '1 minute'
-     and exists (select from pg_stat_activity as a where a.pid = v_follower.reader) then
+     and exists (select from pg_stat_activity as a where a.pid = v_follower.reader and a.datname = current_database()) then
     raise exception using
       errcode = 'object_in_use',
       message = format('another session reads as the follower %s', v_follower.follower),
