@@ -692,3 +692,50 @@ def test_a_partition_that_comes_later_and_one_that_is_updated_by_name_tell_too(p
     psql.execute("alter table customer attach partition customer_1 for values with (modulus 3, remainder 1)")
     complain(psql, key, -5)
     assert [(k, d) for k, _, d, _ in crossings(psql)] == [(str(key), "up"), (str(key), "down")]
+
+
+def test_rows_that_are_written_by_hand_and_loaded_by_copy_tell(psql: Session, database: str) -> None:
+    psql.execute("create table customer (customer_id integer primary key, plan integer)")
+    attach(database, Profile("customer", key="customer_id", scores=[Score("churn", crossing=[0.5])]))
+    publish(psql, "churn", ["plan"], [WEIGHT], BIAS)
+    psql.execute("insert into customer values (1, 2), (2, 3)")
+    with psql.cursor().copy("copy customer (customer_id, plan) from stdin") as copy:
+        copy.write("3\t2\n4\t4\n")
+    assert crossings(psql) == [(k, [0.5], "up", "first") for k in ("2", "4")]
+    forget(psql)
+    psql.execute("update customer set plan = plan + 1")
+    assert crossings(psql) == [(k, [0.5], "up", "change") for k in ("1", "3")]
+    psql.execute(
+        "insert into customer values (4, -9), (5, 9) on conflict (customer_id) do update set plan = excluded.plan"
+    )
+    assert sorted(crossings(psql)[2:]) == [("4", [0.5], "down", "change"), ("5", [0.5], "up", "first")]
+    forget(psql)
+    # another key is another name of the same row; one that goes tells nothing, and one that comes again is new
+    psql.execute("update customer set customer_id = 50 where customer_id = 5")
+    psql.execute("delete from customer where customer_id = 50")
+    assert crossings(psql) == []
+    psql.execute("insert into customer values (50, 9)")
+    assert crossings(psql) == [("50", [0.5], "up", "first")]
+
+
+@shop
+def test_many_rows_of_one_transaction_are_read_in_portions_each_once(psql: Session) -> None:
+    start(psql)
+    psql.execute("insert into customer (customer_id) select generate_series(1001, 3000)")
+    psql.execute(
+        "insert into complaint (customer_id, amount) select g, 5 from generate_series(1001, 3000) as g"
+    )
+    seen: list[str] = []
+    while found := read(psql, batch=333):
+        seen += [key for key, _ in found]
+        done(psql, found[-1][1])
+    assert sorted(seen, key=int) == [str(k) for k in range(1001, 3001)]
+    # and many of one transaction that cross back are taken away one by one, by the index
+    with psql.transaction():
+        psql.execute(
+            "insert into complaint (customer_id, amount) select g, -5 from generate_series(1001, 3000) as g"
+        )
+        psql.execute(
+            "insert into complaint (customer_id, amount) select g, 5 from generate_series(1001, 2999) as g"
+        )
+    assert keys(psql) == ["3000"]

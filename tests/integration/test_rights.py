@@ -116,7 +116,15 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
         if definer:
             assert superuser is (
                 short
-                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers", "shadow_table")
+                in (
+                    *EVENT_TRIGGERS,
+                    "arm_table",
+                    "crossing_table",
+                    "end_holders",
+                    "listen_for",
+                    "lockers",
+                    "shadow_table",
+                )
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name

@@ -38,4 +38,3 @@ $modelpack$;
 comment on function modelpack.maintain_crossings() is
   'Deletes crossings that are older than the settings crossing_days and, where a follower has not read them, unread_crossing_days; notes what followers have lost. Called by modelpack.maintain().';
 revoke all on function modelpack.maintain_crossings() from public;
-grant execute on function modelpack.maintain_crossings() to modelpack_monitor;
