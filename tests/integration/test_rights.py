@@ -116,7 +116,15 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
         if definer:
             assert superuser is (
                 short
-                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers", "shadow_table")
+                in (
+                    *EVENT_TRIGGERS,
+                    "arm_table",
+                    "crossing_table",
+                    "end_holders",
+                    "listen_for",
+                    "lockers",
+                    "shadow_table",
+                )
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
@@ -134,10 +142,10 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value qualified read_requirement server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value qualified read_requirement server_wheels shown to_double why withheld crossed_bounds"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower examine_crossings"
     " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until last_logged lockers log_partitions"
     " misplaced model_of needed_rights patience replayable scorable sees unsettled"
 )
