@@ -116,7 +116,7 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
         if definer:
             assert superuser is (
                 short
-                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers", "shadow_table")
+                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "erase_row", "listen_for", "lockers", "shadow_table")
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
@@ -138,8 +138,8 @@ IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
-    " misplaced model_of needed_rights patience replayable scorable sees unsettled"
+    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed erased fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted key_text kin known_until lockers log_of log_partitions"
+    " misplaced model_of needed_rights patience replayable same_rows scorable sees sees_entity shown_inputs traced traces unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 
@@ -170,7 +170,8 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             continue
         shipped.add(name)
         assert (kind == "p") is (
-            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows")
+            name
+            in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "erase")
         ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())

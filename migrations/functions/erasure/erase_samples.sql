@@ -41,7 +41,7 @@ begin
       rows := cardinality(v_places);
       if what = 'background' then
         execute 'update modelpack.reference as r set background = $2 where r.version_id = $1'
-          using v_version.version_id, (select coalesce(jsonb_agg(b.value order by b.ordinality), '[]')
+          using v_version.version_id, (select jsonb_agg(b.value order by b.ordinality)
                                          from jsonb_array_elements(v_background) with ordinality as b where b.ordinality - 1 <> all (v_places));
       elsif rows < jsonb_array_length(v_version.golden -> 'rows') then
         -- what is left was run with what is gone, so the version is proven as before
