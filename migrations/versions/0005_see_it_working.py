@@ -23,6 +23,7 @@ EXPLANATIONS: tuple[str, ...] = ()
 CROSSINGS: tuple[str, ...] = ()
 ERASURE: tuple[str, ...] = (
     "schema/erasure",
+    "event_tables",
     "traced",
     "same_rows",
     "erase_samples",
@@ -67,6 +68,7 @@ DROPS_OF_ERASURE: tuple[str, ...] = (
     "function modelpack.erase_samples(modelpack.profile, text, modelpack.prediction[])",
     "function modelpack.same_rows(modelpack.version, jsonb, modelpack.scored[])",
     "function modelpack.traced(modelpack.personal)",
+    "function modelpack.event_tables(regclass)",
     "table modelpack.erasure",
     "table modelpack.personal",
 )

@@ -67,7 +67,7 @@ def erase(
 
 
 def _ask(session: Session, profile: str, key: str) -> None:
-    if not sys.stdin.isatty() or session.as_json:
+    if not _is_terminal() or session.as_json:
         raise RegistryError(
             "nobody can be asked here whether to erase for good, expected --yes, or a terminal and no --json"
         )
@@ -75,6 +75,10 @@ def _ask(session: Session, profile: str, key: str) -> None:
         left = _left(connection, profile, key, keep_scores=False)
     session.say(_table(left) if left else "Nothing is kept of this entity.")
     typer.confirm("Erase this for good?", abort=True, err=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def in_sentences(receipt: dict[str, Any]) -> list[str]:

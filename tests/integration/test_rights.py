@@ -138,7 +138,7 @@ IMMUTABLE_AND_SAFE = "amount check_facts check_text coarse decay dollar draw key
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed erased fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted key_text kin known_until lockers log_of log_partitions"
+    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed erased event_tables fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted key_text kin known_until lockers log_of log_partitions"
     " misplaced model_of needed_rights patience replayable same_rows scorable sees sees_entity shown_inputs traced traces unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"

@@ -31,12 +31,7 @@ begin
       message = format('%s lacks triggers or functions of its declaration, or they are not its owner''s', v_profile.relation),
       hint = 'select * from modelpack.doctor() says what is missing.';
   end if;
-  for v_event in
-    select modelpack.qualified(e.value ->> 'table') as name, modelpack.qualified(e.value ->> 'table')::regclass as relation,
-           coalesce(nullif(e.value -> 'key', 'null'), v_profile.declaration -> 'key') as key
-      from jsonb_array_elements(v_profile.declaration -> 'events') with ordinality as e
-     order by e.ordinality
-  loop
+  for v_event in select e.* from modelpack.event_tables(v_profile.relation) as e loop
     if not exists (select from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
                     where t.tgrelid = v_event.relation and f.pronamespace = 'modelpack'::regnamespace
                       and starts_with(f.proname, v_profile.stem || '_count_') and f.proowner = v_owner) then
@@ -47,9 +42,7 @@ begin
     end if;
     v_events := v_events || format(E'select count(*) into v_count from %s as e where (%s) = (%s);\n'
                                     'if v_count > 0 then\n  events := events || jsonb_build_object(%L, v_count);\nend if;\n',
-                                   v_event.relation,
-                                   (select string_agg(format('e.%I', k.name), ', ' order by k.place) from jsonb_array_elements_text(v_event.key) with ordinality as k (name, place)),
-                                   v_key.literals, v_event.name);
+                                   v_event.relation, v_event.key, v_key.literals, v_event.name);
   end loop;
   for v_score in select s.* from modelpack.score as s where s.profile_id = v_profile.profile_id order by s.position loop
     -- an input may be impossible, and a version be fed no more

@@ -27,18 +27,11 @@ begin
   if rows is distinct from 0 then
     return next;
   end if;
-  for v_event in
-    select modelpack.qualified(e.value ->> 'table') as name, to_regclass(modelpack.qualified(e.value ->> 'table')) as relation,
-           (select string_agg(format('e.%I', k.name), ', ' order by k.place)
-              from jsonb_array_elements_text(coalesce(nullif(e.value -> 'key', 'null'), v_profile.declaration -> 'key')) with ordinality as k (name, place)) as columns
-      from jsonb_array_elements(v_profile.declaration -> 'events') with ordinality as e
-     order by e.ordinality
-  loop
-    continue when v_event.relation is null;
+  for v_event in select e.* from modelpack.event_tables(profile) as e where e.relation is not null loop
     relation := v_event.name;
     rows := null;
     if has_table_privilege(v_event.relation, 'select') then
-      execute format('select count(*) from %s as e where (%s) = (%s)', v_event.relation, v_event.columns, v_key.literals) into rows;
+      execute format('select count(*) from %s as e where (%s) = (%s)', v_event.relation, v_event.key, v_key.literals) into rows;
     end if;
     if rows is distinct from 0 then
       return next;
