@@ -93,7 +93,9 @@ def in_sentences(receipt: dict[str, Any]) -> list[str]:
         _counted("Erased", receipt["erased"], "No row of it was kept anywhere."),
     ]
     if receipt["keep_scores"]:
-        lines.append(_counted("Kept as evidence, without inputs", receipt["kept"], "Nothing is kept as evidence."))
+        lines.append(
+            _counted("Kept as evidence, without inputs", receipt["kept"], "Nothing is kept as evidence.")
+        )
     if receipt["events"]:
         lines.append(_counted("Events that stay and will be counted again", receipt["events"], ""))
     for what in ("background", "golden"):

@@ -16,11 +16,22 @@ from typer.testing import CliRunner
 from modelpack import Event, Profile, Score, count, distinct, last, maximum, total
 from modelpack.cli.app import app
 from modelpack.outcomes import Outcome
-from tests.support import Session, attach, linear_model, linear_score, publish, row, rows, value, wait_for, wrong
+from tests.support import (
+    Session,
+    attach,
+    linear_model,
+    linear_score,
+    publish,
+    row,
+    rows,
+    value,
+    wait_for,
+    wrong,
+)
 
 KEY = 904817  # a number that stands nowhere else
 AMOUNT = 7351.25  # what only this customer has spent
-TOWN = "Ørsted's \"%s\" end"
+TOWN = 'Ørsted\'s "%s" end'
 WEIGHTS, BIAS = (0.5, 0.001), -1.0
 GONE = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at and e.at <= t.until)"
 
@@ -36,7 +47,12 @@ def make_shop(dsn: str) -> None:
             grant delete on customer to modelpack_owner
             """
         )
-        features = {"complaints": count(where="complaint"), "spend": total("amount"), "dearest": maximum("amount"), "last_at": last("at")}
+        features = {
+            "complaints": count(where="complaint"),
+            "spend": total("amount"),
+            "dearest": maximum("amount"),
+            "last_at": last("at"),
+        }
         outcome = Outcome(GONE, horizon="10 days", every="1 day", segments=["town"])
         attach(
             dsn,
@@ -56,7 +72,9 @@ def make_shop(dsn: str) -> None:
             "insert into purchase select 1 + g % 40, now() - interval '30 days', g % 50, g % 3 = 0 from generate_series(1, 100) as g"
         )
         arms = [{"arm": "one", "version": 1, "weight": 95}, {"arm": "two", "version": 2, "weight": 5}]
-        session.execute("select modelpack.start_experiment('customer', 'churn', 'winter', %s)", [json.dumps(arms)])
+        session.execute(
+            "select modelpack.start_experiment('customer', 'churn', 'winter', %s)", [json.dumps(arms)]
+        )
         session.execute("select modelpack.start_shadow('churn', 2)")
         session.execute("select modelpack.start_shadow('churn', 3)")
         buy(session, KEY, AMOUNT)
@@ -74,7 +92,8 @@ shop = pytest.mark.prepared(setup=make_shop)
 
 def buy(session: Session, key: Any, amount: float, times: int = 1) -> None:
     session.execute(
-        "insert into purchase (customer_id, amount) select %s, %s from generate_series(1, %s)", [key, amount, times]
+        "insert into purchase (customer_id, amount) select %s, %s from generate_series(1, %s)",
+        [key, amount, times],
     )
 
 
@@ -109,7 +128,9 @@ def holding(session: Session, *marks: str, schemas: tuple[str, ...] = ("modelpac
             )
         ]
         said = sql.SQL(" or ").join(
-            sql.SQL("position({} in {}::text) > 0").format(sql.Literal(mark), column) for mark in marks for column in columns
+            sql.SQL("position({} in {}::text) > 0").format(sql.Literal(mark), column)
+            for mark in marks
+            for column in columns
         )
         if not columns:
             continue
@@ -135,9 +156,13 @@ def test_the_search_finds_every_table_that_an_entity_is_in(psql: Session) -> Non
         "modelpack.assignment": 1,
         "modelpack.outcome": 1,
         "modelpack.cohort": 1,
-        "modelpack.shadow_score": value(psql, "select count(*) from modelpack.shadow_score where entity_key = %s", str(KEY)),
+        "modelpack.shadow_score": value(
+            psql, "select count(*) from modelpack.shadow_score where entity_key = %s", str(KEY)
+        ),
         "modelpack.shadow_input": 1,
-        "modelpack.prediction": value(psql, "select count(*) from modelpack.prediction where entity_key = %s", str(KEY)),
+        "modelpack.prediction": value(
+            psql, "select count(*) from modelpack.prediction where entity_key = %s", str(KEY)
+        ),
         "public.customer": 1,
         "public.purchase": 2,
     }
@@ -173,16 +198,22 @@ def test_the_receipt_is_kept_and_says_of_whom_it_is_not(psql: Session) -> None:
     assert kept == receipt
     assert not any(mark in json.dumps(kept, ensure_ascii=False) for mark in MARKS)
     assert (kept["by"], kept["login"], kept["profile"]) == (psql.info.user, psql.info.user, "public.customer")
-    assert {(v["version"], v["contains"]) for v in kept["versions"]} == {(n, "nothing that was found") for n in (1, 2, 3)}
+    assert {(v["version"], v["contains"]) for v in kept["versions"]} == {
+        (n, "nothing that was found") for n in (1, 2, 3)
+    }
 
 
 @shop
 def test_a_row_that_stays_is_as_a_new_one_and_counts_what_comes_later(psql: Session) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     erase(psql)
-    stays = row(psql, "select town, complaints, spend, dearest, last_at from customer where customer_id = %s", KEY)
+    stays = row(
+        psql, "select town, complaints, spend, dearest, last_at from customer where customer_id = %s", KEY
+    )
     assert stays == (TOWN, 0, 0, None, None)
-    score, stale, version = row(psql, "select churn, churn_stale, churn_version from customer where customer_id = %s", KEY)
+    score, stale, version = row(
+        psql, "select churn, churn_stale, churn_version from customer where customer_id = %s", KEY
+    )
     models = {1: (WEIGHTS, BIAS), 2: ((0.02,), 0.1)}
     weights, bias = models[version]
     assert (score, stale) == (pytest.approx(linear_score(weights, bias, [0] * len(weights)), abs=1e-6), None)
@@ -208,10 +239,14 @@ def test_a_deleted_row_that_comes_back_is_counted_by_what_came_since(psql: Sessi
 
 
 @shop
-def test_events_that_are_still_there_are_refused_with_their_number_and_nothing_is_erased(psql: Session) -> None:
+def test_events_that_are_still_there_are_refused_with_their_number_and_nothing_is_erased(
+    psql: Session,
+) -> None:
     before = holding(psql, *MARKS)
     customer = rows(psql, "select * from customer order by 1")
-    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="the entity still has events: 2 in public.purchase"):
+    with pytest.raises(
+        errors.ObjectNotInPrerequisiteState, match=r"the entity still has events: 2 in public\.purchase"
+    ):
         erase(psql)
     assert holding(psql, *MARKS) == before
     assert rows(psql, "select * from customer order by 1") == customer
@@ -240,7 +275,9 @@ def test_scores_can_be_kept_as_evidence_without_what_they_were_made_of(psql: Ses
     after = rows(psql, evidence, str(KEY))
     assert after[: len(before)] == before
     assert receipt["kept"]["prediction"] == receipt["erased"]["prediction"] == len(after)
-    assert rows(psql, "select distinct inputs, text_inputs from modelpack.prediction where entity_key = %s", str(KEY)) == [([], None)]
+    assert rows(
+        psql, "select distinct inputs, text_inputs from modelpack.prediction where entity_key = %s", str(KEY)
+    ) == [([], None)]
     assert rows(psql, "select segments from modelpack.cohort where entity_key = %s", str(KEY)) == [({},)]
     assert value(psql, "select count(*) from modelpack.outcome where entity_key = %s", str(KEY)) == 1
     assert rows(psql, "select * from modelpack.shadow_score order by 1, 2") == shadows
@@ -254,7 +291,9 @@ def test_scores_can_be_kept_as_evidence_without_what_they_were_made_of(psql: Ses
 
 @shop
 def test_what_reads_the_log_bears_rows_without_inputs(psql: Session) -> None:
-    number = value(psql, "select max(prediction_id) from modelpack.prediction where entity_key = %s", str(KEY))
+    number = value(
+        psql, "select max(prediction_id) from modelpack.prediction where entity_key = %s", str(KEY)
+    )
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     everything = "select count(*) from modelpack.replay_rows('customer', 'churn', 2)"
     before = value(psql, everything)
@@ -265,12 +304,27 @@ def test_what_reads_the_log_bears_rows_without_inputs(psql: Session) -> None:
     assert value(psql, everything) == before + more - gone
     assert value(psql, everything + " where rival_prediction is null") == 0
     assert value(psql, "select count(*) from modelpack.replay_times('customer', 'churn', 2)") > 0
-    with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"the inputs of row {number} of the log were erased"):
+    with pytest.raises(
+        errors.ObjectNotInPrerequisiteState, match=f"the inputs of row {number} of the log were erased"
+    ):
         psql.execute("select * from modelpack.reproduce(%s)", [number])
     psql.execute("call modelpack.score_shadows()")
-    assert value(psql, "select count(*) from modelpack.shadow_score where entity_key = %s and shadow_prediction is null", str(KEY)) == 0
+    assert (
+        value(
+            psql,
+            "select count(*) from modelpack.shadow_score where entity_key = %s and shadow_prediction is null",
+            str(KEY),
+        )
+        == 0
+    )
     psql.execute("update modelpack.cut_off set cut_off = cut_off")
-    assert value(psql, "select count(*) from modelpack.rival_rows('customer', 'churn', 2) where rival_prediction is null") == 0
+    assert (
+        value(
+            psql,
+            "select count(*) from modelpack.rival_rows('customer', 'churn', 2) where rival_prediction is null",
+        )
+        == 0
+    )
 
 
 @shop
@@ -301,7 +355,7 @@ def test_whoever_may_not_is_refused_and_the_owner_of_the_table_may_be_granted_it
             f"grant usage on schema modelpack to {name}; grant select on modelpack.me to {name};"
             f" grant execute on {call} to {name}; grant execute on {work} to {name}"
         )
-    with pytest.raises(errors.InsufficientPrivilege, match="may not erase rows of public.customer"):
+    with pytest.raises(errors.InsufficientPrivilege, match=r"may not erase rows of public\.customer"):
         erase(reader)
     assert holding(psql, *MARKS) == before
     psql.execute(
@@ -316,12 +370,14 @@ def test_whoever_may_not_is_refused_and_the_owner_of_the_table_may_be_granted_it
         f"create function call_it() returns void language plpgsql security definer as"
         f" $$declare r jsonb; begin call modelpack.erase('customer', '{KEY}', receipt => r); end$$"
     )
-    with pytest.raises(errors.InsufficientPrivilege, match="the statement does not call modelpack.erase"):
+    with pytest.raises(errors.InsufficientPrivilege, match=r"the statement does not call modelpack\.erase"):
         psql.execute("select call_it()")
 
 
 @shop
-def test_code_of_the_table_runs_as_its_owner_whoever_erases(psql: Session, people: Callable[..., Session]) -> None:
+def test_code_of_the_table_runs_as_its_owner_whoever_erases(
+    psql: Session, people: Callable[..., Session]
+) -> None:
     owner = people().info.user
     psql.execute(
         f"begin; select modelpack.run_as('public.customer', '{owner}'); alter table customer owner to {owner}; commit;"
@@ -332,6 +388,11 @@ def test_code_of_the_table_runs_as_its_owner_whoever_erases(psql: Session, peopl
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     psql.execute("truncate seen")
     erase(psql)
+    assert row(psql, "select complaints, spend, dearest from customer where customer_id = %s", KEY) == (
+        0,
+        0,
+        None,
+    )
     erase(psql, delete_row=True)
     assert rows(psql, "select distinct who from seen") == [(owner,)]
     assert holding(psql, *MARKS) == {}
@@ -343,9 +404,13 @@ def test_no_declaration_has_rows_of_a_table_deleted_that_its_owner_did_not_decla
 ) -> None:
     """Members of modelpack_owner may write modelpack.profile; that makes no table a profile."""
     dba, other = people("modelpack_owner"), people()
-    psql.execute(f"create table secret (customer_id bigint primary key); insert into secret values (1); alter table secret owner to {other.info.user}")
+    psql.execute(
+        f"create table secret (customer_id bigint primary key); insert into secret values (1); alter table secret owner to {other.info.user}"
+    )
     dba.execute("update modelpack.profile set relation = 'secret'::regclass, name = 'public.secret'")
-    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="lacks triggers or functions of its declaration"):
+    with pytest.raises(
+        errors.ObjectNotInPrerequisiteState, match="lacks triggers or functions of its declaration"
+    ):
         erase(dba, 1, "secret", delete_row=True)
     assert value(psql, "select count(*) from secret") == 1
 
@@ -355,9 +420,11 @@ def test_no_declaration_has_rows_of_a_table_deleted_that_its_owner_did_not_decla
 def test_a_snapshot_that_does_not_see_all_is_refused(psql: Session, level: str) -> None:
     with psql.transaction():
         psql.execute(f"set transaction isolation level {level}")
-        with pytest.raises(errors.InvalidTransactionState, match=f"the transaction is {level}"):
-            with psql.transaction():
-                erase(psql)
+        with (
+            pytest.raises(errors.InvalidTransactionState, match=f"the transaction is {level}"),
+            psql.transaction(),
+        ):
+            erase(psql)
 
 
 def finished(work: Any) -> Any:
@@ -376,7 +443,7 @@ def test_an_event_that_is_not_committed_yet_is_waited_for(psql: Session, databas
         work = pool.submit(erase, second)
         wait_for(psql, WAITS, "call modelpack.erase%")
         late.commit()
-        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="1 in public.purchase"):
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match=r"1 in public\.purchase"):
             finished(work)
         second.close()
     assert wrong(psql) == []
@@ -384,9 +451,15 @@ def test_an_event_that_is_not_committed_yet_is_waited_for(psql: Session, databas
 
 @shop
 @pytest.mark.parametrize("delete_row", [False, True], ids=["row stays", "row goes"])
-def test_an_event_that_comes_meanwhile_is_the_first_of_a_new_row(psql: Session, database: str, delete_row: bool) -> None:
+def test_an_event_that_comes_meanwhile_is_the_first_of_a_new_row(
+    psql: Session, database: str, delete_row: bool
+) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    with psycopg.connect(database) as first, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as first,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         erase(first, delete_row=delete_row)
         work = pool.submit(buy, second, KEY, 9)
         wait_for(psql, WAITS, "insert into purchase%")
@@ -399,9 +472,15 @@ def test_an_event_that_comes_meanwhile_is_the_first_of_a_new_row(psql: Session, 
 
 @shop
 @pytest.mark.parametrize("delete_row", [False, True], ids=["row stays", "row goes"])
-def test_of_two_erasures_at_once_the_second_finds_nothing(psql: Session, database: str, delete_row: bool) -> None:
+def test_of_two_erasures_at_once_the_second_finds_nothing(
+    psql: Session, database: str, delete_row: bool
+) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    with psycopg.connect(database) as first, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as first,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         one = erase(first, delete_row=delete_row)
         work = pool.submit(erase, second, delete_row=delete_row)
         wait_for(psql, WAITS, "call modelpack.erase%")
@@ -409,7 +488,8 @@ def test_of_two_erasures_at_once_the_second_finds_nothing(psql: Session, databas
         two = finished(work)
     assert one["erased"]["cohort"] == 1
     # a row that stays is scored and that is logged, for a moment
-    assert set(two["erased"]) <= {"prediction", "assignment", "shadow_input"} and two["profile_row"] == ("absent" if delete_row else "reset")
+    assert set(two["erased"]) <= {"prediction", "assignment", "shadow_input"}
+    assert two["profile_row"] == ("absent" if delete_row else "reset")
     assert holding(psql, *MARKS) == {}
 
 
@@ -419,7 +499,11 @@ def test_a_job_that_has_read_the_entity_brings_nothing_of_it_back(psql: Session,
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     psql.execute("select modelpack.stop_shadow('churn', 3)")
     number = value(psql, "select shadow_id from modelpack.shadow where version = 2")
-    with psycopg.connect(database) as job, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as job,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         job.execute("select modelpack.shadow_some(%s, 1000, '1 hour')", [number])
         work = pool.submit(erase, second)
         wait_for(psql, WAITS, "call modelpack.erase%")
@@ -429,7 +513,11 @@ def test_a_job_that_has_read_the_entity_brings_nothing_of_it_back(psql: Session,
     # and the other way round
     buy(psql, KEY, AMOUNT)
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    with psycopg.connect(database) as first, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as first,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         erase(first, delete_row=True)
         work = pool.submit(second.execute, f"select modelpack.shadow_some({number}, 1000, '1 hour')")
         wait_for(psql, WAITS, "select modelpack.shadow_some%")
@@ -447,7 +535,11 @@ def test_partitions_that_are_made_or_dropped_meanwhile_hide_nothing(psql: Sessio
     for days in (3, 200, 400):
         psql.execute(old, [days, str(KEY), [AMOUNT, 1.5]])
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    with psycopg.connect(database) as maintenance, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as maintenance,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         # rows move from the default partition into a new one, and those that are too old go
         maintenance.execute("select * from modelpack.maintain()")
         work = pool.submit(erase, second)
@@ -470,7 +562,11 @@ def test_killed_in_the_middle_nothing_is_erased(psql: Session, database: str) ->
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     before = holding(psql, *MARKS)
     customer = rows(psql, "select * from customer order by 1")
-    with psycopg.connect(database) as blocker, psycopg.connect(database, autocommit=True) as second, ThreadPoolExecutor() as pool:
+    with (
+        psycopg.connect(database) as blocker,
+        psycopg.connect(database, autocommit=True) as second,
+        ThreadPoolExecutor() as pool,
+    ):
         # it has reset the row, and waits for what jobs write to
         blocker.execute("lock table modelpack.cohort in share mode")
         work = pool.submit(erase, second)
@@ -480,7 +576,10 @@ def test_killed_in_the_middle_nothing_is_erased(psql: Session, database: str) ->
             finished(work)
     assert holding(psql, *MARKS) == before
     assert rows(psql, "select * from customer order by 1") == customer
-    assert value(psql, "select count(*) from pg_proc where proname like 'erase\\_%%' and proname ~ '[0-9]$'") == 0
+    assert (
+        value(psql, "select count(*) from pg_proc where proname like 'erase\\_%%' and proname ~ '[0-9]$'")
+        == 0
+    )
     erase(psql)
     assert holding(psql, *MARKS) == {}
 
@@ -526,11 +625,21 @@ def test_keys_of_every_type_however_they_are_written(
     )
     features = {"n": count(), "spend": total("amount"), "items": distinct("item"), "item": last("item")}
     key: Any = (column, "area") if parts == 2 else column
-    attach(database, Profile("customer", key=key, events=[Event("purchase", at="at", features=features)], scores=[Score("churn")]))
+    attach(
+        database,
+        Profile(
+            "customer",
+            key=key,
+            events=[Event("purchase", at="at", features=features)],
+            scores=[Score("churn")],
+        ),
+    )
 
     def come(text: str, amount: float) -> None:
         psql.execute(
-            sql.SQL("insert into purchase values (%s{}, default, %s, 'odd item')").format(sql.SQL(", 3" if parts == 2 else "")),
+            sql.SQL("insert into purchase values (%s{}, default, %s, 'odd item')").format(
+                sql.SQL(", 3" if parts == 2 else "")
+            ),
             [text, amount],
         )
 
@@ -552,7 +661,13 @@ def test_keys_of_every_type_however_they_are_written(
     assert value(psql, "select count(*) from customer") == 1
     # it may come again, and is counted by what came since
     come(same or one, 2)
-    assert row(psql, sql.SQL("select n, spend, items from customer where {} = %s").format(sql.Identifier(column)).as_string(psql), one) == (1, 2, 1)
+    assert row(
+        psql,
+        sql.SQL("select n, spend, items from customer where {} = %s")
+        .format(sql.Identifier(column))
+        .as_string(psql),
+        one,
+    ) == (1, 2, 1)
     assert wrong(psql) == []
 
 
@@ -560,9 +675,15 @@ def test_what_outlives_its_events_goes_and_a_row_that_never_was_is_met(database:
     psql.execute(
         "create table customer (customer_id bigint primary key);"
         "create table purchase (customer_id bigint, at timestamptz not null default clock_timestamp(), amount numeric);"
-        "insert into customer values (%s)" % KEY
+        f"insert into customer values ({KEY})"
     )
-    kept = Event("purchase", at="at", features={"spend": total("amount"), "n": count()}, on_delete="keep", missing="ignore")
+    kept = Event(
+        "purchase",
+        at="at",
+        features={"spend": total("amount"), "n": count()},
+        on_delete="keep",
+        missing="ignore",
+    )
     attach(database, Profile("customer", key="customer_id", events=[kept], scores=[Score("churn")]))
     publish(psql, "churn", ["spend"], (0.5,))
     buy(psql, KEY, AMOUNT)
@@ -586,7 +707,9 @@ def test_every_table_with_a_key_is_registered(psql: Session) -> None:
         "select table_name::text from information_schema.columns where table_schema = 'modelpack' and column_name ~ 'entity|_key$'"
         " and table_name in (select relname from pg_class where relkind in ('r', 'p') and not relispartition) order by 1",
     )
-    registered = rows(psql, "select relation::text from modelpack.personal where relation not in ('personal') order by 1")
+    registered = rows(
+        psql, "select relation::text from modelpack.personal where relation not in ('personal') order by 1"
+    )
     assert [t for t in with_key if t != ("personal",)] == registered
 
 
@@ -622,7 +745,11 @@ def publish_tried(session: Session, golden: list[list[float | None]]) -> int:
 @shop
 def test_background_and_golden_rows_that_are_its_own_go_and_those_of_others_stay(psql: Session) -> None:
     its, its_too = [0, AMOUNT], [0.0, AMOUNT + 1]
-    shared, strange, missing = [0, 2.5 + float(value(psql, "select spend - 2.5 from customer where customer_id = 1"))], [4, 44.25], [None, None]
+    shared, strange, missing = (
+        [0, 2.5 + float(value(psql, "select spend - 2.5 from customer where customer_id = 1"))],
+        [4, 44.25],
+        [None, None],
+    )
     version = publish_tried(psql, [shared, its, strange, its_too])
     only = publish_tried(psql, [its])
     for n, kept in ((0, shared), (KEY, shared)):  # both were given this
@@ -638,20 +765,33 @@ def test_background_and_golden_rows_that_are_its_own_go_and_those_of_others_stay
     assert receipt["background"] == {f"churn {version}": 2}
     assert receipt["golden"] == {f"churn {version}": 2, f"churn {only}": 0}
     assert value(psql, "select background from modelpack.reference") == [shared, missing, strange]
-    golden = dict(rows(psql, "select version, golden -> 'rows' from modelpack.version where version >= %s", version))
+    golden = dict(
+        rows(psql, "select version, golden -> 'rows' from modelpack.version where version >= %s", version)
+    )
     assert golden == {version: [shared, strange], only: [its]}
     assert list(holding(psql, str(AMOUNT))) == ["version"]  # of which the receipt tells
     # it is proven by what is left
     psql.execute("select modelpack.recheck('churn', %s)", [version])
     psql.execute("update modelpack.setting set value = value")
-    for change in ("golden = '{\"rows\": [], \"scores\": []}'", "golden = golden || '{\"rows\": [[1, 2]], \"scores\": [0.5]}'", "note = 'x'"):
+    for change in (
+        'golden = \'{"rows": [], "scores": []}\'',
+        'golden = golden || \'{"rows": [[1, 2]], "scores": [0.5]}\'',
+        "note = 'x'",
+    ):
         with pytest.raises(errors.RestrictViolation, match="what was published does not change"):
             psql.execute(f"update modelpack.version set {change} where version = %s", [version])
 
 
 @shop
 def test_texts_and_float32_are_met_as_the_model_was_given_them(psql: Session) -> None:
-    signature = json.dumps({"inputs": [{"name": n, "type": t} for n, t in (("plan", "text"), ("x", "number"), ("town", "text"), ("y", "number"))]})
+    signature = json.dumps(
+        {
+            "inputs": [
+                {"name": n, "type": t}
+                for n, t in (("plan", "text"), ("x", "number"), ("town", "text"), ("y", "number"))
+            ]
+        }
+    )
     fed = "array[row('k', 0.5, array[0.1::real::float8, null], array['pro', null])::modelpack.scored]"
     found = {
         json.dumps(cells): value(
@@ -677,15 +817,21 @@ def test_the_commands_erase_and_say_what_is_left(psql: Session, database: str) -
     refused = run(database, "erase", "customer", str(KEY))
     assert (refused.exit_code, "expected --yes" in refused.output) == (2, True)
     refused = run(database, "erase", "customer", str(KEY), "--yes")
-    assert (refused.exit_code, "the entity still has events: 2 in public.purchase" in refused.output) == (2, True)
+    assert (refused.exit_code, "the entity still has events: 2 in public.purchase" in refused.output) == (
+        2,
+        True,
+    )
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    psql.execute("alter database %s set default_transaction_isolation = 'repeatable read'" % psql.info.dbname)
+    psql.execute(f"alter database {psql.info.dbname} set default_transaction_isolation = 'repeatable read'")
     done = run(database, "erase", "customer", str(KEY), "--yes", "--keep-scores")
     assert done.exit_code == 0, done.output
-    assert "Receipt 1: erased from public.customer" in done.stdout and "Kept as evidence" in done.stdout
+    assert "Receipt 1: erased from public.customer" in done.stdout
+    assert "Kept as evidence" in done.stdout
     assert run(database, "erased", "customer", str(KEY), "--keep-scores").exit_code == 0
     done = run(database, "erase", "customer", str(KEY), "--yes", "--delete-row", "--json")
-    assert json.loads(done.stdout) == value(psql, "select to_jsonb(e) from modelpack.erasure as e where erasure_id = 2")
+    assert json.loads(done.stdout) == value(
+        psql, "select to_jsonb(e) from modelpack.erasure as e where erasure_id = 2"
+    )
     left = run(database, "erased", "customer", str(KEY))
     assert (left.exit_code, left.stdout) == (0, "Nothing is left.\n")
 

@@ -116,7 +116,15 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
         if definer:
             assert superuser is (
                 short
-                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "erase_row", "listen_for", "lockers", "shadow_table")
+                in (
+                    *EVENT_TRIGGERS,
+                    "arm_table",
+                    "end_holders",
+                    "erase_row",
+                    "listen_for",
+                    "lockers",
+                    "shadow_table",
+                )
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
@@ -171,7 +179,16 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
         shipped.add(name)
         assert (kind == "p") is (
             name
-            in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "erase")
+            in (
+                "rebuild",
+                "refresh",
+                "rescore",
+                "backfill",
+                "take_cohort",
+                "settle",
+                "score_shadows",
+                "erase",
+            )
         ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())

@@ -28,7 +28,9 @@ def make_shop(dsn: str) -> None:
         )
         events = [Event("purchase", at="at", features={"purchases": count(), "spend": total("amount")})]
         owed = {"owed": expression("debts::float8 / income")}
-        attach(dsn, Profile("customer", key="customer_id", events=events, scores=[Score("churn", inputs=owed)]))
+        attach(
+            dsn, Profile("customer", key="customer_id", events=events, scores=[Score("churn", inputs=owed)])
+        )
         publish(session, "churn", ["spend", "owed"], [0.5, 0.1])
         session.execute("call modelpack.rescore('customer')")
         session.execute("insert into purchase (customer_id, amount) select generate_series(1, 4), 2.5")
@@ -39,7 +41,9 @@ pytestmark = pytest.mark.prepared(setup=make_shop)
 
 NORTH = "create policy north on customer for select using (town = 'north')"
 SHOWN = "select entity_key, prediction, inputs from modelpack.visible_log order by prediction_id"
-LOGGED = "select prediction_id, prediction, inputs from modelpack.prediction where entity_key = %s order by 1 desc"
+LOGGED = (
+    "select prediction_id, prediction, inputs from modelpack.prediction where entity_key = %s order by 1 desc"
+)
 
 
 def secured(session: Session, people: People, policy: str = NORTH) -> None:
@@ -65,7 +69,9 @@ def logged(session: Session, key: str, *names: str) -> list[Any]:
 
 
 def log_of(session: Session, key: str) -> list[Any]:
-    return rows(session, "select prediction_id, prediction, inputs from modelpack.log_of('customer', %s)", key)
+    return rows(
+        session, "select prediction_id, prediction, inputs from modelpack.log_of('customer', %s)", key
+    )
 
 
 def test_a_reader_sees_the_log_of_the_rows_that_policies_show_him(psql: Session, people: People) -> None:
@@ -135,7 +141,9 @@ def test_a_condition_of_his_own_learns_nothing_of_rows_that_are_hidden(psql: Ses
     )
     told: list[str] = []
     analyst.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
-    analyst.execute("select * from modelpack.visible_log where own.leak(entity_key) and own.leak(inputs::text)")
+    analyst.execute(
+        "select * from modelpack.visible_log where own.leak(entity_key) and own.leak(inputs::text)"
+    )
     assert {t for t in told if not t.startswith("{")} == {"1", "2"}
     assert all(json.loads(t).keys() == {"spend", "owed"} for t in told if t.startswith("{"))
 
@@ -158,7 +166,8 @@ def test_one_key_is_found_by_the_index_of_the_log(psql: Session, people: People)
             " where profile = 'public.customer' and entity_key = '1'",
         )
     )
-    assert "_by_key" in plan and "Rows Removed by Filter: 20000" not in plan, plan
+    assert "_by_key" in plan, plan
+    assert "Rows Removed by Filter: 20000" not in plan, plan
     assert len(log_of(analyst, "1")) == len(rows(psql, LOGGED, "1"))
 
 
@@ -171,7 +180,12 @@ def test_keys_of_several_columns_and_odd_letters(database: str, psql: Session, p
     )
     attach(
         database,
-        Profile("st%d", key=('a"b', "c%I"), events=[Event("bought", at="at", features={"n": count()})], scores=[Score("churn", model="other")]),
+        Profile(
+            "st%d",
+            key=('a"b', "c%I"),
+            events=[Event("bought", at="at", features={"n": count()})],
+            scores=[Score("churn", model="other")],
+        ),
     )
     publish(psql, "other", ["n"], [0.5])
     for part in ("it's", 'a "b" \\ %s'):
@@ -179,7 +193,11 @@ def test_keys_of_several_columns_and_odd_letters(database: str, psql: Session, p
     analyst = people("modelpack_reader")
     psql.execute(f'grant select on "st%d" to {user(analyst)}')
     for part in ("it's", 'a "b" \\ %s'):
-        found = rows(analyst, "select inputs from modelpack.log_of('\"st%%d\"', jsonb_build_array(%s::text, '1.500')::text)", part)
+        found = rows(
+            analyst,
+            "select inputs from modelpack.log_of('\"st%%d\"', jsonb_build_array(%s::text, '1.500')::text)",
+            part,
+        )
         assert found == [({"n": 1.0},)]
     psql.execute(f'revoke select on "st%d" from {user(analyst)}')
     assert rows(analyst, "select * from modelpack.visible_log where model = 'other'") == []

@@ -40,9 +40,12 @@ begin
         message = format('%s is another table than the event table that the declaration of %s means: it has no count trigger', v_event.name, v_profile.name),
         hint = 'select * from modelpack.doctor() says where the event table is now, and what to run.';
     end if;
-    v_events := v_events || format(E'select count(*) into v_count from %s as e where (%s) = (%s);\n'
-                                    'if v_count > 0 then\n  events := events || jsonb_build_object(%L, v_count);\nend if;\n',
-                                   v_event.relation, v_event.key, v_key.literals, v_event.name);
+    v_events := v_events || format($events$
+select count(*) into v_count from %s as e where (%s) = (%s);
+if v_count > 0 then
+  events := events || jsonb_build_object(%L, v_count);
+end if;
+$events$, v_event.relation, v_event.key, v_key.literals, v_event.name);
   end loop;
   for v_score in select s.* from modelpack.score as s where s.profile_id = v_profile.profile_id order by s.position loop
     -- an input may be impossible, and a version be fed no more
