@@ -18,6 +18,13 @@ CORE: tuple[str, ...] = (
     "maintain",
     "doctor",
     "examine_rights",
+    "immutable",
+    "fed",
+    "key_text",
+    "sees_entity",
+    "shown_inputs",
+    "schema/visible_log",
+    "log_of",
 )
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
@@ -78,7 +85,22 @@ CROSSINGS: tuple[str, ...] = (
     "maintain_crossings",
     "examine_crossings",
 )
-ERASURE: tuple[str, ...] = ()
+ERASURE: tuple[str, ...] = (
+    "schema/erasure",
+    "event_tables",
+    "traced",
+    "same_rows",
+    "erase_samples",
+    "erase_row",
+    "erase_entity",
+    "erase",
+    "traces",
+    "erased",
+    "reproduce",
+    "replay_rows",
+    "shadow_some",
+    "judged_beside",
+)
 INSTALLS: tuple[str, ...] = (
     *CORE,
     *MONITORING,
@@ -95,11 +117,29 @@ REVERTS_TO: dict[str, str] = {
     "maintain": "0001",
     "doctor": "0001",
     "examine_rights": "0004",
+    "immutable": "0001",
+    "fed": "0004",
+    "reproduce": "0004",
+    "replay_rows": "0004",
+    "shadow_some": "0004",
+    "judged_beside": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
 # what a downgrade drops, the last made first
-DROPS_OF_ERASURE: tuple[str, ...] = ()
+DROPS_OF_ERASURE: tuple[str, ...] = (
+    "function modelpack.erased(regclass, text, boolean)",
+    "function modelpack.traces(regclass, text, boolean)",
+    "procedure modelpack.erase(regclass, text, boolean, boolean, boolean, jsonb)",
+    "function modelpack.erase_entity(modelpack.me, regclass, text, boolean, boolean, boolean)",
+    "function modelpack.erase_row(integer, text, boolean, boolean)",
+    "function modelpack.erase_samples(modelpack.profile, text, modelpack.prediction[])",
+    "function modelpack.same_rows(modelpack.version, jsonb, modelpack.scored[])",
+    "function modelpack.traced(modelpack.personal)",
+    "function modelpack.event_tables(regclass)",
+    "table modelpack.erasure",
+    "table modelpack.personal",
+)
 DROPS_OF_CROSSINGS: tuple[str, ...] = (
     "trigger follow_crossings on modelpack.score",
     "function modelpack.follow_crossings()",
@@ -205,6 +245,11 @@ DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.is_double(jsonb, numeric)",
     "view modelpack.version_reference",
     "table modelpack.reference",
+    "function modelpack.log_of(regclass, text, timestamptz, timestamptz)",
+    "view modelpack.visible_log",
+    "function modelpack.shown_inputs(regclass, jsonb, jsonb, double precision[], text[])",
+    "function modelpack.sees_entity(regclass, text[], text, text)",
+    "function modelpack.key_text(regclass, text)",
 )
 # and before that: no event writes into what is about to be dropped, and no declaration says what an older package does not read
 ENDS_OF_CROSSINGS = """
