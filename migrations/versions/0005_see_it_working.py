@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 # by room, each in the order in which they need each other
-CORE: tuple[str, ...] = ()
+CORE: tuple[str, ...] = ("load", "trial", "examine_server", "compare_versions")
 MONITORING: tuple[str, ...] = ()
 EXPLANATIONS: tuple[str, ...] = ()
 CROSSINGS: tuple[str, ...] = ()
@@ -25,6 +25,10 @@ INSTALLS: tuple[str, ...] = (
 )
 # and the revisions whose texts a downgrade goes back to
 REVERTS_TO: dict[str, str] = {
+    "load": "0001",
+    "trial": "0001",
+    "examine_server": "0001",
+    "compare_versions": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -33,7 +37,7 @@ DROPS_OF_ERASURE: tuple[str, ...] = ()
 DROPS_OF_CROSSINGS: tuple[str, ...] = ()
 DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
 DROPS_OF_MONITORING: tuple[str, ...] = ()
-DROPS_OF_CORE: tuple[str, ...] = ()
+DROPS_OF_CORE: tuple[str, ...] = ("load", "trial", "examine_server", "compare_versions")
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,
