@@ -25,6 +25,10 @@ CORE: tuple[str, ...] = (
     "shown_inputs",
     "schema/visible_log",
     "log_of",
+    "load",
+    "trial",
+    "examine_server",
+    "compare_versions",
 )
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
@@ -123,6 +127,10 @@ REVERTS_TO: dict[str, str] = {
     "replay_rows": "0004",
     "shadow_some": "0004",
     "judged_beside": "0004",
+    "load": "0001",
+    "trial": "0001",
+    "examine_server": "0001",
+    "compare_versions": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
@@ -250,6 +258,10 @@ DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.shown_inputs(regclass, jsonb, jsonb, double precision[], text[])",
     "function modelpack.sees_entity(regclass, text[], text, text)",
     "function modelpack.key_text(regclass, text)",
+    "load",
+    "trial",
+    "examine_server",
+    "compare_versions",
 )
 # and before that: no event writes into what is about to be dropped, and no declaration says what an older package does not read
 ENDS_OF_CROSSINGS = """
