@@ -39,7 +39,6 @@ MONITORING: tuple[str, ...] = (
     "observe_some",
     "count_stale",
     "end_observation",
-    "maintain",
     "unjudged",
     "judge_drift",
     "follow_observation",
@@ -258,10 +257,6 @@ DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.shown_inputs(regclass, jsonb, jsonb, double precision[], text[])",
     "function modelpack.sees_entity(regclass, text[], text, text)",
     "function modelpack.key_text(regclass, text)",
-    "load",
-    "trial",
-    "examine_server",
-    "compare_versions",
 )
 # and before that: no event writes into what is about to be dropped, and no declaration says what an older package does not read
 ENDS_OF_CROSSINGS = """
