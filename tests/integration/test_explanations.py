@@ -356,9 +356,9 @@ def test_what_cannot_be_explained_is_said_with_what_to_do(psql: Session) -> None
     ) as refused:
         psql.execute(explain, ["1", None])
     assert "modelpack publish MODEL --name churn --sample FILE" in (refused.value.diag.message_hint or "")
-    with pytest.raises(errors.NoDataFound, match="the log has no score churn of the row 77 of customer"):
+    with pytest.raises(errors.NoDataFound, match="the log has no score churn of the row 77 of public.customer"):
         psql.execute(explain, ["77", None])
-    with pytest.raises(errors.UndefinedObject, match="customer has no score fraud"):
+    with pytest.raises(errors.UndefinedObject, match="public.customer has no score fraud"):
         psql.execute(explain, ["1", "fraud"])
     with pytest.raises(errors.UndefinedObject, match="the log has no row 0"):
         psql.execute("select * from modelpack.explain(0)")
