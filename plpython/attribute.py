@@ -157,7 +157,7 @@ def sampled(
     numpy, rng = rows.numpy, rows.numpy.random.default_rng(seed)
     wanted = evaluations // max(1, 2 * len(weights) * (len(players) - 1))
     found: list[Any] = []
-    for _ in range(min(ROUNDS, max(4, wanted))):
+    for _ in range(min(ROUNDS, max(2, wanted))):
         try:
             found.append(one_round(rows, weights, players, width, ends, score, rng))
         except NoScoreError:

@@ -2,6 +2,9 @@ create or replace function modelpack.importance(model text, version integer, row
 returns table (input text, importance double precision, mean_contribution double precision, explained integer)
 language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
+-- bounds of partitions are written and read alike
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
 as $modelpack$
 #variable_conflict use_column
 -- The log has no index by time: its newest rows are at the ends of its newest partitions.
@@ -27,15 +30,18 @@ begin
   end if;
   v_until := clock_timestamp() + make_interval(secs => importance.seconds);
   for v_part in
-    select p.relid, pg_relation_size(p.relid) / current_setting('block_size')::bigint as blocks
+    select p.relid, pg_relation_size(p.relid) / current_setting('block_size')::bigint as blocks,
+           regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$FROM \('([^']+)'\) TO \('([^']+)'\)$re$) as bounds
       from pg_partition_tree('modelpack.prediction') as p join pg_class as c on c.oid = p.relid
      where p.isleaf order by (c.relname = 'prediction_default'), c.relname desc
   loop
     v_block := v_part.blocks;
     while v_block > 0 and cardinality(v_found) < v_wanted and v_read < 4096 loop
-      execute format('select coalesce(array_agg(l::modelpack.prediction order by l.prediction_id), ''{}'') from %s as l'
-                     ' where l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2',
-                     v_part.relid, format('(%s,0)', greatest(v_block - 64, 0)), format('(%s,0)', v_block))
+      -- by way of the parent, which whoever may read the log may read; the bounds leave one partition over, unless it is that of all else
+      execute format('select coalesce(array_agg(l order by l.prediction_id), ''{}'') from modelpack.prediction as l'
+                     ' where l.tableoid = %s and l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2',
+                     v_part.relid::oid, format('(%s,0)', greatest(v_block - 64, 0)), format('(%s,0)', v_block))
+              || coalesce(format(' and l.scored_at >= %L::timestamptz and l.scored_at < %L::timestamptz', v_part.bounds[1], v_part.bounds[2]), '')
         into v_more using importance.model, importance.version;
       v_found := v_found || v_more;
       v_read := v_read + least(v_block, 64)::integer;
@@ -50,7 +56,7 @@ begin
            array_agg(p.contribution + coalesce(v_means[p.place], 0) order by p.input)
       into v_names, v_sums, v_means
       from (select q.*, row_number() over (order by q.input) as place
-              from modelpack.parts(v_logged, 20000, greatest(1, extract(epoch from v_until - clock_timestamp()))::double precision) as q) as p;
+              from modelpack.parts(v_logged, 5000, greatest(1, extract(epoch from v_until - clock_timestamp()))::double precision) as q) as p;
     v_done := v_done + 1;
   end loop;
   return query
