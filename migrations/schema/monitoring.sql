@@ -318,6 +318,8 @@ begin
   for v_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
      where i.inhparent = 'modelpack.prediction'::pg_catalog.regclass and c.relkind = 'r' and pg_catalog.pg_relation_size(c.oid) < 1000000
+       -- a downgrade leaves them where they are: to drop one keeps events waiting
+       and pg_catalog.to_regclass(format('modelpack.%I', c.relname || '_by_number')) is null
      order by c.relname
   loop
     begin
