@@ -112,7 +112,7 @@ def test_every_row_is_counted_once_in_whatever_order_transactions_end(
                     psql.execute("vacuum modelpack.prediction")
         for session in sessions:
             session.commit()
-    for _ in range(3):
+    for _ in range(6):
         observe(psql)
         pass_time(psql)
     assert counted(psql) == plain(psql)
@@ -197,6 +197,19 @@ def test_rows_that_maintain_moves_to_another_partition_are_not_counted_again(psq
         observe(psql)
         assert counted(psql) == plain(psql)
         pass_time(psql)
+
+
+def test_after_a_restore_transactions_have_other_numbers(psql: Session) -> None:
+    """A dump has the log and what is counted as of one moment; the server that it comes to began to count transactions anew."""
+    log(psql, 10)
+    observe(psql)
+    psql.execute("update modelpack.observed set next_snapshot = '9000000:9000000:', written_by = '8999999'")
+    log(psql, 10)
+    for _ in range(3):
+        observe(psql)
+        assert counted(psql) == plain(psql)
+        pass_time(psql)
+    assert value(psql, "select low from modelpack.observed") == 20
 
 
 def test_figures_are_those_of_the_rows(psql: Session) -> None:
