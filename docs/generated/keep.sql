@@ -482,6 +482,25 @@ revoke all on function modelpack.machine_stale(bigint) from public;
 comment on function modelpack.machine_stale(bigint) is
   'Chunks of blocks of public.machine that hold stale rows. [machine]';
 
+create or replace function modelpack.machine_reasons()
+returns table (score text, reason text, rows bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- How many rows of public.machine have no fresh score, by score and reason.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+#variable_conflict use_variable
+begin
+end
+$modelpack$;
+
+revoke all on function modelpack.machine_reasons() from public;
+
+comment on function modelpack.machine_reasons() is
+  'How many rows of public.machine have no fresh score, by score and reason. [machine]';
+
 create or replace function modelpack.machine_examine()
 returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer

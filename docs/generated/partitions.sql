@@ -940,6 +940,27 @@ revoke all on function modelpack.device_stale(bigint) from public;
 comment on function modelpack.device_stale(bigint) is
   'Chunks of blocks of public.device that hold stale rows. [device]';
 
+create or replace function modelpack.device_reasons()
+returns table (score text, reason text, rows bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- How many rows of public.device have no fresh score, by score and reason.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+#variable_conflict use_variable
+begin
+  return query
+  select 'fault', p.fault_stale, count(*) from public.device as p where p.fault_stale is not null group by 2;
+end
+$modelpack$;
+
+revoke all on function modelpack.device_reasons() from public;
+
+comment on function modelpack.device_reasons() is
+  'How many rows of public.device have no fresh score, by score and reason. [device]';
+
 create or replace function modelpack.device_examine()
 returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer

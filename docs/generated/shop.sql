@@ -1583,6 +1583,27 @@ revoke all on function modelpack.customer_stale(bigint) from public;
 comment on function modelpack.customer_stale(bigint) is
   'Chunks of blocks of public.customer that hold stale rows. [customer]';
 
+create or replace function modelpack.customer_reasons()
+returns table (score text, reason text, rows bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- How many rows of public.customer have no fresh score, by score and reason.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+#variable_conflict use_variable
+begin
+  return query
+  select 'churn', p.churn_stale, count(*) from public.customer as p where p.churn_stale is not null group by 2;
+end
+$modelpack$;
+
+revoke all on function modelpack.customer_reasons() from public;
+
+comment on function modelpack.customer_reasons() is
+  'How many rows of public.customer have no fresh score, by score and reason. [customer]';
+
 create or replace function modelpack.customer_examine()
 returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer

@@ -1171,6 +1171,29 @@ revoke all on function modelpack.account_stale(bigint) from public;
 comment on function modelpack.account_stale(bigint) is
   'Chunks of blocks of public.account that hold stale rows. [account]';
 
+create or replace function modelpack.account_reasons()
+returns table (score text, reason text, rows bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- How many rows of public.account have no fresh score, by score and reason.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+#variable_conflict use_variable
+begin
+  return query
+  select 'fraud', p.fraud_stale, count(*) from public.account as p where p.fraud_stale is not null group by 2;
+  return query
+  select 'value', p.value_stale, count(*) from public.account as p where p.value_stale is not null group by 2;
+end
+$modelpack$;
+
+revoke all on function modelpack.account_reasons() from public;
+
+comment on function modelpack.account_reasons() is
+  'How many rows of public.account have no fresh score, by score and reason. [account]';
+
 create or replace function modelpack.account_examine()
 returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer

@@ -895,6 +895,25 @@ revoke all on function modelpack.visitor_stale(bigint) from public;
 comment on function modelpack.visitor_stale(bigint) is
   'Chunks of blocks of public.visitor that hold stale rows. [visitor]';
 
+create or replace function modelpack.visitor_reasons()
+returns table (score text, reason text, rows bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set extra_float_digits = '1'
+as $modelpack$
+-- How many rows of public.visitor have no fresh score, by score and reason.
+-- TimeZone, extra_float_digits: the texts of times and of numbers are the same in every session.
+#variable_conflict use_variable
+begin
+end
+$modelpack$;
+
+revoke all on function modelpack.visitor_reasons() from public;
+
+comment on function modelpack.visitor_reasons() is
+  'How many rows of public.visitor have no fresh score, by score and reason. [visitor]';
+
 create or replace function modelpack.visitor_examine()
 returns table (what text, subject text, rows bigint, example text)
 language plpgsql security definer

@@ -318,6 +318,8 @@ begin
   for v_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
      where i.inhparent = 'modelpack.prediction'::pg_catalog.regclass and c.relkind = 'r' and pg_catalog.pg_relation_size(c.oid) < 1000000
+       -- a downgrade leaves them where they are: to drop one keeps events waiting
+       and pg_catalog.to_regclass(format('modelpack.%I', c.relname || '_by_number')) is null
      order by c.relname
   loop
     begin
@@ -498,7 +500,7 @@ with declared as (
            when 'decayed' then format('%s, each counting half as much every %s', coalesce('sum of ' || (d.f ->> 'column'), 'number of rows'), d.f ->> 'half_life')
            else d.f ->> 'kind'
          end || format(' of %s', d.source) || case when d.condition <> '' then ' where ' || d.condition else '' end
-         || coalesce(format(' in the last %s', d.f ->> 'window'), '') as meaning,
+         || coalesce(' in the last ' || (d.f ->> 'window'), '') as meaning,
          case when d.f ? 'window' then 'with every event; as time goes by with the next event or modelpack.refresh()'
               when d.f ->> 'kind' = 'decayed' then 'with every event, as of then'
               else 'with every event' end as fresh

@@ -5,6 +5,7 @@ as $modelpack$
 declare
   v_run record;
   v_part record;
+  v_parts text[] := '{}';
   v_block bigint;
   v_period record;
   v_total bigint;
@@ -16,6 +17,7 @@ begin
     return;
   end if;
   for v_part in select p.partition, p.indexed from modelpack.unobserved(batch) as p loop
+    v_parts := pg_catalog.array_append(v_parts, v_part.partition);
     v_block := 0;
     loop
       commit;
@@ -25,14 +27,16 @@ begin
     end loop;
   end loop;
   commit;
-  perform modelpack.end_observation(v_run.job_id, v_run.ripe);
+  -- modelpack.maintain() may have moved rows to a partition that was not there when this run looked
+  if exists (select from modelpack.unobserved(batch) as p where p.partition operator(pg_catalog.<>) all (v_parts)) then
+    v_run.ripe := null;
+  end if;
+  v_total := modelpack.end_observation(v_run.job_id, v_run.ripe);
   commit;
   for v_period in select u.span, u.at from modelpack.unjudged() as u loop
     perform modelpack.judge_drift(v_period.span, v_period.at);
     commit;
   end loop;
-  v_total := modelpack.end_job(v_run.job_id);
-  commit;
   perform modelpack.follow_observation();
   commit;
   raise notice 'observe: % rows of the log', v_total;
