@@ -498,7 +498,7 @@ with declared as (
            when 'decayed' then format('%s, each counting half as much every %s', coalesce('sum of ' || (d.f ->> 'column'), 'number of rows'), d.f ->> 'half_life')
            else d.f ->> 'kind'
          end || format(' of %s', d.source) || case when d.condition <> '' then ' where ' || d.condition else '' end
-         || coalesce(format(' in the last %s', d.f ->> 'window'), '') as meaning,
+         || coalesce(' in the last ' || (d.f ->> 'window'), '') as meaning,
          case when d.f ? 'window' then 'with every event; as time goes by with the next event or modelpack.refresh()'
               when d.f ->> 'kind' = 'decayed' then 'with every event, as of then'
               else 'with every event' end as fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,17 @@ import numpy.typing as npt
 import psycopg
 import pytest
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import chi2, wasserstein_distance
+from scipy.stats import binom, chi2, wasserstein_distance
 
 from tests.support import Session, row, rows, value
 
 Numbers = npt.NDArray[np.float64]
 
-EDGES = np.quantile(np.random.default_rng(0).normal(0, 1, 20_000), np.arange(1, 20) / 20).astype(np.float32).astype(float)
+EDGES = (
+    np.quantile(np.random.default_rng(0).normal(0, 1, 20_000), np.arange(1, 20) / 20)
+    .astype(np.float32)
+    .astype(float)
+)
 PLANS = ["basic", "plus", "pro"]
 INPUTS = [
     {"name": "spend", "type": "number", "missing": True},
@@ -43,13 +48,25 @@ REFERENCE_ROWS = sample(1, 5000)
 
 def make_version(dsn: str) -> None:
     spend, plans = REFERENCE_ROWS
-    numbers = {"edges": EDGES.tolist(), "counts": binned(spend).astype(int).tolist(), "minimum": spend.min(), "maximum": spend.max(), "mean": spend.mean()}
+    numbers = {
+        "edges": EDGES.tolist(),
+        "counts": binned(spend).astype(int).tolist(),
+        "minimum": spend.min(),
+        "maximum": spend.max(),
+        "mean": spend.mean(),
+    }
     reference = {
         "format": 1,
         "rows": len(plans),
         "inputs": {
             "spend": {"type": "number", "missing": 0, **numbers},
-            "plan": {"type": "text", "missing": 0, "categories": {p: plans.count(p) for p in PLANS}, "other": 0, "unseen": 0},
+            "plan": {
+                "type": "text",
+                "missing": 0,
+                "categories": {p: plans.count(p) for p in PLANS},
+                "other": 0,
+                "unseen": 0,
+            },
         },
         "score": numbers,
     }
@@ -72,20 +89,25 @@ pytestmark = pytest.mark.prepared(setup=make_version)
 def log(
     session: Session,
     ago: str,
-    spend: list[float | None] | Numbers,
+    spend: Sequence[float | None] | Numbers,
     plans: list[str | None],
     scores: Numbers | None = None,
     keys: list[str] | None = None,
 ) -> None:
     """Rows of the log at a moment: their scores are the number, or some other."""
     at = value(session, f"select date_trunc('hour', now(), 'UTC') - interval '{ago}' + interval '1 minute'")
-    with session.cursor() as cursor, cursor.copy(
-        "copy modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs) from stdin"
-    ) as copy:
+    with (
+        session.cursor() as cursor,
+        cursor.copy(
+            "copy modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs, text_inputs) from stdin"
+        ) as copy,
+    ):
         for n, (x, plan) in enumerate(zip(spend, plans, strict=True)):
             number = None if x is None else float(x)
             score = float(scores[n]) if scores is not None else number or 0.0
-            copy.write_row((at, "shop", keys[n] if keys else str(n), "churn", "churn", 1, score, [number], [plan]))
+            copy.write_row(
+                (at, "shop", keys[n] if keys else str(n), "churn", "churn", 1, score, [number], [plan])
+            )
 
 
 def figures(session: Session, against: str, input: str | None, view: str = "drift") -> dict[str, Any]:
@@ -118,12 +140,13 @@ def test_figures_against_the_reference_are_those_of_the_rows(psql: Session) -> N
     there = np.array([x for x in logged if x is not None])
     now = np.append(binned(there), 3000 - there.size)
     before = np.append(binned(REFERENCE_ROWS[0]), 0)
-    assert got["rows"], got["rows_before"] == (3000, 5000)
+    assert (got["rows"], got["rows_before"]) == (3000, 5000)
     assert got["psi"] == pytest.approx(index(now, before), rel=1e-9)
     assert got["jensen_shannon"] == pytest.approx(jensenshannon(now, before, base=2) ** 2, rel=1e-9)
-    assert got["missing"], got["missing_before"] == (0.05, 0)
+    assert (got["missing"], got["missing_before"]) == (0.05, 0)
     assert got["wasserstein"] == pytest.approx(wasserstein_distance(there, REFERENCE_ROWS[0]), rel=0.1)
-    assert got["drifted"] and got["psi"] > got["critical"]
+    assert got["drifted"]
+    assert got["psi"] > got["critical"]
     # chi-square of all bins, for three inputs against one thing each, and four looks at a day
     exact = chi2.isf(0.001 / 4 / 3, 20) * (1 / 3000 + 1 / 5000)
     assert got["critical"] == pytest.approx(exact, rel=0.01)
@@ -141,7 +164,18 @@ def test_a_value_that_has_an_edge_of_its_own_is_a_step(psql: Session) -> None:
     with psql.transaction():
         psql.execute(
             "update modelpack.reference set reference = jsonb_set(jsonb_set(reference, '{inputs,spend}', %s), '{rows}', '100')",
-            [json.dumps({"type": "number", "missing": 0, "edges": [0, 1, 5], "counts": [50, 30, 20, 0], "minimum": 0, "maximum": 5})],
+            [
+                json.dumps(
+                    {
+                        "type": "number",
+                        "missing": 0,
+                        "edges": [0, 1, 5],
+                        "counts": [50, 30, 20, 0],
+                        "minimum": 0,
+                        "maximum": 5,
+                    }
+                )
+            ],
         )
     now = [0.0] * 200 + [1.0] * 100 + [5.0] * 300
     log(psql, "30 hours", now, ["pro"] * 600)
@@ -164,7 +198,12 @@ def test_the_last_good_week_is_what_a_day_is_held_against(psql: Session) -> None
             spend = spend + 1  # a bad day
         log(psql, f"{day} days", spend, plans)
     observe(psql)
-    drifted = dict(rows(psql, "select (now() at time zone 'UTC')::date - day, drifted from modelpack.drift where against = 'last week' and input = 'spend'"))
+    drifted = dict(
+        rows(
+            psql,
+            "select (now() at time zone 'UTC')::date - day, drifted from modelpack.drift where against = 'last week' and input = 'spend'",
+        )
+    )
     assert {day for day, bad in drifted.items() if bad} == {4}
     assert 9 not in drifted  # nothing came before
     got = figures(psql, "last week", "spend")
@@ -181,7 +220,10 @@ def test_a_shift_is_found_in_the_hour_it_begins_and_not_before(psql: Session) ->
             spend = spend * 1.0 + 0.8
         log(psql, f"{hours} hours", spend, plans)
     observe(psql)
-    found = rows(psql, "select drifted from modelpack.drift_by_hour where against = 'reference' and input = 'spend' order by hour")
+    found = rows(
+        psql,
+        "select drifted from modelpack.drift_by_hour where against = 'reference' and input = 'spend' order by hour",
+    )
     assert [bad for (bad,) in found] == [False] * 9 + [True] * 3
 
 
@@ -224,8 +266,35 @@ def test_a_reference_that_comes_later_counts_from_then_on(psql: Session) -> None
     log(psql, "30 hours", spend, plans)
     observe(psql)
     assert rows(psql, "select * from modelpack.drift where against = 'reference'") == []
-    assert row(psql, "select source, cardinality(edges) from modelpack.yardstick where input = 'spend'") == ("log", 19)
-    psql.execute("insert into modelpack.reference (version_id, reference, created_by) select version_id, %s, 'x' from modelpack.version", [json.dumps(kept)])
+    assert row(psql, "select source, cardinality(edges) from modelpack.yardstick where input = 'spend'") == (
+        "log",
+        19,
+    )
+    psql.execute(
+        "insert into modelpack.reference (version_id, reference, created_by) select version_id, %s, 'x' from modelpack.version",
+        [json.dumps(kept)],
+    )
     log(psql, "29 hours", spend, plans)
     observe(psql)
     assert figures(psql, "reference", "spend")["rows"] == 1000
+
+
+@pytest.mark.parametrize("weeks", [10, pytest.param(100, marks=pytest.mark.long)])
+def test_quiet_weeks_raise_no_more_alarms_than_the_level_says(psql: Session, weeks: int) -> None:
+    """Customers who come about five times a day with numbers of their own, and nothing that changes."""
+    level = 0.02
+    psql.execute(
+        "update modelpack.setting set value = %s where name = 'drift_level'", [str(round(level * 10_000))]
+    )
+    psql.execute("update modelpack.setting set value = '0' where name = 'drift_effect'")
+    chance = np.random.default_rng(weeks)
+    for day in range(7 * weeks, 0, -1):
+        own = chance.normal(0, 1, 150)
+        plans = chance.choice(PLANS, 150, p=[0.5, 0.3, 0.2])
+        who = np.repeat(np.arange(150), chance.poisson(5, 150))
+        log(psql, f"{day} days", own[who], plans[who].tolist(), keys=[f"{day} {n}" for n in who])
+    observe(psql)
+    alarms = rows(psql, "select distinct day from modelpack.drift where drifted")
+    judged = value(psql, "select count(distinct day) from modelpack.drift where critical is not null")
+    assert judged >= 7 * weeks - 1
+    assert len(alarms) <= binom.isf(0.01, judged, level)

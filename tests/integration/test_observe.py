@@ -51,11 +51,15 @@ def observe(session: Session, batch: int = 50_000) -> None:
 
 def pass_time(session: Session) -> None:
     """As if ten minutes had gone by: what could have taken a number has a transaction by then."""
-    session.execute("update modelpack.observed set next_at = next_at - interval '11 minutes', written_by = pg_current_xact_id()")
+    session.execute(
+        "update modelpack.observed set next_at = next_at - interval '11 minutes', written_by = pg_current_xact_id()"
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_row_is_counted_once_in_whatever_order_transactions_end(psql: Session, database: str, seed: int) -> None:
+def test_every_row_is_counted_once_in_whatever_order_transactions_end(
+    psql: Session, database: str, seed: int
+) -> None:
     """Transactions that stay open, savepoints that are rolled back, rows that are moved or written again, runs in between."""
     if seed % 2:  # a partition from before there was such an index
         psql.execute("drop index modelpack.prediction_default_by_number")
@@ -64,12 +68,31 @@ def test_every_row_is_counted_once_in_whatever_order_transactions_end(psql: Sess
     with ExitStack() as left:
         sessions = [left.enter_context(psycopg.connect(database)) for _ in range(3)]
         for _ in range(60):
-            step = chance.choice(["write", "write", "write", "commit", "roll back", "savepoint", "observe", "observe", "time", "move", "vacuum"])
+            step = chance.choice(
+                [
+                    "write",
+                    "write",
+                    "write",
+                    "commit",
+                    "roll back",
+                    "savepoint",
+                    "observe",
+                    "observe",
+                    "time",
+                    "move",
+                    "vacuum",
+                ]
+            )
             session = chance.choice(sessions)
             happened[step] += 1
             match step:
                 case "write":
-                    log(session, chance.randrange(1, 40), version=chance.randrange(1, 3), ago=chance.randrange(0, 30))
+                    log(
+                        session,
+                        chance.randrange(1, 40),
+                        version=chance.randrange(1, 3),
+                        ago=chance.randrange(0, 30),
+                    )
                 case "commit":
                     session.commit()
                 case "roll back":
@@ -136,7 +159,10 @@ def test_a_run_that_is_killed_loses_nothing_and_counts_nothing_twice(psql: Sessi
         with psycopg.connect(database, autocommit=True) as session, ThreadPoolExecutor(1) as pool:
             run = pool.submit(observe, session, 50)
             before = value(psql, "select coalesce(sum(predictions), 0) from modelpack.rollup")
-            while not run.done() and value(psql, "select coalesce(sum(predictions), 0) from modelpack.rollup") == before:
+            while (
+                not run.done()
+                and value(psql, "select coalesce(sum(predictions), 0) from modelpack.rollup") == before
+            ):
                 pass
             psql.execute("select pg_terminate_backend(%s)", [session.info.backend_pid])
             run.exception()
@@ -175,12 +201,17 @@ def test_rows_that_maintain_moves_to_another_partition_are_not_counted_again(psq
 
 def test_figures_are_those_of_the_rows(psql: Session) -> None:
     random_numbers = np.random.default_rng(5)
-    scores = np.concatenate([random_numbers.beta(0.6, 3, 4000), random_numbers.normal(0, 30, 500), [0.0] * 20])
+    scores = np.concatenate(
+        [random_numbers.beta(0.6, 3, 4000), random_numbers.normal(0, 30, 500), [0.0] * 20]
+    )
     times = random_numbers.gamma(3, 20, scores.size).astype(int)
     at = value(psql, "select now() - interval '1 day'")
-    with psql.cursor() as cursor, cursor.copy(
-        "copy modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs, microseconds) from stdin"
-    ) as copy:
+    with (
+        psql.cursor() as cursor,
+        cursor.copy(
+            "copy modelpack.prediction (scored_at, profile, entity_key, score, model, version, prediction, inputs, microseconds) from stdin"
+        ) as copy,
+    ):
         for n, (score, time) in enumerate(zip(scores.tolist(), times.tolist(), strict=True)):
             copy.write_row((at, "shop", str(n % 1500), "churn", "churn", 1, score, [1.0], time))
     observe(psql, 700)
@@ -210,11 +241,20 @@ def test_a_response_tells_a_model_that_works_from_one_that_is_confused(psql: Ses
     psql.execute(insert.format("0.45 + g / 10000.0"), [2])
     psql.execute(insert.format("0.3"), [3])
     observe(psql)
-    found = {v: r for v, *r in rows(psql, "select version, uncertain_share, entropy, largest_share, distinct_scores from modelpack.response")}
+    found = {
+        v: r
+        for v, *r in rows(
+            psql,
+            "select version, uncertain_share, entropy, largest_share, distinct_scores from modelpack.response",
+        )
+    }
 
     def bits(p: float) -> float:
         return float(-p * np.log2(p) - (1 - p) * np.log2(1 - p))
 
     assert found[1] == [0, pytest.approx((bits(0.02) + bits(0.97)) / 2, abs=0.02), 0.5, 2]
-    assert found[2][0] == 1 and found[2][1] > 0.98 and found[2][2] < 0.11 and found[2][3] > 10
+    assert found[2][0] == 1
+    assert found[2][1] > 0.98
+    assert found[2][2] < 0.11
+    assert found[2][3] > 10
     assert found[3] == [0, pytest.approx(bits(0.3), abs=0.01), 1, 1]

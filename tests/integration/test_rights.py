@@ -134,11 +134,11 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount check_facts check_reference check_text coarse decay dollar draw is_double key_value qualified read_requirement server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw is_double key_value log_gamma qualified read_requirement server_wheels shown to_double why withheld"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
+    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed figures_of_experiments figures_of_jobs figures_of_outcomes figures_of_scores figures_of_work fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
     " misplaced model_of needed_rights patience replayable scorable sees unsettled"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
@@ -170,7 +170,17 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             continue
         shipped.add(name)
         assert (kind == "p") is (
-            name in ("rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe")
+            name
+            in (
+                "rebuild",
+                "refresh",
+                "rescore",
+                "backfill",
+                "take_cohort",
+                "settle",
+                "score_shadows",
+                "observe",
+            )
         ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())

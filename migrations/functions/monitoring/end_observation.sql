@@ -1,4 +1,4 @@
-create or replace function modelpack.end_observation(job_id bigint, ripe bigint) returns void
+create or replace function modelpack.end_observation(job_id bigint, ripe bigint) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
@@ -9,10 +9,11 @@ declare
   v_years constant integer := (select s.value::integer from modelpack.setting as s where s.name = 'rollup_years');
   v_observed modelpack.observed;
   v_found int8multirange;
+  v_rows bigint;
 begin
   select o.* into v_observed from modelpack.observed as o for update;
   if v_observed.job_id is distinct from end_observation.job_id then
-    return;
+    return null;
   end if;
   with new as (
     select f.* from modelpack.failure_log as f where f.failure_id > v_observed.failures_low and not v_observed.failures_seen @> f.failure_id
@@ -48,9 +49,13 @@ begin
         and exists (select from modelpack.stale_count as d where (d.profile, d.score) = (c.profile, c.score) and d.hour > c.hour and d.hour < date_trunc('day', c.hour) + interval '1 day');
   delete from modelpack.failure_count as c where c.hour < now() - v_years * interval '1 year';
   delete from modelpack.observed_part as d where to_regclass(format('modelpack.%I', d.partition)) is null;
+  update modelpack.job as j set ended_at = clock_timestamp(), progress_at = clock_timestamp()
+   where j.job_id = end_observation.job_id
+  returning j.rows into v_rows;
+  return v_rows;
 end
 $modelpack$;
 comment on function modelpack.end_observation(bigint, bigint) is
-  'The end of a run of modelpack.observe, which calls it: failures, stale rows, the watermark, and what is old goes.';
+  'The end of a run of modelpack.observe, which calls it: failures, stale rows, the watermark, and what is old goes; how many rows it counted.';
 revoke all on function modelpack.end_observation(bigint, bigint) from public;
 grant execute on function modelpack.end_observation(bigint, bigint) to modelpack_publisher, modelpack_monitor;

@@ -21,6 +21,8 @@ begin
       errcode = 'invalid_parameter_value',
       message = format('the span is %s, expected hour or day', span);
   end if;
+  -- two runs may be at it
+  perform from modelpack.observed as o for update;
   delete from modelpack.drift_figure as f where f.span = judge_drift.span and f.at = judge_drift.at;
   insert into modelpack.drift_figure (profile, score, model, version, segment, span, at, position, input, against, rows, rows_before, effective_rows,
                                       psi, jensen_shannon, wasserstein, missing, missing_before, unseen, unseen_before, critical, drifted)

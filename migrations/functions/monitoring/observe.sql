@@ -25,14 +25,12 @@ begin
     end loop;
   end loop;
   commit;
-  perform modelpack.end_observation(v_run.job_id, v_run.ripe);
+  v_total := modelpack.end_observation(v_run.job_id, v_run.ripe);
   commit;
   for v_period in select u.span, u.at from modelpack.unjudged() as u loop
     perform modelpack.judge_drift(v_period.span, v_period.at);
     commit;
   end loop;
-  v_total := modelpack.end_job(v_run.job_id);
-  commit;
   perform modelpack.follow_observation();
   commit;
   raise notice 'observe: % rows of the log', v_total;
