@@ -37,7 +37,7 @@ select s.* from modelpack.staleness as s where s.model = :model and s.stale is n
  order by s.profile, s.score, s.hour"""
 
 FIT = """
-select f.* from modelpack.fit as f where f.model = :model order by f.profile, f.score, f.cut_off, f.version"""
+select f.* from modelpack.fit as f where f.model = :model and f.cut_off > now() - interval '400 days' order by f.profile, f.score, f.cut_off, f.version"""
 
 EXPERIMENTS = """
 select e.experiment, e.profile, e.score, e.started_at, e.ended_at, e.ended_why, e.winner
