@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import unified_diff
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,13 @@ VERSIONS = """-- What an experiment and a shadow add to the shop, and what they 
 -- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which is version 1,
 -- the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input `spend`, which the log lacks.
 -- Each stands here as the server has it. When both have ended, the functions of promoted.sql are back and the rest is gone.
+"""
+
+CROSSINGS = """-- What bounds add to the shop: Score("churn", crossing=[0.5, 0.8]).
+-- Written by `make docs`; look at it, do not edit it.
+--
+-- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A row that
+-- crosses no bound costs an event what stands after WHEN; the functions run for one that does.
 """
 
 _SEAM = """
@@ -130,12 +138,26 @@ def served(dsn: str) -> dict[str, str]:
         session.execute("select modelpack.start_shadow('churn', 3)")
         after = session.execute(_FUNCTIONS).fetchall() + session.execute(_ON_PROFILE).fetchall()
         added = [made for made in after if made not in before]
+        [shop] = load_profiles(FOLDER / "shop.py")
+        bounded = replace(shop, scores=[replace(score, crossing=[0.5, 0.8]) for score in shop.scores])
+        engine = make_engine(dsn)
+        try:
+            with engine.begin() as connection:
+                apply(connection, bounded)
+        finally:
+            engine.dispose()
+        crossed = [
+            made
+            for name, made in session.execute(_FUNCTIONS).fetchall() + session.execute(_ON_PROFILE).fetchall()
+            if name.startswith(("modelpack.customer_score_churn_cross", "model_cross_"))
+        ]
     functions = (
         f"\n{made.rstrip()};\n\ncomment on function {name} is {said};\n" for made, name, said in seam
     )
     return {
         "generated/promoted.sql": PROMOTED + "".join(functions),
         "generated/versions_beside.sql": VERSIONS + "".join(f"\n{made.rstrip()};\n" for _, made in added),
+        "generated/crossings.sql": CROSSINGS + "".join(f"\n{made.rstrip()};\n" for made in crossed),
         "generated/partition_triggers.sql": COVERED + "\n" + "".join(f"{made};\n" for (made,) in triggers),
     }
 

@@ -15,7 +15,7 @@ else:
 
 SUBJECTS = snapshots.MIGRATIONS / "subjects.toml"
 # what members of modelpack_owner call themselves, beside what hands on who calls; all else is called by code
-BY_HAND = {"detach", "detach_dropped", "run_as", "runs_as"}
+BY_HAND = {"erase", "detach", "detach_dropped", "run_as", "runs_as"}
 
 HEAD = """# The schema modelpack
 

@@ -24,6 +24,7 @@ if folder and not os.path.isdir(folder):
 if folder and folder not in sys.path:
     sys.path.insert(0, folder)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 before = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
 try:
     import numpy, onnxruntime

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plpython.libraries import no_signals, put_wheels_first
+from plpython.libraries import importing, no_signals, put_wheels_first
 
 SQL = """\
 create or replace function modelpack.examine_server() returns table (status text, "check" text, found text, expected text, mend text)
@@ -66,7 +66,7 @@ def foreign_wheels(folder: str, install: str) -> Iterator[Check]:
 
 def imported() -> tuple[Any, Any]:
     """numpy and onnxruntime, as a session that scores imports them."""
-    with no_signals():
+    with no_signals(), importing():
         import numpy
         import onnxruntime
     return numpy, onnxruntime

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from modelpack.packager.sessions import open_session
-from plpython.libraries import give_back_memory, no_signals, put_wheels_first
+from plpython.libraries import give_back_memory, importing, no_signals, put_wheels_first
 from plpython.loaded import Broken, Loaded
 
 SQL = """\
@@ -64,8 +64,9 @@ def bring_in(plpy: Any, GD: dict[str, Any], version_id: int) -> Loaded:
     found = read(plpy, version_id)
     put_wheels_first(plpy.execute("select modelpack.server_wheels() as path")[0]["path"])
     with no_signals():
-        import numpy
-        import onnxruntime
+        with importing():
+            import numpy
+            import onnxruntime
 
         plpy.execute("select modelpack.start_watchdog()")
         session = open_session(onnxruntime, found["onnx"])

@@ -138,6 +138,7 @@ def ran(plpy: Any, python: str, given: list[bytes], seconds: int) -> Ended:
         "LC_ALL": "C.UTF-8",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
     }
     if "LD_LIBRARY_PATH" in os.environ:
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]

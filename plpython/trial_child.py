@@ -13,6 +13,7 @@ import time
 from typing import Any, NoReturn
 
 from modelpack.packager.sessions import open_session
+from plpython.libraries import importing
 
 Packed = list[Any]  # the numbers and the texts of a row
 
@@ -182,8 +183,9 @@ def child() -> None:
     if job["wheels"]:
         sys.path.insert(0, job["wheels"])
     try:
-        import numpy
-        import onnxruntime
+        with importing():
+            import numpy
+            import onnxruntime
     except BaseException as error:
         answer.say({"missing": f"{type(error).__name__}: {str(error)[:300]}"})
     report: dict[str, Any] = {"onnxruntime": onnxruntime.__version__, "numpy": numpy.__version__}

@@ -21,8 +21,8 @@ from modelpack.connection import make_engine
 from modelpack.install import install
 from modelpack.snapshots import MIGRATIONS, current, names
 
-# processes that test beside one another would wait for one another's threads
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+# processes that test beside one another would wait for one another's threads, and for one file of onnxruntime's
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ORT_DISABLE_TELEMETRY"), "1")
 
 LOCK = 0x6D6F64656C  # one worker makes the template, the others wait
 

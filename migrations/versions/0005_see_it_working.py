@@ -9,19 +9,101 @@ branch_labels = None
 depends_on = None
 
 # by room, each in the order in which they need each other
-CORE: tuple[str, ...] = ("schema/reference", "is_double", "check_reference", "set_reference", "purge")
+CORE: tuple[str, ...] = (
+    "schema/reference",
+    "is_double",
+    "check_reference",
+    "set_reference",
+    "purge",
+    "maintain",
+    "doctor",
+    "examine_rights",
+    "immutable",
+    "fed",
+    "key_text",
+    "sees_entity",
+    "shown_inputs",
+    "schema/visible_log",
+    "log_of",
+    "load",
+    "trial",
+    "examine_server",
+    "compare_versions",
+)
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
-    "renew_yardsticks", "make_yardsticks", "begin_observation", "unobserved", "observe_some", "count_stale", "end_observation",
-    "maintain", "unjudged", "judge_drift", "follow_observation", "observe", "observe_by", "follow_declarations", "follow_switches",
-)  # fmt: skip
+    "renew_yardsticks",
+    "make_yardsticks",
+    "begin_observation",
+    "unobserved",
+    "observe_some",
+    "count_stale",
+    "end_observation",
+    "unjudged",
+    "judge_drift",
+    "follow_observation",
+    "observe",
+    "observe_by",
+    "follow_declarations",
+    "follow_switches",
+)
 ALERTS: tuple[str, ...] = (
-    "schema/alerts", "log_gamma", "beyond", "figures_of_scores", "figures_of_work", "figures_of_outcomes", "figures_of_experiments", "figures_of_jobs",
-    "look_at", "tell_alerts", "watch_observe", "raise_alerts", "set_alert", "next_alert", "sent_alert",
-)  # fmt: skip
-EXPLANATIONS: tuple[str, ...] = ()
-CROSSINGS: tuple[str, ...] = ()
-ERASURE: tuple[str, ...] = ()
+    "schema/alerts",
+    "log_gamma",
+    "beyond",
+    "figures_of_scores",
+    "figures_of_work",
+    "figures_of_outcomes",
+    "figures_of_experiments",
+    "figures_of_jobs",
+    "look_at",
+    "tell_alerts",
+    "watch_observe",
+    "raise_alerts",
+    "set_alert",
+    "next_alert",
+    "sent_alert",
+)
+EXPLANATIONS: tuple[str, ...] = (
+    "attribute",
+    "parts",
+    "last_logged",
+    "explain",
+    "in_a_line",
+    "explained",
+    "importance",
+)
+CROSSINGS: tuple[str, ...] = (
+    "schema/crossings",
+    "crossed_bounds",
+    "crossing_table",
+    "follow_crossings",
+    "note_restore",
+    "get_follower",
+    "check_follower",
+    "start_follower",
+    "read_crossings",
+    "acknowledge_crossings",
+    "drop_follower",
+    "maintain_crossings",
+    "examine_crossings",
+)
+ERASURE: tuple[str, ...] = (
+    "schema/erasure",
+    "event_tables",
+    "traced",
+    "same_rows",
+    "erase_samples",
+    "erase_row",
+    "erase_entity",
+    "erase",
+    "traces",
+    "erased",
+    "reproduce",
+    "replay_rows",
+    "shadow_some",
+    "judged_beside",
+)
 INSTALLS: tuple[str, ...] = (
     *CORE,
     *MONITORING,
@@ -36,13 +118,67 @@ INSTALLS: tuple[str, ...] = (
 REVERTS_TO: dict[str, str] = {
     "purge": "0001",
     "maintain": "0001",
+    "doctor": "0001",
+    "examine_rights": "0004",
+    "immutable": "0001",
+    "fed": "0004",
+    "reproduce": "0004",
+    "replay_rows": "0004",
+    "shadow_some": "0004",
+    "judged_beside": "0004",
+    "load": "0001",
+    "trial": "0001",
+    "examine_server": "0001",
+    "compare_versions": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
 # what a downgrade drops, the last made first
-DROPS_OF_ERASURE: tuple[str, ...] = ()
-DROPS_OF_CROSSINGS: tuple[str, ...] = ()
-DROPS_OF_EXPLANATIONS: tuple[str, ...] = ()
+DROPS_OF_ERASURE: tuple[str, ...] = (
+    "function modelpack.erased(regclass, text, boolean)",
+    "function modelpack.traces(regclass, text, boolean)",
+    "procedure modelpack.erase(regclass, text, boolean, boolean, boolean, jsonb)",
+    "function modelpack.erase_entity(modelpack.me, regclass, text, boolean, boolean, boolean)",
+    "function modelpack.erase_row(integer, text, boolean, boolean)",
+    "function modelpack.erase_samples(modelpack.profile, text, modelpack.prediction[])",
+    "function modelpack.same_rows(modelpack.version, jsonb, modelpack.scored[])",
+    "function modelpack.traced(modelpack.personal)",
+    "function modelpack.event_tables(regclass)",
+    "table modelpack.erasure",
+    "table modelpack.personal",
+)
+DROPS_OF_CROSSINGS: tuple[str, ...] = (
+    "trigger follow_crossings on modelpack.score",
+    "function modelpack.follow_crossings()",
+    "function modelpack.crossing_table(integer, text)",
+    "function modelpack.examine_crossings()",
+    "function modelpack.maintain_crossings()",
+    "function modelpack.drop_follower(text)",
+    "function modelpack.drop_follower(modelpack.me, text)",
+    "function modelpack.acknowledge_crossings(text, text)",
+    "function modelpack.acknowledge_crossings(modelpack.me, text, text)",
+    "function modelpack.read_crossings(text, integer)",
+    "function modelpack.read_crossings(modelpack.me, text, integer)",
+    "function modelpack.start_follower(text, regclass, text, text[], boolean)",
+    "function modelpack.start_follower(modelpack.me, text, regclass, text, text[], boolean)",
+    "function modelpack.get_follower(name, text, boolean)",
+    "function modelpack.check_follower(name, text, text)",
+    "function modelpack.note_restore()",
+    "function modelpack.crossed_bounds(double precision, double precision, double precision[])",
+    "table modelpack.crossing_origin",
+    "table modelpack.follower",
+    "table modelpack.crossing",
+)
+DROPS_OF_EXPLANATIONS: tuple[str, ...] = (
+    "function modelpack.importance(text, integer, integer, double precision)",
+    "function modelpack.explained(regclass, text, text, integer, double precision)",
+    "function modelpack.in_a_line(text[], text[], double precision[], double precision, double precision, integer)",
+    "function modelpack.explain(bigint, double precision)",
+    "function modelpack.explain(regclass, text, text, double precision)",
+    "function modelpack.last_logged(regclass, text, text)",
+    "function modelpack.parts(modelpack.prediction, integer, double precision)",
+    "function modelpack.attribute(integer, double precision[], text[], jsonb, jsonb, bigint, integer, double precision)",
+)
 DROPS_OF_ALERTS: tuple[str, ...] = (
     "function modelpack.sent_alert(text, bigint)",
     "function modelpack.next_alert(text)",
@@ -116,9 +252,43 @@ DROPS_OF_CORE: tuple[str, ...] = (
     "function modelpack.is_double(jsonb, numeric)",
     "view modelpack.version_reference",
     "table modelpack.reference",
+    "function modelpack.log_of(regclass, text, timestamptz, timestamptz)",
+    "view modelpack.visible_log",
+    "function modelpack.shown_inputs(regclass, jsonb, jsonb, double precision[], text[])",
+    "function modelpack.sees_entity(regclass, text[], text, text)",
+    "function modelpack.key_text(regclass, text)",
 )
-# what a downgrade takes from modelpack.setting
-SETTINGS: tuple[str, ...] = ("rollup_days", "rollup_years", "drift_level", "drift_effect")
+# and before that: no event writes into what is about to be dropped, and no declaration says what an older package does not read
+ENDS_OF_CROSSINGS = """
+do $ends$
+declare
+  v_item record;
+begin
+  for v_item in
+    select t.tgrelid::pg_catalog.regclass as on_table, t.tgname
+      from pg_catalog.pg_trigger as t join modelpack.made as m on m.kind = 'trigger' and m.relation = t.tgrelid and m.object = t.tgname
+     where starts_with(t.tgname, 'model_cross_') and t.tgparentid = 0
+  loop
+    execute format('drop trigger %I on %s', v_item.tgname, v_item.on_table);
+  end loop;
+  for v_item in
+    select f.oid::pg_catalog.regprocedure as function
+      from modelpack.score as s
+      join pg_catalog.pg_proc as f on f.pronamespace = 'modelpack'::pg_catalog.regnamespace and f.proname in (s.stem || '_cross', s.stem || '_crossed')
+  loop
+    execute format('drop function %s', v_item.function);
+  end loop;
+  delete from modelpack.made as m using modelpack.score as s
+   where m.profile_id = s.profile_id
+     and m.object in (s.stem || '_cross', s.stem || '_crossed', 'model_cross_' || s.score, 'model_cross_' || s.score || '_new');
+  update modelpack.profile as p
+     set declaration = pg_catalog.jsonb_set(p.declaration, '{scores}', (select pg_catalog.jsonb_agg(s.value - 'crossing' order by s.ordinality)
+                                                                          from pg_catalog.jsonb_array_elements(p.declaration -> 'scores') with ordinality as s))
+   where exists (select from pg_catalog.jsonb_array_elements(p.declaration -> 'scores') as s where s.value ? 'crossing');
+  delete from modelpack.setting where name in ('crossing_days', 'unread_crossing_days');
+end
+$ends$
+"""
 DROPS = (
     *DROPS_OF_ERASURE,
     *DROPS_OF_CROSSINGS,
@@ -126,6 +296,13 @@ DROPS = (
     *DROPS_OF_ALERTS,
     *DROPS_OF_MONITORING,
     *DROPS_OF_CORE,
+)
+# and the settings that go with them
+SETTINGS: tuple[str, ...] = (
+    "rollup_days",
+    "rollup_years",
+    "drift_level",
+    "drift_effect",
 )
 
 
@@ -137,6 +314,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back: the rooms are gone, and what they hold."""
+    run_sql(ENDS_OF_CROSSINGS)
     for what in DROPS:
         run_sql(f"drop {what}")
     for name in SETTINGS:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -40,6 +42,21 @@ def _key(key: str | Sequence[str] | None, what: str) -> tuple[str, ...]:
     for column in columns:
         check_name(column, f"the key of {what}")
     return columns
+
+
+def _bounds(crossing: Sequence[float], what: str) -> tuple[float, ...]:
+    wanted = f"{what}: crossing={shown(crossing)}, expected at most 20 finite numbers in rising order, e.g. [0.5, 0.8]"
+    if isinstance(crossing, (str, bytes)) or not isinstance(crossing, Sequence):
+        raise DeclarationError(wanted)
+    if any(isinstance(b, bool) or not isinstance(b, (int, float)) for b in crossing):
+        raise DeclarationError(wanted)
+    try:
+        bounds = tuple(float(b) for b in crossing)
+    except OverflowError:
+        raise DeclarationError(wanted) from None
+    if len(bounds) > 20 or not all(map(math.isfinite, bounds)) or any(a >= b for a, b in pairwise(bounds)):
+        raise DeclarationError(wanted)
+    return bounds
 
 
 @dataclass(frozen=True)
@@ -136,6 +153,8 @@ class Score:
     event through and mark the row stale with the reason; "raise" refuses the statement.
 
     `outcome` says what comes true or not (`modelpack.outcomes.Outcome`); it is kept as JSON, and changes no score.
+    `crossing` are bounds, in rising order: a score that comes to one of them from below, or falls below it, leaves a row
+    in `modelpack.crossing`. It changes no score either.
     """
 
     name: str
@@ -143,6 +162,7 @@ class Score:
     inputs: Mapping[str, Input | str] = field(default_factory=dict)
     on_error: OnError = "stale"
     outcome: Part | Mapping[str, Any] | None = None
+    crossing: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         if (
@@ -178,6 +198,7 @@ class Score:
             raise DeclarationError(
                 f"Score({self.name!r}): outcome={shown(self.outcome)}, expected modelpack.outcomes.Outcome(…)"
             )
+        object.__setattr__(self, "crossing", _bounds(self.crossing, f"Score({self.name!r})"))
 
     @property
     def label(self) -> str | None:
@@ -203,7 +224,8 @@ class Score:
         """The score as JSON."""
         inputs = {n: v.to_dict() for n, v in self.inputs.items() if isinstance(v, Input)}
         return {"name": self.name, "model": self.model, "inputs": inputs, "on_error": self.on_error} | (
-            {} if self.outcome is None else {"outcome": self.outcome}
+            ({} if self.outcome is None else {"outcome": self.outcome})
+            | ({"crossing": list(self.crossing)} if self.crossing else {})
         )
 
 
@@ -316,6 +338,7 @@ class Profile:
                 },
                 on_error=s.get("on_error", "stale"),
                 outcome=s.get("outcome"),
+                crossing=s.get("crossing", ()),
             )
             for s in data["scores"]
         ]
@@ -323,7 +346,7 @@ class Profile:
 
     def scoring(self) -> list[dict[str, Any]]:
         """What the scores depend on: the scores as JSON, without what other rooms keep there."""
-        return [replace(score, outcome=None).to_dict() for score in self.scores]
+        return [replace(score, outcome=None, crossing=()).to_dict() for score in self.scores]
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the declaration's JSON: equal for equal declarations."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -101,6 +103,14 @@ def test_one_event_looks_at_as_many_pages_with_a_hundred_times_the_events(ground
     many = figures.buffers(ground.connection, ONE, tables, 20)
     assert many is not None
     assert many < few * 1.5
+
+
+def test_a_session_that_scores_has_one_thread_more_than_others_the_watchdog(ground: Ground) -> None:
+    pid = ground.value("select pg_backend_pid()")
+    threads = Path(f"/proc/{pid}/task")
+    if not sys.platform.startswith("linux") or not threads.is_dir():
+        pytest.skip("the server's processes cannot be seen from here")
+    assert len(list(threads.iterdir())) == 2
 
 
 FIRST = {

@@ -116,7 +116,16 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
         if definer:
             assert superuser is (
                 short
-                in (*EVENT_TRIGGERS, "arm_table", "end_holders", "listen_for", "lockers", "shadow_table")
+                in (
+                    *EVENT_TRIGGERS,
+                    "arm_table",
+                    "crossing_table",
+                    "end_holders",
+                    "erase_row",
+                    "listen_for",
+                    "lockers",
+                    "shadow_table",
+                )
             ), name
             assert superuser or owner == "modelpack_owner" or generated, name
             assert "search_path=pg_catalog, pg_temp" in (config or ()), name
@@ -124,9 +133,11 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
             assert superuser, name
 
 
+COMMITTING = {"rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe"}
+"""Procedures that commit: a function with SET cannot."""
+
 WITHOUT_A_PATH = {
-    # procedures that commit: a function with SET cannot
-    "rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe",
+    *COMMITTING,
     # called for each row by functions that have pinned it; they name nothing
     "score", "score_many", "failure",
     # written into their caller's plan; their names were resolved when they were made
@@ -134,12 +145,12 @@ WITHOUT_A_PATH = {
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw is_double key_value log_gamma qualified read_requirement server_wheels shown to_double why withheld"
+IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value log_gamma qualified read_requirement server_wheels shown to_double why withheld crossed_bounds"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log"
-    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed figures_of_experiments figures_of_jobs figures_of_outcomes figures_of_scores figures_of_work fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until lockers log_partitions"
-    " misplaced model_of needed_rights patience replayable scorable sees unsettled"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower examine_crossings"
+    " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed figures_of_experiments figures_of_jobs figures_of_outcomes figures_of_scores figures_of_work fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until last_logged lockers log_partitions erased event_tables key_text log_of"
+    " misplaced model_of needed_rights patience replayable scorable sees unsettled same_rows sees_entity shown_inputs traced traces"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 
@@ -169,19 +180,7 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             assert pinned or re.search(GENERATED_STABLE + "|_guard$", name), name
             continue
         shipped.add(name)
-        assert (kind == "p") is (
-            name
-            in (
-                "rebuild",
-                "refresh",
-                "rescore",
-                "backfill",
-                "take_cohort",
-                "settle",
-                "score_shadows",
-                "observe",
-            )
-        ), name
+        assert (kind == "p") is (name in {*COMMITTING, "erase"}), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())
     assert unpinned == WITHOUT_A_PATH

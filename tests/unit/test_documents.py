@@ -49,6 +49,8 @@ FOREIGN = {
         "pg_upgrade",
         "--disable-triggers",
         "/usr/bin/python3.11",
+        "log_statement",
+        "log_parameter_max_length",
     ),
     *("RECONNECT", "server_lifetime", "prepareThreshold", "prepare_threshold", "statement_cache_size"),
     *("modelpack.VERB", "modelpack.shop__customer_score"),
@@ -112,7 +114,7 @@ def parameters() -> dict[str, set[str]]:
     for routine in every_routine():
         arguments = routine.call[routine.call.index("(") + 1 : -1]
         found.setdefault(routine.name, set()).update(
-            re.findall(r"(?:^|, )(?:out |variadic )?(\w+) ", arguments)
+            re.findall(r"(?:^|, )(?:out |inout |variadic )?(\w+) ", arguments)
         )
     return found
 

@@ -19,6 +19,14 @@ begin
       ('rows', 'rows of profiles', 'fresh, of the champion, and what their events say (sampled)'),
       ('models', 'models', 'champions give their golden scores, none fails'),
       ('log', 'prediction log', 'partitions ahead, indexes on those behind')) as a (name, checks, expectation)
+    union all
+    -- what rooms around the core examine, as the comment says; not what was made for a profile, which has its stem there
+    select r.name, r.name, r.expectation
+      from (select substr(f.proname, 9) as name, split_part(obj_description(f.oid, 'pg_proc'), '. ', 1) as expectation
+              from pg_proc as f
+             where f.pronamespace = 'modelpack'::regnamespace and f.proname like 'examine\_%' and f.pronargs = 0
+               and obj_description(f.oid, 'pg_proc') !~ '\[[^][]+\]$') as r
+     where r.name <> all ('{server,gate,rights,tables,triggers,rows,models,log,golden}')
   loop
     v_found := false;
     begin

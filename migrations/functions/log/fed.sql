@@ -19,7 +19,7 @@ with wanted as (
    group by model, version
   having bool_and(h.place is not null)
 )
-select array_agg(case when p.numbers is not null
+select array_agg(case when p.numbers is not null and (l.inputs <> '{}' or l.text_inputs is not null)
                       then row(l.entity_key, l.prediction, array(select l.inputs[n.place] from unnest(p.numbers) with ordinality as n (place) order by n.ordinality),
                                case when p.texts is not null then array(select l.text_inputs[n.place] from unnest(p.texts) with ordinality as n (place) order by n.ordinality) end
                               )::modelpack.scored end
@@ -27,5 +27,5 @@ select array_agg(case when p.numbers is not null
   from unnest(predictions) with ordinality as l left join places as p using (model, version)
 $modelpack$;
 comment on function modelpack.fed(modelpack.version, modelpack.prediction[]) is
-  'What a version is fed of the inputs of rows of the log, in their order; NULL where the log does not hold all that it takes.';
+  'What a version is fed of the inputs of rows of the log, in their order; NULL where the log does not hold all that it takes, or where they were erased.';
 revoke all on function modelpack.fed(modelpack.version, modelpack.prediction[]) from public;

@@ -134,6 +134,15 @@ begin
     delete from modelpack.ignored as i
      where i.ctid = any (array(select j.ctid from modelpack.ignored as j where age(j.xmin) > age(v_before) for update skip locked));
   end if;
+  -- what rooms around the core keep; what was made for a profile has its stem in the comment
+  for v_part in
+    select f.proname as function from pg_proc as f
+     where f.pronamespace = 'modelpack'::regnamespace and f.proname like 'maintain\_%' and f.pronargs = 0
+       and obj_description(f.oid, 'pg_proc') !~ '\[[^][]+\]$'
+     order by f.proname
+  loop
+    return query execute format('select * from modelpack.%I()', v_part.function);
+  end loop;
 end
 $modelpack$;
 comment on function modelpack.maintain() is

@@ -27,6 +27,8 @@ begin
           on (l.profile, l.score, l.model, l.entity_key, l.version, l.scored_at, l.prediction)
              = (j.profile, j.score, j.model, j.entity_key, j.version, j.scored_at, j.prediction)
        where l.scored_at between (select min(o.scored_at) from judged as o) and (select max(o.scored_at) from judged as o)
+         -- not what was erased
+         and (l.inputs <> '{}' or l.text_inputs is not null)
        order by j.cut_off, j.entity_key, l.prediction_id desc
     ), placed as (
       select g.*, row_number() over () as place from logged as g

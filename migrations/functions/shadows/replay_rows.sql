@@ -18,7 +18,7 @@ begin
               from modelpack.prediction as l
              where l.profile = v_profile.name and l.score = replay_rows.score and l.model = v_model
                and l.scored_at >= coalesce(replay_rows.since, '-infinity') and l.scored_at < coalesce(replay_rows.until, 'infinity')
-               and l.version = any (v_scorers)) as x
+               and l.version = any (v_scorers) and (l.inputs <> '{}' or l.text_inputs is not null)) as x
      group by (x.place - 1) / 1000
   loop
     return query
@@ -39,7 +39,7 @@ select f.* from modelpack.me as m
  cross join lateral modelpack.replay_rows(m, replay_rows.profile, replay_rows.score, replay_rows.rival, replay_rows.since, replay_rows.until) as f
 $modelpack$;
 comment on function modelpack.replay_rows(regclass, text, integer, timestamptz, timestamptz) is
-  'Scores of the log beside what another version gives for the same inputs, for modelpack replay. Rows that it cannot be fed from are left out; rival_prediction is NULL where it gives none.';
+  'Scores of the log beside what another version gives for the same inputs, for modelpack replay. Rows that it cannot be fed from, or whose inputs were erased, are left out; rival_prediction is NULL where it gives none.';
 revoke all on function modelpack.replay_rows(regclass, text, integer, timestamptz, timestamptz) from public;
 grant execute on function modelpack.replay_rows(regclass, text, integer, timestamptz, timestamptz),
       modelpack.replay_rows(modelpack.me, regclass, text, integer, timestamptz, timestamptz) to modelpack_publisher;

@@ -16,6 +16,12 @@ begin
       detail = format('It reaches back to %s.', coalesce((select min(l.scored_at)::text from modelpack.prediction as l), 'nothing')),
       hint = 'select prediction_id, scored_at from modelpack.history(PROFILE, KEY) lists the scores of a row.';
   end if;
+  if v_logged.inputs = '{}' and v_logged.text_inputs is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('the inputs of row %s of the log were erased', prediction_id),
+      detail = 'Its score was kept as evidence (modelpack.erase with keep_scores), and cannot be computed again.';
+  end if;
   v_version := modelpack.get_version(v_logged.model, v_logged.version);
   reproduced := modelpack.score(v_version, v_logged.inputs, v_logged.text_inputs);
   failure := case when reproduced is null then modelpack.failure() end;

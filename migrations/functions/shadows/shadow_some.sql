@@ -30,6 +30,8 @@ begin
            where l.model = v_shadow.model and l.version <> v_shadow.version
              and l.scored_at >= greatest(v_shadow.started_at, (select max(d.scored_at) from modelpack.shadow_score as d where d.shadow_id = v_shadow.shadow_id) - slack)
              and l.scored_at < coalesce(v_shadow.ended_at, 'infinity')
+             -- not what was erased
+             and (l.inputs <> '{}' or l.text_inputs is not null)
              and abs(hashtextextended(l.entity_key, 0) % 10000) < v_shadow.share
              and not exists (select from modelpack.shadow_score as d where d.shadow_id = v_shadow.shadow_id and d.prediction_id = l.prediction_id)
            order by l.scored_at, l.prediction_id

@@ -60,7 +60,8 @@ def run_in_child(
     with tempfile.TemporaryDirectory(prefix="modelpack-") as folder:
         job_file, result_file, stage_file = (Path(folder) / name for name in ("job", "result", "stage"))
         job_file.write_bytes(pickled((function, arguments, named)))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        environment = {"ORT_DISABLE_TELEMETRY": "1", **os.environ}  # onnxruntime tells nobody what it runs
+        environment |= {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         environment |= {**_ONE_THREAD, "PYTHONWARNINGS": "ignore"}
         files = [str(file) for file in (job_file, result_file, stage_file)]
         process = subprocess.Popen(
