@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
@@ -80,19 +81,6 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
         )
     ),
     (
-        "modelpack_outcomes_pending", GAUGE, "Judged scores whose truth is not known yet.", ("model", "profile", "score"),
-        "select k.model, k.profile, k.score, count(*) filter (where o.how is null) from modelpack.cut_off as k join modelpack.cohort as c using (profile, score, cut_off) "
-        "left join modelpack.outcome as o using (profile, score, cut_off, entity_key) group by k.model, k.profile, k.score",
-    ),
-    *(
-        (
-            f"modelpack_fit_{figure}", GAUGE, f"{words} of the newest cohort that is final.", ("model", "profile", "score", "version"),
-            f"select distinct on (f.profile, f.score, f.version) f.model, f.profile, f.score, f.version, f.{figure} from modelpack.fit as f "
-            f"where f.final and f.{figure} is not null order by f.profile, f.score, f.version, f.cut_off desc",
-        )
-        for figure, words in (("auc", "AUC"), ("brier", "Brier score"), ("mae", "Mean absolute error"), ("rmse", "Root mean square error"))
-    ),
-    (
         "modelpack_experiment_entities", GAUGE, "Entities of an arm of an experiment that runs.", ("model", "experiment", "arm", "version"),
         "select e.model, e.experiment, e.arm, e.version, e.entities from modelpack.experiments as e where e.ended_at is null",
     ),
@@ -117,13 +105,51 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
 """Name, type, words, labels, and the query whose last column is the value."""
 
 
+FIGURES = {
+    "auc": "AUC",
+    "brier": "Brier score",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean square error",
+}
+
+NEWEST = """
+select distinct on (k.profile, k.score, v.version) k.profile, k.score, k.cut_off, v.version
+  from modelpack.cut_off as k join modelpack.running_version as v on v.model = k.model
+ where k.ripe_at <= now() and k.complete
+   and exists (select from modelpack.cohort as c where (c.profile, c.score, c.cut_off, c.version) = (k.profile, k.score, k.cut_off, v.version))
+ order by k.profile, k.score, v.version, k.cut_off desc"""
+
+FIT = """
+select f.model, f.profile, f.score, f.version, f.auc, f.brier, f.mae, f.rmse from modelpack.fit as f
+ where f.profile = :profile and f.score = :score and f.version = :version and f.cut_off = :cut_off and f.final"""
+
+PENDING = """
+select k.model, k.profile, k.score, sum(k.rows - o.settled) as pending
+  from modelpack.cut_off as k
+ cross join lateral (select count(*) as settled from modelpack.outcome as o where (o.profile, o.score, o.cut_off) = (k.profile, k.score, k.cut_off)) as o
+ where k.cut_off > now() - interval '400 days' group by k.model, k.profile, k.score"""
+
+FIT_AGAIN = 600.0
+"""Seconds for which outcomes are not read again: they change seldom, and a cohort may be large."""
+
+
+def read_outcomes(connection: Connection) -> tuple[list[Any], list[Any]]:
+    """What is pending, and the figures of the newest final cohort of each version that scores.
+
+    One cohort at a time, so that the view reads no other.
+    """
+    newest = connection.execute(text(NEWEST)).all()
+    fit = [row for n in newest for row in connection.execute(text(FIT), dict(n._mapping))]
+    return list(connection.execute(text(PENDING))), fit
+
+
 def need_client() -> None:
     """Raise ExtraError unless prometheus-client is here."""
     need("Writing metrics", {"prometheus_client": "prometheus-client"}, "metrics")
 
 
-def read_metrics(connection: Connection) -> Iterator[Metric]:
-    """All of them, in one transaction."""
+def read_metrics(connection: Connection, outcomes: tuple[list[Any], list[Any]]) -> Iterator[Metric]:
+    """All of them, in one transaction; `outcomes` as they were last read."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     left_out = 0
@@ -133,6 +159,25 @@ def read_metrics(connection: Connection) -> Iterator[Metric]:
         for *of, value in found[:MOST]:
             family.add_metric(["" if v is None else str(v) for v in of], float(value))
         left_out += max(0, len(found) - MOST)
+        yield family
+    pending, fit = outcomes
+    family = GaugeMetricFamily(
+        "modelpack_outcomes_pending",
+        "Judged scores of the last 400 days whose truth is not known yet.",
+        labels=("model", "profile", "score"),
+    )
+    for p in pending:
+        family.add_metric([p.model, p.profile, p.score], float(p.pending))
+    yield family
+    for figure, words in FIGURES.items():
+        family = GaugeMetricFamily(
+            f"modelpack_fit_{figure}",
+            f"{words} of the newest cohort that is final.",
+            labels=("model", "profile", "score", "version"),
+        )
+        for f in fit:
+            if getattr(f, figure) is not None:
+                family.add_metric([f.model, f.profile, f.score, str(f.version)], float(getattr(f, figure)))
         yield family
     yield GaugeMetricFamily(
         "modelpack_series_left_out", f"Series beyond {MOST} of one name, which are left out.", value=left_out
@@ -145,6 +190,7 @@ class Collector:
     def __init__(self, engine: Engine, *, strict: bool = False) -> None:
         self._engine, self._strict = engine, strict
         self._one_at_a_time = threading.Lock()
+        self._outcomes: tuple[float, tuple[list[Any], list[Any]]] | None = None
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, and whether they could be read."""
@@ -157,7 +203,9 @@ class Collector:
 
                 require(connection)
                 connection.execute(text("set transaction read only"))
-                return [*read_metrics(connection), up]
+                if self._outcomes is None or monotonic() - self._outcomes[0] > FIT_AGAIN:
+                    self._outcomes = monotonic(), read_outcomes(connection)
+                return [*read_metrics(connection, self._outcomes[1]), up]
         except (DBAPIError, ModelpackError):
             if self._strict:
                 raise

@@ -28,7 +28,7 @@ from typer.testing import CliRunner, Result
 
 from modelpack.cli.app import app
 from modelpack.connection import make_engine
-from modelpack.monitoring.metrics import QUERIES
+from modelpack.monitoring.metrics import FIGURES, QUERIES
 from tests.support import Session, row, rows, value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -256,6 +256,9 @@ def test_metrics_tell_of_alerts_fit_and_experiments(psql: Session, watcher: str)
     assert list(samples(text, "modelpack_fit_auc").values()) == [
         value(psql, "select auc from modelpack.fit where final")
     ]
+    assert list(samples(text, "modelpack_outcomes_pending").values()) == [CUSTOMERS], (
+        "of two cohorts one is settled"
+    )
     assert sum(samples(text, "modelpack_experiment_entities").values()) == CUSTOMERS
     assert samples(text, "modelpack_failures_total") == {
         'kind="input",model="churn",profile="public.customer",version="2"': 5000
@@ -471,5 +474,5 @@ def test_an_engine_that_is_given_a_transaction_reads_only(watcher: str) -> None:
     from modelpack.monitoring.metrics import Collector
 
     engine = make_engine(watcher)
-    assert len(list(Collector(engine).collect())) == len(QUERIES) + 2
+    assert len(list(Collector(engine).collect())) == len(QUERIES) + len(FIGURES) + 3
     engine.dispose()

@@ -460,6 +460,38 @@ class Drawing:
             make,
         )
 
+    def importance(self, rows: Sequence[Row], most: int = 12) -> Chart:
+        """How much each input moves the scores."""
+        alt = self._alt
+        shown = sorted((r for r in rows if r["importance"] is not None), key=lambda r: -r["importance"])[
+            :most
+        ]
+        data = [{"input": _short(r["input"]), "by": r["importance"]} for r in shown]
+        order = [d["input"] for d in data]
+
+        def make(width: int) -> Any:
+            side = 130 if width == NARROW else 190
+            return (
+                alt.Chart(alt.Data(values=data))
+                .mark_bar(color=MAIN, height=12)
+                .encode(
+                    x=alt.X("by:Q", title="moves the score by", axis=alt.Axis(tickCount=4)),
+                    y=alt.Y(
+                        "input:N",
+                        sort=order,
+                        title=None,
+                        axis=alt.Axis(labelLimit=side - 10, labelOverlap=False),
+                    ),
+                )
+                .properties(width=width - side - 20, height=alt.Step(20))
+            )
+
+        return self.draw(
+            "Which inputs move the scores most",
+            "By how much each input moves a score, on average, away from what the model says of everybody.",
+            make,
+        )
+
     def history(
         self,
         reigns: Sequence[Row],

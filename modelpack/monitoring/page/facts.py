@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from modelpack.errors import RegistryError
 
@@ -37,7 +38,7 @@ select s.* from modelpack.staleness as s where s.model = :model and s.stale is n
  order by s.profile, s.score, s.hour"""
 
 FIT = """
-select f.* from modelpack.fit as f where f.model = :model order by f.profile, f.score, f.cut_off, f.version"""
+select f.* from modelpack.fit as f where f.model = :model and f.cut_off > now() - interval '400 days' order by f.profile, f.score, f.cut_off, f.version"""
 
 EXPERIMENTS = """
 select e.experiment, e.profile, e.score, e.started_at, e.ended_at, e.ended_why, e.winner
@@ -125,7 +126,7 @@ def read_facts(connection: Connection, model: str, days: int = 30, *, deep: bool
         facts["calibration"] = [c for s in facts["scores"] for c in _calibration(connection, s)]
         for experiment in facts["experiments"]:
             experiment.update(_effects(connection, experiment["experiment"]))
-        facts["explanations"] = _explanations(connection, model)
+        facts["explanations"] = _explanations(connection, model, facts["champion"])
     return facts
 
 
@@ -198,16 +199,26 @@ def _effects(connection: Connection, name: str) -> Row:
     }
 
 
-def _explanations(connection: Connection, model: str) -> list[Row]:
-    """What scores hang on, where the room of the explanations is there: modelpack.importance(model) or a view of that name."""
-    kind = connection.execute(
+def _explanations(connection: Connection, model: str, version: int | None) -> list[Row]:
+    """How much each input moves the champion's scores, where the room of the explanations is there and the reader may ask it."""
+    may = connection.execute(
         text(
-            "select c.relkind from pg_catalog.pg_class as c where c.oid = to_regclass('modelpack.importance')"
+            "select has_function_privilege(p.oid, 'execute') from pg_catalog.pg_proc as p "
+            "where p.oid = to_regprocedure('modelpack.importance(text, integer, integer, double precision)')"
         )
     ).scalar()
-    if kind is None:
+    if not may or version is None:
         return []
-    found = connection.execute(
-        text("select i.* from modelpack.importance as i where i.model = :model limit 200"), {"model": model}
-    )
+    try:
+        with (
+            connection.begin_nested()
+        ):  # a version without background rows has no explanation, and still a page
+            found = connection.execute(
+                text(
+                    "select i.* from modelpack.importance(:model, :version, 100, 10) as i order by i.importance desc"
+                ),
+                {"model": model, "version": version},
+            ).all()
+    except DBAPIError:
+        return []
     return [dict(r._mapping) for r in found]

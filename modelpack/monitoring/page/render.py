@@ -63,7 +63,10 @@ def render(facts: Row) -> str:
         titles=words.TITLES,
         open_alerts=open_alerts,
         closed_alerts=closed,
-        charts={"history": _history(drawing, facts)},
+        charts={
+            "history": _history(drawing, facts),
+            "importance": drawing.importance(facts["explanations"]) if facts["explanations"] else None,
+        },
         scores=[_score(drawing, facts, s) for s in facts["scores"]],
         experiments=[_experiment(drawing, e) for e in facts["experiments"]],
     )

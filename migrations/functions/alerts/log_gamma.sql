@@ -1,5 +1,5 @@
 create or replace function modelpack.log_gamma(x double precision) returns double precision
-language plpgsql immutable strict parallel safe security invoker
+language plpgsql immutable parallel safe security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
