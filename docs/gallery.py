@@ -54,7 +54,7 @@ CROSSINGS = """-- What bounds add to the shop: Score("churn", crossing=[0.5, 0.8
 -- Written by `make docs`; look at it, do not edit it.
 --
 -- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A row that
--- crosses no bound costs an event what stands after WHEN; the functions run for one that does.
+-- crosses no bound costs an event the first function, which looks nothing up; the others run for one that does.
 """
 
 _SEAM = """

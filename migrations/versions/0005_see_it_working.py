@@ -274,13 +274,13 @@ begin
   for v_item in
     select f.oid::pg_catalog.regprocedure as function
       from modelpack.score as s
-      join pg_catalog.pg_proc as f on f.pronamespace = 'modelpack'::pg_catalog.regnamespace and f.proname in (s.stem || '_cross', s.stem || '_crossed')
+      join pg_catalog.pg_proc as f on f.pronamespace = 'modelpack'::pg_catalog.regnamespace and f.proname in (s.stem || '_cross', s.stem || '_cross_row', s.stem || '_crossed')
   loop
     execute format('drop function %s', v_item.function);
   end loop;
   delete from modelpack.made as m using modelpack.score as s
    where m.profile_id = s.profile_id
-     and m.object in (s.stem || '_cross', s.stem || '_crossed', 'model_cross_' || s.score, 'model_cross_' || s.score || '_new');
+     and m.object in (s.stem || '_cross', s.stem || '_cross_row', s.stem || '_crossed', 'model_cross_' || s.score);
   update modelpack.profile as p
      set declaration = pg_catalog.jsonb_set(p.declaration, '{scores}', (select pg_catalog.jsonb_agg(s.value - 'crossing' order by s.ordinality)
                                                                           from pg_catalog.jsonb_array_elements(p.declaration -> 'scores') with ordinality as s))

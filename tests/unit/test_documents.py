@@ -47,6 +47,7 @@ FOREIGN = {
         "autosummarize",
         "pg_read_all_data",
         "pg_upgrade",
+        "max_slot_wal_keep_size",
         "--disable-triggers",
         "/usr/bin/python3.11",
         "log_statement",

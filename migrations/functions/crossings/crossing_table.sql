@@ -18,12 +18,12 @@ declare
      cross join lateral jsonb_array_elements_text(s.value -> 'crossing') with ordinality as b (bound, place)
      where s.value ->> 'name' = crossing_table.score
      order by b.place);
-  v_function record;
+  v_function text;
+  v_log record;
   v_settings text;
   v_key text;
-  v_crosses text;
 begin
-  select f.proconfig as settings into v_function
+  select f.proconfig as settings into v_log
     from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
    where t.tgrelid = v_profile.relation and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_profile.stem || '_log'
      and f.proowner = v_owner and f.prosecdef;
@@ -35,44 +35,49 @@ begin
   end if;
   -- keys are read with what the log has set
   v_settings := (select coalesce(string_agg(format(E'set %I to %L\n', c[1], c[2]), ''), '')
-                   from unnest(v_function.settings) as s, regexp_match(s, '^([^=]+)=(.*)$') as c where lower(c[1]) <> 'search_path');
+                   from unnest(v_log.settings) as s, regexp_match(s, '^([^=]+)=(.*)$') as c where lower(c[1]) <> 'search_path');
   select format(case when count(*) = 1 then '%s::text' else 'jsonb_build_array(%s)::text' end,
-                string_agg(format('modelpack.key_value(new.%I)', k.name), ', ' order by k.place))
+                string_agg(format('modelpack.key_value(p.%I)', k.name), ', ' order by k.place))
     into v_key
     from jsonb_array_elements_text(v_profile.declaration -> 'key') with ordinality as k (name, place);
   execute format($function$
+create or replace function modelpack.%I(p anyelement, from_score double precision, from_version integer, is_new boolean) returns void
+language plpgsql volatile security invoker
+set search_path = pg_catalog, pg_temp
+%sas %s$function$, v_called || '_row', v_settings, modelpack.dollar(format($body$
+begin
+  perform modelpack.%I(%s, from_score, p.%I, from_version, p.%I, p.%I,
+                       case when is_new then 'first' when from_score is null then 'return' when from_version is distinct from p.%I then 'version' else 'change' end);
+end
+$body$, v_score.stem || '_crossed', v_key, v_score.score, v_score.score || '_version', v_score.score || '_scored_at', v_score.score || '_version')));
+  -- All that an event pays. Without WHEN, which each statement would parse anew, and without SET: every name is qualified
+  execute format($function$
 create or replace function modelpack.%I() returns trigger
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
-%sas %s$function$, v_called, v_settings, modelpack.dollar(format($body$
+as %s$function$, v_called, modelpack.dollar(format($body$
 begin
-  if tg_op = 'INSERT' then
-    perform modelpack.%1$I(%2$s, null, new.%3$I, null, new.%4$I, new.%5$I, 'first');
-  else
-    perform modelpack.%1$I(%2$s, old.%3$I, new.%3$I, old.%4$I, new.%4$I, new.%5$I,
-                           case when old.%3$I is null then 'return' when new.%4$I is distinct from old.%4$I then 'version' else 'change' end);
+  if (pg_catalog.width_bucket(new.%1$I, %2$L::pg_catalog.float8[]) operator(pg_catalog.<>) pg_catalog.width_bucket(old.%1$I, %2$L::pg_catalog.float8[])) is not false then
+    -- from nothing the lowest bound counts, and nothing crosses none
+    if new.%1$I is not null and (new.%1$I operator(pg_catalog.>=) %3$L::pg_catalog.float8 or old.%1$I is not null) then
+      perform modelpack.%4$I(new, old.%1$I, old.%5$I, tg_op operator(pg_catalog.=) 'INSERT');
+    end if;
   end if;
   return null;
 end
-$body$, v_score.stem || '_crossed', v_key, v_score.score, v_score.score || '_version', v_score.score || '_scored_at')));
-  execute format('comment on function modelpack.%I() is %L', v_called,
-                 format('The score %s has crossed a bound. [%s]', v_score.score, v_profile.stem));
-  execute format('alter function modelpack.%I() owner to %s', v_called, v_owner);
-  execute format('revoke all on function modelpack.%I() from public', v_called);
-  -- all that an event pays: from nothing the lowest bound counts, nothing crosses none
-  v_crosses := (select string_agg(format('new.%1$I >= %2$L::double precision is distinct from coalesce(old.%1$I >= %2$L::double precision, false)', v_score.score, b),
-                                  ' or ' order by b) from unnest(v_bounds) as b);
+$body$, v_score.score, v_bounds, v_bounds[1], v_called || '_row', v_score.score || '_version')));
+  foreach v_function in array array[format('%I()', v_called), format('%I(anyelement, double precision, integer, boolean)', v_called || '_row')] loop
+    execute format('comment on function modelpack.%s is %L', v_function, format('The score %s has crossed a bound. [%s]', v_score.score, v_profile.stem));
+    execute format('alter function modelpack.%s owner to %s', v_function, v_owner);
+    execute format('revoke all on function modelpack.%s from public', v_function);
+  end loop;
   execute format('drop trigger if exists %I on %s', v_name, v_profile.relation);
-  execute format('drop trigger if exists %I on %s', v_name || '_new', v_profile.relation);
-  execute format('create trigger %I after insert on %s for each row when (new.%I >= %L::double precision) execute function modelpack.%I()',
-                 v_name || '_new', v_profile.relation, v_score.score, v_bounds[1], v_called);
-  execute format('create trigger %I after update on %s for each row when (new.%I is not null and (%s)) execute function modelpack.%I()',
-                 v_name, v_profile.relation, v_score.score, v_crosses, v_called);
+  execute format('create trigger %I after insert or update on %s for each row execute function modelpack.%I()', v_name, v_profile.relation, v_called);
   -- the doctor looks at them as at those of the declaration
-  delete from modelpack.made as m where m.profile_id = crossing_table.profile and (m.kind = 'function' and m.object = v_called or m.kind = 'trigger' and m.object in (v_name, v_name || '_new'));
+  delete from modelpack.made as m
+   where m.profile_id = crossing_table.profile and (m.kind = 'function' and m.object in (v_called, v_called || '_row') or m.kind = 'trigger' and m.object = v_name);
   insert into modelpack.made (profile_id, kind, object, relation, definition)
   select crossing_table.profile, 'function', f.proname::text, null, md5(f.prosrc)
-    from pg_proc as f where f.pronamespace = 'modelpack'::regnamespace and f.proname = v_called
+    from pg_proc as f where f.pronamespace = 'modelpack'::regnamespace and f.proname in (v_called, v_called || '_row')
   union all
   select crossing_table.profile, 'trigger', t.tgname, t.tgrelid, t.tgtype || ' ' || f.proname
     from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid

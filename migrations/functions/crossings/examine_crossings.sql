@@ -12,7 +12,7 @@ begin
     from modelpack.profile as p
     join pg_class as c on c.oid = p.relation
    cross join lateral jsonb_array_elements(p.declaration -> 'scores') as s
-   cross join lateral (values ('model_cross_' || (s.value ->> 'name')), ('model_cross_' || (s.value ->> 'name') || '_new')) as t (name)
+   cross join lateral (values ('model_cross_' || (s.value ->> 'name'))) as t (name)
    where s.value ? 'crossing'
      -- what is noted is looked at by modelpack.examine_triggers()
      and not exists (select from modelpack.made as m where m.profile_id = p.profile_id and m.kind = 'trigger' and m.object = t.name)

@@ -13,7 +13,7 @@ begin
       errcode = 'undefined_object',
       message = format('%s has no score %s', v_profile.name, coalesce(modelpack.shown(start_follower.score, 63), 'NULL')),
       detail = format('It has: %s.', coalesce((select string_agg(s.score, ', ' order by s.position) from modelpack.score as s where s.profile_id = v_profile.profile_id), 'none')),
-      hint = 'Declare it, with crossing=[…], and run modelpack apply.';
+      hint = 'Declare it, with crossing=[...], and run modelpack apply.';
   end if;
   if not exists (select from jsonb_array_elements(v_profile.declaration -> 'scores') as s
                   where s.value ->> 'name' = start_follower.score and s.value ? 'crossing') then

@@ -137,7 +137,7 @@ begin
   -- what rooms around the core keep; what was made for a profile has its stem in the comment
   for v_part in
     select f.proname as function from pg_proc as f
-     where f.pronamespace = 'modelpack'::regnamespace and f.proname like 'maintain\_%' and f.pronargs = 0
+     where f.pronamespace = 'modelpack'::regnamespace and starts_with(f.proname, 'maintain_') and f.pronargs = 0
        and obj_description(f.oid, 'pg_proc') !~ '\[[^][]+\]$'
      order by f.proname
   loop
