@@ -854,3 +854,18 @@ def test_who_may_not_look_is_told_that_he_may_not(psql: Session, people: Callabl
     assert erased(monitor) == {"public.customer": None, "public.purchase": None}
     psql.execute(f"grant select on customer, purchase to {monitor.info.user}")
     assert erased(monitor) == {}
+
+
+@shop
+def test_who_looks_runs_no_code_of_the_owner_of_a_table(psql: Session) -> None:
+    """A superuser may look: what stands in the place of an event table is not read."""
+    psql.execute(
+        "create table ran (who text); create function run_it(n bigint) returns bigint language plpgsql"
+        " as 'begin insert into public.ran values (current_user); return n; end';"
+        "alter table purchase rename to bought;"
+        "create view purchase as select run_it(customer_id) as customer_id, at, amount, complaint from bought"
+    )
+    assert erased(psql)["public.purchase"] is None
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="is another table"):
+        erase(psql)
+    assert rows(psql, "select * from ran") == []
