@@ -34,7 +34,9 @@ begin
     v_block := v_part.blocks;
     while v_block > 0 and cardinality(v_found) < v_wanted and v_read < 4096 loop
       execute format('select coalesce(array_agg(l::modelpack.prediction order by l.prediction_id), ''{}'') from %s as l'
-                     ' where l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2',
+                     ' where l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2'
+                     -- not what was erased
+                     ' and (l.inputs <> ''{}'' or l.text_inputs is not null)',
                      v_part.relid, format('(%s,0)', greatest(v_block - 64, 0)), format('(%s,0)', v_block))
         into v_more using importance.model, importance.version;
       v_found := v_found || v_more;
