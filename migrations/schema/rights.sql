@@ -9,7 +9,7 @@ declare
 begin
   for v_routine in
     select p.oid::regprocedure as name,
-           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('arm_table', 'crossing_table', 'end_holders', 'erase_row', 'listen_for', 'lockers', 'shadow_table') as is_owners
+           p.prosecdef and p.prorettype <> 'event_trigger'::regtype and p.proname not in ('arm_table', 'crossing_table', 'end_holders', 'erase_golden', 'erase_row', 'listen_for', 'lockers', 'shadow_table') as is_owners
       from pg_catalog.pg_proc as p where p.pronamespace = 'modelpack'::regnamespace
        -- not those of declarations, which belong to whom they run as
        and coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '') !~ '\[[^][]+\]$'

@@ -13,7 +13,7 @@ begin
          format('%s functions that run as their owner belong to %s, such as modelpack.%s()', count(*), pg_get_userbyid(f.proowner), min(f.proname)),
          'modelpack_owner, which is no superuser', v_mend
     from pg_proc as f
-   where f.pronamespace = 'modelpack'::regnamespace and f.prosecdef and f.prorettype <> 'event_trigger'::regtype and f.proname not in ('arm_table', 'crossing_table', 'end_holders', 'listen_for', 'lockers', 'shadow_table')
+   where f.pronamespace = 'modelpack'::regnamespace and f.prosecdef and f.prorettype <> 'event_trigger'::regtype and f.proname not in ('arm_table', 'crossing_table', 'end_holders', 'erase_golden', 'erase_row', 'listen_for', 'lockers', 'shadow_table')
      and f.proowner <> 'modelpack_owner'::regrole
      and not exists (select from modelpack.made as m where m.object = f.proname)  -- of a declaration: see modelpack.examine_triggers
      and not exists (select from modelpack.profile as p where right(obj_description(f.oid, 'pg_proc'), length(p.stem) + 2) = format('[%s]', p.stem))

@@ -71,6 +71,9 @@ begin
   loop
     execute format('lock table modelpack.%I in exclusive mode', v_table.held);
   end loop;
+  if to_regclass('modelpack.rollup') is not null then
+    lock table modelpack.rollup in exclusive mode;
+  end if;
   v_logged := v_row.inputs || array(select l from modelpack.prediction as l where l.profile = v_profile.name and l.entity_key = v_key.key);
   v_receipt.erased := '{}';
   v_receipt.kept := '{}';
@@ -94,6 +97,10 @@ begin
       v_receipt.kept := v_receipt.kept || jsonb_build_object(v_table.relation, v_rows);
     end if;
   end loop;
+  v_rows := modelpack.erase_hashes(v_profile.name, v_key.key);
+  if v_rows > 0 then
+    v_receipt.erased := v_receipt.erased || jsonb_build_object('rollup', v_rows);
+  end if;
   select coalesce(jsonb_object_agg(f.named, f.rows) filter (where f.what = 'background'), '{}'),
          coalesce(jsonb_object_agg(f.named, f.rows) filter (where f.what = 'golden'), '{}')
     into v_receipt.background, v_receipt.golden

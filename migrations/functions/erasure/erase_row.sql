@@ -33,7 +33,7 @@ begin
   end if;
   for v_event in select e.* from modelpack.event_tables(v_profile.relation) as e loop
     if not exists (select from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
-                    where t.tgrelid = v_event.relation and f.pronamespace = 'modelpack'::regnamespace
+                    where v_event.relation is not null and t.tgrelid = v_event.relation and f.pronamespace = 'modelpack'::regnamespace
                       and starts_with(f.proname, v_profile.stem || '_count_') and f.proowner = v_owner) then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',

@@ -43,15 +43,8 @@ begin
         execute 'update modelpack.reference as r set background = $2 where r.version_id = $1'
           using v_version.version_id, (select jsonb_agg(b.value order by b.ordinality)
                                          from jsonb_array_elements(v_background) with ordinality as b where b.ordinality - 1 <> all (v_places));
-      elsif rows < jsonb_array_length(v_version.golden -> 'rows') then
-        -- what is left was run with what is gone, so the version is proven as before
-        update modelpack.version as v
-           set golden = v.golden || jsonb_build_object(
-                 'rows', (select jsonb_agg(g.value order by g.ordinality) from jsonb_array_elements(v.golden -> 'rows') with ordinality as g where g.ordinality - 1 <> all (v_places)),
-                 'scores', (select jsonb_agg(g.value order by g.ordinality) from jsonb_array_elements(v.golden -> 'scores') with ordinality as g where g.ordinality - 1 <> all (v_places)))
-         where v.version_id = v_version.version_id;
       else
-        rows := 0;  -- without any, nothing could prove the version
+        rows := modelpack.erase_golden(v_version.version_id, v_places);
       end if;
       return next;
     end loop;

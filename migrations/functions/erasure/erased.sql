@@ -18,19 +18,22 @@ begin
   -- tables of the application: by the rights of who asks
   relation := v_profile.name;
   rows := null;
-  if has_table_privilege(profile, 'select') then
-    -- a feature of a row without events is 0 or nothing
-    execute format('select count(*) from %s as q where %s and exists (select from jsonb_each(to_jsonb(q)) as c '
-                   'where c.key = any ($1) and c.value not in (''null'', ''0'', ''false'', ''""'', ''[]'', ''{}'', ''"00:00:00"''))', profile, v_key.condition)
-       into rows using v_profile.maintained;
+  if has_table_privilege(profile, 'select') and modelpack.plain(profile, array(select jsonb_array_elements_text(v_profile.declaration -> 'key'))) then
+    -- a feature of a row without events is 0 or nothing; what makes JSON of a type of somebody's is his code
+    execute format('select count(*) from %s as q where %s and (%s)', profile, v_key.condition,
+                   (select coalesce(string_agg(format(case when modelpack.plain(profile, array[m.name])
+                                                           then 'to_jsonb(q.%I) not in (''null'', ''0'', ''false'', ''""'', ''[]'', ''{}'', ''"00:00:00"'')'
+                                                           else 'q.%I is not null' end, m.name), ' or '), 'false')
+                      from unnest(v_profile.maintained) as m (name)))
+       into rows;
   end if;
   if rows is distinct from 0 then
     return next;
   end if;
-  for v_event in select e.* from modelpack.event_tables(profile) as e where e.relation is not null loop
+  for v_event in select e.* from modelpack.event_tables(profile) as e loop
     relation := v_event.name;
     rows := null;
-    if has_table_privilege(v_event.relation, 'select') then
+    if v_event.relation is not null and has_table_privilege(v_event.relation, 'select') then
       execute format('select count(*) from %s as e where (%s) = (%s)', v_event.relation, v_event.key, v_key.literals) into rows;
     end if;
     if rows is distinct from 0 then

@@ -29,6 +29,15 @@ begin
       return next;
     end if;
   end loop;
+  -- hashes in samples of roll-ups
+  if to_regclass('modelpack.rollup') is not null then
+    execute 'select count(*) from modelpack.rollup as r join modelpack.watched as w using (watched_id) where w.profile = $1 and hashtextextended($2, 0) = any (r.entity_hashes)'
+       into rows using v_profile.name, v_key.key;
+    relation := 'modelpack.rollup';
+    if rows > 0 then
+      return next;
+    end if;
+  end if;
 end
 $modelpack$;
 comment on function modelpack.traces(regclass, text, boolean) is

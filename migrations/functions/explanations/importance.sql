@@ -39,7 +39,9 @@ begin
     while v_block > 0 and cardinality(v_found) < v_wanted and v_read < 4096 loop
       -- by way of the parent, which whoever may read the log may read; the bounds leave one partition over, unless it is that of all else
       execute format('select coalesce(array_agg(l order by l.prediction_id), ''{}'') from modelpack.prediction as l'
-                     ' where l.tableoid = %s and l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2',
+                     ' where l.tableoid = %s and l.ctid >= %L::tid and l.ctid < %L::tid and l.model = $1 and l.version = $2'
+                     -- not what was erased
+                     ' and (l.inputs <> ''{}'' or l.text_inputs is not null)',
                      v_part.relid::oid, format('(%s,0)', greatest(v_block - 64, 0)), format('(%s,0)', v_block))
               || coalesce(format(' and l.scored_at >= %L::timestamptz and l.scored_at < %L::timestamptz', v_part.bounds[1], v_part.bounds[2]), '')
         into v_more using importance.model, importance.version;

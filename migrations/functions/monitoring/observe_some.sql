@@ -175,7 +175,7 @@ begin
         from picked as p
         join modelpack.yardstick as y using (version_id)
        cross join lateral (select nullif(case when y.position = 0 then p.prediction else p.inputs[y.place] end, 'NaN') as x) as v
-       where y.kind = 'number'
+       where y.kind = 'number' and (y.position = 0 or p.inputs <> '{}' or p.text_inputs is not null)  -- what was erased is not missing
        group by 1, 2, 3, 4, 5
       union all
       select c.watched_id, c.hour, c.version_id, c.position,
@@ -186,7 +186,7 @@ begin
                      count(*) as count
                 from picked as p
                 join modelpack.yardstick as y using (version_id)
-               where y.kind <> 'number'
+               where y.kind <> 'number' and (p.inputs <> '{}' or p.text_inputs is not null)
                group by 1, 2, 3, 4, 5, 6) as c
         left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = c.t collate "C"
        group by 1, 2, 3, 4, 5

@@ -9,23 +9,13 @@ begin
       return new;
     end if;
   end if;
-  -- modelpack.erase takes rows away that the version was tried with; it was tried with all that are left
-  if tg_table_name = 'version' then
-    if to_jsonb(new) - 'golden' = to_jsonb(old) - 'golden' and jsonb_array_length(new.golden -> 'rows') > 0
-       and new.golden - '{rows,scores}'::text[] = old.golden - '{rows,scores}'::text[]
-       and not exists (select from rows from (jsonb_array_elements(new.golden -> 'rows'), jsonb_array_elements(new.golden -> 'scores')) as n (cells, score)
-                        where not exists (select from rows from (jsonb_array_elements(old.golden -> 'rows'), jsonb_array_elements(old.golden -> 'scores')) as o (cells, score)
-                                           where o.cells = n.cells and o.score = n.score)) then
-      return new;
-    end if;
-  end if;
   raise exception using
     errcode = 'restrict_violation',
     message = format('%s of %s: what was published does not change', tg_op, tg_relid::regclass),
     hint = 'Publish a new version instead.';
 end
 $modelpack$;
-comment on function modelpack.immutable() is 'Refuses any change of a published version or its bytes, but to have bytes purged and golden rows erased.';
+comment on function modelpack.immutable() is 'Refuses any change of a published version or its bytes.';
 drop trigger if exists version_is_immutable on modelpack.version;
 create trigger version_is_immutable before update on modelpack.version for each row execute function modelpack.immutable();
 drop trigger if exists artifact_is_immutable on modelpack.artifact;
