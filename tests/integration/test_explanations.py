@@ -364,6 +364,9 @@ def test_what_cannot_be_explained_is_said_with_what_to_do(psql: Session) -> None
         psql.execute(explain, ["1", "fraud"])
     with pytest.raises(errors.UndefinedObject, match="the log has no row 0"):
         psql.execute("select * from modelpack.explain(0)")
+    psql.execute("update modelpack.prediction set inputs = '{}' where entity_key = '3'")
+    with pytest.raises(errors.NoDataFound, match="does not hold the inputs of its score any more"):
+        psql.execute(explain, ["3", None])
     psql.execute("delete from modelpack.reference")
     with pytest.raises(errors.ObjectNotInPrerequisiteState, match="has no background rows"):
         psql.execute(explain, ["1", None])

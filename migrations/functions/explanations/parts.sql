@@ -43,6 +43,14 @@ begin
       hint = format('select modelpack.enable(%L);', (logged).model);
   end if;
   select v.* into v_version from modelpack.version as v where v.version_id = modelpack.get_version((logged).model, (logged).version);
+  if exists (select from jsonb_array_elements(v_version.signature -> 'inputs') as i
+             having count(*) filter (where i.value ->> 'type' = 'number') <> cardinality((logged).inputs)
+                 or count(*) filter (where i.value ->> 'type' = 'text') <> coalesce(cardinality((logged).text_inputs), 0)) then
+    raise exception using
+      errcode = 'no_data_found',
+      message = format('row %s of the log does not hold the inputs of its score any more', (logged).prediction_id),
+      detail = 'They were erased, and the score alone was kept.';
+  end if;
   select f.background into v_background from modelpack.reference as f where f.version_id = v_version.version_id;
   if v_background is null then
     raise exception using
