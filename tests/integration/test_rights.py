@@ -133,7 +133,16 @@ def test_every_function_is_the_owners_that_its_rights_ask_for(psql: Session) -> 
             assert superuser, name
 
 
-COMMITTING = {"rebuild", "refresh", "rescore", "backfill", "take_cohort", "settle", "score_shadows", "observe"}
+COMMITTING = {
+    "rebuild",
+    "refresh",
+    "rescore",
+    "backfill",
+    "take_cohort",
+    "settle",
+    "score_shadows",
+    "observe",
+}
 """Procedures that commit: a function with SET cannot."""
 
 WITHOUT_A_PATH = {
