@@ -138,7 +138,7 @@ begin
   for v_part in
     select f.proname as function from pg_proc as f
      where f.pronamespace = 'modelpack'::regnamespace and starts_with(f.proname, 'maintain_') and f.pronargs = 0
-       and obj_description(f.oid, 'pg_proc') !~ '\[[^][]+\]$'
+       and right(obj_description(f.oid, 'pg_proc'), 1) <> ']'
      order by f.proname
   loop
     return query execute format('select * from modelpack.%I()', v_part.function);
