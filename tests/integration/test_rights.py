@@ -191,19 +191,6 @@ def test_every_function_pins_where_it_finds_names_and_says_how_often_it_may_be_c
             continue
         shipped.add(name)
         assert (kind == "p") is (name in {*COMMITTING, "erase"}), name
-        assert (kind == "p") is (
-            name
-            in (
-                "rebuild",
-                "refresh",
-                "rescore",
-                "backfill",
-                "take_cohort",
-                "settle",
-                "score_shadows",
-                "observe",
-            )
-        ), name
         assert (volatile, parallel) == kinds.get(name, ("v", "u")), name
         unpinned |= {name} - ({name} if pinned else set())
     assert unpinned == WITHOUT_A_PATH
