@@ -39,7 +39,7 @@ comment on column modelpack.crossing.model is 'name of the model';
 comment on column modelpack.crossing.version is 'version that gave the score';
 comment on column modelpack.crossing.from_version is 'version that gave the score before; NULL where there was none';
 comment on column modelpack.crossing.at is 'when the score was given';
-comment on column modelpack.crossing.transaction_id is 'the transaction of the event; followers read what is below the xmin of their snapshot';
+comment on column modelpack.crossing.transaction_id is 'the transaction of the event; followers read what is below modelpack.ended_below()';
 comment on column modelpack.crossing.era is '0, or less for rows that were written before the database was restored on another server, whose numbers of transactions mean nothing here';
 
 create table modelpack.follower (

@@ -333,6 +333,27 @@ def test_late_commits_leave_no_gap_and_bring_no_repeat(psql: Session, database: 
 
 
 @shop
+def test_what_is_open_in_another_database_holds_nobody_up(psql: Session, server: str, fresh: Any) -> None:
+    """Neither a session nor a prepared transaction; who begins as a follower then misses nothing either."""
+    prepares = value(psql, "select current_setting('max_prepared_transactions')::integer") > 0
+    with psycopg.connect(server) as elsewhere, psycopg.connect(fresh(), autocommit=True) as other:
+        elsewhere.execute("select pg_current_xact_id()")
+        if prepares:
+            other.execute("begin; create table held (); prepare transaction 'modelpack_held'")
+        try:
+            start(psql)
+            complain(psql, 1, 5)
+            assert keys(psql) == ["1"]
+            assert (
+                value(psql, "select modelpack.ended_below() > pg_snapshot_xmin(pg_current_snapshot())")
+                is True
+            )
+        finally:
+            if prepares:
+                other.execute("rollback prepared 'modelpack_held'")
+
+
+@shop
 def test_writers_beside_a_reader_lose_nothing_and_repeat_nothing(psql: Session, database: str) -> None:
     start(psql)
     ended = threading.Event()

@@ -158,7 +158,7 @@ WITHOUT_A_PATH = {
 IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value log_gamma qualified read_requirement server_wheels shown to_double why withheld crossed_bounds"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
-    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower examine_crossings"
+    "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower"
     " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed figures_of_experiments figures_of_jobs figures_of_outcomes figures_of_scores figures_of_work fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until last_logged lockers log_partitions erased event_tables key_text log_of"
     " misplaced model_of needed_rights patience replayable scorable sees unsettled same_rows sees_entity shown_inputs traced traces plain"
 )

@@ -1,10 +1,10 @@
 create or replace function modelpack.examine_crossings() returns table (status text, "check" text, found text, expected text, mend text)
-language plpgsql stable security invoker
+language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 declare
-  v_xmin constant xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_ended constant xid8 := modelpack.ended_below();
 begin
   return query
   select 'fail', format('crossings of %s', p.name), format('%s has bounds, and no trigger sees them crossed', s.value ->> 'name'),
@@ -29,7 +29,7 @@ begin
     from modelpack.follower as f
    cross join lateral (
      select min(c.at) as at from modelpack.crossing as c
-      where (c.era, c.transaction_id, c.crossing_id) > (f.era, f.transaction_id, f.crossing_id) and (c.era < 0 or c.transaction_id < v_xmin)
+      where (c.era, c.transaction_id, c.crossing_id) > (f.era, f.transaction_id, f.crossing_id) and (c.era < 0 or c.transaction_id < v_ended)
         and c.profile = f.profile and c.score = f.score and c.cause = any (f.causes)) as w
    where w.at < now() - interval '1 day'
    order by f.follower;
@@ -38,7 +38,7 @@ begin
          'no transaction that writes stays open for an hour',
          'end it: select pid, usename, datname, xact_start from pg_stat_activity where backend_xid is not null order by xact_start; select * from pg_prepared_xacts'
     from modelpack.crossing as c
-   where c.era = 0 and c.transaction_id >= v_xmin and exists (select from modelpack.follower)
+   where c.era = 0 and c.transaction_id >= v_ended and exists (select from modelpack.follower)
   having min(c.at) < now() - interval '1 hour';
 end
 $modelpack$;

@@ -12,19 +12,19 @@ as $modelpack$
 #variable_conflict use_column
 declare
   v_follower modelpack.follower;
-  v_xmin xid8;
+  v_ended xid8;
 begin
   perform modelpack.note_restore();
   v_follower := modelpack.get_follower(modelpack.caller(me, 'read_crossings'), read_crossings.follower, true);
   perform modelpack.check_follower(modelpack.caller(me), v_follower.profile, v_follower.score);
   -- every transaction below has ended, and what it wrote is seen by all that follows here
-  v_xmin := pg_snapshot_xmin(pg_current_snapshot());
+  v_ended := modelpack.ended_below();
   return query
   select c.crossing_id, c.profile, c.score, c.entity_key, c.from_score, c.to_score, c.bounds, c.direction, c.cause, c.model, c.version, c.from_version,
          c.at, c.transaction_id, concat_ws('/', c.era, c.transaction_id, c.crossing_id)
     from modelpack.crossing as c
    where (c.era, c.transaction_id, c.crossing_id) > (v_follower.era, v_follower.transaction_id, v_follower.crossing_id)
-     and (c.era < 0 or c.transaction_id < v_xmin)
+     and (c.era < 0 or c.transaction_id < v_ended)
      and c.profile = v_follower.profile and c.score = v_follower.score and c.cause = any (v_follower.causes)
    order by c.era, c.transaction_id, c.crossing_id
    limit greatest(batch, 1);
@@ -32,7 +32,7 @@ begin
     -- nothing for him: he need not look at it again
     update modelpack.follower as f set era = l.era, transaction_id = l.transaction_id, crossing_id = l.crossing_id
       from (select c.era, c.transaction_id, c.crossing_id from modelpack.crossing as c
-             where c.era < 0 or c.transaction_id < v_xmin
+             where c.era < 0 or c.transaction_id < v_ended
              order by c.era desc, c.transaction_id desc, c.crossing_id desc limit 1) as l
      where f.follower = v_follower.follower
        and (l.era, l.transaction_id, l.crossing_id) > (f.era, f.transaction_id, f.crossing_id);

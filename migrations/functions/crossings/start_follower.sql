@@ -5,7 +5,7 @@ as $modelpack$
 declare
   v_caller constant name := modelpack.caller(me, 'start_follower');
   v_profile constant modelpack.profile := modelpack.get_profile(start_follower.profile);
-  v_xmin numeric;
+  v_ended numeric;
   v_follower modelpack.follower;
 begin
   if not exists (select from modelpack.score as s where s.profile_id = v_profile.profile_id and s.score = start_follower.score) then
@@ -24,11 +24,11 @@ begin
   end if;
   perform modelpack.check_follower(v_caller, v_profile.name, start_follower.score);
   perform modelpack.note_restore();
-  v_xmin := pg_snapshot_xmin(pg_current_snapshot())::text::numeric;
-  -- what is below the xmin has ended: he begins with what had not when he was made
+  v_ended := modelpack.ended_below()::text::numeric;
+  -- what is below has ended: he begins with what had not when he was made
   insert into modelpack.follower (follower, profile, score, causes, era, transaction_id, crossing_id, created_by)
   values (start_follower.follower, v_profile.name, start_follower.score, coalesce(start_follower.causes, array['first', 'change', 'return']),
-          case when from_start then -2147483648 else 0 end, case when from_start then '0' else (v_xmin - 1)::text::xid8 end,
+          case when from_start then -2147483648 else 0 end, case when from_start then '0' else (v_ended - 1)::text::xid8 end,
           case when from_start then 0 else coalesce((select max(c.crossing_id) from modelpack.crossing as c), 0) end, v_caller)
   on conflict on constraint follower_pkey do nothing;
   if not found then

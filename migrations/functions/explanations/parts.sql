@@ -29,12 +29,6 @@ begin
       message = 'the row to be explained is no row of the log',
       hint = 'select * from modelpack.explain(PROFILE, KEY);';
   end if;
-  if (logged).inputs = '{}' and (logged).text_inputs is null then
-    raise exception using
-      errcode = 'object_not_in_prerequisite_state',
-      message = format('the inputs of row %s of the log were erased', (logged).prediction_id),
-      detail = 'Its score was kept as evidence (modelpack.erase with keep_scores), and cannot be explained any more.';
-  end if;
   select m.disabled into v_disabled from modelpack.model as m where m.model = (logged).model;
   if v_disabled is not null then
     raise exception using
