@@ -414,6 +414,7 @@ def test_time_that_means_nothing_is_refused(psql: Session) -> None:
             psql.execute(f"select * from modelpack.importance('churn', 1, seconds => {seconds})")
 
 
+@pytest.mark.long
 def test_a_model_that_is_slow_ends_in_time(registry: Registry, psql: Session) -> None:
     frame = numbers(seed=6, width=40, count=150)
     estimator = GradientBoostingRegressor(n_estimators=100, max_depth=4, random_state=0).fit(

@@ -191,3 +191,25 @@ def test_tables_are_counted_whatever_characters_their_names_have(
     assert rows(psql, "select * from modelpack.verify('customer')") == []
     found = psql.execute("select events, spend from customer").fetchall()
     assert found == psql.execute(sql.SQL("select count(*), sum(amount) from {}").format(name)).fetchall()
+
+
+@pytest.mark.parametrize("name", ["maintain", "examine"])
+def test_a_profile_may_be_called_as_what_rooms_add_to_upkeep_and_doctor(
+    database: str, psql: psycopg.Connection, name: str
+) -> None:
+    """`maintain_…` and `examine_…` are functions that rooms have there; those of this profile begin alike."""
+    psql.execute(
+        f"create table {name} (customer_id bigint primary key);"
+        "create table purchase (customer_id bigint, amount numeric)"
+    )
+    found = "select array_agg((partition, action)::text) from modelpack.maintain()"
+    before = rows(psql, 'select status, "check" from modelpack.doctor()')
+    value(psql, found)  # whatever is due
+    attach(
+        database,
+        Profile(name, key="customer_id", events=[Event("purchase", features={"spend": total("amount")})]),
+    )
+    psql.execute("insert into purchase values (1, 2)")
+    assert value(psql, found) is None
+    assert rows(psql, 'select status, "check" from modelpack.doctor()') == before
+    assert value(psql, f"select spend from {name}") == 2
