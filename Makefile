@@ -20,6 +20,9 @@ SHELL := /bin/bash
 export LOKY_MAX_CPU_COUNT ?= 1
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
+# Processes that package and commands are started by the hundred; where PYTHONDONTWRITEBYTECODE is set, each would compile the package.
+compiled = .venv/bin/python -m compileall -q -j 0 modelpack modelpack_alembic plpython dev tests
+
 # The DSN of the server that is meant, started first where it is ours. A failure ends the recipe.
 start = dsn=$${MODELPACK_DSN:-}; [[ -n $$dsn ]] || dsn=$$(.venv/bin/python -m dev.cluster start)
 # The tests have a server of their own: what they write need not outlive a machine that loses its power. Each test makes and drops a
@@ -49,10 +52,12 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 
 test: ## all tests, against a real server (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
+	@$(compiled)
 	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 3 $(PYTEST_ARGS)
 
 test-long: ## the long forms of some tests: minutes each (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
+	@$(compiled)
 	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -m long $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
