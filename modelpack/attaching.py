@@ -14,7 +14,9 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.types import NullType
 
 from modelpack.compile.plan import Meanings, make_plan
 from modelpack.compile.script import (
@@ -42,6 +44,9 @@ from modelpack.online import (
     replace_online,
     transaction,
 )
+
+for _type in ("xid8", "pg_snapshot"):  # which tables of the schema have, and autogenerate would warn of
+    ischema_names.setdefault(_type, NullType)
 
 _ALONE = """do $alone$
 begin  -- whoever may not is told what he lacks when the declaration is held against the tables

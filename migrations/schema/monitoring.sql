@@ -406,7 +406,7 @@ select w.profile, w.score, w.model, w.version, r.at as hour, sum(r.measured)::bi
      from (select v.value, sum(v.count) over (order by v.value rows unbounded preceding) as below, sum(v.count) over () as all
              from (select case when h.bin < 0 then 0::double precision else exp((h.bin - 0.5)::double precision * 0.04879016416943205::double precision) end as value, sum(h.count) as count
                      from modelpack.watched as x join modelpack.rollup as s using (watched_id) cross join lateral unnest(s.time_bins, s.time_counts) as h (bin, count)
-                    where (x.profile, x.score, x.model, x.version, x.segment) = (w.profile, w.score, w.model, w.version, '') and s.span = 'hour' and s.at = r.at
+                    where x.profile = w.profile and x.score = w.score and x.model = w.model and x.version = w.version and x.segment = '' and s.span = 'hour' and s.at = r.at
                     group by 1) as v) as c) as q
  where r.span = 'hour' and w.segment = '' and r.measured > 0
  group by w.profile, w.score, w.model, w.version, r.at, q.p50, q.p95, q.p99;
