@@ -122,6 +122,15 @@ def test_the_timeline_tells_of_what_may_be_the_cause(psql: Session) -> None:
     )
 
 
+def test_the_timeline_names_the_role_that_took_a_declaration_off(psql: Session) -> None:
+    """That of SET ROLE, not the one that logged in."""
+    psql.execute("set role modelpack_owner")
+    psql.execute("delete from modelpack.profile")
+    psql.execute("reset role")
+    told = rows(psql, "select what from modelpack.timeline where kind = 'declaration' order by at")
+    assert told[-1] == ("public.customer: the declaration is taken off, by modelpack_owner",)
+
+
 VIEWS = (
     "response",
     "drift",

@@ -6,7 +6,8 @@ declare
   v_what constant text := case tg_op when 'INSERT' then 'a declaration is applied' when 'UPDATE' then 'another declaration is applied' else 'the declaration is taken off' end;
 begin
   if tg_op = 'DELETE' then
-    insert into modelpack.happening (kind, profile, what) values ('declaration', old.name, format('%s, by %s', v_what, session_user));
+    -- the role of SET ROLE, else the one that logged in: current_user is the owner of this function
+    insert into modelpack.happening (kind, profile, what) values ('declaration', old.name, format('%s, by %s', v_what, coalesce(nullif(current_setting('role'), 'none'), session_user)));
   elsif tg_op = 'INSERT' or new.declaration is distinct from old.declaration then
     insert into modelpack.happening (kind, profile, what) values ('declaration', new.name, format('%s, by %s', v_what, new.applied_by));
   end if;
