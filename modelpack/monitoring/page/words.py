@@ -112,7 +112,7 @@ def _often(facts: Row) -> str:
         return ""
     last = max(days)
     total = sum(r["predictions"] for r in facts["response"] if r["day"] == last)
-    return f"; on {day(last)} it gave {total:,} {'score' if total == 1 else 'scores'}"
+    return f"; on {day(last)} all versions together gave {total:,} {'score' if total == 1 else 'scores'}"
 
 
 def _confused(facts: Row, kinds: Sequence[str]) -> list[str]:
