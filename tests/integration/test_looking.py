@@ -70,7 +70,7 @@ def test_the_page_has_the_numbers_of_the_views(psql: Session, watcher: str, tmp_
     today = value(
         psql, "select count(*) from modelpack.prediction where scored_at >= date_trunc('day', now(), 'UTC')"
     )
-    assert f"it gave {today:,} scores" in text
+    assert f"all versions together gave {today:,} scores" in text
     psi, critical = row(
         psql,
         "select to_char(psi, 'FM990.00'), to_char(critical, 'FM990.000') from modelpack.drift where input = 'spend' and version = 2 and against = 'last week' order by day desc limit 1",

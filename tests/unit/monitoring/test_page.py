@@ -99,7 +99,7 @@ def test_the_verdict_comes_first_and_says_what_is_wrong() -> None:
     judged = words.verdict(facts)
     assert judged.state == "look"
     assert judged.sentences[0] == (
-        f"Version 3 of churn scores since 15 November 2026; on 27 November 2026 it gave {facts['response'][-1]['predictions']:,} scores."
+        f"Version 3 of churn scores since 15 November 2026; on 27 November 2026 all versions together gave {facts['response'][-1]['predictions']:,} scores."
     )
     assert any("Customers look different" in s for s in judged.sentences)
 
