@@ -354,6 +354,23 @@ def test_what_is_open_in_another_database_holds_nobody_up(psql: Session, server:
 
 
 @shop
+def test_what_ends_in_another_database_during_a_look_holds_nobody_up(psql: Session, server: str) -> None:
+    """A transaction that ends between a look at the snapshot and one at its lock is no unknown one for long."""
+    start(psql)
+    with psycopg.connect(server) as elsewhere:
+        for n in range(1, 101):
+            elsewhere.execute("select pg_current_xact_id()")
+            complain(psql, 1, 9 if n % 2 else -9)
+            ending = threading.Thread(target=elsewhere.commit)
+            ending.start()
+            while True:
+                over = not ending.is_alive()
+                assert len(keys(psql)) == n
+                if over:
+                    break
+
+
+@shop
 def test_writers_beside_a_reader_lose_nothing_and_repeat_nothing(psql: Session, database: str) -> None:
     start(psql)
     ended = threading.Event()

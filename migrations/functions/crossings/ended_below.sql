@@ -3,24 +3,31 @@ language plpgsql volatile security invoker
 set search_path = pg_catalog, pg_temp
 as $modelpack$
 declare
-  v_snapshot constant pg_snapshot := pg_current_snapshot();
+  v_snapshot pg_snapshot;
+  v_lowest xid8;
+  v_known boolean;
 begin
-  -- mostly nothing is open
-  if pg_snapshot_xmin(v_snapshot) = pg_snapshot_xmax(v_snapshot) then
-    return pg_snapshot_xmax(v_snapshot);
-  end if;
-  -- What writes in another database writes no crossing here. A transaction that is not found there any more may have been one of
-  -- this database: it counts. The lock of its number is seen by everybody, and in which database a session is.
-  return coalesce(
-    (select min(x.number::text::numeric)::text::xid8
-       from pg_snapshot_xip(v_snapshot) as x (number)
-      where x.number::xid::text <> all (array(
-              select l.transactionid::text
-                from pg_locks as l join pg_stat_activity as a using (pid)
-               where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted and a.datname <> current_database()
-              union all
-              select p.transaction::text from pg_prepared_xacts as p where p.database <> current_database()))),
-    pg_snapshot_xmax(v_snapshot));
+  -- What writes in another database writes no crossing here, and autovacuum (which has no user) writes none anywhere. The lock of a
+  -- transaction's number is seen by everybody, and in which database its session is. A transaction that has no lock yet, or not any
+  -- more, may be one of this database: the next look knows it.
+  for v_look in 1 .. 10 loop
+    v_snapshot := pg_current_snapshot();
+    v_lowest := null;
+    -- mostly nothing is open
+    exit when pg_snapshot_xmin(v_snapshot) = pg_snapshot_xmax(v_snapshot);
+    with held as materialized (
+      select l.transactionid::text as number, a.datname = current_database() and a.usesysid is not null as here
+        from pg_locks as l join pg_stat_activity as a using (pid)
+       where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+      union all
+      select p.transaction::text, p.database = current_database() from pg_prepared_xacts as p)
+    select min(x.number::text::numeric)::text::xid8, coalesce(bool_and(h.number is not null), true)
+      into v_lowest, v_known
+      from pg_snapshot_xip(v_snapshot) as x (number) left join held as h on h.number = x.number::xid::text
+     where h.here is not false;
+    exit when v_known;
+  end loop;
+  return coalesce(v_lowest, pg_snapshot_xmax(v_snapshot));
 end
 $modelpack$;
 comment on function modelpack.ended_below() is
