@@ -244,6 +244,24 @@ class Registry:
             )
             return score, number
 
+    def formula(self, name: str, version: int | None = None) -> dict[str, Any]:
+        """A version (None: the champion) as data that any language can evaluate, see docs/formula.md.
+
+        Signature, formula, and golden rows with the scores that the formula gives. Needs the right to read the bytes of
+        models, and the extra publish.
+
+        Raises PackagingError where the version has no formula, or one that gives other scores than its golden rows.
+        """
+        from modelpack.packager import formula_for
+
+        with self._database.transaction() as connection:
+            found = versions.read(connection, name, version)
+            onnx_bytes, golden, signature = _stored(connection, found)
+        if onnx_bytes is None:
+            raise RegistryError(f"the bytes of {name} version {found.version} were purged")
+        made = formula_for(bytes(onnx_bytes), signature, golden)
+        return {"model": name, "version": found.version, "sha256": found.sha256, **made}
+
     def export(self, name: str, version: int | None, path: str | Path) -> Path:
         """Write a version (None: the champion) as an .onnx file.
 
@@ -259,13 +277,7 @@ class Registry:
             )
         with self._database.transaction() as connection:
             found = versions.read(connection, name, version)
-            onnx_bytes, golden, signature = connection.execute(
-                text(
-                    "select a.onnx, v.golden, v.signature from modelpack.version as v join modelpack.artifact as a using (sha256) "
-                    "where v.model = :name and v.version = :version"
-                ),
-                {"name": name, "version": found.version},
-            ).one()
+            onnx_bytes, golden, signature = _stored(connection, found)
             reads = connection.execute(
                 text("select has_table_privilege('modelpack.version_reference', 'select')")
             ).scalar_one()
@@ -286,3 +298,14 @@ class Registry:
         facts = {**found.to_json(), "golden": golden, "signature": signature, **sample}
         exchange.write(file, exchange.embed(onnx_bytes, facts))
         return file
+
+
+def _stored(connection: Connection, version: Version) -> Any:
+    """Bytes, golden rows and signature of a version."""
+    return connection.execute(
+        text(
+            "select a.onnx, v.golden, v.signature from modelpack.version as v join modelpack.artifact as a using (sha256) "
+            "where v.model = :name and v.version = :version"
+        ),
+        {"name": version.model, "version": version.version},
+    ).one()

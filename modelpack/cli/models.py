@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelpack import exchange
 from modelpack.cli.session import SafeTable, Session, command, hanging
 from modelpack.errors import PackagingError, RegistryError, shown
 
@@ -319,6 +320,29 @@ def export(
     session.answer({"model": name, "version": version, "path": str(path), "bytes": path.stat().st_size})
 
 
+def formula(
+    session: Session,
+    name: Name,
+    version: Number,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .json file to write.", metavar="FILE")],
+) -> None:
+    """Write a version as data (arithmetic, conditions, trees) that any language can evaluate; see docs/formula.md."""
+    made = session.registry.formula(name, version)
+    if not output.parent.is_dir():
+        raise RegistryError(
+            f"there is no folder {output.parent} to write {output.name} to; mkdir -p {output.parent}"
+        )
+    exchange.write(output, (json.dumps(made, ensure_ascii=False) + "\n").encode())
+    steps, scored = len(made["formula"]["steps"]), len(made["golden"]["rows"])
+    session.say(
+        f"{name} version {version} is in {output}: {steps:,} steps ({output.stat().st_size:,} bytes), which give the scores "
+        f"of all {scored} golden rows."
+    )
+    session.answer(
+        {"model": name, "version": version, "path": str(output), "steps": steps, "golden_rows": scored}
+    )
+
+
 def predict(
     session: Session,
     name: Name,
@@ -376,5 +400,5 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     command(app)(publish)
     command(app, "list")(list_)
-    for function in (show, promote, rollback, export, predict):
+    for function in (show, promote, rollback, export, formula, predict):
         command(app)(function)

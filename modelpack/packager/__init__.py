@@ -7,6 +7,7 @@ need_publish("Turning a model into a version")
 
 from modelpack.packager.constant import dummy
 from modelpack.packager.door import package
+from modelpack.packager.formula.proven import formula_for
 from modelpack.packager.process.child import watched
 from modelpack.packager.proof.golden import Golden
 from modelpack.packager.proof.parity import Parity
@@ -24,6 +25,7 @@ __all__ = [
     "Publication",
     "Signature",
     "dummy",
+    "formula_for",
     "load_model",
     "open_model",
     "other_versions",

@@ -1,0 +1,71 @@
+"""A formula that gives what its version gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from modelpack.errors import PackagingError
+from modelpack.formula import check, evaluate
+from modelpack.packager.formula.graph import formula_of
+from modelpack.packager.formula.steps import UnreadableError
+from modelpack.packager.signature import Signature
+
+
+def formula_for(
+    onnx: bytes, signature: Mapping[str, Any], golden: Mapping[str, Any], tolerance: float = 1e-5
+) -> dict[str, Any]:
+    """A version as data: its signature, its formula, and its golden rows with what the formula gives for them.
+
+    Args:
+        onnx: a model in normal form.
+        signature, golden: of its version, as JSON.
+        tolerance: largest difference from a golden score: absolute for a probability, relative for a value beyond 1.
+
+    Raises:
+        PackagingError: the graph has no formula, or one that gives other scores.
+    """
+    known = Signature.from_json(signature)
+    try:
+        formula = formula_of(onnx)
+    except UnreadableError as error:
+        raise PackagingError(
+            f"The version has no formula: {error}. Its .onnx file (modelpack export) runs wherever onnxruntime does."
+        ) from error
+    check(formula, len(known.numbers), len(known.texts))
+    scores = []
+    for place, (row, expected) in enumerate(zip(golden["rows"], golden["scores"], strict=True), start=1):
+        score = _score(formula, known, row)
+        if (score is None) != (expected is None) or (
+            score is not None
+            and expected is not None
+            and abs(score - expected) > tolerance * max(1.0, abs(expected))
+        ):
+            raise PackagingError(
+                f"The formula gives {'no score' if score is None else f'{score:.9g}'} for golden row {place}, the version "
+                f"{'none' if expected is None else f'{expected:.9g}'}; expected the same within {tolerance:g}. Use its .onnx "
+                "file (modelpack export)."
+            )
+        scores.append(score)
+    return {
+        "signature": dict(signature),
+        "formula": formula,
+        "golden": {"rows": golden["rows"], "scores": scores},
+    }
+
+
+def _score(formula: dict[str, Any], signature: Signature, row: list[Any]) -> float | None:
+    """What the server would store: None where an input is missing that may not be, or where the score is no number."""
+    for given, cell in zip(signature.inputs, row, strict=True):
+        if cell is None and not given.missing:
+            return None
+        if isinstance(cell, (int, float)) and abs(cell) > float(np.finfo(np.float32).max):
+            return None
+    packed = signature.pack([row])
+    numbers = packed["number"][0].tolist() if "number" in packed else []
+    texts = packed["text"][0].tolist() if "text" in packed else []
+    score = evaluate(formula, numbers, texts)
+    return score if math.isfinite(score) else None
