@@ -175,7 +175,7 @@ def _host(url: str) -> str:
         or any(c.isspace() or not c.isprintable() for c in url)
     ):
         raise RegistryError(
-            "--webhook is no address that can be posted to, expected https://HOST/PATH or http://HOST:PORT/PATH without spaces"
+            "--webhook is no address that can be posted to, expected an address that begins with https:// or http://, has a host, and no spaces"
         )
     return host
 

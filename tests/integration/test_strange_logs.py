@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner, Result
 
@@ -298,6 +297,19 @@ def test_nobody_who_may_observe_can_declare_counted_what_is_not(
     assert value(psql, "select sum(predictions)::int from modelpack.response") == 10
 
 
+def test_alerts_quote_no_reason_that_tells_of_a_row(people: Callable[..., Session], psql: Session) -> None:
+    """A publisher may have chosen the text at which his model fails."""
+    add_version(psql, [number("x")])
+    psql.execute(
+        "insert into modelpack.failure_log (version_id, profile, kind, reason, failures)"
+        " select version_id, 'shop', 'input', 'found the text secret', 5000 from modelpack.version"
+    )
+    observe(psql)
+    publisher = people("modelpack_publisher")
+    assert rows(publisher, "select kind from modelpack.alert where words ~ 'input'") == [("failures",)]
+    assert value(publisher, "select count(*) from modelpack.alert where words ~ 'secret'") == 0
+
+
 # ---------------------------------------------------------------- receivers
 
 
@@ -357,7 +369,7 @@ def endless(taken: socket.socket, ended: threading.Event) -> None:
         taken.sendall(b"x" * 65536)
 
 
-def many(taken: socket.socket, ended: threading.Event) -> None:
+def many(taken: socket.socket, _: threading.Event) -> None:
     taken.recv(65536)
     taken.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000 + b"\r\n")
 
@@ -423,6 +435,7 @@ def test_what_is_no_address_of_a_webhook_is_refused_in_words(database: str, url:
     assert done.exit_code == 2
     assert "expected an address" in " ".join(done.stderr.split()), done.stderr
     assert "unexpected" not in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_wish_for_encryption_that_is_not_understood_sends_no_password(database: str) -> None:

@@ -50,7 +50,7 @@ begin
      group by 1, 2
   ), side as (
     select p.target, p.now, i.position, sum(i.rows)::double precision as rows, sum(i.missing)::double precision as missing, sum(i.unseen)::double precision as unseen,
-           greatest(-1e100, min(i.minimum)) as minimum, least(1e100, max(i.maximum)) as maximum,
+           case when count(i.minimum) > 0 then greatest(-1e100, min(i.minimum)) end as minimum, case when count(i.maximum) > 0 then least(1e100, max(i.maximum)) end as maximum,
            sum(i.total) / nullif(sum(i.rows - i.missing), 0)::double precision as mean, max(a.effect) as effect
       from period as p
       join modelpack.rollup_input as i on i.watched_id = p.watched_id and i.span = judge_drift.span and i.at = p.at
@@ -76,7 +76,8 @@ begin
        select s.rows, s.missing, s.unseen, s.minimum, s.maximum, s.mean, s.effect from side as s
         where g.against = 'last week' and s.target = t.target and not s.now and s.position = n.position
        union all
-       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), greatest(-1e100, y.minimum), least(1e100, y.maximum), greatest(-1e100, least(1e100, y.mean)), 1
+       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), case when y.minimum is not null then greatest(-1e100, y.minimum) end,
+              case when y.maximum is not null then least(1e100, y.maximum) end, case when y.mean is not null then greatest(-1e100, least(1e100, y.mean)) end, 1
         where g.against = 'reference' and t.segment = '' and y.source = 'reference' and y.rows > 0) as b
   ), cell as (
     select p.target, p.position, p.against, x.bin, sum(x.now) as now, sum(x.before) as before

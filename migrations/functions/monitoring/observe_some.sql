@@ -173,7 +173,7 @@ begin
     ), cells as (
       select p.watched_id, p.hour, p.version_id, y.position,
              case when v.x is null then -1 else y.bins - 1 - width_bucket(- v.x, y.turned) end as bin,  -- -1: missing
-             count(*) as count, sum(greatest(-1e100, least(1e100, v.x))) as total, min(v.x) as minimum, max(v.x) as maximum
+             count(*) as count, sum(case when v.x is not null then greatest(-1e100, least(1e100, v.x)) end) as total, min(v.x) as minimum, max(v.x) as maximum
         from picked as p
         join modelpack.yardstick as y using (version_id)
        cross join lateral (select nullif(case when y.position = 0 then p.prediction else p.inputs[y.place] end, 'NaN') as x) as v
