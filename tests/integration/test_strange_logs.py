@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -330,11 +330,8 @@ def answering(say: Callable[[socket.socket, threading.Event], None]) -> Iterator
                 return
 
             def talk(taken: socket.socket = taken) -> None:
-                with taken:
-                    try:
-                        say(taken, ended)
-                    except OSError:
-                        pass
+                with taken, suppress(OSError):
+                    say(taken, ended)
 
             threading.Thread(target=talk, daemon=True).start()
 
