@@ -108,7 +108,7 @@ def test_stale_rows_are_counted_by_reason_and_failures_by_hour(psql: Session, da
 
 def test_a_table_that_nobody_has_analysed_is_not_all_stale(psql: Session, database: str) -> None:
     """Statistics that know of no rows are no reason to say that the only rows are those that are stale."""
-    assert value(psql, "select reltuples from pg_class where relname = 'customer'") <= 0
+    psql.execute("update pg_class set reltuples = -1 where relname = 'customer'")  # as after a restore
     psql.execute("set session_replication_role = replica")
     psql.execute("update customer set churn_stale = 'one' where customer_id = 1")
     for _ in range(3):
