@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, pool
+from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.exc import DataError, DBAPIError
 
 from modelpack.errors import ModelpackError, RegistryError, shown
@@ -26,12 +27,22 @@ def make_engine(dsn: str | None = None) -> Engine:
     Its texts are Unicode whatever the database's encoding, and its transactions see what was committed before each
     statement, whatever the default of the role: the server converts the one and refuses what it cannot hold.
     """
-    return create_engine(
+    engine = create_engine(
         normal_dsn(dsn or os.environ.get("MODELPACK_DSN")),
         poolclass=pool.NullPool,
         isolation_level="READ COMMITTED",
         connect_args={"client_encoding": "utf8"},
     )
+    event.listen(engine, "connect", _iso_dates)
+    return engine
+
+
+def _iso_dates(connection: Any, _record: object) -> None:
+    """The driver reads no dates but those of ISO; a database or role may have another DateStyle."""
+    if not connection.info.parameter_status("DateStyle").startswith("ISO"):
+        with connection.cursor() as cursor:
+            cursor.execute("set datestyle = 'ISO'")
+        connection.commit()
 
 
 @contextmanager

@@ -129,7 +129,7 @@ create table modelpack.yardstick_text (
 comment on table modelpack.yardstick_text is 'texts that a version was fitted on, with their bins; only modelpack_owner reads it';
 comment on column modelpack.yardstick_text.version_id is 'the version';
 comment on column modelpack.yardstick_text.position is 'place of the input in the signature';
-comment on column modelpack.yardstick_text.text is 'the text';
+comment on column modelpack.yardstick_text.text is 'the text; of one with more than 200 characters # and a hash';
 comment on column modelpack.yardstick_text.bin is 'its bin, from 0; those that are not among the most frequent share the last';
 
 create table modelpack.rollup (
@@ -293,10 +293,10 @@ create table modelpack.happening (
   model text,
   what text not null
 );
-comment on table modelpack.happening is 'what happened and no other table keeps: declarations that were applied or taken off, loads that passed the triggers';
+comment on table modelpack.happening is 'what happened and no other table keeps: declarations that were applied or taken off, models that were disabled or enabled';
 comment on column modelpack.happening.happening_id is 'its number';
 comment on column modelpack.happening.at is 'when';
-comment on column modelpack.happening.kind is 'declaration or load';
+comment on column modelpack.happening.kind is 'declaration, disable or enable';
 comment on column modelpack.happening.profile is 'the profile table';
 comment on column modelpack.happening.model is 'the model; NULL where it is about all of the profile';
 comment on column modelpack.happening.what is 'in words';
@@ -343,7 +343,7 @@ select w.profile, w.score, w.model, w.version, nullif(w.arm, '') as arm, (r.at a
        r.minimum, q.p05, q.p25, q.p50, q.p75, q.p95, r.maximum,
        case when r.minimum >= 0 and r.maximum <= 1 then q.uncertain::double precision / r.predictions end as uncertain_share,
        case when r.minimum >= 0 and r.maximum <= 1 then q.entropy / r.predictions end as entropy,
-       q.largest::double precision / r.predictions as largest_share, cardinality(r.bins)::bigint as distinct_scores
+       least(q.largest, b.largest)::double precision / r.predictions as largest_share, greatest(cardinality(r.bins), b.different)::bigint as distinct_scores
   from modelpack.watched as w
   join modelpack.rollup as r using (watched_id)
  cross join lateral (
@@ -358,6 +358,11 @@ select w.profile, w.score, w.model, w.version, nullif(w.arm, '') as arm, (r.at a
      from (select v.value, v.count, sum(v.count) over (order by v.value rows unbounded preceding) as below
              from (select case when h.bin = 0 then 0 else greatest(r.minimum, least(r.maximum, sign(h.bin) * exp((abs(h.bin) - 2083.5)::double precision * 0.00995033085316808::double precision))) end as value, h.count
                      from unnest(r.bins, r.counts) as h (bin, count)) as v) as c) as q
+ -- bins that are 1 % wide know little of numbers such as years: those of the version's reference may tell them apart
+  left join lateral (
+    select max(u.count) as largest, count(*) filter (where u.count > 0) as different
+      from modelpack.rollup_input as i cross join lateral unnest(i.counts) as u (count)
+     where i.watched_id = r.watched_id and i.span = r.span and i.at = r.at and i.position = 0 and i.rows = r.predictions) as b on true
  where r.span = 'day' and w.segment = '';
 comment on view modelpack.response is 'the scores of each version and day: their distribution, how many say little, and whether they differ at all. Quantiles are exact to half a per cent of their value';
 comment on column modelpack.response.profile is 'the profile table';
@@ -379,8 +384,8 @@ comment on column modelpack.response.p95 is 'all but a twentieth';
 comment on column modelpack.response.maximum is 'greatest score';
 comment on column modelpack.response.uncertain_share is 'share of the scores between 0.4 and 0.6; NULL where scores are no probabilities';
 comment on column modelpack.response.entropy is 'mean entropy of the scores in bits: 1 where every score is 0.5, 0 where all are 0 or 1; NULL where scores are no probabilities';
-comment on column modelpack.response.largest_share is 'share of the most frequent score; scores within 1 % of each other count as one';
-comment on column modelpack.response.distinct_scores is 'different scores; those within 1 % of each other count as one';
+comment on column modelpack.response.largest_share is 'share of the most frequent score; scores within 1 % of each other count as one, unless an edge of the bins of the version lies between them';
+comment on column modelpack.response.distinct_scores is 'different scores, at least; counted as in largest_share';
 
 create view modelpack.drift as
 select f.profile, f.score, f.model, f.version, (f.at at time zone 'UTC')::date as day, nullif(f.segment, '') as segment, f.input, f.against, f.rows, f.rows_before,

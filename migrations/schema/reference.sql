@@ -17,7 +17,12 @@ comment on column modelpack.reference.created_by is 'who stored it';
 
 -- for all but the owner role: no rights on columns. current_user in a view is whoever reads it
 create view modelpack.version_reference with (security_barrier) as
-select v.model, v.version, f.reference,
+select v.model, v.version,
+       -- it names categories, and tells of single rows where there are few
+       case when pg_has_role(current_user, 'modelpack_owner', 'member') or pg_has_role(current_user, 'modelpack_monitor', 'member')
+                 or exists (select from modelpack.permission as p join pg_roles as r on r.rolname = p.role
+                             where p.model = v.model and pg_has_role(current_user, r.oid, 'member'))
+            then f.reference end as reference,
        case when pg_has_role(current_user, 'modelpack_owner', 'member')
                  or exists (select from modelpack.permission as p join pg_roles as r on r.rolname = p.role
                              where p.model = v.model and p.may = 'manage' and pg_has_role(current_user, r.oid, 'member'))
@@ -26,10 +31,10 @@ select v.model, v.version, f.reference,
        f.created_at, f.created_by
   from modelpack.reference as f
   join modelpack.version as v using (version_id);
-comment on view modelpack.version_reference is 'what the samples of versions were like; background rows to modelpack_owner and who may manage the model alone';
+comment on view modelpack.version_reference is 'what the samples of versions were like: to modelpack_owner, modelpack_monitor and who has a grant of the model; background rows to modelpack_owner and who may manage the model alone';
 comment on column modelpack.version_reference.model is 'the model';
 comment on column modelpack.version_reference.version is 'number of the version';
-comment on column modelpack.version_reference.reference is 'distributions of inputs and scores, as in modelpack.reference';
+comment on column modelpack.version_reference.reference is 'distributions of inputs and scores, as in modelpack.reference; NULL for who may not read them';
 comment on column modelpack.version_reference.background is 'rows that explanations compare with; NULL for who may not read them, and where none were kept';
 comment on column modelpack.version_reference.background_rows is 'how many these are';
 comment on column modelpack.version_reference.created_at is 'when it was stored';

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import sys
 import textwrap
@@ -60,6 +61,15 @@ def printable(text: str) -> str:
     What is printed was stored by others: a note may hold escape sequences, or marks of right-to-left writing.
     """
     return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _finite(document: Any) -> Any:
+    """The document with numbers that JSON does not have as texts, as PostgreSQL writes them."""
+    if isinstance(document, float) and not math.isfinite(document):
+        return "NaN" if math.isnan(document) else "Infinity" if document > 0 else "-Infinity"
+    if isinstance(document, dict):
+        return {key: _finite(value) for key, value in document.items()}
+    return [_finite(value) for value in document] if isinstance(document, (list, tuple)) else document
 
 
 class SafeConsole(Console):
@@ -142,7 +152,7 @@ class Session:
     def answer(self, document: Any) -> None:
         """Print the JSON document of the command; nothing without --json."""
         if self.as_json:
-            made = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+            made = json.dumps(_finite(document), ensure_ascii=False, indent=2, default=str, allow_nan=False)
             # JSON itself escapes no more than control characters of ASCII
             made = "".join(c if c == "\n" or c.isprintable() else f"\\u{ord(c):04x}" for c in made)
             sys.stdout.write(f"{made}\n")

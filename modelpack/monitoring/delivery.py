@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import smtplib
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -89,14 +91,9 @@ class Webhook:
     def __init__(
         self, url: str, *, timeout: float = 10, tries: int = 3, pause: Callable[[float], None] = sleep
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryError(
-                f"--webhook is {url!r}, expected an address that begins with https:// or http://"
-            )
         self.name = channel("webhook", url)
         self._url, self._timeout, self._tries, self._pause = url, timeout, tries, pause
-        self._host = parts.hostname
+        self._host = _host(url)
         # a redirect could take what is sent to somebody else
         self._opener = urllib.request.build_opener(_NoRedirect)
 
@@ -113,24 +110,74 @@ class Webhook:
             if number:
                 self._pause(2.0**number / 2)
             try:
-                request = urllib.request.Request(
-                    self._url, body, headers, method="POST"
-                )  # the scheme was looked at
-                with self._opener.open(request, timeout=self._timeout) as answer:
-                    if 200 <= answer.status < 300:
-                        return
-                    said = f"status {answer.status}"
-            except urllib.error.HTTPError as error:
-                said = f"status {error.code}"
-                error.close()
-                if error.code < 500 and error.code not in (408, 425, 429):
-                    break  # it would say the same again
+                status = within(self._timeout, lambda: self._post(body, headers))
+            except http.client.HTTPException as error:
+                said = f"something that is no HTTP ({type(error).__name__})"  # its words may be all of the answer
             except (OSError, ValueError) as error:
                 said = str(getattr(error, "reason", None) or error or type(error).__name__)
+            else:
+                if 200 <= status < 300:
+                    return
+                said = f"status {status}"
+                if status < 500 and status not in (408, 425, 429):
+                    break  # it would say the same again
         raise DeliveryError(
             f"the webhook at {self._host} answered {said} to event {event['event_id']}, expected a status of 200 to 299; "
             "the next call sends it again"
         )
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        # the scheme was looked at; the answer is not read
+        request = urllib.request.Request(self._url, body, dict(headers), method="POST")
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+
+def within(seconds: float, work: Callable[[], int]) -> int:
+    """What `work` gives, or TimeoutError. The limits of sockets are for each byte: who sends one now and then never ends.
+
+    What has not ended goes on in its thread, and ends with the process.
+    """
+    given: list[int] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            given.append(work())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if given:
+        return given[0]
+    if raised:
+        raise raised[0]
+    raise TimeoutError(f"nothing within {seconds:g} s")
+
+
+def _host(url: str) -> str:
+    # the rest of the address may be a secret, so it is not repeated
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        port, host, parts = None, None, urlsplit("")
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or port == 0
+        or any(c.isspace() or not c.isprintable() for c in url)
+    ):
+        raise RegistryError(
+            "--webhook is no address that can be posted to, expected an address that begins with https:// or http://, has a host, and no spaces"
+        )
+    return host
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -147,6 +194,8 @@ class Mail:
         host: str | None = None,
         sender: str | None = None,
         environment: Mapping[str, str] = os.environ,
+        *,
+        timeout: float = 60,
     ) -> None:
         given = host or environment.get("SMTP_HOST")
         if not given:
@@ -167,6 +216,9 @@ class Mail:
             )
         self._user, self._password = environment.get("SMTP_USER"), environment.get("SMTP_PASSWORD", "")
         self._tls = environment.get("SMTP_TLS", "yes" if self._user else "if offered")
+        if self._tls not in ("yes", "no", "if offered"):
+            raise RegistryError(f"SMTP_TLS is {self._tls!r}, expected yes or no")
+        self._timeout = timeout
         self.name = channel("mail", *sorted(self._to))
 
     def __call__(self, event: Row) -> None:
@@ -181,18 +233,21 @@ class Mail:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content("\n".join(_letter(event)))
         try:
-            with smtplib.SMTP(self._host, self._port, timeout=10) as server:
-                server.ehlo()
-                if self._tls != "no" and (self._tls == "yes" or server.has_extn("starttls")):
-                    server.starttls(context=ssl.create_default_context())
-                if self._user:
-                    server.login(self._user, self._password)
-                server.send_message(message)
+            within(self._timeout, lambda: self._send(message))
         except (OSError, smtplib.SMTPException) as error:
             said = " ".join(str(error).split()) or type(error).__name__
             raise DeliveryError(
                 f"the mail server at {self._host}:{self._port} did not take event {event['event_id']}: {said}; the next call sends it again"
             ) from error
+
+    def _send(self, message: EmailMessage) -> int:
+        with smtplib.SMTP(self._host, self._port, timeout=10) as server:
+            server.ehlo()
+            if self._tls != "no" and (self._tls == "yes" or server.has_extn("starttls")):
+                server.starttls(context=ssl.create_default_context())
+            if self._user:
+                server.login(self._user, self._password)
+            return len(server.send_message(message))
 
 
 def _letter(event: Row) -> Iterator[str]:

@@ -29,6 +29,9 @@ MOST = 2000
 
 GAUGE, COUNTER = "gauge", "counter"
 
+TODAY = "(now() at time zone 'UTC')::date"
+"""Days of roll-ups are those of UTC, whatever the session's time zone is."""
+
 QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
     (
         "modelpack_predictions", COUNTER, "Scores that were given, as rolled up.", ("model", "profile", "score", "version", "arm"),
@@ -52,7 +55,7 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
         "modelpack_scoring_seconds", GAUGE, "Within how long this share of the scores of the last hour was ready.",
         ("model", "profile", "score", "version", "share"),
         "select n.model, n.profile, n.score, n.version, q.share, q.microseconds / 1e6 from ("
-        "select distinct on (l.profile, l.score, l.version) l.* from modelpack.latency as l where l.hour > now() - interval '1 day' "
+        "select distinct on (l.profile, l.score, l.version) l.* from modelpack.latency as l where l.hour between now() - interval '1 day' and now() "
         "order by l.profile, l.score, l.version, l.hour desc) as n "
         "cross join lateral (values ('0.5', n.p50), ('0.95', n.p95), ('0.99', n.p99)) as q (share, microseconds) where q.microseconds is not null",
     ),
@@ -60,7 +63,7 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
         (
             f"modelpack_{name}_ratio", GAUGE, words, ("model", "profile", "score", "version", "arm"),
             f"select distinct on (r.profile, r.score, r.version, r.arm) r.model, r.profile, r.score, r.version, coalesce(r.arm, ''), r.{column} "
-            f"from modelpack.response as r where r.day > current_date - 2 and r.{column} is not null order by r.profile, r.score, r.version, r.arm, r.day desc",
+            f"from modelpack.response as r where r.day between {TODAY} - 1 and {TODAY} and r.{column} is not null order by r.profile, r.score, r.version, r.arm, r.day desc",
         )
         for name, column, words in (
             ("uncertain", "uncertain_share", "Share of the scores of the newest day that lie in the uncertain band."),
@@ -72,7 +75,7 @@ QUERIES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
             name, GAUGE, words, ("model", "profile", "score", "version", "against"),
             f"select d.model, d.profile, d.score, d.version, d.against, {what} from ("
             "select distinct on (d.profile, d.score, d.version, d.input, d.against) d.* from modelpack.drift as d "
-            "where d.day > current_date - 2 and coalesce(d.segment, '') = '' and d.psi is not null "
+            f"where d.day between {TODAY} - 1 and {TODAY} and coalesce(d.segment, '') = '' and d.psi is not null "
             "order by d.profile, d.score, d.version, d.input, d.against, d.day desc) as d group by d.model, d.profile, d.score, d.version, d.against",
         )
         for name, words, what in (

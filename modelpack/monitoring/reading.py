@@ -38,10 +38,14 @@ def read_response(connection: Connection, model: str, days: int) -> list[Any]:
 def read_drift(connection: Connection, model: str, days: int, *, by_hour: bool = False) -> list[Any]:
     """The figures of drift of a model by version and day or hour, newest first; the worst first in each."""
     _known(connection, model)
-    view, at = ("drift_by_hour", "hour") if by_hour else ("drift", "day")
+    view, at, day = (
+        ("drift_by_hour", "hour", "(d.hour at time zone 'UTC')::date")
+        if by_hour
+        else ("drift", "day", "d.day")
+    )
     return _all(
         connection,
-        f"select * from modelpack.{view} as d where d.model = :model and d.{at} > (now() at time zone 'UTC')::date - :days"
+        f"select * from modelpack.{view} as d where d.model = :model and {day} > (now() at time zone 'UTC')::date - :days"
         f" order by d.{at} desc, d.score, d.version, d.drifted desc, d.psi desc nulls last, d.against, d.segment nulls first, d.input nulls first",
         model=model,
         days=days,

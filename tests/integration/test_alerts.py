@@ -83,7 +83,7 @@ def test_an_alert_opens_after_it_held_for_three_looks_and_closes_after_five_well
     assert events(psql) == ["opened"]
     opened = row(psql, "select model, kind, subject, value, bound, words, closed_at from modelpack.alert")
     assert opened == (
-        "churn", "failures", "version 1", 15, 10, "version 1 gave no score 15 times within an hour: n is NULL", None,
+        "churn", "failures", "version 1", 15, 10, "version 1 gave no score 15 times within an hour (input): modelpack.failures says why", None,
     )  # fmt: skip
     fail(psql, 7)  # of a bound of 10
     assert [look(psql) for _ in range(5)] == [1, 1, 1, 1, 0]

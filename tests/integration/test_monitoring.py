@@ -106,6 +106,19 @@ def test_stale_rows_are_counted_by_reason_and_failures_by_hour(psql: Session, da
     ]
 
 
+def test_a_table_that_nobody_has_analysed_is_not_all_stale(psql: Session, database: str) -> None:
+    """Statistics that know of no rows are no reason to say that the only rows are those that are stale."""
+    psql.execute("update pg_class set reltuples = -1 where relname = 'customer'")  # as after a restore
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set churn_stale = 'one' where customer_id = 1")
+    for _ in range(3):
+        run(database, "observe")
+    stale, counted = row(psql, "select stale, rows from modelpack.staleness")
+    assert stale == 1
+    assert counted is None or counted >= 60
+    assert rows(psql, "select words from modelpack.alert where kind = 'stale'") == []
+
+
 def test_the_timeline_tells_of_what_may_be_the_cause(psql: Session) -> None:
     psql.execute("select modelpack.promote('churn', 2)")
     psql.execute("select modelpack.disable('churn', 'it fails')")

@@ -2,6 +2,7 @@ create or replace function modelpack.figures_of_outcomes() returns table (model 
 language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO'
 as $modelpack$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@ create or replace function modelpack.figures_of_scores() returns table (model te
 language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO'
 as $modelpack$
 #variable_conflict use_column
 declare
@@ -14,7 +15,7 @@ begin
     select distinct on (r.profile, r.score, r.version, r.arm) r.*, concat(r.score, ' of ', r.profile, ' version ', r.version, ' in arm ' || nullif(r.arm, '')) as what
       from modelpack.response as r
       join modelpack.running_version as v on v.model = r.model and v.version = r.version
-     where r.day >= current_date - 1 and r.predictions >= v_fewest
+     where r.day between current_date - 1 and current_date and r.predictions >= v_fewest
      order by r.profile, r.score, r.version, r.arm, r.day desc
   ), measured as (
     select n.model, f.kind, n.what, f.value, f.words
@@ -37,7 +38,7 @@ begin
     select distinct on (d.profile, d.score, d.version, d.input, d.against) d.*
       from modelpack.drift as d
       join modelpack.running_version as v on v.model = d.model and v.version = d.version
-     where d.day >= current_date - 1 and coalesce(d.segment, '') = '' and d.psi is not null
+     where d.day between current_date - 1 and current_date and coalesce(d.segment, '') = '' and d.critical is not null
      order by d.profile, d.score, d.version, d.input, d.against, d.day desc
   ), held as (
     select n.*, greatest(b.bound, n.critical) as beyond_which, n.psi / nullif(greatest(b.bound, n.critical), 0) as beyond

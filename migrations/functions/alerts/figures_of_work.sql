@@ -4,21 +4,20 @@ set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $modelpack$
 #variable_conflict use_column
+-- Words are read by who reads no profile: a reason may tell what a row has (see modelpack.failures), so none is quoted.
 begin
   return query
   select n.model, 'stale', concat(n.score, ' of ', n.profile), n.stale::double precision / nullif(n.rows, 0), b.bound,
-         format('%s of %s rows of %s have no fresh %s: %s', n.stale, n.rows, n.profile, n.score,
-                coalesce((select string_agg(format('%s (%s)', r.key, r.value), ', ' order by r.value::bigint desc)
-                            from (select x.key, x.value from jsonb_each_text(n.reasons) as x order by x.value::bigint desc limit 3) as r), 'nothing says why'))
+         format('%s of %s rows of %s have no fresh %s: modelpack.staleness says why', n.stale, n.rows, n.profile, n.score)
     from (select distinct on (s.profile, s.score) s.* from modelpack.staleness as s
-           where s.hour > now() - interval '1 day' and s.stale is not null order by s.profile, s.score, s.hour desc) as n
+           where s.hour > now() - interval '1 day' and s.hour <= now() and s.stale is not null order by s.profile, s.score, s.hour desc) as n
     join modelpack.alert_bounds as b on b.model = n.model and b.kind = 'stale'
    where b.bound is not null and n.rows > 0;
 
   return query
   select v.model, 'failures', concat('version ', v.version), sum(f.failures)::double precision, b.bound,
-         format('version %s gave no score %s times within an hour: %s', v.version, sum(f.failures),
-                (array_agg(f.reason order by f.at desc))[1])
+         format('version %s gave no score %s times within an hour (%s): modelpack.failures says why', v.version, sum(f.failures),
+                string_agg(distinct f.kind, ', ' order by f.kind))
     from modelpack.failure_log as f
     join modelpack.version as v using (version_id)
     join modelpack.alert_bounds as b on b.model = v.model and b.kind = 'failures'
@@ -34,7 +33,7 @@ begin
             from modelpack.latency as l
             join modelpack.running_version as v on v.model = l.model and v.version = l.version
             join modelpack.model as m on m.model = l.model
-           where l.hour > now() - interval '3 hours' and l.measured >= 100
+           where l.hour > now() - interval '3 hours' and l.hour <= now() and l.measured >= 100
            order by l.profile, l.score, l.version, l.hour desc) as n
     join modelpack.alert_bounds as b on b.model = n.model and b.kind = 'latency'
    where b.bound is not null and n.budget > 0;

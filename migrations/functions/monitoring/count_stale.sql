@@ -11,7 +11,9 @@ declare
 begin
   for v_profile in
     select p.profile_id, p.name, p.stem,
-           (select sum(greatest(c.reltuples, 0))::bigint from pg_partition_tree(p.relation) as t join pg_class as c on c.oid = t.relid where t.isleaf or c.relkind = 'r') as rows
+           -- the one is as of the last ANALYZE, the other is lost in a crash
+           (select nullif(greatest(sum(greatest(c.reltuples, 0)), sum(pg_stat_get_live_tuples(c.oid))), 0)::bigint from pg_partition_tree(p.relation) as t join pg_class as c on c.oid = t.relid where t.isleaf or c.relkind = 'r') as rows,
+           (select sum(pg_relation_size(t.relid)) from pg_partition_tree(p.relation) as t where t.isleaf) as blocks
       from modelpack.profile as p
      where exists (select from pg_class as c where c.oid = p.relation)
        and exists (select from modelpack.score as s where s.profile_id = p.profile_id)
@@ -27,7 +29,7 @@ begin
       null;  -- modelpack.doctor() says what is missing
     end;
     insert into modelpack.stale_count (profile, score, hour, model, rows, stale, reasons, counted_at)
-    select v_profile.name, s.score, date_trunc('hour', now()), s.model, greatest(v_profile.rows, r.stale), case when v_counted is not null then coalesce(r.stale, 0) end,
+    select v_profile.name, s.score, date_trunc('hour', now()), s.model, case when v_profile.rows is not null or v_profile.blocks = 0 then greatest(v_profile.rows, r.stale, 0) end, case when v_counted is not null then coalesce(r.stale, 0) end,
            case when v_counted is not null then coalesce(r.reasons, '{}') end, clock_timestamp()
       from modelpack.score as s
       left join (select x.score, sum(x.rows)::bigint as stale, jsonb_object_agg(x.reason, x.rows) filter (where x.place <= 20) as reasons

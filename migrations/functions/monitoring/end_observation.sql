@@ -10,10 +10,16 @@ declare
   v_observed modelpack.observed;
   v_found int8multirange;
   v_rows bigint;
+  v_ripe bigint;
 begin
   select o.* into v_observed from modelpack.observed as o for update;
   if v_observed.job_id is distinct from end_observation.job_id then
     return null;
+  end if;
+  -- whoever calls it does not say what is over: as in modelpack.begin_observation
+  if ripe = v_observed.next_low and pg_snapshot_xmin(pg_current_snapshot()) >= pg_snapshot_xmax(v_observed.next_snapshot)
+     and v_observed.next_at < clock_timestamp() - interval '10 minutes' then
+    v_ripe := ripe;
   end if;
   with new as (
     select f.* from modelpack.failure_log as f where f.failure_id > v_observed.failures_low and not v_observed.failures_seen @> f.failure_id
@@ -24,12 +30,12 @@ begin
   )
   select range_agg(int8range(n.failure_id, n.failure_id, '[]')) into v_found from new as n;
   update modelpack.observed as o
-     set low = greatest(o.low, coalesce(ripe, 0)),
-         seen = o.seen * int8multirange(int8range(greatest(o.low, coalesce(ripe, 0)), null, '()')),
+     set low = greatest(o.low, coalesce(v_ripe, 0)),
+         seen = o.seen * int8multirange(int8range(greatest(o.low, coalesce(v_ripe, 0)), null, '()')),
          -- what is to be ripe next
-         next_low = case when ripe is null then o.next_low end,
-         next_at = case when ripe is null then o.next_at end,
-         next_snapshot = case when ripe is null then o.next_snapshot end,
+         next_low = case when v_ripe is null then o.next_low end,
+         next_at = case when v_ripe is null then o.next_at end,
+         next_snapshot = case when v_ripe is null then o.next_snapshot end,
          failures_seen = o.failures_seen + coalesce(v_found, '{}'),
          job_id = null, pid = null, written_by = pg_current_xact_id(),
          at = (select j.started_at from modelpack.job as j where j.job_id = end_observation.job_id);

@@ -4,6 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 #variable_conflict use_column
 -- By the version's reference, or else by quantiles of the first rows that are there; texts by the categories that its signature tells.
+-- Of a text that is too long for an index its hash is kept: those of a reference have at most 200 characters.
 declare
   v_version constant modelpack.version := (select v from modelpack.version as v where v.version_id = make_yardsticks.version_id);
   v_reference constant jsonb := (select f.reference from modelpack.reference as f where f.version_id = make_yardsticks.version_id);
@@ -58,7 +59,8 @@ begin
       on conflict do nothing;
       if jsonb_typeof(v_input.categories) = 'array' then
         insert into modelpack.yardstick_text (version_id, position, text, bin)
-        select distinct make_yardsticks.version_id, v_input.position, c.text, cardinality(v_texts) from jsonb_array_elements_text(v_input.categories) as c (text)
+        select distinct make_yardsticks.version_id, v_input.position, case when length(c.text) > 200 then '#' || hashtextextended(c.text, 0) else c.text end, cardinality(v_texts)
+          from jsonb_array_elements_text(v_input.categories) as c (text)
         on conflict do nothing;
       end if;
     end if;

@@ -84,7 +84,7 @@ begin
          from modelpack.segment as s
          join modelpack.version as v on v.model = x.model and v.version = x.version
          join modelpack.yardstick as y on y.version_id = v.version_id and y.input = s.input and y.kind = 'text'
-         left join modelpack.yardstick_text as t on t.version_id = y.version_id and t.position = y.position and t.text = x.text_inputs[y.place] collate "C"
+         left join modelpack.yardstick_text as t on t.version_id = y.version_id and t.position = y.position and t.text = case when length(x.text_inputs[y.place]) > 200 then '#' || hashtextextended(x.text_inputs[y.place], 0) else x.text_inputs[y.place] end collate "C"
         where s.profile = x.profile) as g $segments$, v_read);
   else
     v_read := format($$select x.*, '' as segment from (%s) as x$$, v_read);
@@ -99,7 +99,9 @@ begin
     using v_observed.low, v_observed.seen, format('(%s,0)', first_block)::tid, format('(%s,0)', v_next)::tid, batch;
   execute format($count$
     with picked as materialized (
-      select w.watched_id, w.version_id, w.segment = '' as base, r.prediction_id, r.hour, r.entity, r.prediction, r.inputs, r.text_inputs, r.microseconds
+      select w.watched_id, w.version_id, w.segment = '' as base, r.prediction_id, r.hour, r.entity,
+             -- sums of squares stay within a double
+             greatest(-1e100, least(1e100, r.prediction)) as prediction, r.inputs, r.text_inputs, r.microseconds
         from (%s) as r
         join modelpack.watched as w using (profile, score, model, version, arm, segment)
     ), sums as (
@@ -171,7 +173,7 @@ begin
     ), cells as (
       select p.watched_id, p.hour, p.version_id, y.position,
              case when v.x is null then -1 else y.bins - 1 - width_bucket(- v.x, y.turned) end as bin,  -- -1: missing
-             count(*) as count, sum(v.x) as total, min(v.x) as minimum, max(v.x) as maximum
+             count(*) as count, sum(case when v.x is not null then greatest(-1e100, least(1e100, v.x)) end) as total, min(v.x) as minimum, max(v.x) as maximum
         from picked as p
         join modelpack.yardstick as y using (version_id)
        cross join lateral (select nullif(case when y.position = 0 then p.prediction else p.inputs[y.place] end, 'NaN') as x) as v
@@ -188,7 +190,7 @@ begin
                 join modelpack.yardstick as y using (version_id)
                where y.kind <> 'number' and (p.inputs <> '{}' or p.text_inputs is not null)
                group by 1, 2, 3, 4, 5, 6) as c
-        left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = c.t collate "C"
+        left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = case when length(c.t) > 200 then '#' || hashtextextended(c.t, 0) else c.t end collate "C"
        group by 1, 2, 3, 4, 5
     ), spread as (
       select c.watched_id, s.span, date_trunc(s.span, c.hour) as at, c.version_id, c.position, c.bin, sum(c.count)::bigint as count,

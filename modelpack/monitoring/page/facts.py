@@ -12,21 +12,21 @@ from modelpack.errors import RegistryError
 Row = dict[str, Any]
 
 RESPONSE = """
-select r.* from modelpack.response as r where r.model = :model and r.day > current_date - cast(:days as integer)
+select r.* from modelpack.response as r where r.model = :model and r.day > (now() at time zone 'UTC')::date - cast(:days as integer)
  order by r.profile, r.score, r.day, r.version, r.arm"""
 
 DRIFT = """
 select distinct on (d.profile, d.score, d.version, coalesce(d.segment, ''), d.input, d.against) d.*, b.bound,
-       d.psi > greatest(b.bound, d.critical) as beyond
+       coalesce(d.critical is not null and d.psi > greatest(b.bound, d.critical), false) as beyond
   from modelpack.drift as d
   left join modelpack.alert_bounds as b on b.model = d.model and b.kind = 'drift'
- where d.model = :model and d.day > current_date - cast(:days as integer)
+ where d.model = :model and d.day > (now() at time zone 'UTC')::date - cast(:days as integer)
    and exists (select from modelpack.running_version as v where v.model = d.model and v.version = d.version)
  order by d.profile, d.score, d.version, coalesce(d.segment, ''), d.input, d.against, d.day desc"""
 
 SCORE_DRIFT = """
 select d.profile, d.score, d.version, d.day, d.against, d.rows, d.psi, d.critical, d.drifted from modelpack.drift as d
- where d.model = :model and d.day > current_date - cast(:days as integer) and d.input is null and coalesce(d.segment, '') = ''
+ where d.model = :model and d.day > (now() at time zone 'UTC')::date - cast(:days as integer) and d.input is null and coalesce(d.segment, '') = ''
  order by d.profile, d.score, d.against, d.day, d.version"""
 
 LATENCY = """
