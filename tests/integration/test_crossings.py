@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import threading
 from itertools import pairwise
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from modelpack import DeclarationError, Event, Profile, Score, apply, remove, total
+from modelpack import DeclarationError, Event, Profile, Score, apply, count, remove, total
 from modelpack.attaching import apply_online, remove_online
 from modelpack.connection import make_engine
 from modelpack.install import alembic_config
@@ -777,3 +778,91 @@ def test_many_rows_of_one_transaction_are_read_in_portions_each_once(psql: Sessi
             "insert into complaint (customer_id, amount) select g, 5 from generate_series(1001, 2999) as g"
         )
     assert keys(psql) == ["3000"]
+
+
+def fired(session: Session, statement: str, *values: Any) -> set[str]:
+    """Triggers of crossings that a statement fires."""
+    plan = session.execute(f"explain (analyze, costs off, timing off) {statement}", values).fetchall()
+    return set(re.findall(r"Trigger (model_cross_\w+)", "\n".join(line for (line,) in plan)))
+
+
+@pytest.mark.parametrize("table", ["plain", "partitioned"])
+def test_an_update_of_a_column_that_no_score_depends_on_fires_nothing(fresh: Any, table: str) -> None:
+    dsn = fresh(make_shop, table == "partitioned")
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.prepare_threshold = None
+        quiet = "update customer set plan = 2"
+        assert fired(session, quiet) == set()
+        assert fired(session, "update customer_0 set plan = 3" if table == "partitioned" else quiet) == set()
+        assert fired(session, "update customer set churn_stale = 'again' where customer_id = 1") == {
+            "model_cross_churn"
+        }
+        # a version that reads the column has it heard, and what the guard or SCORE makes of the row is seen
+        publish(session, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+        session.execute("call modelpack.rescore('customer')")
+        forget(session)
+        session.execute("update customer set plan = 9 where customer_id = 4")
+        session.execute("update customer set plan = null where customer_id = 4")
+        session.execute("update customer set plan = -9 where customer_id = 4")
+        assert [(k, d) for k, _, d, _ in crossings(session)] == [("4", "up"), ("4", "down")]
+        assert value(session, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+        # a declaration that is applied again, with a feature more, has the column heard no less
+        engine = make_engine(dsn)
+        with engine.begin() as connection:
+            apply(
+                connection,
+                Profile(
+                    "customer",
+                    key="customer_id",
+                    events=[Event("complaint", features={"level": total("amount"), "n": count()})],
+                    scores=[Score("churn", model="churn", crossing=BOUNDS)],
+                ),
+            )
+        engine.dispose()
+        forget(session)
+        complain(session, 4, 30)
+        assert [(k, d) for k, _, d, _ in crossings(session)] == [("4", "up")]
+        session.execute("alter table customer add column note text")
+        assert fired(session, "update customer set note = 'x'") == set()
+        assert value(session, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_what_a_trigger_of_the_user_changes_without_naming_it_is_seen_to_cross(psql: Session) -> None:
+    publish(psql, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+    psql.execute("update customer set plan = 0")
+    psql.execute("alter table customer add column note text")
+    forget(psql)
+    psql.execute(
+        """
+        create function meddle() returns trigger language plpgsql as $$ begin new.plan := length(new.note); return new; end $$;
+        create trigger a_meddle before update on customer for each row execute function meddle()
+        """
+    )
+    psql.execute("update customer set note = 'eight...' where customer_id = 1")
+    assert [(k, d) for k, _, d, _ in crossings(psql)] == [("1", "up")]
+    psql.execute("alter table customer disable trigger model_cross_churn")
+    psql.execute("select modelpack.listen('customer', every => true)")
+    assert (
+        value(psql, "select tgenabled::text from pg_trigger where tgname = 'model_cross_churn'") == "D"
+    )  # as it was
+    psql.execute("alter table customer enable trigger model_cross_churn")
+    psql.execute("drop trigger a_meddle on customer; select modelpack.listen('customer')")
+    assert fired(psql, "update customer set note = 'x' where customer_id = 2") == set()
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_column_that_the_trigger_of_crossings_names_goes_as_any_other(psql: Session) -> None:
+    publish(psql, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS)
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        psql.execute("alter table customer drop column plan")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        psql.execute("alter table customer drop column plan cascade")
+    with psql.transaction():
+        psql.execute("select modelpack.listen('customer', every => true)")
+        psql.execute("alter table customer drop column plan")
+    complain(psql, 3, 5)
+    assert crossings(psql)[-1][0] == "3"
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0

@@ -82,6 +82,8 @@ $body$, v_score.score, v_bounds, v_bounds[1], v_called || '_row', v_score.score 
   select crossing_table.profile, 'trigger', t.tgname, t.tgrelid, t.tgtype || ' ' || f.proname
     from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
    where t.tgrelid = v_profile.relation and not t.tgisinternal and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_called;
+  -- at UPDATEs where a score may come to be another, and at no others
+  perform modelpack.listen(v_profile.relation);
 end
 $modelpack$;
 comment on function modelpack.crossing_table(integer, text) is
