@@ -155,6 +155,7 @@ DROPS_OF_ERASURE: tuple[str, ...] = (
     "function modelpack.plain(regclass, text[])",
     "table modelpack.erasure",
     "table modelpack.personal",
+    "index if exists modelpack.shadow_score_entity_idx",
 )
 DROPS_OF_CROSSINGS: tuple[str, ...] = (
     "trigger follow_crossings on modelpack.score",

@@ -866,3 +866,65 @@ def test_a_column_that_the_trigger_of_crossings_names_goes_as_any_other(psql: Se
     complain(psql, 3, 5)
     assert crossings(psql)[-1][0] == "3"
     assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_row_that_had_no_score_for_a_while_in_a_transaction_is_told_by_where_it_ends(
+    psql: Session, database: str
+) -> None:
+    engine = make_engine(database)
+    with engine.begin() as connection:
+        apply(connection, profile(on_error="null"))
+    engine.dispose()
+    forget(psql)
+    for key, last in ((1, -9), (2, -1)):
+        with psql.transaction():
+            complain(psql, key, 5)
+            psql.execute("select modelpack.disable('churn')")
+            complain(psql, key, last)
+            assert value(psql, "select churn from customer where customer_id = %s", key) is None
+            psql.execute("select modelpack.enable('churn')")
+            psql.execute("update customer set churn_stale = 'again' where customer_id = %s", [key])
+    assert crossings(psql) == [("2", [0.3, 0.5], "up", "change")]
+
+
+@shop
+def test_a_reader_with_an_old_snapshot_reads_what_it_sees_and_later_the_rest(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    psql.execute("select modelpack.drop_follower('calls')")  # its session reads no more
+    start(psql)
+    with psycopg.connect(database) as reader, psycopg.connect(database) as late:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("select from customer limit 1")
+        complain(late, 2, 5)
+        complain(psql, 3, 5)
+        late.commit()
+        assert keys(reader) == []
+        reader.commit()
+        assert keys(reader) == ["2", "3"]
+
+
+def test_two_scores_with_the_longest_names_cross_each_by_itself(psql: Session, database: str) -> None:
+    psql.execute("create table customer (customer_id uuid primary key, plan integer)")
+    names = ["s" * 44 + end for end in "ab"]
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            scores=[
+                Score(name, model="churn", crossing=[bound])
+                for name, bound in zip(names, (0.5, 0.9), strict=True)
+            ],
+        ),
+    )
+    publish(psql, "churn", ["plan"], [WEIGHT], BIAS)
+    key = "00000000-0000-4000-8000-00000000000a"
+    psql.execute("insert into customer values (%s, 0)", [key])
+    psql.execute("update customer set plan = 4")
+    assert crossings(psql, "score, entity_key, bounds") == [(names[0], key, [0.5])]
+    psql.execute("update customer set plan = 9")
+    assert crossings(psql, "score, entity_key, bounds")[1:] == [(names[1], key, [0.9])]
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
