@@ -928,3 +928,42 @@ def test_two_scores_with_the_longest_names_cross_each_by_itself(psql: Session, d
     psql.execute("update customer set plan = 9")
     assert crossings(psql, "score, entity_key, bounds")[1:] == [(names[1], key, [0.9])]
     assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_transaction_keeps_the_cause_that_it_began_with(psql: Session) -> None:
+    """A new yardstick and an event in one transaction: nobody can say which of them it was, whichever came first."""
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS + 3)
+    with psql.transaction():
+        psql.execute("update customer set churn_stale = 'again' where customer_id = 1")
+        complain(psql, 1, 5)
+    with psql.transaction():
+        complain(psql, 100, 4)
+        complain(psql, 100, 4)
+    assert crossings(psql, "entity_key, cause") == [("1", "version"), ("100", "first")]
+
+
+@shop
+def test_a_follower_reads_neither_what_its_own_transaction_writes_nor_past_who_was_open_when_it_began(
+    psql: Session, database: str
+) -> None:
+    with psycopg.connect(database) as early:
+        complain(early, 1, 5)
+        start(psql)
+        early.commit()
+    assert keys(psql) == ["1"]
+    with psql.transaction():
+        complain(psql, 2, 5)
+        assert keys(psql) == ["1"]
+    assert keys(psql) == ["1", "2"]
+
+
+@shop
+def test_a_follower_loses_nothing_that_it_is_not_told_of(psql: Session) -> None:
+    start(psql)
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS + 4)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute("update modelpack.crossing set at = at - interval '40 days'")
+    psql.execute("select * from modelpack.maintain()")
+    assert crossings(psql) == []
+    assert row(psql, "select lost, lost_at from modelpack.follower") == (0, None)

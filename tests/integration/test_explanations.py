@@ -511,6 +511,11 @@ def test_importance_is_the_mean_of_what_rows_are_explained_by(registry: Registry
     )
     assert row(psql, "select distinct explained from modelpack.importance('churn', 1, 7)") == (7,)
     assert rows(psql, "select * from modelpack.importance('churn', 9)") == []
+    # rows whose inputs were erased are passed over
+    before = rows(psql, "select input, explained from modelpack.importance('churn', 1)")
+    psql.execute("update modelpack.prediction set inputs = '{}', text_inputs = null where entity_key = '1'")
+    after = rows(psql, "select input, explained from modelpack.importance('churn', 1)")
+    assert {n for _, n in after} == {n - 1 for _, n in before}
 
 
 def test_the_command_line_shows_a_table_and_the_line(psql: Session, monkeypatch: pytest.MonkeyPatch) -> None:
