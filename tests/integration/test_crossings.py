@@ -949,13 +949,14 @@ def test_a_follower_reads_neither_what_its_own_transaction_writes_nor_past_who_w
 ) -> None:
     with psycopg.connect(database) as early:
         complain(early, 1, 5)
+        complain(psql, 3, 5)  # has a higher number
         start(psql)
         early.commit()
-    assert keys(psql) == ["1"]
+    assert keys(psql) == ["1", "3"]
     with psql.transaction():
         complain(psql, 2, 5)
-        assert keys(psql) == ["1"]
-    assert keys(psql) == ["1", "2"]
+        assert keys(psql) == ["1", "3"]
+    assert keys(psql) == ["1", "3", "2"]
 
 
 @shop
