@@ -11,8 +11,9 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_cross()
 AS $function$
 begin
   if (pg_catalog.width_bucket(new.churn, '{0.5,0.8}'::pg_catalog.float8[]) operator(pg_catalog.<>) pg_catalog.width_bucket(old.churn, '{0.5,0.8}'::pg_catalog.float8[])) is not false then
-    -- from nothing the lowest bound counts, and nothing crosses none
-    if new.churn is not null and (new.churn operator(pg_catalog.>=) '0.5'::pg_catalog.float8 or old.churn is not null) then
+    -- nothing crosses none; a new row is looked up at the lowest bound and above, one that was there also below, since its transaction may
+    -- have had it cross before it had no score
+    if new.churn is not null and (new.churn operator(pg_catalog.>=) '0.5'::pg_catalog.float8 or tg_op operator(pg_catalog.<>) 'INSERT') then
       perform modelpack.customer_score_churn_cross_row(new, old.churn, old.churn_version, tg_op operator(pg_catalog.=) 'INSERT');
     end if;
   end if;
@@ -64,4 +65,4 @@ begin
 end
 $function$;
 
-CREATE TRIGGER model_cross_churn AFTER INSERT OR UPDATE ON public.customer FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_cross();
+CREATE TRIGGER model_cross_churn AFTER INSERT OR UPDATE OF basket, basket_n, basket_sum, churn, churn_scored_at, churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, customer_id, features_at, features_read_at, features_reread_at, last_purchase_at, plan, purchases, purchases_90d, spend ON public.customer FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_cross();

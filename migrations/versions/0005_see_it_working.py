@@ -19,6 +19,8 @@ CORE: tuple[str, ...] = (
     "doctor",
     "examine_rights",
     "fed",
+    "heard",
+    "listen",
     "key_text",
     "sees_entity",
     "shown_inputs",
@@ -124,6 +126,8 @@ REVERTS_TO: dict[str, str] = {
     "doctor": "0001",
     "examine_rights": "0004",
     "fed": "0004",
+    "heard": "0001",
+    "listen": "0001",
     "reproduce": "0004",
     "replay_rows": "0004",
     "shadow_some": "0004",
@@ -151,6 +155,7 @@ DROPS_OF_ERASURE: tuple[str, ...] = (
     "function modelpack.plain(regclass, text[])",
     "table modelpack.erasure",
     "table modelpack.personal",
+    "index if exists modelpack.shadow_score_entity_idx",
 )
 DROPS_OF_CROSSINGS: tuple[str, ...] = (
     "trigger follow_crossings on modelpack.score",

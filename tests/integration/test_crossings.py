@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import threading
 from itertools import pairwise
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from modelpack import DeclarationError, Event, Profile, Score, apply, remove, total
+from modelpack import DeclarationError, Event, Profile, Score, apply, count, remove, total
 from modelpack.attaching import apply_online, remove_online
 from modelpack.connection import make_engine
 from modelpack.install import alembic_config
@@ -777,3 +778,193 @@ def test_many_rows_of_one_transaction_are_read_in_portions_each_once(psql: Sessi
             "insert into complaint (customer_id, amount) select g, 5 from generate_series(1001, 2999) as g"
         )
     assert keys(psql) == ["3000"]
+
+
+def fired(session: Session, statement: str, *values: Any) -> set[str]:
+    """Triggers of crossings that a statement fires."""
+    plan = session.execute(f"explain (analyze, costs off, timing off) {statement}", values).fetchall()
+    return set(re.findall(r"Trigger (model_cross_\w+)", "\n".join(line for (line,) in plan)))
+
+
+@pytest.mark.parametrize("table", ["plain", "partitioned"])
+def test_an_update_of_a_column_that_no_score_depends_on_fires_nothing(fresh: Any, table: str) -> None:
+    dsn = fresh(make_shop, table == "partitioned")
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.prepare_threshold = None
+        quiet = "update customer set plan = 2"
+        assert fired(session, quiet) == set()
+        assert fired(session, "update customer_0 set plan = 3" if table == "partitioned" else quiet) == set()
+        assert fired(session, "update customer set churn_stale = 'again' where customer_id = 1") == {
+            "model_cross_churn"
+        }
+        # a version that reads the column has it heard, and what the guard or SCORE makes of the row is seen
+        publish(session, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+        session.execute("call modelpack.rescore('customer')")
+        forget(session)
+        session.execute("update customer set plan = 9 where customer_id = 4")
+        session.execute("update customer set plan = null where customer_id = 4")
+        session.execute("update customer set plan = -9 where customer_id = 4")
+        assert [(k, d) for k, _, d, _ in crossings(session)] == [("4", "up"), ("4", "down")]
+        assert value(session, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+        # a declaration that is applied again, with a feature more, has the column heard no less
+        engine = make_engine(dsn)
+        with engine.begin() as connection:
+            apply(
+                connection,
+                Profile(
+                    "customer",
+                    key="customer_id",
+                    events=[Event("complaint", features={"level": total("amount"), "n": count()})],
+                    scores=[Score("churn", model="churn", crossing=BOUNDS)],
+                ),
+            )
+        engine.dispose()
+        forget(session)
+        complain(session, 4, 30)
+        assert [(k, d) for k, _, d, _ in crossings(session)] == [("4", "up")]
+        session.execute("alter table customer add column note text")
+        assert fired(session, "update customer set note = 'x'") == set()
+        assert value(session, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_what_a_trigger_of_the_user_changes_without_naming_it_is_seen_to_cross(psql: Session) -> None:
+    publish(psql, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+    psql.execute("update customer set plan = 0")
+    psql.execute("alter table customer add column note text")
+    forget(psql)
+    psql.execute(
+        """
+        create function meddle() returns trigger language plpgsql as $$ begin new.plan := length(new.note); return new; end $$;
+        create trigger a_meddle before update on customer for each row execute function meddle()
+        """
+    )
+    psql.execute("update customer set note = 'eight...' where customer_id = 1")
+    assert [(k, d) for k, _, d, _ in crossings(psql)] == [("1", "up")]
+    psql.execute("alter table customer disable trigger model_cross_churn")
+    psql.execute("select modelpack.listen('customer', every => true)")
+    assert (
+        value(psql, "select tgenabled::text from pg_trigger where tgname = 'model_cross_churn'") == "D"
+    )  # as it was
+    psql.execute("alter table customer enable trigger model_cross_churn")
+    psql.execute("drop trigger a_meddle on customer; select modelpack.listen('customer')")
+    assert fired(psql, "update customer set note = 'x' where customer_id = 2") == set()
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_column_that_the_trigger_of_crossings_names_goes_as_any_other(psql: Session) -> None:
+    publish(psql, "churn", ["level", "plan"], [WEIGHT, 1.0], BIAS)
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS)
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        psql.execute("alter table customer drop column plan")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        psql.execute("alter table customer drop column plan cascade")
+    with psql.transaction():
+        psql.execute("select modelpack.listen('customer', every => true)")
+        psql.execute("alter table customer drop column plan")
+    complain(psql, 3, 5)
+    assert crossings(psql)[-1][0] == "3"
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_row_that_had_no_score_for_a_while_in_a_transaction_is_told_by_where_it_ends(
+    psql: Session, database: str
+) -> None:
+    engine = make_engine(database)
+    with engine.begin() as connection:
+        apply(connection, profile(on_error="null"))
+    engine.dispose()
+    forget(psql)
+    for key, last in ((1, -9), (2, -1)):
+        with psql.transaction():
+            complain(psql, key, 5)
+            psql.execute("select modelpack.disable('churn')")
+            complain(psql, key, last)
+            assert value(psql, "select churn from customer where customer_id = %s", key) is None
+            psql.execute("select modelpack.enable('churn')")
+            psql.execute("update customer set churn_stale = 'again' where customer_id = %s", [key])
+    assert crossings(psql) == [("2", [0.3, 0.5], "up", "change")]
+
+
+@shop
+def test_a_reader_with_an_old_snapshot_reads_what_it_sees_and_later_the_rest(
+    psql: Session, database: str
+) -> None:
+    start(psql)
+    psql.execute("select modelpack.drop_follower('calls')")  # its session reads no more
+    start(psql)
+    with psycopg.connect(database) as reader, psycopg.connect(database) as late:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("select from customer limit 1")
+        complain(late, 2, 5)
+        complain(psql, 3, 5)
+        late.commit()
+        assert keys(reader) == []
+        reader.commit()
+        assert keys(reader) == ["2", "3"]
+
+
+def test_two_scores_with_the_longest_names_cross_each_by_itself(psql: Session, database: str) -> None:
+    psql.execute("create table customer (customer_id uuid primary key, plan integer)")
+    names = ["s" * 44 + end for end in "ab"]
+    attach(
+        database,
+        Profile(
+            "customer",
+            key="customer_id",
+            scores=[
+                Score(name, model="churn", crossing=[bound])
+                for name, bound in zip(names, (0.5, 0.9), strict=True)
+            ],
+        ),
+    )
+    publish(psql, "churn", ["plan"], [WEIGHT], BIAS)
+    key = "00000000-0000-4000-8000-00000000000a"
+    psql.execute("insert into customer values (%s, 0)", [key])
+    psql.execute("update customer set plan = 4")
+    assert crossings(psql, "score, entity_key, bounds") == [(names[0], key, [0.5])]
+    psql.execute("update customer set plan = 9")
+    assert crossings(psql, "score, entity_key, bounds")[1:] == [(names[1], key, [0.9])]
+    assert value(psql, "select count(*) from modelpack.doctor() where status = 'fail'") == 0
+
+
+@shop
+def test_a_transaction_keeps_the_cause_that_it_began_with(psql: Session) -> None:
+    """A new yardstick and an event in one transaction: nobody can say which of them it was, whichever came first."""
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS + 3)
+    with psql.transaction():
+        psql.execute("update customer set churn_stale = 'again' where customer_id = 1")
+        complain(psql, 1, 5)
+    with psql.transaction():
+        complain(psql, 100, 4)
+        complain(psql, 100, 4)
+    assert crossings(psql, "entity_key, cause") == [("1", "version"), ("100", "first")]
+
+
+@shop
+def test_a_follower_reads_neither_what_its_own_transaction_writes_nor_past_who_was_open_when_it_began(
+    psql: Session, database: str
+) -> None:
+    with psycopg.connect(database) as early:
+        complain(early, 1, 5)
+        complain(psql, 3, 5)  # has a higher number
+        start(psql)
+        early.commit()
+    assert keys(psql) == ["1", "3"]
+    with psql.transaction():
+        complain(psql, 2, 5)
+        assert keys(psql) == ["1", "3"]
+    assert keys(psql) == ["1", "3", "2"]
+
+
+@shop
+def test_a_follower_loses_nothing_that_it_is_not_told_of(psql: Session) -> None:
+    start(psql)
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS + 4)
+    psql.execute("call modelpack.rescore('customer')")
+    psql.execute("update modelpack.crossing set at = at - interval '40 days'")
+    psql.execute("select * from modelpack.maintain()")
+    assert crossings(psql) == []
+    assert row(psql, "select lost, lost_at from modelpack.follower") == (0, None)

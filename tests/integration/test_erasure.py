@@ -885,3 +885,18 @@ def test_hashes_of_keys_in_roll_ups_go_and_their_counts_stay(psql: Session) -> N
     assert (value(psql, hashed, str(KEY)), value(psql, hashed, "1"), value(psql, in_order)) == (0, others, 0)
     assert rows(psql, sample) == before
     assert erased(psql) == {}
+
+
+def test_rows_of_shadows_are_found_by_an_index(psql: Session) -> None:
+    """By the statement that erases them, with a setting that it runs with."""
+    psql.execute("set enable_seqscan = off")
+    [condition] = row(
+        psql,
+        "select t.condition from modelpack.personal as p cross join modelpack.traced(p) as t where p.relation = 'shadow_score'",
+    )
+    plan = rows(
+        psql,
+        "explain delete from modelpack.shadow_score as t where "
+        + condition.replace("$1", "'public.customer'").replace("$2", "'42'"),
+    )
+    assert any("shadow_score_entity_idx" in line for (line,) in plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,12 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -505,6 +511,11 @@ def test_importance_is_the_mean_of_what_rows_are_explained_by(registry: Registry
     )
     assert row(psql, "select distinct explained from modelpack.importance('churn', 1, 7)") == (7,)
     assert rows(psql, "select * from modelpack.importance('churn', 9)") == []
+    # rows whose inputs were erased are passed over
+    before = rows(psql, "select input, explained from modelpack.importance('churn', 1)")
+    psql.execute("update modelpack.prediction set inputs = '{}', text_inputs = null where entity_key = '1'")
+    after = rows(psql, "select input, explained from modelpack.importance('churn', 1)")
+    assert {n for _, n in after} == {n - 1 for _, n in before}
 
 
 def test_the_command_line_shows_a_table_and_the_line(psql: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,3 +545,42 @@ def test_the_command_line_shows_a_table_and_the_line(psql: Session, monkeypatch:
         assert refused.exit_code == 2
         assert "expected PROFILE and KEY" in refused.stderr or "expected PROFILE and KEY" in refused.output
     assert "has no score fraud" in run("customer", "1", "--score", "fraud").stderr
+
+
+@pytest.mark.parametrize("kind", ["linear", "forest", "boosted", "missing", "sampled"])
+def test_the_package_shap_says_the_same(registry: Registry, psql: Session, kind: str) -> None:
+    """Skipped where it is not installed: pip install shap."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shap = pytest.importorskip("shap")
+    frame = numbers(width=16 if kind == "sampled" else 6)
+    if kind == "missing":
+        frame.loc[::3, "n1"] = np.nan
+    aim = target(frame.fillna(0)) + frame[frame.columns[-1]] / 3
+    estimator: Any = {
+        "linear": LinearRegression(),
+        "forest": RandomForestClassifier(n_estimators=20, max_depth=4, random_state=0),
+        "missing": HistGradientBoostingRegressor(max_iter=20),
+    }.get(kind, GradientBoostingRegressor(n_estimators=30, random_state=0))
+    estimator.fit(frame, aim > 1 if kind == "forest" else aim)
+    made = package(estimator, frame)
+    shop(psql, registry, made, frame.head(4))
+    background, some = background_of(made)[list(frame)], frame.head(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        judge = (
+            shap.LinearExplainer(estimator, shap.maskers.Independent(background, max_samples=100))
+            if kind == "linear"
+            else shap.TreeExplainer(estimator, data=background, feature_perturbation="interventional")
+        )
+        theirs = np.asarray(judge.shap_values(some))
+    if kind == "forest":
+        theirs = theirs[:, :, 1]
+    assert theirs.shape == some.shape
+    assert np.abs(theirs).max() > 0.05
+    for key, wanted in enumerate(theirs, 1):
+        found = explained(psql, key)
+        for name, contribution in zip(frame, wanted, strict=True):
+            part, error = found[name]
+            assert (error == 0) or kind == "sampled"
+            assert part == pytest.approx(contribution, abs=2e-5 + 4 * error)

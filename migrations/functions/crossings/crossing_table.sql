@@ -57,8 +57,9 @@ language plpgsql volatile security definer
 as %s$function$, v_called, modelpack.dollar(format($body$
 begin
   if (pg_catalog.width_bucket(new.%1$I, %2$L::pg_catalog.float8[]) operator(pg_catalog.<>) pg_catalog.width_bucket(old.%1$I, %2$L::pg_catalog.float8[])) is not false then
-    -- from nothing the lowest bound counts, and nothing crosses none
-    if new.%1$I is not null and (new.%1$I operator(pg_catalog.>=) %3$L::pg_catalog.float8 or old.%1$I is not null) then
+    -- nothing crosses none; a new row is looked up at the lowest bound and above, one that was there also below, since its transaction may
+    -- have had it cross before it had no score
+    if new.%1$I is not null and (new.%1$I operator(pg_catalog.>=) %3$L::pg_catalog.float8 or tg_op operator(pg_catalog.<>) 'INSERT') then
       perform modelpack.%4$I(new, old.%1$I, old.%5$I, tg_op operator(pg_catalog.=) 'INSERT');
     end if;
   end if;
@@ -82,6 +83,8 @@ $body$, v_score.score, v_bounds, v_bounds[1], v_called || '_row', v_score.score 
   select crossing_table.profile, 'trigger', t.tgname, t.tgrelid, t.tgtype || ' ' || f.proname
     from pg_trigger as t join pg_proc as f on f.oid = t.tgfoid
    where t.tgrelid = v_profile.relation and not t.tgisinternal and f.pronamespace = 'modelpack'::regnamespace and f.proname = v_called;
+  -- at UPDATEs where a score may come to be another, and at no others
+  perform modelpack.listen(v_profile.relation);
 end
 $modelpack$;
 comment on function modelpack.crossing_table(integer, text) is

@@ -5,7 +5,8 @@ set search_path = pg_catalog, pg_temp
 as $modelpack$
 -- The guard fires where a column is written that modelpack keeps, the score trigger where the application writes what a score
 -- depends on. Lists of columns look at what an UPDATE names alone: where a BEFORE trigger of the user's own may write more,
--- both fire at every UPDATE, and are told so.
+-- both fire at every UPDATE, and are told so. What a room has put on the profile after the row is written, without a WHEN, looks
+-- at what either has made of it, and fires where one of them does.
 with p as (
   select q.profile_id, q.relation, q.stem, q.declaration, q.maintained, o.own, heard.every or o.own is not null as every
     from modelpack.profile as q
@@ -48,22 +49,28 @@ select t.tgname, f.proname, w.columns, l.columns, a.told,
        i.is_told, i.is_told and (w.columns = '{}') = (l.columns = '{}') and w.columns <@ l.columns, p.own
   from p
   join pg_trigger as t on t.tgrelid = p.relation and not t.tgisinternal
-  join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace and f.proname in (p.stem || '_guard', p.stem || '_score')
+  join pg_proc as f on f.oid = t.tgfoid and f.pronamespace = 'modelpack'::regnamespace
+ cross join lateral (
+       select case when f.proname in (p.stem || '_guard', p.stem || '_score') then substr(f.proname, length(p.stem) + 2)
+                   when t.tgtype::integer & 19 = 17 and t.tgqual is null  -- for each row, after an update
+                        and exists (select from modelpack.made as m
+                                     where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation = t.tgrelid and m.object = t.tgname) then 'room' end) as r (what)
  cross join lateral (
        select case when p.every then '{}'
                    else array(select c.attname::text
                                 from wanted as w join pg_attribute as c on c.attrelid = p.relation and c.attname = w.name
-                               where p.stem || '_' || w.what = f.proname and c.attnum > 0 and not c.attisdropped
-                               order by 1) end) as w (columns)
+                               where (w.what = r.what or r.what = 'room') and c.attnum > 0 and not c.attisdropped
+                               group by 1 order by 1) end) as w (columns)
  cross join lateral (
        select array(select c.attname::text from unnest(t.tgattr::smallint[]) as n (number)
                       join pg_attribute as c on c.attrelid = p.relation and c.attnum = n.number order by 1)) as l (columns)
  cross join lateral (
        -- the guard, who writes by right: as whom the functions of the profile run
-       select case when f.proname = p.stem || '_guard' then array[pg_get_userbyid(f.proowner)::text] else '{}' end
-              || case when p.every then '{"every column"}' else '{}' end::text[]) as a (told)
+       select case when r.what = 'guard' then array[pg_get_userbyid(f.proowner)::text] else '{}' end
+              || case when p.every and r.what <> 'room' then '{"every column"}' else '{}' end::text[]) as a (told)
  cross join lateral (
        select t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), '')) as i (is_told)
+ where r.what is not null
 $modelpack$;
 comment on function modelpack.heard(regclass, boolean) is
   'The columns at whose UPDATE the triggers of a profile have to fire (none: at any), those at which they do, what they are to be told and whether they are; fits: whether all is as it has to be; own: a BEFORE trigger of the user''s. For modelpack.listen() and the doctor.';

@@ -24,7 +24,8 @@ begin
   -- see modelpack.follow_triggers
   perform set_config('modelpack.listening', 'on', true);
   for v_trigger in
-    select h.*, t.tgenabled as enabled, t.tgtype::integer & 4 = 4 as inserts
+    select h.*, t.tgenabled as enabled, t.tgtype::integer & 4 = 4 as inserts,
+           case when t.tgtype::integer & 2 = 2 then 'before' else 'after' end as "when"
       from modelpack.heard(listen.profile, listen.every) as h
       join pg_trigger as t on t.tgrelid = listen.profile and t.tgname = h.trigger_name
      order by 1
@@ -33,8 +34,8 @@ begin
     v_columns := case when v_trigger.wanted = '{}' then '{}'
                       else array(select c from unnest(v_trigger.wanted || v_trigger.listed) as c group by c order by c) end;
     if v_columns <> v_trigger.listed or not v_trigger.is_told then
-      execute format('create or replace trigger %I before %s on %s for each row execute function modelpack.%I(%s)',
-        v_trigger.trigger_name,
+      execute format('create or replace trigger %I %s %s on %s for each row execute function modelpack.%I(%s)',
+        v_trigger.trigger_name, v_trigger."when",
         case when v_trigger.inserts then 'insert or ' else '' end || 'update'
         || coalesce(' of ' || (select string_agg(format('%I', c), ', ') from unnest(v_columns) as c), ''),
         listen.profile, v_trigger.function,
