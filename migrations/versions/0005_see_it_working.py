@@ -28,6 +28,9 @@ CORE: tuple[str, ...] = (
     "trial",
     "examine_server",
     "compare_versions",
+    "heard",
+    "dependents",
+    "needed_rights",
 )
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
@@ -132,6 +135,9 @@ REVERTS_TO: dict[str, str] = {
     "trial": "0001",
     "examine_server": "0001",
     "compare_versions": "0004",
+    "heard": "0001",
+    "dependents": "0001",
+    "needed_rights": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }
