@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -278,3 +279,17 @@ def psql(database: str) -> Iterator[psycopg.Connection[Any]]:
     """psycopg's connection to `database`; every statement commits, as an application's would."""
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Package in this process, which saves the start of an interpreter; the child has tests of its own."""
+    # here, since it loads what publishes, which most tests do without
+    from modelpack.packager.process import child
+
+    def run_here(timeout: float, memory: int | None, function: Any, *arguments: Any, **named: Any) -> Any:
+        assert timeout > 0
+        assert memory is None or memory > 0
+        return function(*pickle.loads(pickle.dumps(arguments)), **named)
+
+    monkeypatch.setattr(child, "run_in_child", run_here)

@@ -30,6 +30,8 @@ CORE: tuple[str, ...] = (
     "trial",
     "examine_server",
     "compare_versions",
+    "dependents",
+    "needed_rights",
 )
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
@@ -136,6 +138,8 @@ REVERTS_TO: dict[str, str] = {
     "trial": "0001",
     "examine_server": "0001",
     "compare_versions": "0004",
+    "dependents": "0001",
+    "needed_rights": "0004",
     "keep_shipped": "0004",
     "schema/rights": "0004",
 }

@@ -35,6 +35,8 @@ from modelpack.cli import app
 from modelpack.packager import Package, package
 from tests.support import Session, attach, publish, row, rows, value
 
+pytestmark = pytest.mark.usefixtures("here")
+
 Scorer = Callable[[pd.DataFrame], np.ndarray[Any, Any]]
 
 

@@ -28,6 +28,8 @@ from modelpack.packager import Package, Publication, package
 from tests.example import model, packaged, sample
 from tests.support import Session, publish, row, rows, value
 
+pytestmark = pytest.mark.usefixtures("here")
+
 READ = "select reference, background from modelpack.reference"
 SET = "select modelpack.set_reference('churn', 1, %s, %s)"
 

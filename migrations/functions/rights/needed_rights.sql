@@ -2,6 +2,7 @@ create or replace function modelpack.needed_rights(runner regrole default null)
 returns table (profile_id integer, role regrole, relation regclass, schema regnamespace, routine regprocedure, privilege text, granted boolean)
 language sql stable security invoker
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $modelpack$
 with needed as (
   select p.profile_id, coalesce(needed_rights.runner, modelpack.runs_as(p.relation)) as role, t.relation, t.wanted
@@ -13,9 +14,10 @@ with needed as (
      -- to_regclass would need the very right that may be missing
      select r.oid, array['SELECT']
        from jsonb_array_elements(p.declaration -> 'events') as e
-       join pg_namespace as n on true
-       join pg_class as r on r.relnamespace = n.oid
-      where format('%I.%I', n.nspname, r.relname) = modelpack.qualified(e.value ->> 'table')) as t (relation, wanted)
+      -- as modelpack.qualified() has them
+      cross join string_to_array(case when position('.' in e.value ->> 'table') = 0 then 'public.' else '' end || (e.value ->> 'table'), '.') as d
+       join pg_namespace as n on n.nspname = d[1]
+       join pg_class as r on r.relnamespace = n.oid and r.relname = d[2]) as t (relation, wanted)
 ), schemas as (
   select distinct n.profile_id, r.role, s.schema
     from needed as n

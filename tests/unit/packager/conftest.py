@@ -1,8 +1,7 @@
-"""Data and a quick way of converting for the packager's tests."""
+"""Data for the packager's tests."""
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelpack.packager.process import child
-
 NUMBERS = ["visits", "spend", "days_quiet"]
 TEXTS = ["plan", "region"]
 TELCO = Path(__file__).parents[3].parent / "shared" / "data" / "telco_churn.csv"
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Package in this process, which saves the start of an interpreter; the child has tests of its own."""
-
-    def run_here(timeout: float, memory: int | None, function: Any, *arguments: Any, **named: Any) -> Any:
-        assert timeout > 0
-        assert memory is None or memory > 0
-        return function(*pickle.loads(pickle.dumps(arguments)), **named)
-
-    monkeypatch.setattr(child, "run_in_child", run_here)
 
 
 @pytest.fixture(scope="session")
