@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from modelpack import Registry
 from modelpack.cli import app
+from modelpack.formula import evaluate
 from tests.example import DECLARATION, TABLES, model, packaged, run_script, sample
 
 
@@ -149,6 +150,15 @@ def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, 
     assert shell.json("predict", "churn", row)["version"] == 1, "the champion's number"
     assert shell.json("predict", "churn", row, "--version", "1")["version"] == 1
     assert shell.json("export", "churn", "1", "-o", str(tmp_path / "churn.onnx"))["bytes"] > 500
+    written = tmp_path / "churn.json"
+    assert shell.json("formula", "churn", "1", "-o", str(written))["golden_rows"] > 10
+    assert "steps" in shell.run("formula", "churn", "1", "-o", str(written))
+    document = json.loads(written.read_text())
+    inputs = [json.loads(row)[i["name"]] for i in document["signature"]["inputs"]]
+    assert evaluate(document["formula"], inputs) == pytest.approx(
+        shell.json("predict", "churn", row)["score"], abs=1e-6
+    )
+    assert "there is no folder" in shell.refused("formula", "churn", "1", "-o", "/nowhere/churn.json")
     assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": True}]}
     assert shell.json("apply", declaration) == {"profiles": [{"profile": "customer", "changed": False}]}
     for task in ("rescore", "refresh", "rebuild"):

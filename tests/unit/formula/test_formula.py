@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -363,3 +365,11 @@ def test_a_function_made_of_a_formula_gives_the_bits_of_the_evaluator(
     check(made, NUMBERS, TEXTS)
     packed = [NAN if n is None else float(np.float32(n)) for n in numbers]
     assert same(evaluate(made, numbers, texts), python_function(made)(packed, texts))
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = Path(__file__).parents[3] / "docs" / "formula.md"
+    if not page.is_file():
+        pytest.skip("the docs are not there (an installed wheel)")
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(compile(block, "formula.md", "exec"), {})
