@@ -82,7 +82,7 @@ select 'crossing', 75, 'entity_key', 'at', 'keep'
 do $index$
 begin
   if pg_catalog.pg_relation_size(pg_catalog.to_regclass('modelpack.shadow_score')) < 64 * 1024 * 1024 then
-    create index shadow_score_entity_idx on modelpack.shadow_score (entity_key);
+    create index if not exists shadow_score_entity_idx on modelpack.shadow_score (entity_key);
   end if;
 end
 $index$;
