@@ -110,6 +110,14 @@ def read(path: str | Path) -> Exported:
         ) from error
 
 
+def need_folder(file: Path) -> None:
+    """Raise RegistryError where there is no folder to write a file to."""
+    if not file.parent.is_dir():
+        raise RegistryError(
+            f"there is no folder {file.parent} to write {file.name} to; mkdir -p {file.parent}"
+        )
+
+
 def write(file: Path, content: bytes) -> None:
     """Write a whole file or none."""
     try:

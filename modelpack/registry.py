@@ -271,10 +271,7 @@ class Registry:
         bytes of models. Returns the path.
         """
         file = Path(path)
-        if not file.parent.is_dir():
-            raise RegistryError(
-                f"there is no folder {file.parent} to write {file.name} to; mkdir -p {file.parent}"
-            )
+        exchange.need_folder(file)
         with self._database.transaction() as connection:
             found = versions.read(connection, name, version)
             onnx_bytes, golden, signature = _stored(connection, found)

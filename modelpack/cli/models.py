@@ -327,11 +327,8 @@ def formula(
     output: Annotated[Path, typer.Option("--output", "-o", help="The .json file to write.", metavar="FILE")],
 ) -> None:
     """Write a version as data (arithmetic, conditions, trees) that any language can evaluate; see docs/formula.md."""
+    exchange.need_folder(output)
     made = session.registry.formula(name, version)
-    if not output.parent.is_dir():
-        raise RegistryError(
-            f"there is no folder {output.parent} to write {output.name} to; mkdir -p {output.parent}"
-        )
     exchange.write(output, (json.dumps(made, ensure_ascii=False) + "\n").encode())
     steps, scored = len(made["formula"]["steps"]), len(made["golden"]["rows"])
     session.say(

@@ -61,3 +61,27 @@ def logistic(a: float) -> float:
         return 1.0 / (1.0 + exp(-a))
     grown = exp(a)
     return grown / (1.0 + grown)
+
+
+def smaller(a: float, b: float) -> float:
+    return NAN if a != a or b != b else min(a, b)
+
+
+def larger(a: float, b: float) -> float:
+    return NAN if a != a or b != b else max(a, b)
+
+
+def root(a: float) -> float:
+    return math.sqrt(a) if a >= 0.0 else NAN
+
+
+def shares(values: list[float]) -> list[float]:
+    """What exp gives for each, as shares of their sum."""
+    if any(v != v for v in values):
+        return [NAN] * len(values)
+    top = max(values)
+    powers = [exp(v - top) for v in values]
+    total = 0.0
+    for one in powers:
+        total += one
+    return [one / total for one in powers]

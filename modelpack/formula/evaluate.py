@@ -42,7 +42,7 @@ def evaluate(formula: dict[str, Any], numbers: Sequence[float | None], texts: Se
             found.append(_sum([*(found[p] * w for p, w in zip(places, weights, strict=True)), intercept]))
         elif name == "softmax":
             which, places = given
-            found.append(_softmax([found[p] for p in places])[which])
+            found.append(arithmetic.shares([found[p] for p in places])[which])
         elif name == "trees":
             places, trees = given
             found.append(_sum([_leaf(tree, [found[p] for p in places]) for tree in trees]))
@@ -60,15 +60,6 @@ def _sum(values: Sequence[float]) -> float:
     for value in values[1:]:
         total = total + value
     return total
-
-
-def _softmax(values: Sequence[float]) -> list[float]:
-    if any(v != v for v in values):
-        return [NAN] * len(values)
-    top = max(values)
-    powers = [arithmetic.exp(v - top) for v in values]
-    total = _sum(powers)
-    return [p / total for p in powers]
 
 
 def _leaf(tree: Any, row: Sequence[float]) -> float:
@@ -94,11 +85,11 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "multiply": lambda a, b: a * b,
     "divide": arithmetic.divide,
     "power": arithmetic.power,
-    "min": lambda a, b: NAN if a != a or b != b else min(a, b),
-    "max": lambda a, b: NAN if a != a or b != b else max(a, b),
+    "min": arithmetic.smaller,
+    "max": arithmetic.larger,
     "negate": lambda a: -a,
     "abs": abs,
-    "sqrt": lambda a: math.sqrt(a) if a >= 0.0 else NAN,
+    "sqrt": arithmetic.root,
     "exp": arithmetic.exp,
     "log": arithmetic.log,
     "tanh": math.tanh,

@@ -9,34 +9,24 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from modelpack.formula.arithmetic import NAN, divide, exp, float32, floor, log, logistic, power, truncate
+from modelpack.formula.arithmetic import (
+    NAN,
+    divide,
+    exp,
+    float32,
+    floor,
+    larger,
+    log,
+    logistic,
+    power,
+    root,
+    shares,
+    smaller,
+    truncate,
+)
 
 ROW = 12
 """Trees that are added in one statement: each is an operand of the one before, and the compiler's stack has an end."""
-
-
-def smaller(a: float, b: float) -> float:
-    return NAN if a != a or b != b else min(a, b)
-
-
-def larger(a: float, b: float) -> float:
-    return NAN if a != a or b != b else max(a, b)
-
-
-def root(a: float) -> float:
-    return math.sqrt(a) if a >= 0.0 else NAN
-
-
-def shares(values: list[float]) -> list[float]:
-    """What exp gives for each, as shares of their sum."""
-    if any(v != v for v in values):
-        return [NAN] * len(values)
-    top = max(values)
-    powers = [exp(v - top) for v in values]
-    total = 0.0
-    for one in powers:
-        total += one
-    return [one / total for one in powers]
 
 
 def tree_source(tree: Any, names: list[str]) -> str:
