@@ -35,6 +35,7 @@ CORE: tuple[str, ...] = (
 )
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
+    "text_key",
     "renew_yardsticks",
     "make_yardsticks",
     "begin_observation",
@@ -239,6 +240,7 @@ DROPS_OF_MONITORING: tuple[str, ...] = (
     "function modelpack.begin_observation(modelpack.me)",
     "function modelpack.make_yardsticks(integer, text)",
     "function modelpack.renew_yardsticks()",
+    "function modelpack.text_key(text)",
     "view modelpack.features",
     "view modelpack.timeline",
     "view modelpack.failures_by_hour",

@@ -55,11 +55,11 @@ begin
     on conflict do nothing;
     if v_input.kind = 'text' then
       insert into modelpack.yardstick_text (version_id, position, text, bin)
-      select make_yardsticks.version_id, v_input.position, t.text, t.place - 1 from unnest(v_texts) with ordinality as t (text, place)
+      select make_yardsticks.version_id, v_input.position, modelpack.text_key(t.text), t.place - 1 from unnest(v_texts) with ordinality as t (text, place)
       on conflict do nothing;
       if jsonb_typeof(v_input.categories) = 'array' then
         insert into modelpack.yardstick_text (version_id, position, text, bin)
-        select distinct make_yardsticks.version_id, v_input.position, case when length(c.text) > 200 then '#' || hashtextextended(c.text, 0) else c.text end, cardinality(v_texts)
+        select distinct make_yardsticks.version_id, v_input.position, modelpack.text_key(c.text), cardinality(v_texts)
           from jsonb_array_elements_text(v_input.categories) as c (text)
         on conflict do nothing;
       end if;

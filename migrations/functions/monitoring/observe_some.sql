@@ -84,7 +84,7 @@ begin
          from modelpack.segment as s
          join modelpack.version as v on v.model = x.model and v.version = x.version
          join modelpack.yardstick as y on y.version_id = v.version_id and y.input = s.input and y.kind = 'text'
-         left join modelpack.yardstick_text as t on t.version_id = y.version_id and t.position = y.position and t.text = case when length(x.text_inputs[y.place]) > 200 then '#' || hashtextextended(x.text_inputs[y.place], 0) else x.text_inputs[y.place] end collate "C"
+         left join modelpack.yardstick_text as t on t.version_id = y.version_id and t.position = y.position and t.text = modelpack.text_key(x.text_inputs[y.place]) collate "C"
         where s.profile = x.profile) as g $segments$, v_read);
   else
     v_read := format($$select x.*, '' as segment from (%s) as x$$, v_read);
@@ -190,7 +190,7 @@ begin
                 join modelpack.yardstick as y using (version_id)
                where y.kind <> 'number' and (p.inputs <> '{}' or p.text_inputs is not null)
                group by 1, 2, 3, 4, 5, 6) as c
-        left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = case when length(c.t) > 200 then '#' || hashtextextended(c.t, 0) else c.t end collate "C"
+        left join modelpack.yardstick_text as k on k.version_id = c.version_id and k.position = c.position and k.text = modelpack.text_key(c.t) collate "C"
        group by 1, 2, 3, 4, 5
     ), spread as (
       select c.watched_id, s.span, date_trunc(s.span, c.hour) as at, c.version_id, c.position, c.bin, sum(c.count)::bigint as count,

@@ -59,7 +59,7 @@ class Reading:
     def __getitem__(self, place: int) -> Tensor:
         found = self.inputs[place] if place < len(self.inputs) else None
         if found is None:
-            raise UnreadableError(f"an input of {self.operator} is left out")
+            raise UnreadableError(f"its graph has {self.operator} without an input that is needed here")
         return found
 
     def cells(self, place: int) -> Cells:
@@ -75,7 +75,7 @@ class Reading:
     def fixed(self, place: int) -> Cells:
         """The values of an input that is the same for every row."""
         if not self[place].fixed:
-            raise UnreadableError(f"{self.operator} is told by the row what it does")
+            raise UnreadableError(f"its graph has {self.operator} with an argument that depends on the row")
         return self[place].array
 
     def attribute(self, name: str, otherwise: Any = None) -> Any:
