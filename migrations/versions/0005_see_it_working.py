@@ -36,6 +36,7 @@ CORE: tuple[str, ...] = (
 MONITORING: tuple[str, ...] = (
     "schema/monitoring",
     "text_key",
+    "summable",
     "renew_yardsticks",
     "make_yardsticks",
     "begin_observation",
@@ -240,6 +241,7 @@ DROPS_OF_MONITORING: tuple[str, ...] = (
     "function modelpack.begin_observation(modelpack.me)",
     "function modelpack.make_yardsticks(integer, text)",
     "function modelpack.renew_yardsticks()",
+    "function modelpack.summable(double precision)",
     "function modelpack.text_key(text)",
     "view modelpack.features",
     "view modelpack.timeline",

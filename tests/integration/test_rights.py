@@ -151,11 +151,11 @@ WITHOUT_A_PATH = {
     # called for each row by functions that have pinned it; they name nothing
     "score", "score_many", "failure",
     # written into their caller's plan; their names were resolved when they were made
-    "amount", "decay", "key_value", "text_key", "to_double",
+    "amount", "decay", "key_value", "summable", "text_key", "to_double",
     # asks what a text means by the path of its caller, and qualifies every name of its own
     "view_meaning",
 }  # fmt: skip
-IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value log_gamma qualified read_requirement server_wheels shown text_key to_double why withheld crossed_bounds"
+IMMUTABLE_AND_SAFE = "amount beyond check_facts check_reference check_text coarse decay dollar draw in_a_line is_double key_value log_gamma qualified read_requirement server_wheels shown summable text_key to_double why withheld crossed_bounds"
 STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower"

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg.types.json import Jsonb
 from typer.testing import CliRunner, Result
 
 from modelpack.cli.app import app
+from modelpack.monitoring.delivery import DeliveryError, Mail, Webhook
 from tests.support import Session, row, rows, value
 
 ODD = 'odd "%"\n:name\'; ✓ </script>'
@@ -378,43 +380,26 @@ EVENT: dict[str, Any] = {
     "model": "churn",
     "kind": "drift",
     "subject": "x",
+    "opened_at": datetime(2024, 1, 1, tzinfo=timezone.utc),
+    "closed_at": None,
+    "value": 1.0,
+    "bound": 1.0,
+    "words": "w",
 }
 
 
 @pytest.mark.parametrize("say", [garbage, drip, many])
 def test_a_webhook_that_talks_nonsense_or_for_ever_is_a_failed_delivery(say: Any) -> None:
-    from datetime import datetime, timezone
-
-    from modelpack.monitoring.delivery import DeliveryError, Webhook
-
-    event = EVENT | {
-        "opened_at": datetime.now(timezone.utc),
-        "closed_at": None,
-        "value": 1.0,
-        "bound": 1.0,
-        "words": "w",
-    }
     with answering(say) as port:
         receiver = Webhook(f"http://127.0.0.1:{port}/secret", timeout=0.5, tries=2, pause=lambda _: None)
         with pytest.raises(DeliveryError) as refused:
-            receiver(event)
+            receiver(EVENT)
     assert "secret" not in str(refused.value)
 
 
 def test_an_answer_without_end_is_not_read() -> None:
-    from datetime import datetime, timezone
-
-    from modelpack.monitoring.delivery import Webhook
-
-    event = EVENT | {
-        "opened_at": datetime.now(timezone.utc),
-        "closed_at": None,
-        "value": 1.0,
-        "bound": 1.0,
-        "words": "w",
-    }
     with answering(endless) as port:
-        Webhook(f"http://127.0.0.1:{port}/", timeout=5, tries=1)(event)
+        Webhook(f"http://127.0.0.1:{port}/", timeout=5, tries=1)(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -452,22 +437,11 @@ def test_a_wish_for_encryption_that_is_not_understood_sends_no_password(database
 
 
 def test_a_mail_server_that_never_ends_its_greeting_is_a_failed_delivery() -> None:
-    from datetime import datetime, timezone
-
-    from modelpack.monitoring.delivery import DeliveryError, Mail
-
     def greet(taken: socket.socket, ended: threading.Event) -> None:
         while not ended.wait(0.05):
             taken.sendall(b"220-hello\r\n")
 
-    event = EVENT | {
-        "opened_at": datetime.now(timezone.utc),
-        "closed_at": None,
-        "value": 1.0,
-        "bound": 1.0,
-        "words": "w",
-    }
     with answering(greet) as port:
         receiver = Mail("ops@example.org", f"127.0.0.1:{port}", environment={}, timeout=0.5)
         with pytest.raises(DeliveryError):
-            receiver(event)
+            receiver(EVENT)

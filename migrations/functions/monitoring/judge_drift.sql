@@ -50,7 +50,7 @@ begin
      group by 1, 2
   ), side as (
     select p.target, p.now, i.position, sum(i.rows)::double precision as rows, sum(i.missing)::double precision as missing, sum(i.unseen)::double precision as unseen,
-           case when count(i.minimum) > 0 then greatest(-1e100, min(i.minimum)) end as minimum, case when count(i.maximum) > 0 then least(1e100, max(i.maximum)) end as maximum,
+           modelpack.summable(min(i.minimum)) as minimum, modelpack.summable(max(i.maximum)) as maximum,
            sum(i.total) / nullif(sum(i.rows - i.missing), 0)::double precision as mean, max(a.effect) as effect
       from period as p
       join modelpack.rollup_input as i on i.watched_id = p.watched_id and i.span = judge_drift.span and i.at = p.at
@@ -66,7 +66,7 @@ begin
   ), pair as (
     select t.target, count(*) over (partition by t.profile, t.score, t.model, t.version) as comparisons, n.position, y.input, y.kind,
            -- what a publisher or a column says may be infinite, or would be in a sum
-           array(select greatest(-1e100, least(1e100, e.edge)) from unnest(y.edges) with ordinality as e (edge, place) order by e.place) as edges, g.against, n.rows, b.rows as rows_before, n.missing, b.missing as missing_before, n.unseen, b.unseen as unseen_before,
+           array(select modelpack.summable(e.edge) from unnest(y.edges) with ordinality as e (edge, place) order by e.place) as edges, g.against, n.rows, b.rows as rows_before, n.missing, b.missing as missing_before, n.unseen, b.unseen as unseen_before,
            least(n.minimum, b.minimum) as minimum, greatest(n.maximum, b.maximum) as maximum, n.rows / n.effect as worth, b.rows / b.effect as worth_before, n.mean - b.mean as mean_apart
       from (select distinct x.target, x.profile, x.score, x.model, x.version, x.version_id, x.segment from target as x) as t
       join side as n on n.target = t.target and n.now
@@ -76,8 +76,8 @@ begin
        select s.rows, s.missing, s.unseen, s.minimum, s.maximum, s.mean, s.effect from side as s
         where g.against = 'last week' and s.target = t.target and not s.now and s.position = n.position
        union all
-       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), case when y.minimum is not null then greatest(-1e100, y.minimum) end,
-              case when y.maximum is not null then least(1e100, y.maximum) end, case when y.mean is not null then greatest(-1e100, least(1e100, y.mean)) end, 1
+       select y.rows, coalesce(y.missing, 0), coalesce(y.unseen, 0), modelpack.summable(y.minimum),
+              modelpack.summable(y.maximum), modelpack.summable(y.mean), 1
         where g.against = 'reference' and t.segment = '' and y.source = 'reference' and y.rows > 0) as b
   ), cell as (
     select p.target, p.position, p.against, x.bin, sum(x.now) as now, sum(x.before) as before

@@ -100,8 +100,7 @@ begin
   execute format($count$
     with picked as materialized (
       select w.watched_id, w.version_id, w.segment = '' as base, r.prediction_id, r.hour, r.entity,
-             -- sums of squares stay within a double
-             greatest(-1e100, least(1e100, r.prediction)) as prediction, r.inputs, r.text_inputs, r.microseconds
+             modelpack.summable(r.prediction) as prediction, r.inputs, r.text_inputs, r.microseconds
         from (%s) as r
         join modelpack.watched as w using (profile, score, model, version, arm, segment)
     ), sums as (
@@ -173,7 +172,7 @@ begin
     ), cells as (
       select p.watched_id, p.hour, p.version_id, y.position,
              case when v.x is null then -1 else y.bins - 1 - width_bucket(- v.x, y.turned) end as bin,  -- -1: missing
-             count(*) as count, sum(case when v.x is not null then greatest(-1e100, least(1e100, v.x)) end) as total, min(v.x) as minimum, max(v.x) as maximum
+             count(*) as count, sum(modelpack.summable(v.x)) as total, min(v.x) as minimum, max(v.x) as maximum
         from picked as p
         join modelpack.yardstick as y using (version_id)
        cross join lateral (select nullif(case when y.position = 0 then p.prediction else p.inputs[y.place] end, 'NaN') as x) as v

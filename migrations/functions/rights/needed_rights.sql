@@ -4,6 +4,7 @@ language sql stable security invoker
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $modelpack$
+-- without jit: it looks costly enough for a compiler, which would take ten times as long as the query
 with needed as (
   select p.profile_id, coalesce(needed_rights.runner, modelpack.runs_as(p.relation)) as role, t.relation, t.wanted
     from modelpack.profile as p
