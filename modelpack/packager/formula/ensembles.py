@@ -51,16 +51,24 @@ def linear_classifier(node: Reading) -> list[Tensor]:
     """Labels, which nobody reads, and scores."""
     width = node.cells(0).size
     values = _linear(node, len(node.attribute("coefficients")) // width)
-    return [_no_label(), _row(_both(node, values))]
+    return [
+        _no_label(),
+        _row(_transformed(node, values) if len(values) > 1 else _of_two(node, values[0], True)),
+    ]
 
 
-def _both(node: Reading, values: Sequence[int]) -> list[int]:
-    """Scores of the classes; of two classes the second may be the only one that the model has."""
-    if len(values) > 1:
-        return _transformed(node, values)
+def _of_two(node: Reading, second: int, is_share: bool) -> list[int]:
+    """The scores of two classes where the model has that of the second alone; is_share: both add up to 1."""
     steps = node.steps
-    (second,) = _transformed(node, values)
-    return [steps.add("subtract", steps.constant(1.0), second), second]
+    how = node.text("post_transform", "NONE")
+    if how == "LOGISTIC":
+        return [steps.add("logistic", steps.add("negate", second)), steps.add("logistic", second)]
+    if how != "NONE":
+        raise UnreadableError(f"{node.operator} of one class ends with {how}")
+    return [
+        steps.add("subtract", steps.constant(1.0), second) if is_share else steps.add("negate", second),
+        second,
+    ]
 
 
 def _no_label() -> Tensor:
@@ -74,14 +82,21 @@ def tree_regressor(node: Reading) -> list[Tensor]:
 
 
 def tree_classifier(node: Reading) -> list[Tensor]:
+    """Of two classes onnxruntime does things of its own where leaves leave one out; what no converter writes is not read."""
     labels = node.attribute("classlabels_int64s") or node.attribute("classlabels_strings")
-    scored = set(node.attribute("class_ids"))
-    if len(labels) == 2 and len(scored) == 1:
-        (only,) = scored
-        base = _base(node)
-        sums = _sums(node, "class", 2, scored, base=dict.fromkeys(scored, base[-1] if base else 0.0))
-        return [_no_label(), _row(_both(node, [sums[only]]))]
-    sums = _sums(node, "class", len(labels), scored)
+    ids = [int(n) for n in node.attribute("class_ids")]
+    leaves = list(zip(node.attribute("class_treeids"), node.attribute("class_nodeids"), strict=True))
+    if len(labels) == 2 and set(ids) == {0} and len(_base(node)) < 2:
+        sums = _sums(node, "class", 1, {0})
+        return [
+            _no_label(),
+            _row(_of_two(node, sums[0], bool(np.min(_numbers(node, "class_weights", [])) >= 0))),
+        ]
+    if len(labels) == 2 and (
+        len(set(ids)) != 2 or len(set(zip(leaves, ids, strict=True))) != 2 * len(set(leaves)) or _base(node)
+    ):
+        raise UnreadableError("the leaves of its trees leave classes out")
+    sums = _sums(node, "class", len(labels), set(ids))
     return [_no_label(), _row(_transformed(node, [sums[n] for n in range(len(labels))]))]
 
 
@@ -95,13 +110,9 @@ def _numbers(node: Reading, name: str, otherwise: Any) -> Any:
     return numpy_helper.to_array(tensor) if tensor is not None else node.attribute(name, otherwise)
 
 
-def _sums(
-    node: Reading, kind: str, targets: int, scored: set[int], base: dict[int, float] | None = None
-) -> dict[int, int]:
+def _sums(node: Reading, kind: str, targets: int, scored: set[int]) -> dict[int, int]:
     """For each target the sum of what its trees give."""
-    if base is None:
-        given = _base(node)
-        base = {n: given[n] for n in range(min(targets, len(given)))}
+    base = dict(enumerate(_base(node)))
     cells = list(node.exact(0).reshape(-1))
     how = node.text("aggregate_function", "SUM")
     if how not in ("SUM", "AVERAGE"):
