@@ -945,7 +945,7 @@ def test_a_transaction_keeps_the_cause_that_it_began_with(psql: Session) -> None
 
 @shop
 def test_a_follower_reads_neither_what_its_own_transaction_writes_nor_past_who_was_open_when_it_began(
-    psql: Session, database: str
+    psql: Session, database: str, server: str
 ) -> None:
     with psycopg.connect(database) as early:
         complain(early, 1, 5)
@@ -955,6 +955,9 @@ def test_a_follower_reads_neither_what_its_own_transaction_writes_nor_past_who_w
     assert keys(psql) == ["1", "3"]
     with psql.transaction():
         complain(psql, 2, 5)
+        assert keys(psql) == ["1", "3"]
+        with psycopg.connect(server) as elsewhere:  # ends with a number beyond that of the transaction here
+            elsewhere.execute("select pg_current_xact_id()")
         assert keys(psql) == ["1", "3"]
     assert keys(psql) == ["1", "3", "2"]
 

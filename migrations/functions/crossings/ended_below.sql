@@ -27,7 +27,8 @@ begin
      where h.here is not false;
     exit when v_known;
   end loop;
-  return coalesce(v_lowest, pg_snapshot_xmax(v_snapshot));
+  -- a snapshot does not name the transaction that asks
+  return least(coalesce(v_lowest, pg_snapshot_xmax(v_snapshot)), pg_current_xact_id_if_assigned());
 end
 $modelpack$;
 comment on function modelpack.ended_below() is
