@@ -57,9 +57,9 @@ language plpgsql volatile security definer
 as %s$function$, v_called, modelpack.dollar(format($body$
 begin
   if (pg_catalog.width_bucket(new.%1$I, %2$L::pg_catalog.float8[]) operator(pg_catalog.<>) pg_catalog.width_bucket(old.%1$I, %2$L::pg_catalog.float8[])) is not false then
-    -- nothing crosses none; a new row is looked up at the lowest bound and above, one that was there also below, since its transaction may
-    -- have had it cross before it had no score
-    if new.%1$I is not null and (new.%1$I operator(pg_catalog.>=) %3$L::pg_catalog.float8 or tg_op operator(pg_catalog.<>) 'INSERT') then
+    -- no score crosses nothing; a first one below all bounds neither, unless the row has crossed before in this transaction
+    if new.%1$I is not null and (new.%1$I operator(pg_catalog.>=) %3$L::pg_catalog.float8 or old.%1$I is not null
+                                 or pg_catalog.current_setting('modelpack.crossed', true) operator(pg_catalog.=) 'on') then
       perform modelpack.%4$I(new, old.%1$I, old.%5$I, tg_op operator(pg_catalog.=) 'INSERT');
     end if;
   end if;

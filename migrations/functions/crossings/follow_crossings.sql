@@ -51,6 +51,8 @@ begin
     insert into modelpack.crossing (profile, score, entity_key, from_score, to_score, bounds, direction, cause, model, version, from_version, at)
     values (%1$L, %2$L, entity_key, from_score, to_score, v_bounds, case when from_score > to_score then 'down' else 'up' end, cause, %4$L, to_version,
             from_version, "at");
+    -- until the transaction, or the savepoint, ends: scores that come back have to be looked up. Anybody may set it, for himself
+    perform set_config('modelpack.crossed', 'on', true);
   end if;
 end
 $crossed$, v_profile.name, v_score.score, v_bounds, v_score.model),
