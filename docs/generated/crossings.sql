@@ -11,9 +11,9 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_cross()
 AS $function$
 begin
   if (pg_catalog.width_bucket(new.churn, '{0.5,0.8}'::pg_catalog.float8[]) operator(pg_catalog.<>) pg_catalog.width_bucket(old.churn, '{0.5,0.8}'::pg_catalog.float8[])) is not false then
-    -- nothing crosses none; a new row is looked up at the lowest bound and above, one that was there also below, since its transaction may
-    -- have had it cross before it had no score
-    if new.churn is not null and (new.churn operator(pg_catalog.>=) '0.5'::pg_catalog.float8 or tg_op operator(pg_catalog.<>) 'INSERT') then
+    -- no score crosses nothing; a first one below all bounds neither, unless the row has crossed before in this transaction
+    if new.churn is not null and (new.churn operator(pg_catalog.>=) '0.5'::pg_catalog.float8 or old.churn is not null
+                                 or pg_catalog.current_setting('modelpack.crossed', true) operator(pg_catalog.=) 'on') then
       perform modelpack.customer_score_churn_cross_row(new, old.churn, old.churn_version, tg_op operator(pg_catalog.=) 'INSERT');
     end if;
   end if;
@@ -61,6 +61,8 @@ begin
     insert into modelpack.crossing (profile, score, entity_key, from_score, to_score, bounds, direction, cause, model, version, from_version, at)
     values ('public.customer', 'churn', entity_key, from_score, to_score, v_bounds, case when from_score > to_score then 'down' else 'up' end, cause, 'churn', to_version,
             from_version, "at");
+    -- until the transaction, or the savepoint, ends: scores that come back have to be looked up. Anybody may set it, for himself
+    perform set_config('modelpack.crossed', 'on', true);
   end if;
 end
 $function$;
