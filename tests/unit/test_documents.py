@@ -347,3 +347,20 @@ def test_names_that_are_gone_are_found(dead: Any, names: list[str], tmp_path: Pa
     page.write_text(DEAD)
     (tmp_path / "README.md").write_text("# A heading\n")
     assert sorted(set(dead(str(page)))) == names
+
+
+@pytest.mark.parametrize("container", ["modelpack", "modelpack.packager"])
+def test_the_map_of_rooms_is_that_of_the_contract(container: str) -> None:
+    """Each line of the contract is one of the map, in the same order and with the same rooms."""
+    contract = re.search(
+        rf'containers = \["{re.escape(container)}"\].*?layers = \[\n(.*?)\n\]',
+        text_of("pyproject.toml"),
+        re.S,
+    )
+    assert contract
+    layers = [re.findall(r"\w+", line) for line in contract[1].splitlines() if "__main__" not in line]
+    maps = re.findall(
+        r"^```text\n(.*?)^```", text_of("docs/decisions.md").split("## The rooms")[1], re.M | re.S
+    )
+    lines = [line for line in maps[container.count(".")].splitlines() if not line.startswith(" ")]
+    assert [line.split()[: len(layer)] for line, layer in zip(lines, layers, strict=True)] == layers
