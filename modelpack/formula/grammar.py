@@ -53,12 +53,16 @@ OPERATIONS: dict[str, tuple[str, str]] = {
 COMPARISONS = ("<", "<=", "=")
 
 
+Checked = tuple[str, int]
+"""What a step gives (n, b or t), and how many parts it has beside itself."""
+
+
 class FormulaError(ValueError):
     """What is wrong with a formula, and where."""
 
 
 def check(formula: Any, numbers: int, texts: int) -> int:
-    """How many steps and nodes of trees a formula has, which is made of nothing that is not described here.
+    """How many parts (steps, nodes of trees, weights, keys) a formula has, which is made of nothing that is not described here.
 
     Args:
         formula: as JSON was read.
@@ -67,110 +71,136 @@ def check(formula: Any, numbers: int, texts: int) -> int:
     Raises:
         FormulaError: it is no formula of this format for so many inputs.
     """
-
-    def fail(place: int | None, found: str) -> FormulaError:
-        return FormulaError(
-            f"the formula is not understood{'' if place is None else f', step {place}'}: {found}"
-        )
-
-    def real(value: Any) -> bool:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(float(value))
-
-    def whole(value: Any, below: int) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
-
-    if (
-        not isinstance(formula, dict)
-        or formula.get("format") != FORMAT
-        or set(formula) != {"format", "steps"}
-    ):
-        raise fail(None, f'expected {{"format": {FORMAT}, "steps": […]}}')
+    if not isinstance(formula, dict) or set(formula) != {"format", "steps"} or formula["format"] != FORMAT:
+        raise FormulaError(f'the formula is not understood: expected {{"format": {FORMAT}, "steps": […]}}')
     steps = formula["steps"]
     if not isinstance(steps, list) or not steps:
-        raise fail(None, "it has no steps")
+        raise FormulaError("the formula is not understood: it has no steps")
     kinds: list[str] = []
     size = 0
     for place, step in enumerate(steps):
-        if not isinstance(step, list) or not step or not isinstance(step[0], str):
-            raise fail(place, "expected [name, argument, …]")
-        name, given = step[0], step[1:]
-
-        def values(them: Any, wanted: str, place: int = place) -> bool:
-            return all(whole(v, place) and kinds[v] == kind for v, kind in zip(them, wanted, strict=True))
-
-        if name in OPERATIONS:
-            takes, gives = OPERATIONS[name]
-            fits = len(given) == len(takes) and values(given, takes)
-        elif name in ("number", "text"):
-            fits = len(given) == 1 and whole(given[0], numbers if name == "number" else texts)
-            gives = name[0]
-        elif name == "constant":
-            fits = len(given) == 1 and (given[0] is None or real(given[0]))
-            gives = "n"
-        elif name == "literal":
-            fits = len(given) == 1 and isinstance(given[0], str)
-            gives = "t"
-        elif name == "if":
-            # [truth, value, value]
-            fits = len(given) == 3 and all(whole(v, place) for v in given) and kinds[given[0]] == "b"
-            gives = kinds[given[1]] if fits else "n"
-            fits = fits and gives in ("n", "t") and kinds[given[2]] == gives
-        elif name == "lookup":
-            # [value, [[key, number], …], number for all others]
-            gives = "n"
-            fits = (
-                len(given) == 3
-                and whole(given[0], place)
-                and kinds[given[0]] in ("n", "t")
-                and isinstance(given[1], list)
+        name, found = None, None
+        if isinstance(step, list) and step and isinstance(step[0], str):
+            name, found = step[0], checked(step[0], step[1:], kinds, {"number": numbers, "text": texts})
+        if found is None:
+            what = (
+                "expected [name, argument, …]"
+                if name is None
+                else f"{name} is unknown, or does not take these arguments"
             )
-            fits = fits and (given[2] is None or real(given[2]))
-            for pair in given[1] if fits else ():
-                size += 1
-                fits = isinstance(pair, list) and len(pair) == 2 and (pair[1] is None or real(pair[1]))
-                fits = fits and (real(pair[0]) if kinds[given[0]] == "n" else isinstance(pair[0], str))
-                if not fits:
-                    break
-        elif name == "linear":
-            # [[value, …], [weight, …], intercept]
-            gives = "n"
-            fits = len(given) == 3 and isinstance(given[0], list) and isinstance(given[1], list)
-            fits = fits and len(given[0]) == len(given[1]) and values(given[0], "n" * len(given[0]))
-            fits = fits and all(map(real, given[1])) and real(given[2])
-            size += len(given[0]) if fits else 0
-        elif name == "softmax":
-            # [which, [value, …]]
-            gives = "n"
-            fits = len(given) == 2 and isinstance(given[1], list) and whole(given[0], len(given[1]))
-            fits = fits and values(given[1], "n" * len(given[1]))
-        elif name == "trees":
-            # [[value, …], [tree, …]]; a tree is a number or [which, comparison, threshold, missing, tree, tree]
-            gives = "n"
-            fits = len(given) == 2 and isinstance(given[0], list) and values(given[0], "n" * len(given[0]))
-            fits = fits and isinstance(given[1], list) and len(given[1]) > 0
-            nodes = [(tree, 0) for tree in given[1]] if fits else []
-            while nodes and fits:
-                node, depth = nodes.pop()
-                size += 1
-                if isinstance(node, list):
-                    fits = (
-                        len(node) == 6
-                        and whole(node[0], len(given[0]))
-                        and node[1] in COMPARISONS
-                        and real(node[2])
-                    )
-                    fits = fits and isinstance(node[3], bool) and depth < DEEPEST
-                    nodes += [(child, depth + 1) for child in node[4:]]
-                else:
-                    fits = real(node)
-        else:
-            raise fail(place, f"there is no step {name!r}")
-        if not fits:
-            raise fail(place, f"{name} does not take these arguments")
-        kinds.append(gives)
-        size += 1
+            raise FormulaError(f"the formula is not understood, step {place}: {what}")
+        kinds.append(found[0])
+        size += 1 + found[1]
         if size > LIMIT:
-            raise fail(place, f"it has more than {LIMIT} parts")
+            raise FormulaError(f"the formula is not understood, step {place}: it has more than {LIMIT} parts")
     if kinds[-1] != "n":
-        raise fail(len(steps) - 1, "the score is no number")
+        raise FormulaError(f"the formula is not understood, step {len(steps) - 1}: the score is no number")
     return size
+
+
+def checked(name: str, given: list[Any], kinds: list[str], inputs: dict[str, int]) -> Checked | None:
+    """What a step gives, whose arguments may be values of these kinds; None where it is none."""
+    if name in OPERATIONS:
+        takes, gives = OPERATIONS[name]
+        return (gives, 0) if are_values(given, takes, kinds) else None
+    if name in inputs:
+        return (name[0], 0) if len(given) == 1 and is_whole(given[0], inputs[name]) else None
+    if name == "constant":
+        return ("n", 0) if len(given) == 1 and is_number_or_missing(given[0]) else None
+    if name == "literal":
+        return ("t", 0) if len(given) == 1 and isinstance(given[0], str) else None
+    if name == "if":
+        return next(((kind, 0) for kind in "nt" if are_values(given, "b" + 2 * kind, kinds)), None)
+    checks = {
+        "lookup": checked_lookup,
+        "linear": checked_linear,
+        "softmax": checked_softmax,
+        "trees": checked_trees,
+    }
+    return checks[name](given, kinds) if name in checks else None
+
+
+def checked_lookup(given: list[Any], kinds: list[str]) -> Checked | None:
+    """[value, [[key, number], …], number for all others]"""
+    if len(given) != 3 or not isinstance(given[1], list) or not is_number_or_missing(given[2]):
+        return None
+    if are_values(given[:1], "n", kinds):
+        is_key: Any = is_number
+    elif are_values(given[:1], "t", kinds):
+        is_key = is_text
+    else:
+        return None
+    for pair in given[1]:
+        if not (
+            isinstance(pair, list) and len(pair) == 2 and is_key(pair[0]) and is_number_or_missing(pair[1])
+        ):
+            return None
+    return "n", len(given[1])
+
+
+def checked_linear(given: list[Any], kinds: list[str]) -> Checked | None:
+    """[[value, …], [weight, …], intercept]"""
+    if len(given) != 3 or not isinstance(given[1], list) or not is_number(given[2]):
+        return None
+    fits = are_values(given[0], "n" * len(given[1]), kinds) and all(is_number(weight) for weight in given[1])
+    return ("n", len(given[1])) if fits else None
+
+
+def checked_softmax(given: list[Any], kinds: list[str]) -> Checked | None:
+    """[which, [value, …]]"""
+    if len(given) != 2 or not isinstance(given[1], list) or not is_whole(given[0], len(given[1])):
+        return None
+    return ("n", len(given[1])) if are_values(given[1], "n" * len(given[1]), kinds) else None
+
+
+def checked_trees(given: list[Any], kinds: list[str]) -> Checked | None:
+    """[[value, …], [tree, …]]; a tree is a number or [which, comparison, threshold, missing, tree, tree]."""
+    if len(given) != 2 or not isinstance(given[0], list) or not isinstance(given[1], list) or not given[1]:
+        return None
+    if not are_values(given[0], "n" * len(given[0]), kinds):
+        return None
+    size, todo = 0, [(tree, 0) for tree in given[1]]
+    while todo:
+        node, depth = todo.pop()
+        size += 1
+        if isinstance(node, list):
+            if len(node) != 6 or depth >= DEEPEST or size > LIMIT:
+                return None
+            which, comparison, threshold, missing, first, second = node
+            if not is_whole(which, len(given[0])) or comparison not in COMPARISONS:
+                return None
+            if not is_number(threshold) or not isinstance(missing, bool):
+                return None
+            todo += [(first, depth + 1), (second, depth + 1)]
+        elif not is_number(node):
+            return None
+    return "n", size
+
+
+def are_values(given: Any, wanted: str, kinds: list[str]) -> bool:
+    """Whether these are numbers of earlier steps that give what is wanted."""
+    if not isinstance(given, list) or len(given) != len(wanted):
+        return False
+    return all(is_whole(v, len(kinds)) and kinds[v] == kind for v, kind in zip(given, wanted, strict=True))
+
+
+def is_whole(value: Any, below: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
+
+
+def is_number(value: Any) -> bool:
+    """One that a double holds: an integer of JSON may be larger."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def is_number_or_missing(value: Any) -> bool:
+    return value is None or is_number(value)
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)

@@ -217,7 +217,7 @@ def test_the_deepest_tree_is_evaluated_and_one_level_more_is_refused() -> None:
     made = formula(["number", 0], ["trees", [0], [deep(DEEPEST)]])
     check(made, 1, 0)
     assert evaluate(made, [1.0]) == python_function(made)([1.0], []) == 1.0
-    with pytest.raises(FormulaError, match="step 1: trees"):
+    with pytest.raises(FormulaError, match="step 1: trees is unknown, or does not take"):
         check(formula(["number", 0], ["trees", [0], [deep(DEEPEST + 1)]]), 1, 0)
 
 
@@ -239,6 +239,7 @@ def test_the_deepest_tree_is_evaluated_and_one_level_more_is_refused() -> None:
         formula(["constant", "1"]),
         formula(["constant", math.inf]),
         formula(["constant", True]),
+        formula(["constant", 10**400]),
         formula(["literal", 1]),
         formula(["constant", 1.0], ["add", 0, 1]),
         formula(["constant", 1.0], ["add", 0]),
