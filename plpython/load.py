@@ -6,8 +6,9 @@ import sys
 from typing import Any
 
 from modelpack.packager.sessions import open_session
+from plpython.breaker import Broken
 from plpython.libraries import give_back_memory, importing, no_signals, put_wheels_first
-from plpython.loaded import Broken, Loaded
+from plpython.loaded import Loaded
 
 SQL = """\
 create or replace function modelpack.load(version_id integer) returns void

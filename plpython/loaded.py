@@ -1,63 +1,12 @@
-"""A version in this session. What is kept for one has `run`, which scores a row, and `many`, which scores many, or None."""
+"""A version that onnxruntime scores in this session."""
 
-import json
-import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
 from modelpack.packager.texts import pack_texts
-
-LARGEST = 3.4028235677973366e38  # from here on float32 is infinite
-
-
-class Broken:
-    """Gives the reason instead of a score, until it is time to load the version again."""
-
-    many = None
-
-    def __init__(self, GD: dict[str, Any], version_id: int, reason: str, pause: float) -> None:
-        self._reason, self._until = reason, time.monotonic() + pause
-        self._version_id, self._GD, self._cache = version_id, GD, GD["modelpack"]
-
-    def run(self, _numbers: Any, _texts: Any) -> None:
-        self._GD["modelpack_failure"] = self._reason
-        if time.monotonic() > self._until:
-            self._cache.pop(self._version_id, None)
-
-
-class Breaker:
-    """After `limit` failures in a row a model is not called for `pause` seconds."""
-
-    def __init__(self, GD: dict[str, Any], loaded: "Loaded", limit: int, pause: float) -> None:
-        self.in_a_row = 0
-        self._limit, self._pause = limit, pause
-        self._GD, self._loaded = GD, loaded
-
-    def fails(self, reason: str, weight: int = 1) -> None:
-        """Count a failure; at the limit stand in the place of the model."""
-        self._GD["modelpack_failure"] = reason
-        self.in_a_row += weight
-        if self.in_a_row >= self._limit and self._loaded.run is self._loaded.whole[0]:
-            self._until = time.monotonic() + self._pause
-            self._reason = f"the model keeps failing and is not called for {self._pause:g} s: {reason}"
-            self._loaded.run, self._loaded.many = self.refuse, None
-
-    def runs_too_long(self, budget: float) -> None:
-        """Four calls that had to be ended open it."""
-        self.fails(
-            f"the model ran beyond its time budget of {budget * 1000:g} ms and was ended",
-            weight=-(-self._limit // 4),
-        )
-
-    def refuse(self, numbers: Any, texts: Any) -> Any:
-        """What is called instead of the model."""
-        if time.monotonic() < self._until:
-            self._GD["modelpack_failure"] = self._reason
-            return None
-        # half-open: one success closes it, one failure opens it again
-        self._loaded.run, self._loaded.many = self._loaded.whole
-        return self._loaded.run(numbers, texts)
+from plpython.breaker import Breaker
+from plpython.inputs import Inputs
 
 
 class Loaded:
@@ -66,11 +15,8 @@ class Loaded:
     def __init__(
         self, GD: dict[str, Any], numpy: Any, onnxruntime: Any, session: Any, found: dict[str, Any]
     ) -> None:
-        inputs = json.loads(found["signature"])["inputs"]
+        self._inputs = inputs = Inputs(found["signature"])
         self._GD, self._numpy, self._session = GD, numpy, session
-        self._names = [i["name"] for i in inputs if i["type"] == "number"]
-        self._words = [i for i in inputs if i["type"] == "text"]
-        self._needed = [i["name"] for i in inputs if i["type"] == "number" and not i["missing"]]
         # as many rows in one call as gave the bits of single rows when this onnxruntime tried the model
         self._most = found["batch_rows"] if found["onnxruntime"] == onnxruntime.__version__ else 1
         self._budget = found["budget"]
@@ -78,8 +24,7 @@ class Loaded:
         # not much beyond the budget, and a cancel within 0.1 s
         self._watch[3] = min(self._watch[3], max(0.025, self._budget / 2.5))
         self._options = onnxruntime.RunOptions()
-        self._row = bytearray(4 * len(self._names))
-        self._numbers = numpy.frombuffer(self._row, numpy.float32).reshape(1, len(self._names))
+        self._numbers = numpy.frombuffer(inputs.row, numpy.float32).reshape(1, len(inputs.names))
         self._raw = session._sess  # what lies below onnxruntime's Python: saves a fifth of a call
         self._breaker = Breaker(GD, self, found["breaker_failures"], found["breaker_pause"])
         # what runs the model, where the breaker does not stand in its place
@@ -93,7 +38,7 @@ class Loaded:
         (output,) = self._session.get_outputs()
         score = numpy.zeros([1] * len(output.shape), "f8" if "double" in output.type else "f4")
         binding = self._session.io_binding()
-        if self._names:
+        if self._inputs.names:
             given = self._numbers
             binding.bind_input("number", "cpu", 0, numpy.float32, given.shape, given.ctypes.data)
         binding.bind_output("score", "cpu", 0, score.dtype.type, score.shape, score.ctypes.data)
@@ -108,7 +53,7 @@ class Loaded:
     def _fed(self) -> Callable[[Any], Any]:
         """For texts, which onnxruntime takes from objects only."""
         numpy, raw, run_options = self._numpy, self._raw, self._options
-        outputs, feed = ["score"], {"number": self._numbers} if self._names else {}
+        outputs, feed = ["score"], {"number": self._numbers} if self._inputs.names else {}
 
         def call(texts: Any) -> Any:
             feed["text"] = numpy.array((texts,), dtype=object)
@@ -119,32 +64,21 @@ class Loaded:
     def _scorer(self) -> Callable[[Any, Any], Any]:
         """The function `(numbers, texts) -> score or None`, which each event calls.
 
-        It is a closure: these classes are made anew for each version, so where a session has several, Python does not
-        learn where the attributes of `self` lie. A method took 3% longer with two.
+        It is a closure, as that of the inputs: a method took 3% longer with two versions in a session.
         """
-        GD, watch, breaker, unfit, ended = self._GD, self._watch, self._breaker, self._unfit, self._ended
-        run_options, row, nan, words = self._options, self._row, float("nan"), self._words
+        GD, watch, breaker, ended = self._GD, self._watch, self._breaker, self._ended
+        run_options, words, numeric = self._options, self._inputs.words, len(self._inputs.names)
         armed = (run_options, self._budget)
-        numeric = len(self._names)
-        pack = struct.Struct(f"={numeric}f").pack_into  # refuses what float32 does not hold
+        fill = self._inputs.filler()
         call = self._fed() if words else self._bound()
 
         def score(numbers: list[float | None], texts: list[str | None] | None) -> Any:
             try:
                 if numeric:
-                    try:
-                        # no sum where one is NULL, and a sum that is not finite where one is not
-                        total: float = sum(numbers)  # type: ignore[arg-type]
-                        fit = total - total == 0.0
-                        pack(row, 0, *numbers)
-                    except (TypeError, OverflowError):
-                        fit = False
-                    if not fit:
-                        reason = unfit(numbers)
-                        if reason is not None:
-                            GD["modelpack_failure"] = reason
-                            return None
-                        pack(row, 0, *[nan if value is None else value for value in numbers])
+                    reason = fill(numbers)
+                    if reason is not None:
+                        GD["modelpack_failure"] = reason
+                        return None
                 if words:
                     given = pack_texts(texts or [None] * len(words), words)
                     if isinstance(given, str):
@@ -170,16 +104,6 @@ class Loaded:
 
         return score
 
-    def _unfit(self, numbers: list[float | None]) -> str | None:
-        """Why the numbers cannot be scored, if they cannot. NaN is a missing value."""
-        for name, value in zip(self._names, numbers, strict=True):
-            if value is None or value != value:
-                if name in self._needed:
-                    return f"input {name} is NULL, which the model does not take"
-            elif not -LARGEST < value < LARGEST:
-                return f"input {name} is beyond what float32 holds"
-        return None
-
     def _ended(self, error: Exception) -> None:
         """Say why a call gave no score: the watchdog ended it, or the model failed."""
         ended, self._watch[2], self._options.terminate = self._watch[2], None, False
@@ -199,17 +123,17 @@ class Loaded:
         """
         numpy, watch, run_options = self._numpy, self._watch, self._options
         feed, unfit = {}, []
-        if self._names:
+        if self._inputs.names:
             element = numpy.dtype([("length", ">i4"), ("value", ">f8")])
-            rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(self._names))
+            rows = numpy.frombuffer(packed, element, offset=28)["value"].reshape(-1, len(self._inputs.names))
             numbers = rows.astype(numpy.float64)
             with numpy.errstate(over="ignore"):
                 feed["number"] = numbers.astype(numpy.float32)
-            required = [place for place, name in enumerate(self._names) if name in self._needed]
+            required = [place for place, name in enumerate(self._inputs.names) if name in self._inputs.needed]
             unfit += [numpy.isinf(feed["number"]).any(axis=1), numpy.isnan(numbers[:, required]).any(axis=1)]
-        if self._words:
-            found = [pack_texts(row, self._words) for row in cells or ()]
-            nothing = [""] * len(self._words)
+        if self._inputs.words:
+            found = [pack_texts(row, self._inputs.words) for row in cells or ()]
+            nothing = [""] * len(self._inputs.words)
             feed["text"] = numpy.array([nothing if isinstance(f, str) else f for f in found], dtype=object)
             unfit.append(numpy.array([isinstance(f, str) for f in found]))
         count = len(next(iter(feed.values())))

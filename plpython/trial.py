@@ -13,7 +13,7 @@ from typing import Any
 
 from modelpack.packager.texts import pack_texts
 from plpython import source_of
-from plpython.loaded import LARGEST
+from plpython.inputs import LARGEST
 from plpython.trial_child import child
 
 SQL = """\

@@ -17,8 +17,9 @@ import pytest
 
 from modelpack.packager.sessions import open_session
 from plpython import load as module
+from plpython.breaker import Broken
 from plpython.load import load
-from plpython.loaded import Broken, Loaded
+from plpython.loaded import Loaded
 from plpython.score_many import score_many
 from tests.hostile import honest
 
