@@ -127,10 +127,10 @@ def explain(error: DBAPIError) -> str:
 
 
 def _rights(message: str) -> str:
-    if re.search(r"for (table|relation) (artifact|version)\b", message):
+    if re.search(r"for (table|relation) (artifact|version|formula)\b", message):
         return (
             f"{message}: an exported file is the model itself, and only modelpack_owner reads the bytes of models; as a "
-            "superuser: grant select on modelpack.artifact, modelpack.version to ROLE, which may then take out every model"
+            "superuser: grant select on modelpack.artifact, modelpack.version, modelpack.formula to ROLE, which may then take out every model"
         )
     if "modelpack" in message or re.search(r"for (function|procedure|routine|table|relation|view) ", message):
         return (

@@ -33,10 +33,11 @@ _TEXTS = frozenset(
         "retired_at",
         "checked_at",
         "onnxruntime",
+        "engine",
     )
 )
 """Facts that are text: a note "1" or "null" is one, too, and is not read as JSON."""
-_OBJECTS = ("signature", "golden", "parity", "metrics", "libraries", "lineage", "reference")
+_OBJECTS = ("signature", "golden", "parity", "metrics", "libraries", "lineage", "reference", "formula")
 
 
 @dataclass(frozen=True)

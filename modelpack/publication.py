@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ENGINES = ("onnx", "python")
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Publication:
     """How a model is packaged and stored. Model and sample go beside it: they are what is published."""
@@ -45,5 +48,8 @@ class Publication:
     """Largest difference from the truth, in the unit that the report of parity names."""
     accept: str | None = None
     """A reason to accept a model that misses the tolerance; it is recorded in the report."""
+    engine: str = "onnx"
+    """What scores the version on the server: `onnx` (onnxruntime), or `python` (a function of Python, from the version's
+    formula: no wheels, and no import in a session's first event)."""
     timeout: float = 300.0
     """Seconds that converting and comparing may take."""

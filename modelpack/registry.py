@@ -64,6 +64,7 @@ class Registry:
         training_data: pd.DataFrame | None = None,
         allow_unseen: bool = False,
         background: bool = True,
+        engine: str = "onnx",
     ) -> Version:
         """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
@@ -77,6 +78,9 @@ class Registry:
         The distributions of the sample's inputs and scores are kept with the version, and up to 100 of its rows, which
         explanations compare with; rows may be personal data: `background=False` keeps none.
 
+        `engine`: what scores it on the server. `onnx`: onnxruntime. `python`: a function of Python made from the
+        version's formula, for linear models and trees (docs/engines.md); it needs no wheels on the server.
+
         The version's lineage gets fingerprints of sample and training data, the revision of the code in the working
         directory, and where a file came from. Raises PackagingError where the model or the sample is not fit,
         ParityError where ONNX gives other results, RegistryError where the server refuses the version; nothing is
@@ -85,6 +89,7 @@ class Registry:
         from modelpack.packager import open_model, package, watched
 
         store.check_name(name)
+        store.check_engine(engine)
         publication = Publication(
             name=name,
             note=note,
@@ -99,6 +104,7 @@ class Registry:
             tolerance=tolerance,
             accept=accept,
             timeout=timeout,
+            engine=engine,
         )
         with self._database.transaction() as connection:  # before the conversion, which takes its time
             store.check_right(connection)
@@ -148,7 +154,7 @@ class Registry:
         facts = {
             k: found.facts.get(k) or {} for k in ("signature", "golden", "parity", "metrics", "libraries")
         }
-        facts |= {k: found.facts.get(k) for k in ("reference", "background")}
+        facts |= {k: found.facts.get(k) for k in ("reference", "background", "formula")}
         origin = {k: found.facts.get(k) for k in ("model", "version", "created_at", "created_by")}
         facts["lineage"] = {**(found.facts.get("lineage") or {}), "imported": origin}
         publication = Publication(
@@ -168,6 +174,7 @@ class Registry:
             "lineage": {"score": package.meaning, **lineage},
             "reference": package.reference,
             "background": package.background,
+            "formula": package.formula,
         }
         return self._store_facts(publication, package.onnx, facts)
 
@@ -256,7 +263,7 @@ class Registry:
 
         with self._database.transaction() as connection:
             found = versions.read(connection, name, version)
-            onnx_bytes, golden, signature = _stored(connection, found)
+            onnx_bytes, golden, signature, _ = _stored(connection, found)
         if onnx_bytes is None:
             raise RegistryError(f"the bytes of {name} version {found.version} were purged")
         made = formula_for(bytes(onnx_bytes), signature, golden)
@@ -274,7 +281,7 @@ class Registry:
         exchange.need_folder(file)
         with self._database.transaction() as connection:
             found = versions.read(connection, name, version)
-            onnx_bytes, golden, signature = _stored(connection, found)
+            onnx_bytes, golden, signature, formula = _stored(connection, found)
             reads = connection.execute(
                 text("select has_table_privilege('modelpack.version_reference', 'select')")
             ).scalar_one()
@@ -293,16 +300,24 @@ class Registry:
             )
         sample = {} if kept is None else {k: v for k, v in kept._mapping.items() if v is not None}
         facts = {**found.to_json(), "golden": golden, "signature": signature, **sample}
+        if formula is not None:
+            facts["formula"] = formula
         exchange.write(file, exchange.embed(onnx_bytes, facts))
         return file
 
 
-def _stored(connection: Connection, version: Version) -> Any:
-    """Bytes, golden rows and signature of a version."""
-    return connection.execute(
+def _stored(connection: Connection, version: Version) -> tuple[Any, ...]:
+    """Bytes, golden rows and signature of a version, and the formula that scores it, if one does."""
+    taken, joined = (
+        ("null", "")
+        if version.engine == "onnx"
+        else ("f.formula", " join modelpack.formula as f using (version_id)")
+    )
+    found = connection.execute(
         text(
-            "select a.onnx, v.golden, v.signature from modelpack.version as v join modelpack.artifact as a using (sha256) "
-            "where v.model = :name and v.version = :version"
+            f"select a.onnx, v.golden, v.signature, {taken} from modelpack.version as v "
+            f"join modelpack.artifact as a using (sha256){joined} where v.model = :name and v.version = :version"
         ),
         {"name": version.model, "version": version.version},
     ).one()
+    return tuple(found)

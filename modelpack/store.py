@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from modelpack.declaration.profile import MODEL_NAME
 from modelpack.errors import RegistryError, shown
-from modelpack.publication import Publication
+from modelpack.publication import ENGINES, Publication
 
 
 def check_name(name: str) -> None:
@@ -22,6 +22,12 @@ def check_name(name: str) -> None:
             f"{shown(name)} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "
             "at most 41 in all"
         )
+
+
+def check_engine(engine: str) -> None:
+    """Raise RegistryError for what is no engine."""
+    if engine not in ENGINES:
+        raise RegistryError(f"{shown(engine)} is no engine; expected one of {', '.join(ENGINES)}")
 
 
 def check_right(connection: Connection) -> None:
@@ -42,23 +48,29 @@ def store(connection: Connection, publication: Publication, onnx: bytes, facts: 
     """Store a version, and promote it where that is asked. Returns its number.
 
     Args:
-        facts: `signature`, `golden`, `parity`, `metrics`, `libraries` and `lineage`, as JSON; `reference` and
-            `background`, where the version has them.
+        facts: `signature`, `golden`, `parity`, `metrics`, `libraries` and `lineage`, as JSON; `reference`,
+            `background` and `formula`, where the version has them: one with a formula is scored by it.
 
     Raises RegistryError for a metric that is no number; the server refuses the rest.
     """
     stored = {**facts, "golden": _fit(connection, facts["golden"])}
     reference, background = stored.pop("reference", None), stored.pop("background", None)
+    formula = stored.pop("formula", None)
     number = connection.execute(
         text(
             "select modelpack.publish(:model, cast(:onnx as bytea), cast(:signature as jsonb), cast(:golden as jsonb), "
             "cast(:parity as jsonb), cast(:metrics as jsonb), cast(:libraries as jsonb), :note, "
-            "lineage => cast(:lineage as jsonb))"
+            "lineage => cast(:lineage as jsonb), engine => :engine, formula => cast(:formula as json))"
         ),
         {
             "model": publication.name,
             "onnx": onnx,
             "note": publication.note,
+            "engine": "onnx" if formula is None else "python",
+            # as it is: jsonb would make another number of -0.0, and has not every character
+            "formula": None
+            if formula is None
+            else json.dumps(formula, separators=(",", ":"), allow_nan=False),
             **{k: json_text(v) for k, v in stored.items()},
         },
     ).scalar_one()

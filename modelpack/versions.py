@@ -14,8 +14,9 @@ from modelpack.errors import RegistryError
 
 _COLUMNS = (
     "v.model, v.version, v.aliases, v.created_at, v.created_by::text, v.metrics, v.note, v.signature, v.parity, "
-    "v.libraries, v.sha256, v.bytes, v.lineage, v.tags, v.notes, v.approved_by::text, v.retired_at, v.checked_at, v.onnxruntime"
+    "v.libraries, v.sha256, v.bytes, v.lineage, v.tags, v.notes, v.approved_by::text, v.retired_at, v.checked_at, v.onnxruntime, e.engine"
 )
+_FROM = "modelpack.versions as v join modelpack.version_engine as e using (model, version)"
 
 
 HEADINGS = ("model", "version", "stands for", "published", "by", "metrics", "note")
@@ -53,7 +54,9 @@ class Version:
     checked_at: datetime | None
     """When it passed the server's gate last."""
     onnxruntime: str | None
-    """The server's onnxruntime at that time."""
+    """The server's onnxruntime at that time; None where it does not score the version."""
+    engine: str
+    """What scores it: `onnx`, or `python`, from its formula (docs/engines.md)."""
 
     @property
     def is_champion(self) -> bool:
@@ -104,7 +107,9 @@ class Version:
             "note": self.note or "none",
             "tags": ", ".join(f"{k}={v}" if v else k for k, v in self.tags.items()) or "none",
             "approved": f"by {self.approved_by}" if self.approved_by else "no",
-            "checked": f"{self.checked_at:%Y-%m-%d %H:%M:%S %Z} with onnxruntime {self.onnxruntime}"
+            "engine": self.engine,
+            "checked": f"{self.checked_at:%Y-%m-%d %H:%M:%S %Z}"
+            + (f" with onnxruntime {self.onnxruntime}" if self.onnxruntime else "")
             if self.checked_at
             else "never",
             "sha256": self.sha256,
@@ -187,7 +192,7 @@ def read_all(connection: Connection, name: str | None) -> Versions:
     """Versions of one model, or of all, oldest first. Raises RegistryError where there is no such model."""
     found = connection.execute(
         text(
-            f"select {_COLUMNS} from modelpack.versions as v "
+            f"select {_COLUMNS} from {_FROM} "
             "where v.model = coalesce(cast(:name as text), v.model) order by v.model, v.version"
         ),
         {"name": name},
@@ -201,7 +206,7 @@ def read(connection: Connection, name: str, number: int | None) -> Version:
     """One version; without a number the champion. Raises RegistryError where there is none."""
     row = connection.execute(
         text(
-            f"select {_COLUMNS} from modelpack.versions as v where v.model = :name and "
+            f"select {_COLUMNS} from {_FROM} where v.model = :name and "
             "case when cast(:version as integer) is null then 'champion' = any (v.aliases) else v.version = :version end"
         ),
         {"name": name, "version": number},

@@ -6,7 +6,9 @@ import sys
 from typing import Any
 
 from modelpack.packager.sessions import open_session
+from plpython import source_of
 from plpython.breaker import Broken
+from plpython.computed import Computed
 from plpython.libraries import give_back_memory, importing, no_signals, put_wheels_first
 from plpython.loaded import Loaded
 
@@ -21,7 +23,7 @@ as $modelpack$
 {body}
 $modelpack$;
 comment on function modelpack.load(integer) is
-  'Brings a version into the session: reads its bytes, checks their hash, makes an onnxruntime session of one thread. What fails is remembered for a second (later for longer, up to ten), so that a broken model costs little.';
+  'Brings a version into the session: reads its bytes or its formula, checks their hash, makes an onnxruntime session of one thread or a function of Python. What fails is remembered for a second (later for longer, up to ten), so that a broken model costs little.';
 revoke all on function modelpack.load(integer) from public;
 """
 
@@ -36,11 +38,13 @@ class UnfitError(Exception):
 def read(plpy: Any, version_id: int) -> Any:
     """The row of a version and all that bounds its runs; its bytes have passed the gate and have their hash."""
     found = plpy.execute(
-        "select v.sha256, v.signature, a.onnx, i.batch_rows, i.onnxruntime,"
+        "select v.signature, i.batch_rows, i.onnxruntime, f.engine, f.formula, coalesce(f.sha256, v.sha256) as sha256,"
+        " case when f.engine is null then a.onnx end as onnx,"
         " date_part('epoch', coalesce(m.time_budget, s.time_budget)) as budget, s.breaker_failures,"
         " date_part('epoch', s.breaker_pause) as breaker_pause"
         " from modelpack.version as v join modelpack.artifact as a using (sha256)"
         " join modelpack.model as m using (model)"
+        " left join modelpack.formula as f using (version_id)"
         " left join lateral (select i.batch_rows, i.onnxruntime from modelpack.inspection as i"
         " where i.version_id = v.version_id and i.sha256 = v.sha256"
         " order by i.inspection_id desc limit 1) as i on true,"
@@ -53,16 +57,29 @@ def read(plpy: Any, version_id: int) -> Any:
         raise UnfitError(f"there is no version with the number {version_id}")
     if found[0]["batch_rows"] is None:
         raise UnfitError("these bytes have not passed modelpack.prove on this server")
-    if found[0]["onnx"] is None:
+    content = found[0]["onnx"] if found[0]["engine"] is None else found[0]["formula"]
+    if content is None:
         raise UnfitError("the bytes of the version were purged")
-    if hashlib.sha256(found[0]["onnx"]).hexdigest() != found[0]["sha256"]:
+    if (
+        hashlib.sha256(content if isinstance(content, bytes) else content.encode()).hexdigest()
+        != found[0]["sha256"]
+    ):
         raise UnfitError("the bytes of the model do not have the hash under which they were published")
     return found[0]
 
 
-def bring_in(plpy: Any, GD: dict[str, Any], version_id: int) -> Loaded:
-    """A version, ready to score."""
+def computed(GD: dict[str, Any], found: dict[str, Any]) -> Any:
+    """A version that Python computes. A program of its own: sessions that need none do not compile it."""
+    names: dict[str, Any] = {"__name__": "modelpack_computed"}
+    exec(source_of(Computed), names)
+    return names["Computed"](GD, found)
+
+
+def bring_in(plpy: Any, GD: dict[str, Any], version_id: int) -> Any:
+    """A version, ready to score by the engine that it was published for."""
     found = read(plpy, version_id)
+    if found["engine"] is not None:
+        return computed(GD, found)
     put_wheels_first(plpy.execute("select modelpack.server_wheels() as path")[0]["path"])
     with no_signals():
         with importing():

@@ -120,6 +120,14 @@ def publish(
             "they may be personal data.",
         ),
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What scores it on the server: onnx (onnxruntime), or python, for linear models and trees: no wheels, and "
+            "a quick first event.",
+            metavar="ENGINE",
+        ),
+    ] = "onnx",
     accept: Annotated[
         str | None,
         typer.Option(
@@ -170,6 +178,7 @@ def publish(
             timeout=timeout,
             accept=accept,
             background=not no_background,
+            engine=engine,
             training_data=None if training_data is None else read_sample(training_data),
         )
     rows = version.parity.get("rows", 0)

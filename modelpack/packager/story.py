@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modelpack.errors import PackagingError, ParityError
+from modelpack.formula import python_function
 from modelpack.packager.estimator.anatomy import libraries
 from modelpack.packager.estimator.columns import Column
+from modelpack.packager.formula.proven import computed, formula_within
 from modelpack.packager.graph.normal_form import NormalForm, normalise
 from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.process.child import stage
@@ -45,6 +48,8 @@ class Package:
     """What the score is, in words, with its unit."""
     reference: Reference | None = None
     """Distributions of the sample's inputs and scores as JSON, without its rows; None where there is no sample."""
+    formula: dict[str, Any] | None = None
+    """The model as data (docs/formula.md), where that is what scores; then golden rows and parity are its own."""
     background: Background | None = None
     """Rows of the sample in signature order (None = missing), which explanations compare with."""
 
@@ -56,6 +61,7 @@ class Attempt:
     form: NormalForm
     scores: Floats
     parity: Parity
+    formula: dict[str, Any] | None
 
 
 def package(subject: Subject, publication: Publication) -> Package:
@@ -86,6 +92,7 @@ def package(subject: Subject, publication: Publication) -> Package:
         unused=tuple(c.name for c in subject.columns if c not in proven.form.columns),
         meaning=subject.meaning,
         reference=reference,
+        formula=proven.formula,
         background=background,
     )
 
@@ -115,7 +122,7 @@ def prove(subject: Subject, expected: Expected, accepts: Accepts, publication: P
     errors: dict[str, PackagingError] = {}
     for candidate in subject.candidates(expected):
         try:
-            attempt = _attempt(subject, candidate, expected, accepts, publication.tolerance)
+            attempt = _attempt(subject, candidate, expected, accepts, publication)
         except PackagingError as error:
             errors[candidate.route] = error
             continue
@@ -131,7 +138,7 @@ def prove(subject: Subject, expected: Expected, accepts: Accepts, publication: P
 
 
 def _attempt(
-    subject: Subject, candidate: Candidate, expected: Expected, accepts: Accepts, tolerance: float
+    subject: Subject, candidate: Candidate, expected: Expected, accepts: Accepts, publication: Publication
 ) -> Attempt:
     form = normalise(
         candidate.graph(),
@@ -142,20 +149,29 @@ def _attempt(
         closed=accepts.closed,
         by_position=candidate.by_position,
     )
-    scores = _run(form, expected)
+    formula = formula_within(form.onnx) if publication.engine == "python" else None
+    scores = _run(form, formula, expected)
     stage("comparing ONNX with what is true of it")
     probability = subject.output.kind == "probability"
     parity = compare(
-        expected, scores, subject.witness, tolerance, probability=probability, route=candidate.route
+        expected,
+        scores,
+        subject.witness,
+        publication.tolerance,
+        probability=probability,
+        route=candidate.route,
     )
-    return Attempt(form, scores, parity)
+    return Attempt(form, scores, parity, formula)
 
 
-def _run(form: NormalForm, expected: Expected) -> Floats:
-    """The scores [N] of the model in normal form."""
+def _run(form: NormalForm, formula: dict[str, Any] | None, expected: Expected) -> Floats:
+    """The scores [N] of what scores on the server: the formula, where there is one, or the model in normal form."""
     order = [expected.columns.index(column) for column in form.columns]
     signature = signature_of(form.columns, [True] * len(form.columns), Output("value"))
-    scores = Runner(form.onnx).scores(signature.pack([[row[n] for n in order] for row in expected.rows]))
+    rows = [[row[n] for n in order] for row in expected.rows]
+    if formula is not None:
+        return computed(python_function(formula), signature, rows)
+    scores = Runner(form.onnx).scores(signature.pack(rows))
     if len(scores) != len(expected.rows):
         raise PackagingError(f"the converted model gives {len(scores)} scores for {len(expected.rows)} rows")
     return scores

@@ -160,7 +160,7 @@ STABLE_AND_SAFE = "arithmetic generated hides_rows pack runs_as tablespace"
 STABLE = (
     "calls attached_tables caller check_grant check_key_columns check_keys check_not_retired check_places check_stored column_type examine_log check_follower"
     " arm_values can_replay check_weights outcome_metrics shadow_rows dependents examine_rights examine_tables examine_triggers fed feed figures_of_experiments figures_of_jobs figures_of_outcomes figures_of_scores figures_of_work fill_steps fit_rows get_outcome get_profile get_version heard history index_name index_wanted kin known_until last_logged lockers log_partitions erased event_tables key_text log_of"
-    " misplaced model_of needed_rights patience replayable scorable sees unsettled same_rows sees_entity shown_inputs traced traces plain"
+    " misplaced model_of needed_rights needs_wheels patience replayable scorable sees unsettled same_rows sees_entity shown_inputs traced traces plain"
 )
 GENERATED_STABLE = r"_(since|seen|version|chosen|arms|metric_[0-9]+|numbers|texts|same|batched|enabled|shaped|with(_[0-9]+)?|packed)$"
 

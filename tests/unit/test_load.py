@@ -49,6 +49,8 @@ class Server:
                 "sha256": hashlib.sha256(model).hexdigest(),
                 "signature": json.dumps({"inputs": INPUTS}),
                 "onnx": model,
+                "engine": None,
+                "formula": None,
                 "batch_rows": 4,
                 "onnxruntime": onnxruntime.__version__,
                 "budget": 0.25,

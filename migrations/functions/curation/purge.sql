@@ -11,6 +11,9 @@ begin
   update modelpack.reference as f set background = null
     from modelpack.retirement as r
    where r.version_id = f.version_id and r.at <= v_upto and f.background is not null;
+  update modelpack.formula as f set formula = null
+    from modelpack.retirement as r
+   where r.version_id = f.version_id and r.at <= v_upto and f.formula is not null;
   return query
     with nameless as (
       select a.sha256, octet_length(a.onnx)::bigint as bytes
@@ -27,6 +30,6 @@ begin
 end
 $modelpack$;
 comment on function modelpack.purge(interval) is
-  'Deletes the bytes of models that only versions name which have been retired for so long (default: the setting retired_kept), and the background rows of versions that were. What is known about the versions stays. Returns the hashes and sizes.';
+  'Deletes the bytes of models that only versions name which have been retired for so long (default: the setting retired_kept), and formulas and background rows of versions that were. What is known about the versions stays. Returns the hashes and sizes.';
 revoke all on function modelpack.purge(interval) from public;
 grant execute on function modelpack.purge(interval) to modelpack_monitor;

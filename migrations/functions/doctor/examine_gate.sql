@@ -12,8 +12,8 @@ begin
                           '{"rows": [[1]], "scores": [1]}');
 exception when others then
   get stacked diagnostics v_found = message_text, v_hint = pg_exception_hint;
-  return query select 'fail', 'process that tries models', regexp_replace(v_found, '^plpy[.]Error: ', ''),
-                      'the server''s interpreter loads and scores a small model in a process of its own: else nothing can be published or promoted',
+  return query select case when modelpack.needs_wheels() then 'fail' else 'warn' end, 'process that tries models', regexp_replace(v_found, '^plpy[.]Error: ', ''),
+                      'the server''s interpreter loads and scores a small model in a process of its own: else nothing can be published or promoted but versions of the engine python',
                       coalesce(nullif(v_hint, ''), 'read the server''s log');
 end
 $modelpack$;

@@ -9,13 +9,18 @@ begin
       return new;
     end if;
   end if;
+  if tg_table_name = 'formula' then
+    if new.version_id = old.version_id and new.engine = old.engine and new.sha256 = old.sha256 and new.formula is null then
+      return new;
+    end if;
+  end if;
   raise exception using
     errcode = 'restrict_violation',
     message = format('%s of %s: what was published does not change', tg_op, tg_relid::regclass),
     hint = 'Publish a new version instead.';
 end
 $modelpack$;
-comment on function modelpack.immutable() is 'Refuses any change of a published version or its bytes.';
+comment on function modelpack.immutable() is 'Refuses any change of a published version, its bytes or its formula.';
 drop trigger if exists version_is_immutable on modelpack.version;
 create trigger version_is_immutable before update on modelpack.version for each row execute function modelpack.immutable();
 drop trigger if exists artifact_is_immutable on modelpack.artifact;

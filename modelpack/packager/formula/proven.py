@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from modelpack.errors import PackagingError
 from modelpack.formula import check, evaluate
@@ -64,8 +67,29 @@ def _score(formula: dict[str, Any], signature: Signature, row: list[Any]) -> flo
             return None
         if isinstance(cell, (int, float)) and abs(cell) > float(np.finfo(np.float32).max):
             return None
-    packed = signature.pack([row])
-    numbers = packed["number"][0].tolist() if "number" in packed else []
-    texts = packed["text"][0].tolist() if "text" in packed else []
-    score = evaluate(formula, numbers, texts)
+    score = float(computed(partial(evaluate, formula), signature, [row])[0])
     return score if math.isfinite(score) else None
+
+
+def formula_within(onnx: bytes) -> dict[str, Any]:
+    """The formula of a model in normal form, where the server takes it.
+
+    Raises PackagingError where the graph has none.
+    """
+    try:
+        return formula_of(onnx)
+    except UnreadableError as error:
+        raise PackagingError(f"The model has no formula, which the engine python needs: {error}.") from error
+
+
+def computed(
+    score: Callable[[Sequence[float], Sequence[str]], float],
+    signature: Signature,
+    rows: Sequence[Sequence[Any]],
+) -> npt.NDArray[np.float64]:
+    """The scores [N] of rows in signature order, of which everything may be missing; NaN: none."""
+    packed = signature.pack(rows)
+    numbers = packed["number"].tolist() if "number" in packed else repeat([])
+    texts = packed["text"].tolist() if "text" in packed else repeat([])
+    given = zip(range(len(rows)), numbers, texts, strict=False)
+    return np.array([score(n, t) for _, n, t in given], dtype=np.float64)
