@@ -82,3 +82,8 @@ class Computed:
     def _fits(self, row: Any) -> bool:
         """Whether numbers that have no finite sum may be scored: what is missing may be, and nothing is infinite."""
         return self._inputs.unfit(row) is None
+
+
+def compute(GD: dict[str, Any], found: dict[str, Any]) -> Computed:
+    """The version of a row of the catalog."""
+    return Computed(GD, found)

@@ -8,7 +8,7 @@ from typing import Any
 from modelpack.packager.sessions import open_session
 from plpython import source_of
 from plpython.breaker import Broken
-from plpython.computed import Computed
+from plpython.computed import compute
 from plpython.libraries import give_back_memory, importing, no_signals, put_wheels_first
 from plpython.loaded import Loaded
 
@@ -71,8 +71,8 @@ def read(plpy: Any, version_id: int) -> Any:
 def computed(GD: dict[str, Any], found: dict[str, Any]) -> Any:
     """A version that Python computes. A program of its own: sessions that need none do not compile it."""
     names: dict[str, Any] = {"__name__": "modelpack_computed"}
-    exec(source_of(Computed), names)
-    return names["Computed"](GD, found)
+    exec(source_of(compute), names)
+    return names["compute"](GD, found)
 
 
 def bring_in(plpy: Any, GD: dict[str, Any], version_id: int) -> Any:

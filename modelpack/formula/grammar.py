@@ -72,7 +72,7 @@ def check(formula: Any, numbers: int, texts: int) -> int:
         FormulaError: it is no formula of this format for so many inputs.
     """
     if not isinstance(formula, dict) or set(formula) != {"format", "steps"} or formula["format"] != FORMAT:
-        raise FormulaError(f'the formula is not understood: expected {{"format": {FORMAT}, "steps": […]}}')
+        raise FormulaError(f'the formula is not understood: expected {{"format": {FORMAT}, "steps": [...]}}')
     steps = formula["steps"]
     if not isinstance(steps, list) or not steps:
         raise FormulaError("the formula is not understood: it has no steps")
@@ -84,7 +84,7 @@ def check(formula: Any, numbers: int, texts: int) -> int:
             name, found = step[0], checked(step[0], step[1:], kinds, {"number": numbers, "text": texts})
         if found is None:
             what = (
-                "expected [name, argument, …]"
+                "expected [name, argument, ...]"
                 if name is None
                 else f"{name} is unknown, or does not take these arguments"
             )
@@ -121,7 +121,7 @@ def checked(name: str, given: list[Any], kinds: list[str], inputs: dict[str, int
 
 
 def checked_lookup(given: list[Any], kinds: list[str]) -> Checked | None:
-    """[value, [[key, number], …], number for all others]"""
+    """[value, [[key, number], ...], number for all others]"""
     if len(given) != 3 or not isinstance(given[1], list) or not is_number_or_missing(given[2]):
         return None
     if are_values(given[:1], "n", kinds):
@@ -139,7 +139,7 @@ def checked_lookup(given: list[Any], kinds: list[str]) -> Checked | None:
 
 
 def checked_linear(given: list[Any], kinds: list[str]) -> Checked | None:
-    """[[value, …], [weight, …], intercept]"""
+    """[[value, ...], [weight, ...], intercept]"""
     if len(given) != 3 or not isinstance(given[1], list) or not is_number(given[2]):
         return None
     fits = are_values(given[0], "n" * len(given[1]), kinds) and all(is_number(weight) for weight in given[1])
@@ -147,14 +147,14 @@ def checked_linear(given: list[Any], kinds: list[str]) -> Checked | None:
 
 
 def checked_softmax(given: list[Any], kinds: list[str]) -> Checked | None:
-    """[which, [value, …]]"""
+    """[which, [value, ...]]"""
     if len(given) != 2 or not isinstance(given[1], list) or not is_whole(given[0], len(given[1])):
         return None
     return ("n", len(given[1])) if are_values(given[1], "n" * len(given[1]), kinds) else None
 
 
 def checked_trees(given: list[Any], kinds: list[str]) -> Checked | None:
-    """[[value, …], [tree, …]]; a tree is a number or [which, comparison, threshold, missing, tree, tree]."""
+    """[[value, ...], [tree, ...]]; a tree is a number or [which, comparison, threshold, missing, tree, tree]."""
     if len(given) != 2 or not isinstance(given[0], list) or not isinstance(given[1], list) or not given[1]:
         return None
     if not are_values(given[0], "n" * len(given[0]), kinds):
