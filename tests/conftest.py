@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -282,14 +281,10 @@ def psql(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def here() -> Iterator[None]:
     """Package in this process, which saves the start of an interpreter; the child has tests of its own."""
-    # here, since it loads what publishes, which most tests do without
-    from modelpack.packager.process import child
+    from tests.support import package_here
 
-    def run_here(timeout: float, memory: int | None, function: Any, *arguments: Any, **named: Any) -> Any:
-        assert timeout > 0
-        assert memory is None or memory > 0
-        return function(*pickle.loads(pickle.dumps(arguments)), **named)
-
-    monkeypatch.setattr(child, "run_in_child", run_here)
+    with pytest.MonkeyPatch.context() as patch:  # the test may undo its own
+        package_here(patch)
+        yield

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.linear_model import LogisticRegression
 
 from modelpack import Event, Profile, Score, count, last, total
 from modelpack.packager import Package, Publication, package
+from tests.support import package_here
 
 TABLES = """
 create table customer (customer_id bigint primary key, name text not null default '', plan text default 'basic');
@@ -87,7 +89,9 @@ def model(sign: int = 1) -> Any:
 @cache
 def packaged(sign: int = 1) -> Package:
     """The same as a package, converted once."""
-    return package(model(sign), sample(), Publication(metrics={"auc": 0.75}))
+    with pytest.MonkeyPatch.context() as patch:
+        package_here(patch)
+        return package(model(sign), sample(), Publication(metrics={"auc": 0.75}))
 
 
 def dump(dsn: str, *arguments: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import shutil
 import struct
 import time
@@ -34,6 +35,19 @@ def attach(dsn: str, *profiles: modelpack.Profile) -> None:
         for profile in profiles:
             modelpack.apply(connection, profile)
     engine.dispose()
+
+
+def package_here(patch: pytest.MonkeyPatch) -> None:
+    """Until the patch is undone, package in this process and not in a child, whose interpreter takes seconds to start."""
+    # here, since it loads what publishes, which most tests do without
+    from modelpack.packager.process import child
+
+    def run_here(timeout: float, memory: int | None, function: Any, *arguments: Any, **named: Any) -> Any:
+        assert timeout > 0
+        assert memory is None or memory > 0
+        return function(*pickle.loads(pickle.dumps(arguments)), **named)
+
+    patch.setattr(child, "run_in_child", run_here)
 
 
 def own_migrations(folder: Path, monkeypatch: pytest.MonkeyPatch, *, released: bool = False) -> Path:

@@ -135,6 +135,7 @@ def test_verify_finds_what_rebuild_mends(shell: Shell, files: Path) -> None:
     shell.run("verify", "customer")
 
 
+@pytest.mark.usefixtures("here")
 def test_every_command_prints_one_document_with_json(shell: Shell, files: Path, tmp_path: Path) -> None:
     declaration = str(files / "declaration.py")
     made = shell.json(
@@ -375,6 +376,7 @@ def test_nothing_that_others_stored_steers_the_terminal(
             assert "forged" in shown
 
 
+@pytest.mark.usefixtures("here")
 def test_a_sample_without_the_models_columns_is_refused(shell: Shell, files: Path) -> None:
     (files / "other.csv").write_text("a,b\n1,2\n")
     said = shell.refused(
@@ -385,6 +387,7 @@ def test_a_sample_without_the_models_columns_is_refused(shell: Shell, files: Pat
     assert shell.json("list") == []
 
 
+@pytest.mark.usefixtures("here")
 def test_a_broken_server_refuses_a_version_and_keeps_nothing(shell: Shell, files: Path) -> None:
     with psycopg.connect(shell.dsn, autocommit=True) as dba:
         dba.execute(
@@ -429,6 +432,7 @@ def test_a_taken_name_or_unknown_type_is_refused_by_the_server_in_words(shell: S
     assert "interval" in shell.refused("refresh", "customer", "--older-than", "a while")
 
 
+@pytest.mark.usefixtures("here")
 def test_a_team_tests_the_whole_way_with_a_dummy_first(shell: Shell, tmp_path: Path) -> None:
     shell.run(
         "publish", "--dummy", "0.1", "--name", "churn", "--inputs", "complaints,spend,plan:text", "--promote"

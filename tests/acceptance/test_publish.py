@@ -83,6 +83,7 @@ def test_a_network_scores_as_its_file_does(shell: Shell, files: Path) -> None:
     assert version["parity"]["route"] == "onnx file"
 
 
+@pytest.mark.usefixtures("here")
 def test_publish_says_what_the_score_is_and_which_scikit_learn_fitted_it(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_publish_says_what_the_score_is_and_which_scikit_learn_fitted_it(
     assert "Score: probability of 'gone', between 0 and 1." in named
 
 
+@pytest.mark.usefixtures("here")
 def test_a_network_that_gives_something_else_is_refused(shell: Shell, files: Path) -> None:
     given = ("publish", str(files / "net.onnx"), "--name", "churn", "--sample", str(files / "rows.csv"))
     assert "--expected" in shell.refused(*given)
@@ -121,6 +123,7 @@ def test_a_network_that_gives_something_else_is_refused(shell: Shell, files: Pat
     assert accepted["parity"]["accepted"] == "the columns are fed the other way round"
 
 
+@pytest.mark.usefixtures("here")
 def test_what_is_for_files_alone_is_refused_with_an_estimator(shell: Shell, files: Path) -> None:
     joblib.dump(model(), files / "model.joblib")
     given = ("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
@@ -131,6 +134,7 @@ def test_what_is_for_files_alone_is_refused_with_an_estimator(shell: Shell, file
     assert "There is no sample" in shell.refused(*given[:4])
 
 
+@pytest.mark.usefixtures("here")
 def test_a_file_that_was_exported_is_imported_instead(shell: Shell, files: Path) -> None:
     registry = Registry(shell.dsn)
     registry.publish(network(), name="churn", sample=sample(), expected=expected(sample()))
@@ -152,6 +156,7 @@ def test_a_file_that_was_exported_is_imported_instead(shell: Shell, files: Path)
         ("rows.onnx", b"complaints,spend\n1,2\n", "The file is no ONNX model"),
     ],
 )
+@pytest.mark.usefixtures("here")
 def test_files_that_are_no_models_are_named_for_what_they_are(
     shell: Shell, files: Path, name: str, content: bytes, said: str
 ) -> None:
@@ -166,6 +171,7 @@ def test_a_folder_that_mlflow_did_not_write_is_refused(shell: Shell, files: Path
     assert "without a file MLmodel" in shell.refused(*given)
 
 
+@pytest.mark.usefixtures("here")
 def test_distances_to_neighbours_pass_the_server_s_gate(shell: Shell) -> None:
     rows = sample()
     estimator = make_pipeline(StandardScaler(), KNeighborsClassifier()).fit(rows, rows["complaints"] > 2)
@@ -207,6 +213,7 @@ class TestMlflow:
         assert found == pytest.approx(model().predict_proba(pd.DataFrame([row]))[0, 1], abs=1e-5)
 
     @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.usefixtures("here")
     def test_mlflow_s_own_ban_on_unpickling_holds(self, shell: Shell, folder: Path) -> None:
         said = shell.run(
             "publish", str(folder), "--name", "churn", code=2, MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false"
@@ -214,6 +221,7 @@ class TestMlflow:
         assert "MLFLOW_ALLOW_PICKLE_DESERIALIZATION" in said
 
     @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.usefixtures("here")
     def test_an_onnx_flavour_needs_expected_outputs(self, shell: Shell, folder: Path, files: Path) -> None:
         import yaml
 
@@ -229,6 +237,7 @@ class TestMlflow:
         assert "flavour(s) spacy: expected sklearn, lightgbm, xgboost or onnx" in shell.refused(*given)
 
     @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.usefixtures("here")
     def test_a_run_of_a_tracking_store_gives_its_metrics(
         self, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

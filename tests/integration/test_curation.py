@@ -104,6 +104,7 @@ def test_tags_notes_and_metrics_come_and_go_and_their_history_stays(
 # -- lineage ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("here")
 def test_a_version_knows_the_data_and_the_code_that_it_comes_from(registry: Registry) -> None:
     version = registry.publish(model(), name="churn", sample=sample(), training_data=sample())
     assert version.lineage["training_data"] == fingerprint(sample()) == version.lineage["sample"]

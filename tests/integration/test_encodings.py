@@ -56,6 +56,7 @@ def encoded(server: str, template: str, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.mark.parametrize("encoded", ["LATIN1", "WIN1252"], indirect=True)
+@pytest.mark.usefixtures("here")
 def test_names_keys_and_categories_are_the_characters_that_they_are(
     encoded: str, server_wheels: Path | None
 ) -> None:

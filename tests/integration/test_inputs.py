@@ -301,6 +301,7 @@ def test_numbers_of_the_training_set_are_floats_though_all_are_missing(database:
     assert frame["customer_id"].dtype == np.dtype("int64")
 
 
+@pytest.mark.usefixtures("here")
 def test_a_text_vectoriser_scores_in_the_database_as_in_python(database: str, psql: Session) -> None:
     make(database, psql, {"note": "text"})
     rng = np.random.default_rng(0)

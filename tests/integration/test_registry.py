@@ -38,6 +38,7 @@ def member(database: str, new_role: Callable[..., str]) -> Callable[..., Registr
     return make
 
 
+@pytest.mark.usefixtures("here")
 def test_an_estimator_becomes_a_version_with_all_that_belongs_to_it(registry: Registry) -> None:
     version = registry.publish(
         model(), name="churn", sample=sample(), metrics={"auc": np.float64(0.81)}, note="the first"
@@ -180,6 +181,7 @@ def test_metrics_are_finite_numbers(registry: Registry, value: Any) -> None:
         registry.publish_package(packaged(), name="churn", metrics={"auc": value})
 
 
+@pytest.mark.usefixtures("here")
 def test_a_sample_without_the_models_columns_is_refused(registry: Registry) -> None:
     with pytest.raises(PackagingError, match="complaints"):
         registry.publish(model(), name="churn", sample=sample()[["spend"]])
@@ -208,6 +210,7 @@ def test_an_export_to_nowhere_is_refused(registry: Registry, tmp_path: Path) -> 
         registry.export("churn", 1, tmp_path / "no" / "churn.onnx")
 
 
+@pytest.mark.usefixtures("here")
 def test_a_publisher_needs_no_superuser_and_reads_no_bytes(
     member: Any, tmp_path: Path, psql: psycopg.Connection[Any]
 ) -> None:

@@ -381,6 +381,7 @@ def test_the_commands_say_what_is_required_and_whether_it_is_met(psql: Session, 
     assert "requires nothing" in shell("require", "churn", "--nothing")
 
 
+@pytest.mark.usefixtures("here")
 def test_the_training_set_says_until_when_a_version_knows(
     psql: Session, database: str, tmp_path: Path
 ) -> None:
