@@ -92,6 +92,11 @@ def _parsed(text: str, what: str) -> tuple[str, exp.Expression]:
         raise DeclarationError(
             f"{what} is {shown(text)}, expected one SQL expression over the columns of a row"
         )
+    # sqlglot takes `$tag$` without its end for one, too
+    if any(isinstance(node, (exp.Placeholder, exp.Parameter)) for node in tree.walk()):
+        raise DeclarationError(
+            f"{what} is {shown(text)}: parameters have no value here, and a text in dollar quotes needs its end"
+        )
     return text, tree.expressions[0]
 
 
@@ -122,8 +127,6 @@ class Expression:
                     f"{what} is {shown(self.text)}: it may read the columns of its own row only, so that the database "
                     "can tell when it changes; subqueries, aggregates and window functions are refused"
                 )
-            if isinstance(node, (exp.Placeholder, exp.Parameter)):
-                raise DeclarationError(f"{what} is {shown(self.text)}: parameters have no value here")
             name = node.name if isinstance(node, exp.Anonymous) else type(node).__name__
             if isinstance(node, exp.Func) and name.lower() in _UNSTEADY:
                 raise DeclarationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelpack import DeclarationError, age, expression, ratio
+from modelpack.declaration import Input
 from modelpack.declaration.expressions import (
     LONGEST,
     Expression,
@@ -123,3 +124,10 @@ def test_an_expression_may_fail_and_keeps_together() -> None:
 def test_what_takes_a_column_takes_no_expression(made: object) -> None:
     with pytest.raises(DeclarationError, match=r"takes the name of a profile column, found '"):
         made()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("written", ["$1", ":moment", "%s", "$modelpack$", "1 + $modelpack$"])
+def test_the_sql_of_an_input_has_no_parameter_and_no_text_without_an_end(written: str) -> None:
+    with pytest.raises(DeclarationError, match="parameters have no value here, and a text in dollar quotes"):
+        Input(written, ())
+    assert Input("$a$ b $a$ || '$1'", ()).sql == "$a$ b $a$ || '$1'"
