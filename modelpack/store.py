@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from modelpack.declaration.profile import MODEL_NAME
 from modelpack.errors import RegistryError, shown
 from modelpack.publication import ENGINES, Publication
 
 
 def check_name(name: str) -> None:
     """Raise RegistryError for what cannot name a model."""
+    from modelpack.declaration.profile import MODEL_NAME  # a list of versions needs no declaration
+
     if not MODEL_NAME.fullmatch(name):
         raise RegistryError(
             f"{shown(name)} cannot name a model; expected a lower-case letter, then lower-case letters, digits and _, "

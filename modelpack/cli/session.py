@@ -22,6 +22,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
+from modelpack.cli.quick import Command
 from modelpack.errors import ModelpackError, RegistryError
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def command(
         run.__annotations__ = {p.name: p.annotation for p in [*own, *shared]}
         # given as it is, the summary is wrapped in the list of commands; taken from the docstring, it would be cut
         summary = " ".join((function.__doc__ or "").split()).partition(". ")[0].removesuffix(".")
-        app.command(name or function.__name__, short_help=summary)(run)
+        app.command(name or function.__name__, cls=Command, short_help=summary)(run)
         return function
 
     return register

@@ -72,6 +72,28 @@ def test_help_loads_no_library_but_those_of_the_command_line() -> None:
     )
 
 
+def test_a_list_of_versions_loads_no_more_than_it_takes_to_ask_the_server() -> None:
+    """Most of its processor time is SQLAlchemy and the driver; pydantic, which typer would load, is as much as all of ours."""
+    found = loaded(command("list", "churn", "--dsn", "postgresql:///none?host=/nowhere", "--json"))
+    assert {"typer", "sqlalchemy", "psycopg"} <= found
+    assert found & {*HEAVY, "pydantic", "alembic", "sqlglot", "jinja2", "modelpack_alembic"} == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["promote", "churn", "one"], "Invalid value for 'VERSION'"),
+        (["promote", "churn"], "VERSION"),
+        (["list", "--dsn"], "--dsn"),
+    ],
+)
+def test_what_is_no_text_is_looked_at_all_the_same(arguments: list[str], said: str) -> None:
+    done = python("from modelpack.cli import main\nmain()", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
+
+
 def test_to_import_the_package_loads_none_of_its_rooms() -> None:
     assert "modelpack" in loaded("import modelpack")
     assert loaded("import modelpack") & {"sqlalchemy", "alembic", "psycopg"} == set()
