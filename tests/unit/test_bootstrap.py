@@ -248,7 +248,7 @@ def test_the_oldest_version_that_is_tested_is_the_lower_bound() -> None:
             assert Version(lower) == Version(oldest[requirement.name]), requirement
         else:
             assert oldest[requirement.name] == pinned("dev/constraints.txt")[requirement.name], requirement
-    assert set(oldest) - {"joblib", "scipy", "threadpoolctl"} == (ours | tools) - {"modelpack"}
+    assert set(oldest) - {"click", "joblib", "scipy", "threadpoolctl"} == (ours | tools) - {"modelpack"}
 
 
 def test_a_bare_machine_gets_packages_then_venv_then_wheels(machine: Machine) -> None:
