@@ -40,7 +40,7 @@ def training_set(
     label: str | None = None,
     everybody: bool = False,
 ) -> pd.DataFrame:
-    """Point-in-time features: one row a customer and moment, as a pandas frame.
+    """Point-in-time features: one row per customer and moment, as a pandas frame.
 
     Columns: the key, `at` (the moment, UTC), every feature, every input that a score declares, the
     profile's other columns, and `label`. `label` is an SQL expression in which `p` is the profile row and

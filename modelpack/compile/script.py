@@ -1,7 +1,7 @@
 """The whole script that attaches a declaration to its tables, statement by statement.
 
 The script needs no connection: what only the server knows (the type of a column that a feature follows,
-which columns are missing) is asked there, so the same text serves `--sql` and a live migration.
+which columns are missing) is asked there, so the same text serves `--sql` and a migration with a connection.
 """
 
 from __future__ import annotations

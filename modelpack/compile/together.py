@@ -25,8 +25,8 @@ MOST_ARGUMENTS = 90
 
 
 @dataclass(frozen=True)
-class Live(ScorePlan):
-    """A score by the version that is live: a variable or parameter."""
+class Promoted(ScorePlan):
+    """A score by the version that is promoted: a variable or parameter."""
 
     by: Sql
 
@@ -65,9 +65,9 @@ class Going:
     due: Sql | None
 
 
-def live(plan: Plan) -> list[Live]:
-    """The scores of a profile, each by its live version."""
-    return [Live(s.score, s.stem, _VERSION.format(number)) for number, s in enumerate(plan.scores, 1)]
+def promoted(plan: Plan) -> list[Promoted]:
+    """The scores of a profile, each by its promoted version."""
+    return [Promoted(s.score, s.stem, _VERSION.format(number)) for number, s in enumerate(plan.scores, 1)]
 
 
 def windows(plan: Plan) -> list[tuple[Sql, Sql]]:
@@ -107,7 +107,7 @@ def scored_together(plan: Plan) -> dict[str, object]:
     """What `together_parts.sql` knows, beside a `Going`."""
     return {
         "plan": plan,
-        "scores": live(plan),
+        "scores": promoted(plan),
         "windows": windows(plan),
         "windowed": [event for event in plan.events if event.windowed],
         "chunk_bytes": CHUNK_BYTES,

@@ -231,7 +231,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile table: one row an entity, with the features that events maintain and the scores.
+    """A profile table: one row per entity, with the features that events maintain and the scores.
 
     `table` exists already and may be schema-qualified; `key` names its key column or columns, which a
     primary key or unique constraint has to cover.

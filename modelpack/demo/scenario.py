@@ -34,8 +34,15 @@ class EventLog:
     @property
     def insert(self) -> str:
         """The statement of the application, with places for the values."""
-        columns = list(self.rows.columns)
-        return f"insert into {self.table} ({', '.join(columns)}) values ({', '.join(['%s'] * len(columns))})"
+        return self._insert(["%s"] * len(self.rows.columns))
+
+    @property
+    def shown(self) -> str:
+        """The same as it is shown: each place has its column's name."""
+        return self._insert([f":{name}" for name in self.rows.columns])
+
+    def _insert(self, places: list[str]) -> str:
+        return f"insert into {self.table} ({', '.join(self.rows.columns)}) values ({', '.join(places)})"
 
     def between(self, start: datetime | None, end: datetime) -> pd.DataFrame:
         """The events from `start` (None: the first) up to and without `end`."""

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from modelpack.attaching import apply
 from modelpack.declaration.profile import Profile, load_profiles
 from modelpack.demo.hindsight import hindsight_frame
-from modelpack.demo.scenario import EventLog, Hindsight, Release, Scenario
+from modelpack.demo.scenario import Hindsight, Release, Scenario
 from modelpack.demo.stage import Stage
 from modelpack.errors import ModelpackError
 from modelpack.experiments.reading import read_experiment, read_values
@@ -203,7 +203,7 @@ class Story:
         days = (self.scenario.today - self.scenario.learned).days
         self.stage.step(f"The last {days} days arrive, one INSERT an event")
         for log in self.scenario.logs:
-            self.stage.sql(_with_names(log))
+            self.stage.sql(log.shown)
         self.stage.say(
             "Each INSERT returns with the customer's counters and score right, in its transaction."
         )
@@ -529,13 +529,6 @@ def between(figure: Figure, digits: int = 3) -> str:
     if figure.low is None or figure.high is None:
         return "too few"
     return f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
-
-
-def _with_names(log: EventLog) -> str:
-    statement = log.insert
-    for name in log.rows.columns:
-        statement = statement.replace("%s", f":{name}", 1)
-    return statement
 
 
 def clear(connection: psycopg.Connection[Any]) -> None:

@@ -58,7 +58,7 @@ def start(
     if where is not None:
         check_expression(where, "the condition")
     with session.transaction() as connection, in_words():
-        table = find_profile(connection, score, profile)
+        table = get_profile(connection, score, profile)
         _call(
             connection,
             "select modelpack.start_experiment(cast(:profile as regclass), :score, :name, cast(:arms as jsonb), :where)",
@@ -289,7 +289,7 @@ def parse_arms(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def find_profile(connection: Connection, score: str, profile: str | None) -> str:
+def get_profile(connection: Connection, score: str, profile: str | None) -> str:
     """The profile that has a score. Raises RegistryError where none has it, or several and `profile` names none of them."""
     from sqlalchemy import text
 

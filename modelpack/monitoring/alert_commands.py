@@ -78,9 +78,9 @@ def show(
 
     with session.transaction() as connection, in_words():
         if model is not None:
-            from modelpack.monitoring.page.facts import find_model
+            from modelpack.monitoring.page.facts import get_model
 
-            find_model(connection, model)
+            get_model(connection, model)
         found = connection.execute(
             text(
                 "select b.model, b.kind, b.bound, b.below, b.unit, b.meaning, b.set_by from modelpack.alert_bounds as b "
@@ -142,9 +142,9 @@ def alerts(
     ]
     with session.transaction() as connection, in_words():
         if model is not None:
-            from modelpack.monitoring.page.facts import find_model
+            from modelpack.monitoring.page.facts import get_model
 
-            find_model(connection, model)
+            get_model(connection, model)
         # a job cannot say that it has not run
         connection.execute(text("select modelpack.watch_observe()"))
     with session.transaction() as connection, in_words():

@@ -31,7 +31,7 @@ def report(
     The page needs nothing beside it and holds no row of a profile. Charts take pip install 'modelpack[report]';
     --json gives the same figures without them.
     """
-    from modelpack.monitoring.page.facts import find_model, read_facts
+    from modelpack.monitoring.page.facts import get_model, read_facts
     from modelpack.monitoring.page.words import verdict
 
     if output is None and not session.as_json:
@@ -41,7 +41,7 @@ def report(
 
         need_charts()
     with session.transaction() as connection, in_words():
-        facts = read_facts(connection, find_model(connection, model), days)
+        facts = read_facts(connection, get_model(connection, model), days)
     judged = verdict(facts)
     if output is not None:
         from modelpack.monitoring.page.render import render
@@ -74,13 +74,13 @@ def status(
     """How a model is, in twenty lines."""
     from sqlalchemy import text
 
-    from modelpack.monitoring.page.facts import find_model, read_facts
+    from modelpack.monitoring.page.facts import get_model, read_facts
     from modelpack.monitoring.page.status import SIGNS, lines
     from modelpack.monitoring.page.words import verdict
 
     with session.transaction() as connection, in_words():
         known = connection.scalars(text("select model from modelpack.model order by 1")).all()
-        asked = [find_model(connection, model)] if model is not None or len(known) == 1 else list(known)
+        asked = [get_model(connection, model)] if model is not None or len(known) == 1 else list(known)
         found = [read_facts(connection, name, days, deep=False) for name in asked]
     if not asked:
         session.say("There is no model; publish one: modelpack publish MODEL --name NAME")

@@ -13,7 +13,7 @@ def read_features(connection: Connection, profile: str | None) -> list[Any]:
     """Features and inputs, of one profile or all."""
     found = _all(
         connection,
-        "select * from modelpack.features as f where :profile is null or f.profile in (:profile, 'public.' || :profile)",
+        "select * from modelpack.features as f where cast(:profile as text) is null or f.profile in (:profile, 'public.' || :profile)",
         profile=profile,
     )
     if not found and profile is not None:
@@ -71,5 +71,4 @@ def _known(connection: Connection, model: str) -> None:
 
 
 def _all(connection: Connection, query: str, **values: object) -> list[Any]:
-    statement = text(query.replace(":profile is null", "cast(:profile as text) is null"))
-    return list(connection.execute(statement, values))
+    return list(connection.execute(text(query), values))

@@ -34,11 +34,11 @@ def fit(
     ] = None,
 ) -> None:
     """Hold scores against what came of them: per version, cut-off and segment, with intervals."""
-    from modelpack.outcomes.reading import find_score, read_rows
+    from modelpack.outcomes.reading import get_score, read_rows
     from modelpack.outcomes.report import fits
 
     with session.transaction() as connection:
-        table, outcome = find_score(connection, score, profile)
+        table, outcome = get_score(connection, score, profile)
         rows = read_rows(connection, table, score, since)
         if not rows:
             raise RegistryError(

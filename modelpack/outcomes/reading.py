@@ -10,7 +10,7 @@ from modelpack.errors import RegistryError
 from modelpack.outcomes.report import Row
 
 
-def find_score(connection: Connection, score: str, profile: str | None) -> tuple[str, dict[str, Any]]:
+def get_score(connection: Connection, score: str, profile: str | None) -> tuple[str, dict[str, Any]]:
     """The profile of a score with an outcome, and the outcome as it is declared.
 
     Raises RegistryError where there is none, or several profiles have one and `profile` names none of them.

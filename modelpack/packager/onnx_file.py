@@ -79,7 +79,7 @@ def _table(
         values = pd.Series(np.ravel(np.asarray(expected, dtype=object)))
     if len(values) != len(frame):
         raise PackagingError(
-            f"There are {len(values)} expected outputs for {len(frame)} rows: one number a row is expected."
+            f"There are {len(values)} expected outputs for {len(frame)} rows: one number per row is expected."
         )
     try:
         wanted = np.array([np.nan if is_missing(v) else float(v) for v in values.tolist()], dtype=np.float64)

@@ -127,7 +127,7 @@ class Signature:
         empty.
 
         Args:
-            rows: one sequence a row, cells in signature order, None where missing.
+            rows: one sequence per row, cells in signature order, None where missing.
         """
         feeds: dict[str, npt.NDArray[Any]] = {}
         at = [n for n, i in enumerate(self.inputs) if i.type == "number"]

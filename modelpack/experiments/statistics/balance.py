@@ -32,17 +32,17 @@ def balance(
         raise ValueError(f"there are {len(names)} arms and {len(periods)} periods, expected as many")
     highest = behind = 0.0
     for number, shares in enumerate(weights):
-        live = {arm: share for arm, share in shares.items() if share > 0}
+        open_arms = {arm: share for arm, share in shares.items() if share > 0}
         mine = names[periods == number]
-        strange = set(mine) - set(live)
+        strange = set(mine) - set(open_arms)
         if strange:
             raise ValueError(f"the arm {min(strange)} had no weight when entities were given to it")
         if not len(mine):
             continue
-        total = sum(live.values())
+        total = sum(open_arms.values())
         # one entity after the other: how likely was it by those before, against by its weight
         factors = np.zeros(len(mine))
-        for arm, share in live.items():
+        for arm, share in open_arms.items():
             own = mine == arm
             seen = np.cumsum(own) - own
             expected = share / total

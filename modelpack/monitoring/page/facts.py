@@ -77,7 +77,7 @@ select f.* from modelpack.features as f
  order by f.profile, f.feature"""
 
 
-def find_model(connection: Connection, model: str | None) -> str:
+def get_model(connection: Connection, model: str | None) -> str:
     """The model of that name, or the only one there is. Raises RegistryError where there is none, or several and no name."""
     known = connection.scalars(text("select model from modelpack.model order by 1")).all()
     names = ", ".join(map(str, known)) or "none; publish one: modelpack publish MODEL --name NAME"

@@ -26,7 +26,7 @@ class Chosen:
 
     output: str
     index: int | None
-    """Which of its columns; None where it has one number a row."""
+    """Which of its columns; None where it has one number per row."""
     positive_class: str | None
 
 
@@ -75,7 +75,7 @@ class File:
             raise PackagingError(f"The output {name!r} holds {kind}: a score is a float32 or float64.")
         if shape[:1] != [len(some)] or len(shape) > 2:
             raise PackagingError(
-                f"The output {name!r} has the shape {shape} for {len(some)} rows: expected one number a row, or "
+                f"The output {name!r} has the shape {shape} for {len(some)} rows: expected one number per row, or "
                 "one a row and class."
             )
         self._chosen = self._class(name, shape[1] if len(shape) == 2 else 1, positive_class)

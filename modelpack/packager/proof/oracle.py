@@ -135,7 +135,7 @@ class Oracle:
         values = values.reshape(-1) * self._target.sign
         if len(values) != len(rows):
             raise PackagingError(
-                f"The estimator gives {len(values)} values for {len(rows)} rows: one score a row is expected."
+                f"The estimator gives {len(values)} values for {len(rows)} rows: one score per row is expected."
             )
         return values
 

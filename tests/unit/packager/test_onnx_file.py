@@ -294,7 +294,7 @@ def _among_others() -> bytes:
                 [value("y", TensorProto.FLOAT, "N", 1, 3)],
                 {"at": np.array([1])},
             ),
-            r"'y' has the shape \[4, 1, 3\] for 4 rows: expected one number a row",
+            r"'y' has the shape \[4, 1, 3\] for 4 rows: expected one number per row",
         ),
     ],
     ids=lambda case: None if isinstance(case, bytes) else case[:20],
