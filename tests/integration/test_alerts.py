@@ -104,6 +104,22 @@ def test_a_figure_that_swings_around_its_bound_raises_nothing_and_closes_nothing
     assert events(psql) == ["opened"], "never five looks in a row well below the bound"
 
 
+def test_a_figure_at_its_bound_is_not_beyond_it_and_at_four_fifths_of_it_not_well_below(
+    psql: Session,
+) -> None:
+    fail(psql, 10)  # of a bound of 10
+    assert [look(psql) for _ in range(4)] == [0] * 4
+    fail(psql, 999)  # of 1,000, at which it would be severe
+    assert [look(psql) for _ in range(2)] == [0] * 2
+    assert look(psql) == 1
+    fail(psql, 8)
+    assert [look(psql) for _ in range(6)] == [1] * 6
+    fail(psql, 0)
+    assert [look(psql) for _ in range(5)][-1] == 0
+    fail(psql, 1000)
+    assert look(psql) == 1
+
+
 def test_what_is_severe_opens_at_the_first_look(psql: Session) -> None:
     fail(psql, 1000)
     assert look(psql) == 1
@@ -216,6 +232,36 @@ def test_the_logarithm_of_the_gamma_function_is_that_of_python(psql: Session, x:
     assert found == pytest.approx(math.lgamma(x), rel=1e-13, abs=1e-13)
 
 
+def figures(session: Session, of: str, kind: str) -> list[tuple[Any, ...]]:
+    return rows(session, f"select value, words from modelpack.figures_of_{of}() where kind = %s", kind)  # type: ignore[arg-type]
+
+
+def test_failures_are_those_of_an_hour(psql: Session) -> None:
+    fail(psql, 20)
+    psql.execute("update modelpack.failure_log set at = now() - interval '59 minutes'")
+    assert [v for v, _ in figures(psql, "work", "failures")] == [20]
+    psql.execute("update modelpack.failure_log set at = now() - interval '61 minutes'")
+    assert figures(psql, "work", "failures") == []
+
+
+def test_stale_rows_are_those_of_the_last_hour_that_was_counted_within_a_day(psql: Session) -> None:
+    counted = (
+        "insert into modelpack.stale_count (profile, score, hour, model, rows, stale, reasons, counted_at)"
+        " values ('public.customer', 'churn', now() - %s * interval '1 hour', 'churn', %s, %s, '{}', now())"
+    )
+    psql.execute(counted, [25, 60, 60])
+    assert figures(psql, "work", "stale") == []
+    psql.execute(counted, [23, 60, 45])
+    psql.execute(counted, [2, 60, 15])
+    psql.execute(counted, [1, None, None])  # nobody could count
+    psql.execute(counted, [-1, 60, 60])  # of a clock that was put back
+    assert [v for v, _ in figures(psql, "work", "stale")] == [0.25]
+    psql.execute("delete from modelpack.stale_count")
+    psql.execute(counted, [1, 0, 0])
+    assert figures(psql, "work", "stale") == []
+    assert look(psql) == 0
+
+
 def assign(session: Session, experiment: int, **entities: int) -> None:
     session.execute("delete from modelpack.assignment")
     for arm, number in entities.items():
@@ -246,6 +292,8 @@ def test_a_split_that_is_not_as_the_weights_say_is_an_alert_at_once(psql: Sessio
     kind, subject, chance, words = row(psql, "select kind, subject, value, words from modelpack.alert")
     assert (kind, subject, chance) == ("split", "autumn", pytest.approx(math.exp(-factor), rel=1e-9))
     assert "old 1500, new 640" in words
+    psql.execute("select modelpack.stop_experiment('autumn', 'it is odd')")
+    assert figures(psql, "experiments", "split") == [], "nobody is given to its arms any more"
 
 
 def test_an_experiment_that_a_guardrail_ended_is_an_alert_for_a_day(psql: Session) -> None:
@@ -272,6 +320,26 @@ def test_outcomes_that_could_have_been_settled_a_day_ago_are_an_alert(psql: Sess
     assert "60 of 60 outcomes of churn of public.customer" in words
     psql.execute("call modelpack.settle('customer')")
     assert [look(psql) for _ in range(3)][-1] == 0
+
+
+def test_pending_are_outcomes_of_the_two_newest_cohorts_that_were_ripe_a_day_ago(psql: Session) -> None:
+    psql.execute("set session_replication_role = replica")
+    psql.execute("update customer set churn_scored_at = now() - interval '60 days'")
+    psql.execute("set session_replication_role = origin")
+    take = "call modelpack.take_cohort('customer', 'churn', now() - %s * interval '1 hour')"
+    psql.execute(take, [24 * 10 + 12])  # ripe since 12 hours
+    assert figures(psql, "outcomes", "pending") == []
+    for days in (40, 30):
+        psql.execute(take, [24 * days])
+    psql.execute("call modelpack.settle('customer')")
+    newest = (
+        "delete from modelpack.outcome as o using modelpack.cut_off as c"
+        " where (c.profile, c.score, c.cut_off) = (o.profile, o.score, o.cut_off) and c.cut_off > now() - %s * interval '1 day'"
+    )
+    psql.execute(newest, [35])
+    assert [v for v, _ in figures(psql, "outcomes", "pending")] == [0.5]
+    psql.execute(take, [24 * 20])
+    assert [v for v, _ in figures(psql, "outcomes", "pending")] == [1], "the oldest is not looked at any more"
 
 
 def test_a_fit_is_an_alert_only_where_a_bound_is_set(psql: Session) -> None:
