@@ -8,7 +8,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,7 +24,7 @@ from modelpack.cli.app import app
 from modelpack.experiments.statistics.balance import CONCENTRATION
 from modelpack.monitoring.delivery import Webhook, deliver
 from modelpack.outcomes import Outcome
-from tests.support import Session, attach, publish, row, rows, value
+from tests.support import Session, attach, publish, row, rows, value, wait_for
 
 GONE = "not exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at and e.at <= t.until)"
 
@@ -189,6 +189,28 @@ def test_two_looks_at_once_open_one_alert(psql: Session, database: str) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(other, range(8))) == [1] * 8
+    assert events(psql) == ["opened"]
+
+
+def test_who_looks_while_another_does_waits_and_tells_nothing_twice(psql: Session, database: str) -> None:
+    fail(psql, 5000)
+    with ExitStack() as stack:
+        listener, first, second = (
+            stack.enter_context(psycopg.connect(database, autocommit=True)) for _ in range(3)
+        )
+        listener.execute("listen modelpack_alert")
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        with first.transaction():
+            assert look(first) == 1
+            waiting = pool.submit(look, second)
+            wait_for(
+                psql,
+                "select %s = any (pg_blocking_pids(%s))",
+                first.info.backend_pid,
+                second.info.backend_pid,
+            )
+        assert waiting.result(timeout=20) == 1
+        assert len(list(listener.notifies(timeout=0.5))) == 1
     assert events(psql) == ["opened"]
 
 
