@@ -284,6 +284,37 @@ def test_stale_rows_are_those_of_the_last_hour_that_was_counted_within_a_day(psq
     assert look(psql) == 0
 
 
+def test_latency_is_that_of_the_last_hour_with_a_hundred_measured_scores(psql: Session) -> None:
+    budget = value(
+        psql,
+        "select extract(epoch from value::interval)::float8 from modelpack.setting where name = 'time_budget'",
+    )
+    watched = value(
+        psql,
+        "insert into modelpack.watched (profile, score, model, version, version_id) select 'public.customer', 'churn', model, version, version_id"
+        " from modelpack.version returning watched_id",
+    )
+
+    def measured(hours: int, slow: int, fast: int = 0) -> None:
+        """Times in bins that are 5 % wide: 265 is that of 0.4 seconds, 142 of a millisecond."""
+        psql.execute(
+            "insert into modelpack.rollup values (%s, 'hour', now() - %s * interval '1 hour', 100, 1, 1, 0, 1, '{}', '{}', %s, '{142,265}', %s, '{}', '{}')",
+            [watched, hours, slow + fast, [fast, slow]],
+        )
+
+    def found() -> list[float]:
+        return [v for v, _ in figures(psql, "work", "latency")]
+
+    measured(1, slow=99)
+    assert found() == [], "of fewer than a hundred the slowest says little"
+    measured(4, slow=100)
+    assert found() == [], "too long ago"
+    measured(2, slow=2, fast=98)
+    assert found() == [pytest.approx(0.4 / budget, rel=0.025)]
+    psql.execute("update modelpack.model set time_budget = '2 seconds'")
+    assert found() == [pytest.approx(0.2, rel=0.025)]
+
+
 def assign(session: Session, experiment: int, **entities: int) -> None:
     session.execute("delete from modelpack.assignment")
     for arm, number in entities.items():
@@ -409,6 +440,15 @@ def test_what_a_shadow_has_not_scored_for_long_is_an_alert(psql: Session) -> Non
     )
     assert look(psql) == 1
     assert row(psql, "select kind, subject from modelpack.alert") == ("backlog", "shadow version 2")
+    psql.execute("update modelpack.prediction set version = 2")
+    assert figures(psql, "jobs", "backlog")[0][0] == 0, "it gave them itself"
+    psql.execute("update modelpack.prediction set version = 1")
+    # the share that just leaves out the first customer, and the one that just takes him
+    psql.execute("update modelpack.prediction set scored_at = now() where entity_key = '2'")
+    psql.execute("update modelpack.shadow set share = abs(hashtextextended('1', 0) % 10000)")
+    assert figures(psql, "jobs", "backlog")[0][0] == 0
+    psql.execute("update modelpack.shadow set share = share + 1")
+    assert figures(psql, "jobs", "backlog")[0][0] == pytest.approx(9 * 86400, abs=60)
     psql.execute("call modelpack.score_shadows('churn')")
     assert [look(psql) for _ in range(3)][-1] == 0
 
@@ -506,6 +546,28 @@ def test_a_webhook_that_begins_later_is_told_of_what_is_open_and_of_no_history(
     look(psql)
     run(database, "--webhook", hook.url)
     assert [(d["what"], d["kind"]) for _, d, _ in hook.got] == [("opened", "failures")]
+
+
+def test_a_channel_that_has_not_sent_what_was_open_sends_it_before_its_end_and_never_goes_back(
+    psql: Session,
+) -> None:
+    channel = f"webhook:{'a' * 16}"
+
+    def told() -> list[tuple[Any, ...]]:
+        return rows(psql, "select event_id, what from modelpack.next_alert(%s)", channel)
+
+    fail(psql, 5000)
+    look(psql)
+    assert told() == [(1, "opened")]  # and nobody was reached
+    fail(psql, 0)
+    assert [look(psql) for _ in range(5)][-1] == 0
+    assert told() == [(1, "opened")]
+    for event in (3, 1):  # there is no third
+        psql.execute("select modelpack.sent_alert(%s, %s)", [channel, event])
+    assert told() == [(2, "closed")]
+    for event in (2, 1):
+        psql.execute("select modelpack.sent_alert(%s, %s)", [channel, event])
+    assert told() == []
 
 
 def test_a_webhook_that_fails_is_told_again_until_it_answers(psql: Session, database: str, hook: Any) -> None:
