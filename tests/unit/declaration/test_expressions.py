@@ -126,7 +126,7 @@ def test_what_takes_a_column_takes_no_expression(made: object) -> None:
         made()  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("written", ["$1", ":moment", "%s", "$modelpack$", "1 + $modelpack$"])
+@pytest.mark.parametrize("written", ["$1", ":moment", "$modelpack$", "1 + $modelpack$"])
 def test_the_sql_of_an_input_has_no_parameter_and_no_text_without_an_end(written: str) -> None:
     with pytest.raises(DeclarationError, match="parameters have no value here, and a text in dollar quotes"):
         Input(written, ())
