@@ -1,6 +1,6 @@
 """Values of options that need nobody to look at them are taken as they are given.
 
-typer has pydantic look at every value, and to load pydantic takes a fifth of the processor time of `modelpack list`.
+typer has pydantic look at every value, and to load pydantic takes a tenth of the processor time of `modelpack list` or more.
 What was not given, and a text, is right as it is.
 """
 
