@@ -20,7 +20,9 @@ SHELL := /bin/bash
 export LOKY_MAX_CPU_COUNT ?= 1
 export MODELPACK_SERVER_WHEELS ?= $(CURDIR)/.modelpack/server-wheels
 
-# Processes that package and commands are started by the hundred; where PYTHONDONTWRITEBYTECODE is set, each would compile the package.
+# Processes that package and commands are started by the hundred, and each worker rewrites the assertions of all tests: where
+# PYTHONDONTWRITEBYTECODE is set, each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 compiled = .venv/bin/python -m compileall -q -j 0 modelpack modelpack_alembic plpython dev tests
 
 # The DSN of the server that is meant, started first where it is ours. A failure ends the recipe.
@@ -53,12 +55,12 @@ demo: bootstrap ## the story: events by plain SQL, scores in place (EVENTS=file.
 test: ## all tests, against a real server (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
 	@$(compiled)
-	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 3 $(PYTEST_ARGS)
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 test-long: ## the long forms of some tests: minutes each (PYTEST_ARGS=…)
 	@dev/bootstrap --tests
 	@$(compiled)
-	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -m long $(PYTEST_ARGS)
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 --dist worksteal -m long $(PYTEST_ARGS)
 
 up: bootstrap ## start the server with modelpack installed; the last line is its DSN
 	@$(start); \
@@ -120,7 +122,7 @@ fuzz: bootstrap ## random declarations, statements and hostile texts, for long (
 # Warnings are errors on the newest versions alone: the oldest have their own.
 oldest: ## what publishes, on the oldest versions that the package takes (PYTEST_ARGS=…)
 	@dev/bootstrap --oldest
-	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .modelpack/oldest/bin/python -m pytest -n 2 -W default \
+	@$(start_tests); MODELPACK_TEST_DSN="$$dsn" .modelpack/oldest/bin/python -m pytest -n 2 --dist worksteal -W default \
 	  $(if $(PYTEST_ARGS),$(PYTEST_ARGS),$(publishing))
 
 dist: bootstrap ## the wheel and the source distribution, built and checked, into dist/
@@ -149,7 +151,7 @@ mutants-map: ## which tests come by which functions and lines, so that `make mut
 	@dev/bootstrap --tests
 	@$(start_tests); psql "$$dsn" -qc "alter system set track_functions = 'all'" -c "select pg_reload_conf()" >/dev/null; \
 	rm -f .modelpack/calls.jsonl .modelpack/lines.jsonl; \
-	MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 -p tests.mutants.calls -p tests.mutants.lines tests/unit tests/integration tests/faults
+	MODELPACK_TEST_DSN="$$dsn" .venv/bin/pytest -n 2 --dist worksteal -p tests.mutants.calls -p tests.mutants.lines tests/unit tests/integration tests/faults
 
 clean: ## stop the private servers; remove them, their data and .venv
 	@$(servers) destroy; done

@@ -96,6 +96,8 @@ def run(major: int, tests: str, arguments: Sequence[str], processes: int) -> Out
             "pytest",
             "-n",
             str(processes),
+            "--dist",
+            "worksteal",
             "-p",
             "no:cacheprovider",
             f"--junit-xml={report}",
