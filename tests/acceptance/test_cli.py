@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from modelpack import Registry
 from modelpack.cli import app
+from modelpack.connection import make_engine
 from modelpack.formula import evaluate
 from tests.example import DECLARATION, TABLES, model, packaged, run_script, sample
 
@@ -61,8 +62,12 @@ def files(tmp_path: Path) -> Path:
 
 
 def published(shell: Shell, *signs: int) -> None:
-    for sign in signs:
-        Registry(shell.dsn).publish_package(packaged(sign), name="churn")
+    engine = make_engine(shell.dsn)
+    with engine.connect() as connection:
+        for sign in signs:
+            with connection.begin():
+                Registry(connection).publish_package(packaged(sign), name="churn")
+    engine.dispose()
 
 
 def test_from_an_empty_database_to_a_score_and_back(

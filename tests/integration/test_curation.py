@@ -21,17 +21,17 @@ from tests.example import model, packaged, sample
 
 
 @pytest.fixture
-def registry(engine: Engine) -> Registry:
-    return Registry(engine)
+def registry(pooled: Callable[..., Engine]) -> Registry:
+    return Registry(pooled())
 
 
 @pytest.fixture
-def person(database: str, new_role: Callable[..., str]) -> Callable[..., Registry]:
+def person(pooled: Callable[..., Engine], new_role: Callable[..., str]) -> Callable[..., Registry]:
     """A function that makes somebody who logs in, with some of modelpack's roles: session_user, not SET ROLE."""
 
     def make(*groups: str) -> Registry:
         name = new_role(*(f"modelpack_{group}" for group in groups))
-        registry = Registry(make_conninfo(database, user=name))
+        registry = Registry(pooled(user=name))
         registry.who = name  # type: ignore[attr-defined]  # for the tests alone
         return registry
 

@@ -41,8 +41,8 @@ Scorer = Callable[[pd.DataFrame], np.ndarray[Any, Any]]
 
 
 @pytest.fixture
-def registry(engine: Engine) -> Registry:
-    return Registry(engine)
+def registry(pooled: Callable[..., Engine]) -> Registry:
+    return Registry(pooled())
 
 
 @pytest.fixture

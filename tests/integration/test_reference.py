@@ -35,8 +35,8 @@ SET = "select modelpack.set_reference('churn', 1, %s, %s)"
 
 
 @pytest.fixture
-def registry(engine: Engine) -> Registry:
-    return Registry(engine)
+def registry(pooled: Callable[..., Engine]) -> Registry:
+    return Registry(pooled())
 
 
 @pytest.fixture

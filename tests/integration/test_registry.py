@@ -23,17 +23,17 @@ from tests.example import model, packaged, sample
 
 
 @pytest.fixture
-def registry(engine: Engine) -> Registry:
-    return Registry(engine)
+def registry(pooled: Callable[..., Engine]) -> Registry:
+    return Registry(pooled())
 
 
 @pytest.fixture
-def member(database: str, new_role: Callable[..., str]) -> Callable[..., Registry]:
+def member(pooled: Callable[..., Engine], new_role: Callable[..., str]) -> Callable[..., Registry]:
     """A function that makes a role with some of modelpack's roles, and gives the registry as it sees it."""
 
     def make(*groups: str) -> Registry:
         name = new_role(*(f"modelpack_{group}" for group in groups))
-        return Registry(make_conninfo(database, options=f"-c role={name}"))
+        return Registry(pooled(options=f"-c role={name}"))
 
     return make
 
