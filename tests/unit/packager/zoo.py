@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ NON_NEGATIVE = {"CategoricalNB", "ComplementNB", "MultinomialNB"}
 """Counts alone are their inputs."""
 
 
+@cache
 def estimators() -> list[tuple[str, type[BaseEstimator]]]:
     """Names and classes of scikit-learn's classifiers and regressors with a converter in skl2onnx, and boosters."""
     with warnings.catch_warnings():
