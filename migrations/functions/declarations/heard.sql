@@ -59,22 +59,27 @@ begin
          select case when f.proname in (p.stem || '_guard', p.stem || '_score') then substr(f.proname, length(p.stem) + 2)
                      when t.tgtype::integer & 19 = 17 and t.tgqual is null  -- for each row, after an update
                           and exists (select from modelpack.made as m
-                                       where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation = t.tgrelid and m.object = t.tgname) then 'room' end) as r (what)
+                                       where m.profile_id = p.profile_id and m.kind = 'trigger' and m.relation = t.tgrelid and m.object = t.tgname) then 'room' end
+         offset 0) as r (what)
    cross join lateral (
          select case when p.every then '{}'
                      else array(select c.attname::text
                                   from wanted as w join pg_attribute as c on c.attrelid = p.relation and c.attname = w.name
                                  where (w.what = r.what or r.what = 'room') and c.attnum > 0 and not c.attisdropped
-                                 group by 1 order by 1) end) as w (columns)
+                                 group by 1 order by 1) end
+         offset 0) as w (columns)  -- looked up once, not wherever it is read below
    cross join lateral (
          select array(select c.attname::text from unnest(t.tgattr::smallint[]) as n (number)
-                        join pg_attribute as c on c.attrelid = p.relation and c.attnum = n.number order by 1)) as l (columns)
+                        join pg_attribute as c on c.attrelid = p.relation and c.attnum = n.number order by 1)
+         offset 0) as l (columns)
    cross join lateral (
          -- the guard, who writes by right: as whom the functions of the profile run
          select case when r.what = 'guard' then array[pg_get_userbyid(f.proowner)::text] else '{}' end
-                || case when p.every and r.what <> 'room' then '{"every column"}' else '{}' end::text[]) as a (told)
+                || case when p.every and r.what <> 'room' then '{"every column"}' else '{}' end::text[]
+         offset 0) as a (told)
    cross join lateral (
-         select t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), '')) as i (is_told)
+         select t.tgargs = coalesce((select string_agg(convert_to(x, getdatabaseencoding()) || decode('00', 'hex'), '') from unnest(a.told) as x), '')
+         offset 0) as i (is_told)
    where r.what is not null;
 end
 $modelpack$;
