@@ -41,12 +41,29 @@ def pytest_collection() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def server() -> str:
+def server() -> Iterator[str]:
     """DSN of a server that tests may make databases on, as a superuser."""
     dsn = os.environ.get("MODELPACK_TEST_DSN")
     if not dsn:
         pytest.fail("MODELPACK_TEST_DSN names no server; run `make test`, or set it to a superuser's DSN")
-    return dsn
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        KEPT[dsn] = admin
+        yield dsn
+        del KEPT[dsn]
+
+
+KEPT: dict[str, psycopg.Connection[Any]] = {}
+"""A session on the server, by its DSN: to connect anew for each database, and to drop it, would take twenty milliseconds."""
+
+
+@contextlib.contextmanager
+def administering(server: str) -> Iterator[psycopg.Connection[Any]]:
+    """A session that may make databases and roles; the one that is kept, where there is one."""
+    if server in KEPT:
+        yield KEPT[server]
+    else:
+        with psycopg.connect(server, autocommit=True) as admin:
+            yield admin
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +163,7 @@ def drop_database(admin: psycopg.Connection[Any], name: str) -> None:
 
 def clone(server: str, template: str) -> Iterator[str]:
     name = f"mp_{uuid.uuid4().hex[:16]}"
-    with psycopg.connect(server, autocommit=True) as admin:
+    with administering(server) as admin:
         # by default every page of it would be written ahead, too
         copied = sql.SQL("strategy file_copy" if admin.info.server_version >= 150000 else "")
         admin.execute(
@@ -155,7 +172,7 @@ def clone(server: str, template: str) -> Iterator[str]:
             )
         )
     yield make_conninfo(server, dbname=name)
-    with psycopg.connect(server, autocommit=True) as admin:
+    with administering(server) as admin:
         drop_database(admin, name)
 
 
@@ -177,7 +194,7 @@ def new_role(server: str, roles: list[str]) -> Callable[..., str]:
 
     def make(*groups: str) -> str:
         name = f"mp_role_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(server, autocommit=True) as admin:
+        with administering(server) as admin:
             admin.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
             roles.append(name)
             for group in groups:
