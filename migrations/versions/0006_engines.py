@@ -21,6 +21,7 @@ INSTALLS: tuple[str, ...] = (
     "needs_wheels",
     "examine_gate",
     "examine_server",
+    "heard",
     "keep_shipped",
     "schema/rights",
 )
@@ -34,6 +35,7 @@ REVERTS_TO: dict[str, str] = {
     "trial": "0005",
     "examine_gate": "0001",
     "examine_server": "0005",
+    "heard": "0005",
     "keep_shipped": "0005",
     "schema/rights": "0005",
 }
