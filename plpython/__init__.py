@@ -1,7 +1,7 @@
 """The live sources of the PL/Python functions."""
 
-import inspect
 from collections.abc import Callable
+from inspect import getfile
 from pathlib import Path
 
 from modelpack.plpython_source import program
@@ -9,4 +9,4 @@ from modelpack.plpython_source import program
 
 def source_of(function: Callable[..., object]) -> str:
     """A function of this folder, with what it needs, for another interpreter to run; rendering puts the text itself there."""
-    return program(Path(inspect.getfile(function)), function.__name__)
+    return program(Path(getfile(function)), function.__name__)
