@@ -255,19 +255,21 @@ class Registry:
         """A version (None: the champion) as data that any language can evaluate, see docs/formula.md.
 
         Signature, formula, and golden rows with the scores that the formula gives. Needs the right to read the bytes of
-        models, and the extra publish.
+        models, and the extra publish where the engine of the version is not python.
 
         Raises PackagingError where the version has no formula, or one that gives other scores than its golden rows.
         """
-        from modelpack.packager import formula_for
-
         with self._database.transaction() as connection:
             found = versions.read(connection, name, version)
-            onnx_bytes, golden, signature, _ = _stored(connection, found)
+            onnx_bytes, golden, signature, formula = _stored(connection, found)
+        about = {"model": name, "version": found.version, "sha256": found.sha256}
+        if formula is not None:  # what scores it on the server
+            return {**about, "signature": signature, "formula": formula, "golden": golden}
         if onnx_bytes is None:
             raise RegistryError(f"the bytes of {name} version {found.version} were purged")
-        made = formula_for(bytes(onnx_bytes), signature, golden)
-        return {"model": name, "version": found.version, "sha256": found.sha256, **made}
+        from modelpack.packager import formula_for
+
+        return {**about, **formula_for(bytes(onnx_bytes), signature, golden)}
 
     def export(self, name: str, version: int | None, path: str | Path) -> Path:
         """Write a version (None: the champion) as an .onnx file.

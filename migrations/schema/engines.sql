@@ -1,6 +1,7 @@
 -- Versions that something else than onnxruntime scores, from a formula: their model as data.
 
 insert into modelpack.setting (name, value, explanation) values
+  ('formula_bytes', '8000000', 'a formula whose text has more bytes is not published'),
   ('formula_parts', '20000', 'a formula of more steps, weights, keys and nodes of trees is not published');
 
 -- No foreign key to modelpack.version: to drop one locks the table that it refers to, which sessions read that load a model.

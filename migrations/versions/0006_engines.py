@@ -129,7 +129,7 @@ def downgrade() -> None:
         run_sql(statement)
     for what in DROPS:
         run_sql(f"drop {what}")
-    run_sql("delete from modelpack.setting where name = 'formula_parts'")
+    run_sql("delete from modelpack.setting where name in ('formula_bytes', 'formula_parts')")
     run_sql("comment on column modelpack.inspection.onnxruntime is 'the server''s onnxruntime then'")
     run_sql("comment on column modelpack.inspection.numpy is 'the server''s numpy then'")
     for name, released in REVERTS_TO.items():

@@ -243,6 +243,13 @@ def test_a_formula_that_is_none_or_gives_another_score_is_refused(
     assert rows(session, "select from modelpack.formula") == []
 
 
+def test_a_formula_of_more_bytes_than_may_be_is_not_read(shop: tuple[Session, Registry]) -> None:
+    session, _ = shop
+    long = json.dumps({**HALF, "steps": [*HALF["steps"], ["literal", "x" * 8_000_000]]})  # type: ignore[misc]
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=f"the formula has {len(long)} bytes"):
+        session.execute(PUBLISH, arguments(long))
+
+
 def test_texts_of_a_formula_are_never_code(shop: tuple[Session, Registry]) -> None:
     session, _ = shop
     words = ["'''\"\"\"\\\n$modelpack$", "__import__('os').abort()", "{0}", "\\u0041"]
@@ -296,6 +303,16 @@ def test_a_version_moves_to_another_database_with_its_formula(
     estimator, frame = fitted("linear")
     registry.publish(estimator, name="churn", sample=frame, engine="python")
     path = registry.export("churn", 1, tmp_path / "churn.onnx")
+    given = registry.formula("churn", 1)
+    for cells, score in zip(given["golden"]["rows"], given["golden"]["scores"], strict=True):
+        pairs = list(zip(cells, given["signature"]["inputs"], strict=True))
+        numbers = [cell for cell, entry in pairs if entry["type"] == "number"]
+        texts = [
+            entry["missing_token"] if cell is None else cell
+            for cell, entry in pairs
+            if entry["type"] == "text"
+        ]
+        assert score is None or evaluate(given["formula"], numbers, texts) == score
     again = registry.import_file(path, name="again")
     assert again.engine == "python"
     same = "select count(distinct f.sha256), count(*) from modelpack.formula as f"

@@ -59,7 +59,7 @@ def float32(number: float) -> float:
 
 def test_a_row_is_scored_by_the_formula_on_numbers_as_the_model_receives_them() -> None:
     server = computing(RATIO, NUMBERS)
-    assert server.score([0.1, 3.0]) == float32(0.1) / 3.0
+    assert server.score([0.1, 3.0]) == float32(0.1) / 3.0, server.failure
     assert server.score([0.1, 3.0]) != 0.1 / 3.0
     assert "modelpack_watch" not in server.GD  # nothing was started beside it
 

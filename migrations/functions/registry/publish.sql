@@ -36,6 +36,13 @@ begin
       detail = 'Expected: onnx without a formula, or python with one.',
       hint = 'Publish with the package (modelpack publish --engine).';
   end if;
+  if octet_length(publish.formula::text) > (select s.value::integer from modelpack.setting as s where s.name = 'formula_bytes') then
+    raise exception using
+      errcode = 'program_limit_exceeded',
+      message = format('the formula has %s bytes', octet_length(publish.formula::text)),
+      detail = format('Expected: at most %s.', (select s.value from modelpack.setting as s where s.name = 'formula_bytes')),
+      hint = 'Publish with --engine onnx, or let a superuser raise formula_bytes in modelpack.setting.';
+  end if;
   if length(publish.onnx) > (select pg_size_bytes(s.value) from modelpack.setting as s where s.name = 'model_bytes') then
     raise exception using
       errcode = 'program_limit_exceeded',
