@@ -333,10 +333,10 @@ def psql(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def here() -> Iterator[None]:
-    """Package in this process, which saves the start of an interpreter; the child has tests of its own."""
+def here() -> Iterator[pytest.MonkeyPatch]:
+    """Package in this process, which saves the start of an interpreter, until the patch is undone; the child has tests of its own."""
     from tests.support import package_here
 
     with pytest.MonkeyPatch.context() as patch:  # the test may undo its own
         package_here(patch)
-        yield
+        yield patch

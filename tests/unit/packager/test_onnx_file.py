@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from modelpack.errors import PackagingError, ParityError
-from modelpack.packager import Package, Publication, package
+from modelpack.packager import Package, Publication, onnx_file, package
 from modelpack.packager.graph.runtime import Runner
 
 from .test_normal_form import ML, model, value
@@ -359,7 +359,8 @@ def test_a_text_column_for_a_number_is_refused() -> None:
         package(several(**PRICES), frame, Publication(expected=[1.0, 2.0]))
 
 
-def test_memory_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()  # really in a process of its own
+def test_memory_without_bounds_is_refused(here: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.undo()  # really in a process of its own, which has limits
+    monkeypatch.setattr(onnx_file, "MEMORY", 2 << 30)
     with pytest.raises(PackagingError, match=r"onnxruntime cannot (load|run)"):
         package(_greedy(), ROWS, Publication(expected=ROWS["spend"]))
