@@ -123,6 +123,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back, where nothing that scores needs what is dropped."""
+    # in the order in which modelpack.load reads them: an event that loads a version waits here, and holds nothing that is dropped below
+    run_sql("lock table modelpack.version, modelpack.artifact, modelpack.model in access exclusive mode")
     run_sql(CHECK)
     run_sql(TIMELINE)
     for statement in ENDS:

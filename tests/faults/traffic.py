@@ -33,7 +33,7 @@ class Writer(threading.Thread):
         """Wait until some more events are in; fail where there was an error."""
         before = self.committed
         assert wait_until(lambda: self.error is not None or self.committed > before + 3, 30)
-        assert self.error is None
+        assert self.error is None, repr(self.error)
 
 
 class Traffic:
