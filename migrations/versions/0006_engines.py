@@ -40,6 +40,23 @@ REVERTS_TO: dict[str, str] = {
     "schema/rights": "0005",
 }
 
+# An event that loads a version reads the tables of which some are dropped here and by earlier revisions, while it holds its own: so
+# first the tables of the profiles, then these, in the order in which modelpack.load reads them. Readers of profiles go on.
+HOLD = """
+do $hold$
+declare
+  v_profile record;
+begin
+  for v_profile in
+    select a.profile, array_agg(a.relation) filter (where a.is_event and a.relation is not null) as events
+      from modelpack.attached_tables() as a group by 1 order by 1
+  loop
+    perform modelpack.lock_tables(v_profile.events, v_profile.profile, 'share row exclusive');
+  end loop;
+  lock table modelpack.version, modelpack.artifact, modelpack.model in access exclusive mode;
+end
+$hold$
+"""
 # a version that is not retired must not change what scores it, and the former release knows onnxruntime alone
 CHECK = """
 do $check$
@@ -123,8 +140,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Go back, where nothing that scores needs what is dropped."""
-    # in the order in which modelpack.load reads them: an event that loads a version waits here, and holds nothing that is dropped below
-    run_sql("lock table modelpack.version, modelpack.artifact, modelpack.model in access exclusive mode")
+    run_sql(HOLD)
     run_sql(CHECK)
     run_sql(TIMELINE)
     for statement in ENDS:
