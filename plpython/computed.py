@@ -65,23 +65,19 @@ class Computed:
         """
         words, numeric, call, nan = self._inputs.words, len(self._inputs.names), self._call, float("nan")
         single = struct.Struct(f"={numeric}f")
-        narrow, widen, fits = single.pack, single.unpack, self._fits
+        narrow, widen, unfit = single.pack, single.unpack, self._inputs.unfit
         numbers = struct.Struct(">" + "4xd" * numeric).iter_unpack(packed[28:]) if packed else repeat(())
         scores = []
         for row, texts in zip(numbers, cells if words and cells else repeat(None), strict=False):
             score, given = nan, pack_texts(texts, words) if texts else []
             total = sum(row)
-            if not isinstance(given, str) and (total - total == 0.0 or fits(row)):
+            if not isinstance(given, str) and (total - total == 0.0 or unfit(list(row)) is None):
                 try:
                     score = call(widen(narrow(*row)), given)
                 except Exception:  # one that float32 does not hold, or worse: scored on its own it says which
                     score = nan
             scores.append(score if score - score == 0.0 else nan)
         return scores
-
-    def _fits(self, row: Any) -> bool:
-        """Whether numbers that have no finite sum may be scored: what is missing may be, and nothing is infinite."""
-        return self._inputs.unfit(row) is None
 
 
 def compute(GD: dict[str, Any], found: dict[str, Any]) -> Computed:
