@@ -77,6 +77,12 @@ def shop(database: str) -> Iterator[tuple[Session, Registry]]:
         yield session, Registry(database)
 
 
+def plain_model() -> Any:
+    """One that onnxruntime scores."""
+    frame, outcome = sample()
+    return LogisticRegression().fit(frame[["n"]], outcome)
+
+
 def truth(estimator: Any, session: Session) -> dict[int, float]:
     """What the estimator says of the profile rows as they are stored."""
     stored = rows(session, "select customer_id, n, spend, basket, plan from customer order by 1")
@@ -162,12 +168,20 @@ def test_rescore_reproduce_and_explain_use_the_same_function(
     assert scores(session) == before
 
 
+def of_wheels(session: Session) -> set[str]:
+    """What the doctor says of them."""
+    found = dict(rows(session, "select d.check, d.status from modelpack.doctor() as d"))
+    return {found["wheels"], found["process that tries models"]}
+
+
 def test_a_server_without_wheels_publishes_and_scores(shop: tuple[Session, Registry], database: str) -> None:
     session, registry = shop
-    session.execute(
-        "create or replace function modelpack.server_wheels() returns text language sql immutable as $$ select '/nowhere' $$"
-    )
     estimator, frame = fitted("linear")
+    without = "create or replace function modelpack.server_wheels() returns text language sql immutable as $$ select '/nowhere' $$"
+    registry.publish(plain_model(), name="former", sample=frame[["n"]])
+    session.execute(without)
+    with psycopg.connect(database, autocommit=True) as fresh:
+        assert of_wheels(fresh) == {"fail"}  # a version needs them
     with pytest.raises(RegistryError, match="No module named 'numpy'"):
         registry.publish(estimator, name="churn", sample=frame)
     attach(database, SHOP)
@@ -175,9 +189,15 @@ def test_a_server_without_wheels_publishes_and_scores(shop: tuple[Session, Regis
     session.execute("insert into customer values (1, 'plus')")
     with psycopg.connect(database, autocommit=True) as application:
         application.execute("insert into purchase (customer_id, amount) values (1, 12)")
+        assert of_wheels(application) == {"fail"}
+        registry.curation.retire("former", 1, "over")
+        assert of_wheels(application) == {"warn"}  # none needs them now
     assert scores(session) == pytest.approx(truth(estimator, session), abs=1e-5)
-    found = dict(rows(session, "select d.check, d.status from modelpack.doctor() as d"))
-    assert (found["wheels"], found["process that tries models"]) == ("warn", "warn")
+
+
+def test_an_empty_registry_expects_wheels(shop: tuple[Session, Registry]) -> None:
+    session, _ = shop
+    assert value(session, "select modelpack.needs_wheels()") is True
 
 
 def test_a_model_without_a_formula_is_refused_for_python_in_words(shop: tuple[Session, Registry]) -> None:
@@ -281,6 +301,7 @@ def test_a_published_formula_does_not_change_and_is_purged_with_its_version(
         "set formula = '{}'",
         "set engine = 'python', formula = formula, sha256 = 'x'",
         "set version_id = 99, formula = null",
+        "set sha256 = 'x', formula = null",
     ):
         with pytest.raises(psycopg.errors.RestrictViolation, match="what was published does not change"):
             session.execute(f"update modelpack.formula {change}")  # type: ignore[arg-type]
@@ -291,7 +312,10 @@ def test_a_published_formula_does_not_change_and_is_purged_with_its_version(
         session.execute("select * from modelpack.formula")
     session.execute("reset role")
     assert value(session, "select modelpack.predict('half', '{\"n\": 3}', 1)") == 1.5
+    session.execute("select modelpack.purge('0 days')")
     registry.curation.retire("half", 1, "over")
+    session.execute("select modelpack.purge('1 day')")
+    assert value(session, "select formula is null from modelpack.formula") is False
     session.execute("select modelpack.purge('0 days')")
     assert value(session, "select formula is null from modelpack.formula") is True
 
