@@ -72,6 +72,15 @@ def wal(session: Session, statement: str) -> Wal | None:
     return Wal({kind: count for kind, count, _ in found}, sum(size for *_, size in found))
 
 
+def least_wal(session: Session, statement: str, times: int = 5) -> Wal | None:
+    """The least of some runs: one may prune a page, or reuse one of the log whose filter it has to write again.
+
+    After a checkpoint, of which nobody tells, the next value of a sequence is written ahead, and the first change of a page whole.
+    """
+    found = [wal(session, statement) for _ in range(times)]
+    return min((w for w in found if w), key=lambda w: w.bytes, default=None)
+
+
 def plans(session: Session, statement: str) -> list[tuple[str, str]] | None:
     """Run a statement: every statement that the executor ran for it, and its plan, nested ones first, by auto_explain.
 
@@ -159,12 +168,6 @@ class Figures:
         return asdict(self)
 
 
-def _least(session: Session, statement: str, times: int = 5) -> Wal | None:
-    """The least of some runs: one may prune a page, or reuse one of the log whose filter it has to write again."""
-    found = [wal(session, statement) for _ in range(times)]
-    return min((w for w in found if w), key=lambda w: w.bytes, default=None)
-
-
 def measure(ground: Ground, schema: str, plain: str = "b_none") -> Figures:
     """The figures of a schema that has counters, a score and a log; `plain` has none of them."""
     session = ground.connection
@@ -174,8 +177,8 @@ def measure(ground: Ground, schema: str, plain: str = "b_none") -> Figures:
     ground.run(f"vacuum {schema}.customer")
     session.execute(one)
     versions, bulk = (row_versions(session, sql, f"{schema}.customer") for sql in (one, many))
-    with_all = _least(session, one)
-    without = _least(session, one.replace(f"{schema}.", f"{plain}."))
+    with_all = least_wal(session, one)
+    without = least_wal(session, one.replace(f"{schema}.", f"{plain}."))
     executed = statements(session, one)
     return Figures(
         versions.inserted + versions.updated,
