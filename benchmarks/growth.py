@@ -6,6 +6,7 @@ import re
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -121,9 +122,6 @@ def inputs(ground: Ground, sizes: Sizes) -> Group:
 
 def connections(ground: Ground, sizes: Sizes) -> Group:
     """Sessions that are open at once: what the first score of each takes, and the memory that each keeps."""
-    model = cases.publish(ground, sizes.main)
-    ground.tables("g_connections")
-    ground.declare("g_connections", model=model)
     free = int(
         ground.value(
             "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int "
@@ -133,39 +131,59 @@ def connections(ground: Ground, sizes: Sizes) -> Group:
     group = Group(
         "growth connections", "Sessions that are open at once: count + score + log", "as each row says", ""
     )
-    for n in dict.fromkeys(min(wanted, free) for wanted in sizes.connections):
-        with ExitStack() as stack:
-            opened = [stack.enter_context(psycopg.connect(ground.dsn, autocommit=True)) for _ in range(n)]
-            cold, warm, bare, spent = [], [], [], []
-            for number, session in enumerate(opened):
-                bare.append(proportional_memory(session.info.backend_pid))
-                session.execute("set synchronous_commit = off")  # the disk is no part of it
-                before = processor_time(session.info.backend_pid)
-                cold.append(_event(ground, session, number) * 1e3)
-                after = processor_time(session.info.backend_pid)
-                if before is not None and after is not None:
-                    spent.append((after - before) * 1e3)
-            memory = [proportional_memory(session.info.backend_pid) for session in opened]
-            for number, session in enumerate(opened[: sizes.slow]):
-                readings = [_event(ground, session, 1000 * number + i) for i in range(20)]
-                warm.append(statistics.median(readings) * 1e6)
-            group.readings[f"{n} open: {COLD}"] = cold
-            if len(spent) == n:
-                group.readings[f"{n} open: {SPENT}"] = spent
-            group.readings[f"{n} open: {WARM}"] = warm
-            if None in (*memory, *bare):
-                group.skipped[MEMORY] = "the memory of the server's processes cannot be read from here"
-            else:
-                group.readings[f"{n} open: {MEMORY}"] = [m for m in memory if m is not None]
-                group.readings[f"{n} open: {BARE}"] = [m for m in bare if m is not None]
+    for workload, told in ((sizes.main, str), (replace(sizes.main, engine="python"), by_python)):
+        schema = f"g_connections_{workload.engine}"
+        model = cases.publish(ground, workload)
+        ground.tables(schema)
+        ground.declare(schema, model=model)
+        for n in dict.fromkeys(min(wanted, free) for wanted in sizes.connections):
+            for what, readings in _opened(ground, sizes, schema, n).items():
+                if readings is None:
+                    group.skipped[MEMORY] = "the memory of the server's processes cannot be read from here"
+                else:
+                    group.readings[told(f"{n} open: {what}")] = readings
     return group
 
 
-def _event(ground: Ground, session: psycopg.Connection[tuple[object, ...]], number: int) -> float:
+def by_python(what: str) -> str:
+    """The same of a version that Python scores."""
+    return f"{what}, engine python"
+
+
+def _opened(ground: Ground, sizes: Sizes, schema: str, n: int) -> dict[str, list[float] | None]:
+    """The readings of so many sessions; None where they cannot be taken here."""
+    with ExitStack() as stack:
+        opened = [stack.enter_context(psycopg.connect(ground.dsn, autocommit=True)) for _ in range(n)]
+        cold, warm, bare, spent = [], [], [], []
+        for number, session in enumerate(opened):
+            bare.append(proportional_memory(session.info.backend_pid))
+            session.execute("set synchronous_commit = off")  # the disk is no part of it
+            before = processor_time(session.info.backend_pid)
+            cold.append(_event(ground, session, schema, number) * 1e3)
+            after = processor_time(session.info.backend_pid)
+            if before is not None and after is not None:
+                spent.append((after - before) * 1e3)
+        memory = [proportional_memory(session.info.backend_pid) for session in opened]
+        for number, session in enumerate(opened[: sizes.slow]):
+            readings = [_event(ground, session, schema, 1000 * number + i) for i in range(20)]
+            warm.append(statistics.median(readings) * 1e6)
+    readable = None not in (*memory, *bare)
+    return {
+        COLD: cold,
+        **({SPENT: spent} if len(spent) == n else {}),
+        WARM: warm,
+        MEMORY: [m for m in memory if m is not None] if readable else None,
+        BARE: [m for m in bare if m is not None] if readable else None,
+    }
+
+
+def _event(
+    ground: Ground, session: psycopg.Connection[tuple[object, ...]], schema: str, number: int
+) -> float:
     """Seconds of one event from a client."""
     start = ground.clock()
     session.execute(
-        "insert into g_connections.event (customer_id, amount) values (%s, 10)",
+        f"insert into {schema}.event (customer_id, amount) values (%s, 10)",
         (1 + number % ground.customers,),
     )
     return ground.clock() - start

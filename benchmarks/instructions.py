@@ -11,12 +11,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import cases
 from benchmarks.cases import Skipped
 from benchmarks.ground import STRIDE, Ground
-from benchmarks.names import FLOOR, HAND, LOG, NONE, SCORE, committed
+from benchmarks.names import FLOOR, HAND, LOG, NONE, PYTHON, SCORE, committed
 from benchmarks.rivals import handwritten
 from benchmarks.rounds import Group
 from benchmarks.sizes import Sizes
@@ -33,15 +34,22 @@ def instructions(_ground: object, sizes: Sizes) -> Group:
     """Instructions of one event of each of our cases, on a server of its own."""
     group = Group(
         "instructions", "Instructions of one event, inside the server", "instructions an event", FLOOR,
-        watched=[LOG, committed(LOG)],
+        watched=[LOG, committed(LOG), PYTHON, committed(PYTHON)],
     )  # fmt: skip
-    names = {NONE: "i_none", HAND: "i_hand", FLOOR: "i_floor", SCORE: "i_score", LOG: "i_log"}
+    names = {
+        NONE: "i_none",
+        HAND: "i_hand",
+        FLOOR: "i_floor",
+        SCORE: "i_score",
+        LOG: "i_log",
+        PYTHON: "i_python",
+    }
     try:
         with _filled(names, sizes) as cluster:
             for case, schema in names.items():
                 group.readings[case] = [_an_event(cluster, schema)]
             # what applications do: PL/pgSQL prepares its simple expressions anew in each transaction
-            for case in (FLOOR, LOG):
+            for case in (FLOOR, LOG, PYTHON):
                 group.readings[committed(case)] = [_an_event(cluster, names[case], commit=True)]
     except (Skipped, ClusterError) as reason:
         group.readings, group.watched, group.skipped = {}, [], {LOG: str(reason)}
@@ -68,6 +76,7 @@ def _filled(names: dict[str, str], sizes: Sizes) -> Iterator[Cluster]:
             cases.floor(ground, names[FLOOR])
             cases.scored(ground, names[SCORE], sizes.main)
             cases.logged(ground, names[LOG], sizes.main)
+            cases.logged(ground, names[PYTHON], replace(sizes.main, engine="python"))
         finally:
             ground.close()
         cluster.stop()

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack import count, decayed, last, maximum, mean, minimum, total
-from modelpack.packager import Package, package
+from modelpack.packager import Package, Publication, package
 
 FEATURES = {
     "events_n": count(),
@@ -57,11 +57,13 @@ SCALED = ("logistic regression", "small neural network")
 
 @dataclass(frozen=True)
 class Workload:
-    """A model and how many inputs it takes: eight features, then static columns, `texts` of them words."""
+    """A model, what scores it, and how many inputs it takes: eight features, then static columns, `texts` of them words."""
 
     model: str = "100 boosted trees"
     inputs: int = 8
     texts: int = 0
+    engine: str = "onnx"
+    """What scores it on the server."""
     static: Mapping[str, str] = field(init=False, compare=False)
     """The static columns of the profile table and their SQL types."""
 
@@ -77,13 +79,15 @@ class Workload:
     @property
     def slug(self) -> str:
         """A name for schemas and for the model in the registry."""
-        return f"with_{self.model.replace(' ', '_')}_{self.inputs}_{self.texts}"
+        engine = "" if self.engine == "onnx" else f"_{self.engine}"
+        return f"with_{self.model.replace(' ', '_')}_{self.inputs}_{self.texts}{engine}"
 
     @property
     def title(self) -> str:
         """The model and its inputs in words."""
         texts = f", {self.texts} of them texts" if self.texts else ""
-        return f"{self.model}, {self.inputs} inputs{texts}"
+        engine = "" if self.engine == "onnx" else f", engine {self.engine}"
+        return f"{self.model}, {self.inputs} inputs{texts}{engine}"
 
 
 def frame(workload: Workload, rows: int = 3000) -> pd.DataFrame:
@@ -124,6 +128,6 @@ def train(workload: Workload) -> tuple[Any, pd.DataFrame]:
 
 @cache
 def packed(workload: Workload) -> Package:
-    """The trained model in ONNX, held against its estimator: what is published."""
+    """The trained model, held against its estimator: what is published."""
     estimator, rows = train(workload)
-    return package(estimator, rows.head(200))
+    return package(estimator, rows.head(200), Publication(engine=workload.engine))

@@ -6,6 +6,7 @@ FLOOR = "counters, no score (the floor)"
 SETWISE = "counters and a score by hand, a statement's rows at once; no log"
 SCORE = "count + score"
 LOG = "count + score + log"
+PYTHON = "count + score + log, engine python"
 BARE = "a table of the same columns, no trigger"
 STATIC = "count + score + log, a static column among the inputs"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from benchmarks.models import Workload
+from modelpack.publication import ENGINES
 
 MAIN = Workload()
 
@@ -56,6 +57,7 @@ FULL = Sizes(
         *(Workload(kind) for kind in _KINDS),
         *(Workload(kind, 10, 2) for kind in _KINDS),
         *(Workload(kind, 100) for kind in _KINDS[:2]),
+        *(Workload(kind, engine="python") for kind in _KINDS[:2]),
     ),
 )
 QUICK = Sizes(
@@ -68,7 +70,11 @@ QUICK = Sizes(
     clients=(2,),
     commits=("off",),
     seconds=1,
-    models=(Workload(), Workload(_KINDS[0]), Workload(_KINDS[0], 10, 2)),
+    models=(
+        *(Workload(engine=engine) for engine in ENGINES),
+        *(Workload(_KINDS[0], engine=engine) for engine in ENGINES),
+        Workload(_KINDS[0], 10, 2),
+    ),
     profiles=100_000,
     rescores=2,
     grown_profiles=(10_000, 100_000),

@@ -48,8 +48,9 @@ class Publication:
     """Largest difference from the truth, in the unit that the report of parity names."""
     accept: str | None = None
     """A reason to accept a model that misses the tolerance; it is recorded in the report."""
-    engine: str = "onnx"
+    engine: str | None = None
     """What scores the version on the server: `onnx` (onnxruntime), or `python` (a function of Python, from the version's
-    formula: no wheels, and no import in a session's first event)."""
+    formula: no wheels, and no import in a session's first event). Default: `python` for linear models and trees of up to
+    some thousand nodes, `onnx` for the rest."""
     timeout: float = 300.0
     """Seconds that converting and comparing may take."""

@@ -64,7 +64,7 @@ class Registry:
         training_data: pd.DataFrame | None = None,
         allow_unseen: bool = False,
         background: bool = True,
-        engine: str = "onnx",
+        engine: str | None = None,
     ) -> Version:
         """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
@@ -79,7 +79,8 @@ class Registry:
         explanations compare with; rows may be personal data: `background=False` keeps none.
 
         `engine`: what scores it on the server. `onnx`: onnxruntime. `python`: a function of Python made from the
-        version's formula, for linear models and trees (docs/engines.md); it needs no wheels on the server.
+        version's formula, which needs no wheels on the server. Default: `python` for linear models and trees of up to
+        some thousand nodes, `onnx` for the rest (docs/engines.md).
 
         The version's lineage gets fingerprints of sample and training data, the revision of the code in the working
         directory, and where a file came from. Raises PackagingError where the model or the sample is not fit,

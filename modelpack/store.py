@@ -25,9 +25,9 @@ def check_name(name: str) -> None:
         )
 
 
-def check_engine(engine: str) -> None:
-    """Raise RegistryError for what is no engine."""
-    if engine not in ENGINES:
+def check_engine(engine: str | None) -> None:
+    """Raise RegistryError for what is no engine; None: it is chosen."""
+    if engine not in (None, *ENGINES):
         raise RegistryError(f"{shown(engine)} is no engine; expected one of {', '.join(ENGINES)}")
 
 

@@ -152,6 +152,18 @@ def linear_model(weights: Sequence[float], bias: float) -> bytes:
     return onnx
 
 
+def linear_formula(weights: Sequence[float], bias: float) -> dict[str, Any]:
+    """What `linear_model` computes, as data (docs/formula.md): what the engine python scores."""
+    steps: list[list[Any]] = [["constant", 0.0]]
+    filled = []
+    for place in range(len(weights)):
+        number = len(steps)
+        steps += [["number", place], ["missing", number], ["if", number + 1, 0, number]]
+        filled.append(len(steps) - 1)
+    steps += [["linear", filled, [float(w) for w in weights], float(bias)], ["logistic", len(steps)]]
+    return {"format": 1, "steps": steps}
+
+
 def linear_score(weights: Sequence[float], bias: float, numbers: Sequence[float | None]) -> float:
     """What `linear_model` gives, in double precision."""
     total = bias + sum(w * x for w, x in zip(weights, numbers, strict=True) if x is not None)
@@ -167,10 +179,11 @@ def publish(
     *,
     promote: bool = True,
     missing: bool = True,
+    engine: str = "python",
 ) -> int:
     """Publish a linear model as the next version and, unless told otherwise, promote it.
 
-    `missing`: whether its signature takes NULLs.
+    `missing`: whether its signature takes NULLs. `engine`: onnx takes a process of the gate, and an import in each session.
     """
     signature = {
         "format": 1,
@@ -181,11 +194,13 @@ def publish(
     with session.transaction():  # a version is tried once by a transaction
         version = value(
             session,
-            "select modelpack.publish(%s, %s, %s, %s)",
+            "select modelpack.publish(%s, %s, %s, %s, engine => %s, formula => %s)",
             name,
             linear_model(weights, bias),
             json.dumps(signature),
             json.dumps(golden),
+            engine,
+            json.dumps(linear_formula(weights, bias)) if engine == "python" else None,
         )
         if promote:
             session.execute("select modelpack.promote(%s, %s)", [name, version])

@@ -121,13 +121,13 @@ def publish(
         ),
     ] = False,
     engine: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="What scores it on the server: onnx (onnxruntime), or python, for linear models and trees: no wheels, and "
-            "a quick first event.",
+            "a quick first event. Default: python for up to some thousand nodes, else onnx.",
             metavar="ENGINE",
         ),
-    ] = "onnx",
+    ] = None,
     accept: Annotated[
         str | None,
         typer.Option(
@@ -198,6 +198,7 @@ def publish(
         )
     )
     session.say(hanging("", f"Score: {version.lineage.get('score')}.", 0))
+    session.say(f"Engine: {version.engine}.")
     if largest is not None:
         truth = "the estimator" if expected is None else "what is expected"
         session.say(

@@ -10,6 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from modelpack.errors import PackagingError
+from modelpack.formula import FORMAT
 from modelpack.packager.estimator.anatomy import libraries
 from modelpack.packager.graph.reading import IR_VERSION, OPSETS
 from modelpack.packager.proof.golden import Golden
@@ -64,6 +65,7 @@ def dummy(score: float, inputs: Sequence[str]) -> Package:
         ),
         libraries=libraries(),
         meaning=f"a constant, {constant:g}",
+        formula={"format": FORMAT, "steps": [["constant", float(constant)]]},
     )
 
 

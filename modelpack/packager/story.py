@@ -14,7 +14,7 @@ from modelpack.errors import PackagingError, ParityError
 from modelpack.formula import python_function
 from modelpack.packager.estimator.anatomy import libraries
 from modelpack.packager.estimator.columns import Column
-from modelpack.packager.formula.proven import computed, formula_within
+from modelpack.packager.formula.proven import computed, needed_formula, small_formula
 from modelpack.packager.graph.normal_form import NormalForm, normalise
 from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.process.child import stage
@@ -127,10 +127,13 @@ def prove(subject: Subject, expected: Expected, accepts: Accepts, publication: P
             errors[candidate.route] = error
             continue
         if attempt.parity.passed:
-            return attempt
+            return _by_formula(attempt, subject, expected, publication) or attempt
         attempts.append(attempt)
     if not attempts:
         raise subject.no_graph(errors)
+    for attempt in attempts:  # its float64 may hold where the float32 of onnxruntime does not
+        if (found := _by_formula(attempt, subject, expected, publication)) is not None:
+            return found
     best = min(attempts, key=lambda a: (a.parity.failures, a.parity.max_difference))
     if not publication.accept:
         raise ParityError(subject.disproven(best.parity))
@@ -149,17 +152,37 @@ def _attempt(
         closed=accepts.closed,
         by_position=candidate.by_position,
     )
-    formula = formula_within(form.onnx) if publication.engine == "python" else None
+    formula = needed_formula(form.onnx) if publication.engine == "python" else None
+    return _compared(form, formula, candidate.route, subject, expected, publication)
+
+
+def _by_formula(
+    attempt: Attempt, subject: Subject, expected: Expected, publication: Publication
+) -> Attempt | None:
+    """The same graph, scored by its formula, where no engine is asked for and the formula is small and holds."""
+    if publication.engine is not None:
+        return None
+    texts = sum(column.type == "text" for column in attempt.form.columns)
+    formula = small_formula(attempt.form.onnx, len(attempt.form.columns) - texts, texts)
+    if formula is None:
+        return None
+    found = _compared(attempt.form, formula, attempt.parity.route, subject, expected, publication)
+    return found if found.parity.passed else None
+
+
+def _compared(
+    form: NormalForm,
+    formula: dict[str, Any] | None,
+    route: str,
+    subject: Subject,
+    expected: Expected,
+    publication: Publication,
+) -> Attempt:
     scores = _run(form, formula, expected)
     stage("comparing ONNX with what is true of it")
     probability = subject.output.kind == "probability"
     parity = compare(
-        expected,
-        scores,
-        subject.witness,
-        publication.tolerance,
-        probability=probability,
-        route=candidate.route,
+        expected, scores, subject.witness, publication.tolerance, probability=probability, route=route
     )
     return Attempt(form, scores, parity, formula)
 

@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -21,10 +22,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelpack import Event, Profile, Score, count, mean, total
 from modelpack.connection import make_engine
-from modelpack.errors import PackagingError, RegistryError
+from modelpack.errors import PackagingError, ParityError, RegistryError
 from modelpack.formula import evaluate
 from modelpack.install import alembic_config
 from modelpack.packager import dummy
+from modelpack.packager.formula import proven
+from modelpack.packager.formula.proven import MOST_PARTS
 from modelpack.registry import Registry
 from tests.integration.shop import TABLES
 from tests.support import Session, attach, linear_model, row, rows, value
@@ -78,7 +81,7 @@ def shop(database: str) -> Iterator[tuple[Session, Registry]]:
 
 
 def plain_model() -> Any:
-    """One that onnxruntime scores."""
+    """One of a single input."""
     frame, outcome = sample()
     return LogisticRegression().fit(frame[["n"]], outcome)
 
@@ -146,7 +149,7 @@ def test_rescore_reproduce_and_explain_use_the_same_function(
     session, registry = shop
     estimator, frame = fitted("boosted")
     attach(database, SHOP)
-    first = registry.publish(estimator, name="churn", sample=frame, promote=True)
+    first = registry.publish(estimator, name="churn", sample=frame, engine="onnx", promote=True)
     session.execute("insert into customer select g, 'plus' from generate_series(1, 50) as g")
     session.execute("insert into purchase (customer_id, amount) select g, g from generate_series(1, 50) as g")
     before = scores(session)
@@ -178,14 +181,14 @@ def test_a_server_without_wheels_publishes_and_scores(shop: tuple[Session, Regis
     session, registry = shop
     estimator, frame = fitted("linear")
     without = "create or replace function modelpack.server_wheels() returns text language sql immutable as $$ select '/nowhere' $$"
-    registry.publish(plain_model(), name="former", sample=frame[["n"]])
+    registry.publish(plain_model(), name="former", sample=frame[["n"]], engine="onnx")
     session.execute(without)
     with psycopg.connect(database, autocommit=True) as fresh:
         assert of_wheels(fresh) == {"fail"}  # a version needs them
     with pytest.raises(RegistryError, match="No module named 'numpy'"):
-        registry.publish(estimator, name="churn", sample=frame)
+        registry.publish(estimator, name="churn", sample=frame, engine="onnx")
     attach(database, SHOP)
-    registry.publish(estimator, name="churn", sample=frame, engine="python", promote=True)
+    registry.publish(estimator, name="churn", sample=frame, promote=True)
     session.execute("insert into customer values (1, 'plus')")
     with psycopg.connect(database, autocommit=True) as application:
         application.execute("insert into purchase (customer_id, amount) values (1, 12)")
@@ -195,14 +198,46 @@ def test_a_server_without_wheels_publishes_and_scores(shop: tuple[Session, Regis
     assert scores(session) == pytest.approx(truth(estimator, session), abs=1e-5)
 
 
+def test_linear_models_and_small_trees_are_scored_by_python_and_the_rest_by_onnxruntime(
+    shop: tuple[Session, Registry],
+) -> None:
+    _, registry = shop
+    frame, outcome = sample()
+    numbers = frame[["n", "spend"]].astype(float)
+
+    def engine(model: Any) -> str:
+        return registry.publish(model, name="churn", sample=numbers).engine
+
+    assert engine(LogisticRegression().fit(numbers, outcome)) == "python"
+    trees = GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=1).fit(numbers, outcome)
+    assert engine(trees) == "python"
+    forest = RandomForestRegressor(n_estimators=60, random_state=1).fit(numbers, outcome)
+    assert sum(tree.tree_.node_count for tree in forest.estimators_) > MOST_PARTS
+    assert engine(forest) == "onnx"
+    assert engine(GaussianProcessRegressor().fit(numbers.head(50), outcome[:50])) == "onnx"  # no formula
+    assert registry.publish_dummy(0.25, ["n"], name="dummy").engine == "python"
+    assert registry.predict("dummy", {"n": 1}, version=1) == 0.25
+
+
+def test_a_formula_that_misses_the_tolerance_leaves_a_model_that_holds_to_onnxruntime(
+    shop: tuple[Session, Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, registry = shop
+    frame, _ = sample()
+    off = {"format": 1, "steps": [["constant", 0.5]]}
+    monkeypatch.setattr(proven, "formula_of", lambda _: off)
+    version = registry.publish(plain_model(), name="churn", sample=frame[["n"]])
+    assert (version.engine, version.parity["failures"]) == ("onnx", 0)
+    with pytest.raises(ParityError):
+        registry.publish(plain_model(), name="churn", sample=frame[["n"]], engine="python")
+
+
 def test_an_empty_registry_expects_wheels(shop: tuple[Session, Registry]) -> None:
     session, _ = shop
     assert value(session, "select modelpack.needs_wheels()") is True
 
 
 def test_a_model_without_a_formula_is_refused_for_python_in_words(shop: tuple[Session, Registry]) -> None:
-    from sklearn.gaussian_process import GaussianProcessRegressor
-
     _, registry = shop
     frame, outcome = sample()
     numbers = frame[["n", "spend"]].astype(float)

@@ -40,13 +40,13 @@ def make_shop(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as session:
         session.execute(TABLES)
         attach(dsn, shop([Score("churn", model="churn")]))
-        publish(session, "churn", ["complaints", "spend"], WEIGHTS, BIAS)
+        publish(session, "churn", ["complaints", "spend"], WEIGHTS, BIAS, engine="onnx")
         session.execute("select modelpack.promote('churn', 1)")
 
 
 @pytest.fixture
 def session(fresh: Callable[..., str]) -> Iterator[Session]:
-    """A shop whose champion is version 1 of a linear model over complaints and spend."""
+    """A shop whose champion is version 1 of a linear model over complaints and spend, scored by onnxruntime."""
     with psycopg.connect(fresh(make_shop), autocommit=True) as session:
         yield session
 

@@ -17,6 +17,13 @@ from modelpack.packager.formula.graph import formula_of
 from modelpack.packager.formula.steps import UnreadableError
 from modelpack.packager.signature import Signature
 
+MOST_PARTS = 5000
+"""Of a formula that scores although nobody asked for it. Each session compiles it anew, and a large statement computes row by
+row: beyond some thousand parts onnxruntime is quicker at both (docs/engines.md)."""
+
+MOST_BYTES = 1_000_000
+"""Of a graph that is read for such a formula: no part takes 200 bytes of it."""
+
 
 def formula_for(
     onnx: bytes, signature: Mapping[str, Any], golden: Mapping[str, Any], tolerance: float = 1e-5
@@ -71,15 +78,23 @@ def _score(formula: dict[str, Any], signature: Signature, row: list[Any]) -> flo
     return score if math.isfinite(score) else None
 
 
-def formula_within(onnx: bytes) -> dict[str, Any]:
-    """The formula of a model in normal form, where the server takes it.
-
-    Raises PackagingError where the graph has none.
-    """
+def needed_formula(onnx: bytes) -> dict[str, Any]:
+    """The formula of a model in normal form. Raises PackagingError where the graph has none."""
     try:
         return formula_of(onnx)
     except UnreadableError as error:
         raise PackagingError(f"The model has no formula, which the engine python needs: {error}.") from error
+
+
+def small_formula(onnx: bytes, numbers: int, texts: int) -> dict[str, Any] | None:
+    """The formula of a model in normal form with so many inputs of either type; None where it has none, or a large one."""
+    if len(onnx) > MOST_BYTES:
+        return None
+    try:
+        formula = formula_of(onnx)
+    except UnreadableError:
+        return None
+    return formula if check(formula, numbers, texts) <= MOST_PARTS else None
 
 
 def computed(

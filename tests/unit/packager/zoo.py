@@ -268,7 +268,9 @@ def run(case: Case, *, rows: int = 300, timeout: float = 120.0) -> Result:
             made = package(
                 estimator,
                 frame,
-                Publication(positive_class=1 if case.kind == "multiclass" else None, timeout=timeout),
+                Publication(
+                    positive_class=1 if case.kind == "multiclass" else None, timeout=timeout, engine="onnx"
+                ),
             )
         except ParityError as error:
             return Result(case, "differs", str(error))
