@@ -1,10 +1,11 @@
 """modelpack.attribute: what each input of a row adds to its score, as Shapley values against background rows."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from plpython.libraries import importing, no_signals, put_wheels_first
 
 SQL = """\
 create or replace function modelpack.attribute(version_id integer, numbers double precision[], texts text[], signature jsonb, background jsonb, seed bigint, evaluations integer, seconds double precision) returns jsonb
@@ -20,6 +21,10 @@ revoke all on function modelpack.attribute(integer, double precision[], text[], 
 
 EXACT = 12  # inputs, at most
 ROUNDS = 50  # of permutations, at most
+NUMPY = (
+    "explanations need numpy, which the server's Python cannot import ({}); name the folder that has it: "
+    "modelpack install --server-wheels DIR"
+)
 CHUNK = 4096  # rows that the model is given at a time, at most
 
 
@@ -226,8 +231,12 @@ def attribute(
     score = version.run(numbers, texts)
     if score is None:
         return json.dumps({"failure": GD.get("modelpack_failure") or "the model gives no score"})
-    import numpy
-
+    try:  # a version that Python computes has not loaded it
+        put_wheels_first(plpy.execute("select modelpack.server_wheels() as path")[0]["path"])
+        with no_signals(), importing():
+            import numpy
+    except ImportError as error:
+        return json.dumps({"failure": NUMPY.format(str(error)[:300])})
     # equal rows count together
     counts: dict[str, int] = {}
     for row in json.loads(background):
@@ -245,4 +254,4 @@ def attribute(
         found = attributed(rows, inputs, seed, evaluations, score, weights)
     except NoScoreError as error:
         return json.dumps({"failure": str(error)})
-    return json.dumps(found | {"library": f"onnxruntime {sys.modules['onnxruntime'].__version__}"})
+    return json.dumps(found | {"library": version.library})

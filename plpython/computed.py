@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any
@@ -17,6 +18,7 @@ class Computed:
 
     def __init__(self, GD: dict[str, Any], found: dict[str, Any]) -> None:
         self._GD, self._inputs = GD, Inputs(found["signature"])
+        self.library = f"Python {sys.version_info.major}.{sys.version_info.minor}"
         self._call = python_function(json.loads(found["formula"]))
         self._breaker = Breaker(GD, self, found["breaker_failures"], found["breaker_pause"])
         # what computes the score, where the breaker does not stand in its place

@@ -17,6 +17,7 @@ class Loaded:
     ) -> None:
         self._inputs = inputs = Inputs(found["signature"])
         self._GD, self._numpy, self._session = GD, numpy, session
+        self.library = f"onnxruntime {onnxruntime.__version__}"
         # as many rows in one call as gave the bits of single rows when this onnxruntime tried the model
         self._most = found["batch_rows"] if found["onnxruntime"] == onnxruntime.__version__ else 1
         self._budget = found["budget"]

@@ -87,11 +87,11 @@ def model(sign: int = 1) -> Any:
 
 
 @cache
-def packaged(sign: int = 1) -> Package:
-    """The same as a package, converted once."""
+def packaged(sign: int = 1, engine: str | None = None) -> Package:
+    """The same as a package, converted once; a small linear model, which Python scores where nothing else is asked for."""
     with pytest.MonkeyPatch.context() as patch:
         package_here(patch)
-        return package(model(sign), sample(), Publication(metrics={"auc": 0.75}))
+        return package(model(sign), sample(), Publication(metrics={"auc": 0.75}, engine=engine))
 
 
 def dump(dsn: str, *arguments: str) -> list[str]:

@@ -22,6 +22,7 @@ INSTALLS: tuple[str, ...] = (
     "examine_gate",
     "examine_server",
     "heard",
+    "attribute",
     "keep_shipped",
     "schema/rights",
 )
@@ -36,6 +37,7 @@ REVERTS_TO: dict[str, str] = {
     "examine_gate": "0001",
     "examine_server": "0005",
     "heard": "0005",
+    "attribute": "0005",
     "keep_shipped": "0005",
     "schema/rights": "0005",
 }

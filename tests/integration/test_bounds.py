@@ -292,7 +292,7 @@ def test_a_model_that_fails_tells_nobody_the_value_that_it_failed_with(payroll: 
     golden = {"rows": [[0]], "scores": [0.5]}
     signature = {**SIGNATURE, "inputs": [{"name": "a", "type": "number", "missing": False}]}
     # the probes of the trial would fail, too: so the version is put past it
-    publish(payroll, "churn", ["a"], [0.0], missing=False)
+    publish(payroll, "churn", ["a"], [0.0], missing=False, engine="onnx")
     payroll.execute(
         "alter table modelpack.version disable trigger all; alter table modelpack.artifact disable trigger all"
     )

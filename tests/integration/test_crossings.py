@@ -700,6 +700,8 @@ def test_a_downgrade_takes_bounds_away_and_an_upgrade_lets_them_be_declared_agai
     psql: Session, database: str
 ) -> None:
     start(psql)
+    publish(psql, "churn", ["level"], [WEIGHT], BIAS, engine="onnx")  # the former release knows no other
+    psql.execute("select modelpack.retire('churn', 1, 'its engine')")
     engine = make_engine(database)
     for _ in range(2):
         with engine.begin() as connection:

@@ -463,7 +463,7 @@ def test_two_versions_are_held_side_by_side(registry: Registry) -> None:
 def test_a_version_is_verified_again_and_what_fails_now_is_said(
     registry: Registry, psql: psycopg.Connection[Any]
 ) -> None:
-    registry.publish_package(packaged(), name="churn", promote=True)
+    registry.publish_package(packaged(engine="onnx"), name="churn", promote=True)
     assert registry.curation.recheck("churn")["onnxruntime"].count(".") == 2
     psql.execute("alter table modelpack.version disable trigger all")
     psql.execute("update modelpack.version set golden = jsonb_set(golden, '{scores,0}', '7')")

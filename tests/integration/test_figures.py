@@ -30,7 +30,7 @@ MANY = (
 def ground(database: str) -> Iterator[Ground]:
     """A hundred customers with eight counters, a linear score and the log, once warm."""
     ground = Ground(database, customers=100)
-    publish(ground.connection, "bench", list(FEATURES), [0.1] * len(FEATURES))
+    publish(ground.connection, "bench", list(FEATURES), [0.1] * len(FEATURES), engine="onnx")
     ground.tables("shop")
     ground.declare("shop", model="bench")
     ground.run(ONE)
@@ -155,7 +155,7 @@ def test_nothing_is_compiled_for_what_comes_first_in_a_session(
             scores=[Score("churn", inputs=inputs)],
         ),
     )
-    publish(psql, "churn", list(inputs), [0.1, 0.2, 0.3])
+    publish(psql, "churn", list(inputs), [0.1, 0.2, 0.3], engine="onnx")
     psql.execute("insert into purchase (customer_id, amount, sku) values (1, 5, 'b'), (2, 5, 'b')")
     if first in WITHOUT_SCORE:
         psql.execute(WITHOUT_SCORE[first])

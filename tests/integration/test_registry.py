@@ -101,7 +101,7 @@ def test_a_version_predicts_without_being_the_champion(registry: Registry) -> No
 
 
 def test_golden_rows_that_the_server_does_not_confirm_store_nothing(registry: Registry) -> None:
-    package = packaged()
+    package = packaged(engine="onnx")
     wrong = replace(package, golden=Golden(package.golden.rows[:1], (0.123,)))
     with pytest.raises(
         RegistryError, match=r"golden row 1 gives 0\.\d+ on this server, expected 0\.123; onnxruntime: "
@@ -188,7 +188,7 @@ def test_a_sample_without_the_models_columns_is_refused(registry: Registry) -> N
 
 
 def test_an_exported_file_proves_itself(registry: Registry, tmp_path: Path) -> None:
-    published = registry.publish_package(packaged(), name="churn", note="to take away")
+    published = registry.publish_package(packaged(engine="onnx"), name="churn", note="to take away")
     path = registry.export("churn", 1, tmp_path / "churn.onnx")
     facts = {p.key: p.value for p in onnx.load(path).metadata_props}
     assert (facts["modelpack.model"], facts["modelpack.version"], facts["modelpack.note"]) == (

@@ -48,9 +48,10 @@ def make_shop(dsn: str) -> None:
             """
         )
         attach(dsn, profile())
-        publish(session, "churn", ["complaints", "spend"], *OF_CHAMPION)
+        publish(session, "churn", ["complaints", "spend"], *OF_CHAMPION, engine="onnx")
         for inputs in (["spend", "age"], ["age"], ["ratio", "spend"], ["spend", "height"]):
-            publish(session, "churn", inputs, OF_SHADOW[0][: len(inputs)], OF_SHADOW[1], promote=False)
+            weights, bias = OF_SHADOW[0][: len(inputs)], OF_SHADOW[1]
+            publish(session, "churn", inputs, weights, bias, promote=False, engine="onnx")
         session.execute("call modelpack.rescore('customer')")
 
 
