@@ -176,7 +176,7 @@ def test_without_numpy_an_explanation_says_what_it_needs(registry: Registry, psq
     )
     with (
         psycopg.connect(psql.info.dsn) as fresh,
-        pytest.raises(psycopg.Error, match="explanations need numpy, .* modelpack install --server-wheels"),
+        pytest.raises(psycopg.Error, match=r"explanations need numpy, .* modelpack install --server-wheels"),
     ):
         fresh.execute("select * from modelpack.explain('customer', '1')")
 
