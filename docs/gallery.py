@@ -13,6 +13,7 @@ from dataclasses import replace
 from difflib import unified_diff
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import psycopg
@@ -21,7 +22,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from modelpack.attaching import apply
+from modelpack.compile.breaking import LONGEST, broken
 from modelpack.compile.script import attach_script
+from modelpack.compile.sql import Sql, lines_of_text
 from modelpack.connection import make_engine
 from modelpack.declaration import load_profiles
 from modelpack.install import install
@@ -33,8 +36,8 @@ PROMOTED = """-- What a promotion writes: the functions between the scripts and 
 -- Written by `make docs`; look at it, do not edit it.
 --
 -- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1
--- was published and promoted. Each function is shown as the server has it. All stand in the schema modelpack, and only
--- the role that the triggers run as may call them.
+-- was published and promoted. Each body is shown as the server has it; other lines that are long are broken. All stand
+-- in the schema modelpack, and only the role that the triggers run as may call them.
 """
 COVERED = """-- What modelpack.cover_partitions() makes, the last step but one of partitions.sql: the triggers of the partitions.
 -- Written by `make docs`; look at it, do not edit it.
@@ -45,20 +48,23 @@ COVERED = """-- What modelpack.cover_partitions() makes, the last step but one o
 VERSIONS = """-- What an experiment and a shadow add to the shop, and what they write anew: functions and triggers.
 -- Written by `make docs`; look at it, do not edit it.
 --
--- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which is version 1,
--- the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input `spend`, which the log lacks.
--- Each stands here as the server has it. When both have ended, the functions of promoted.sql are back and the rest is gone.
+-- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which
+-- is version 1, the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input
+-- `spend`, which the log lacks. Each body stands here as the server has it; other lines that are long are broken.
+-- When both have ended, the functions of promoted.sql are back and the rest is gone.
 """
 
 CROSSINGS = """-- What bounds add to the shop: Score("churn", crossing=[0.5, 0.8]).
 -- Written by `make docs`; look at it, do not edit it.
 --
--- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A row that
--- crosses no bound costs an event the first function, which looks nothing up; the others run for one that does.
+-- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A
+-- row that crosses no bound costs an event the first function, which looks nothing up; the others run for one that
+-- does. Each body stands here as the server has it; other lines that are long are broken.
 """
 
 _SEAM = """
-select pg_get_functiondef(f.oid), f.oid::regprocedure::text, quote_literal(obj_description(f.oid, 'pg_proc'))
+select pg_get_functiondef(f.oid), format('%s(%s)', f.oid::regproc, oidvectortypes(f.proargtypes)),
+       obj_description(f.oid, 'pg_proc')
   from modelpack.made as m
   join modelpack.profile as p on p.profile_id = m.profile_id
   join pg_proc as f on f.pronamespace = 'modelpack'::regnamespace and f.proname::text = m.object
@@ -151,15 +157,23 @@ def served(dsn: str) -> dict[str, str]:
             for name, made in session.execute(_FUNCTIONS).fetchall() + session.execute(_ON_PROFILE).fetchall()
             if name.startswith(("modelpack.customer_score_churn_cross", "model_cross_"))
         ]
-    functions = (
-        f"\n{made.rstrip()};\n\ncomment on function {name} is {said};\n" for made, name, said in seam
-    )
+    functions = (f"\n{_shown(made)}\n{_comment(name, said)}" for made, name, said in seam)
     return {
         "generated/promoted.sql": PROMOTED + "".join(functions),
-        "generated/versions_beside.sql": VERSIONS + "".join(f"\n{made.rstrip()};\n" for _, made in added),
-        "generated/crossings.sql": CROSSINGS + "".join(f"\n{made.rstrip()};\n" for made in crossed),
-        "generated/partition_triggers.sql": COVERED + "\n" + "".join(f"{made};\n" for (made,) in triggers),
+        "generated/versions_beside.sql": VERSIONS + "".join(f"\n{_shown(made)}" for _, made in added),
+        "generated/crossings.sql": CROSSINGS + "".join(f"\n{_shown(made)}" for made in crossed),
+        "generated/partition_triggers.sql": COVERED + "\n" + "".join(_shown(made) for (made,) in triggers),
     }
+
+
+def _shown(made: str) -> str:
+    """What the server says of a function or a trigger, whose body stays as it is."""
+    head, between, body = made.rstrip().partition("\nAS $function$")
+    return f"{broken(Sql(head), LONGEST - len(';'))}{between}{body};\n"
+
+
+def _comment(function: str, said: str) -> str:
+    return f"{broken(Sql(f'comment on function {function} is'))}\n  {indent(lines_of_text(said), '  ').lstrip()};\n"
 
 
 def served_afresh(dsn: str, server_wheels: Path | None) -> dict[str, str]:

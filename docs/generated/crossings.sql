@@ -1,8 +1,9 @@
 -- What bounds add to the shop: Score("churn", crossing=[0.5, 0.8]).
 -- Written by `make docs`; look at it, do not edit it.
 --
--- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A row that
--- crosses no bound costs an event the first function, which looks nothing up; the others run for one that does.
+-- The profile is that of shop.py. Its triggers are made at the end of the transaction that applies the declaration. A
+-- row that crosses no bound costs an event the first function, which looks nothing up; the others run for one that
+-- does. Each body stands here as the server has it; other lines that are long are broken.
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_cross()
  RETURNS trigger
@@ -21,7 +22,8 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_cross_row(p anyelement, from_score double precision, from_version integer, is_new boolean)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_cross_row(p anyelement, from_score double precision,
+  from_version integer, is_new boolean)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -34,7 +36,8 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_crossed(entity_key text, from_score double precision, to_score double precision, from_version integer, to_version integer, at timestamp with time zone, cause text)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_crossed(entity_key text, from_score double precision,
+  to_score double precision, from_version integer, to_version integer, at timestamp with time zone, cause text)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -67,4 +70,7 @@ begin
 end
 $function$;
 
-CREATE TRIGGER model_cross_churn AFTER INSERT OR UPDATE OF basket, basket_n, basket_sum, churn, churn_scored_at, churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, customer_id, features_at, features_read_at, features_reread_at, last_purchase_at, plan, purchases, purchases_90d, spend ON public.customer FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_cross();
+CREATE TRIGGER model_cross_churn AFTER INSERT OR UPDATE OF basket, basket_n, basket_sum, churn, churn_scored_at,
+  churn_stale, churn_version, complaint_heat, complaint_heat_ahead, complaints, customer_id, features_at,
+  features_read_at, features_reread_at, last_purchase_at, plan, purchases, purchases_90d, spend ON public.customer
+  FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_cross();

@@ -31,11 +31,33 @@ select modelpack.lock_tables(
   array_remove(array['public.reading'::regclass]::regclass[], null),
   'public.machine', 'share row exclusive');
 
-select modelpack.check_key_columns('public.machine', array['machine_id']::text[], 'public.reading', array['machine_id']::text[]);
+select modelpack.check_key_columns('public.machine', array['machine_id']::text[], 'public.reading',
+  array['machine_id']::text[]);
 
 select modelpack.attach(
   relation => 'public.machine',
-  declaration => '{"events": [{"at": "read_at", "features": [{"kind": "count", "name": "readings"}, {"column": "kilowatt_hours", "kind": "total", "name": "energy"}, {"column": "status", "kind": "first", "name": "first_status"}, {"kind": "count", "name": "readings_1h", "window": "1 hour"}], "key": null, "missing": "ignore", "on_delete": "keep", "table": "reading", "where": null}], "format": 1, "key": ["machine_id"], "scores": [], "table": "machine"}'::jsonb,
+  declaration => '{
+    "events": [
+      {
+        "at": "read_at",
+        "features": [
+          {"kind": "count", "name": "readings"},
+          {"column": "kilowatt_hours", "kind": "total", "name": "energy"},
+          {"column": "status", "kind": "first", "name": "first_status"},
+          {"kind": "count", "name": "readings_1h", "window": "1 hour"}
+        ],
+        "key": null,
+        "missing": "ignore",
+        "on_delete": "keep",
+        "table": "reading",
+        "where": null
+      }
+    ],
+    "format": 1,
+    "key": ["machine_id"],
+    "scores": [],
+    "table": "machine"
+  }'::jsonb,
   maintained => array['readings', 'energy', 'first_status', 'first_status_at', 'readings_1h']::text[],
   wanted_columns => array['features_at', 'features_read_at', 'readings', 'energy', 'first_status', 'first_status_at',
     'readings_1h']::text[],
@@ -56,19 +78,26 @@ select modelpack.add_column_like('public.machine', 'first_status_at', 'public.re
 
 alter table public.machine add column if not exists readings_1h bigint not null default 0;
 
-comment on column public.machine.first_status_at is 'helper of the feature first_status; kept by modelpack';
+comment on column public.machine.first_status_at is
+  'helper of the feature first_status; kept by modelpack';
 
-comment on column public.machine.readings is 'count() of reading; kept by modelpack';
+comment on column public.machine.readings is
+  'count() of reading; kept by modelpack';
 
-comment on column public.machine.energy is 'total(column=''kilowatt_hours'') of reading; kept by modelpack';
+comment on column public.machine.energy is
+  'total(column=''kilowatt_hours'') of reading; kept by modelpack';
 
-comment on column public.machine.first_status is 'first(column=''status'') of reading; kept by modelpack';
+comment on column public.machine.first_status is
+  'first(column=''status'') of reading; kept by modelpack';
 
-comment on column public.machine.readings_1h is 'count(window=''1 hour'') of reading; kept by modelpack';
+comment on column public.machine.readings_1h is
+  'count(window=''1 hour'') of reading; kept by modelpack';
 
-comment on column public.machine.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+comment on column public.machine.features_at is
+  'when windowed and decayed features were brought up to the moment; kept by modelpack';
 
-comment on column public.machine.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+comment on column public.machine.features_read_at is
+  'statement that read all features of the row from the events; kept by modelpack';
 
 select modelpack.ensure_index('public.machine', 'public.reading', array['machine_id']::text[], 'read_at');
 
@@ -347,7 +376,8 @@ $modelpack$;
 revoke all on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) from public;
 
 comment on function modelpack.machine_rescore(bigint, bigint, boolean, timestamptz) is
-  'Scores rows of public.machine again: those that are stale or scored by another version than the champion. [machine]';
+  'Scores rows of public.machine again: those that are stale or scored by another version than the champion. '
+  '[machine]';
 
 create or replace function modelpack.machine_fill(step integer, first_block bigint, last_block bigint, most integer)
 returns bigint
@@ -700,7 +730,8 @@ $modelpack$;
 revoke all on function modelpack.machine_guard() from public;
 
 comment on function modelpack.machine_guard() is
-  'GUARD of public.machine: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [machine]';
+  'GUARD of public.machine: scores what modelpack''s own functions write, and refuses an UPDATE of features or '
+  'scores by anybody else but a member of modelpack_owner. [machine]';
 
 create or replace function modelpack.machine_count_reading_insert()
 returns trigger
@@ -880,7 +911,8 @@ $modelpack$;
 revoke all on function modelpack.machine_count_reading_insert() from public;
 
 comment on function modelpack.machine_count_reading_insert() is
-  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are inserted. Generated by modelpack from the declaration. [machine]';
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are '
+  'inserted. Generated by modelpack from the declaration. [machine]';
 
 create or replace function modelpack.machine_count_reading_update()
 returns trigger
@@ -1120,7 +1152,8 @@ $modelpack$;
 revoke all on function modelpack.machine_count_reading_update() from public;
 
 comment on function modelpack.machine_count_reading_update() is
-  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are updated. Generated by modelpack from the declaration. [machine]';
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are '
+  'updated. Generated by modelpack from the declaration. [machine]';
 
 create or replace function modelpack.machine_count_reading_delete()
 returns trigger
@@ -1206,7 +1239,8 @@ $modelpack$;
 revoke all on function modelpack.machine_count_reading_delete() from public;
 
 comment on function modelpack.machine_count_reading_delete() is
-  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are deleted. Generated by modelpack from the declaration. [machine]';
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are '
+  'deleted. Generated by modelpack from the declaration. [machine]';
 
 create or replace function modelpack.machine_count_reading_truncate()
 returns trigger
@@ -1251,7 +1285,8 @@ $modelpack$;
 revoke all on function modelpack.machine_count_reading_truncate() from public;
 
 comment on function modelpack.machine_count_reading_truncate() is
-  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are truncated. Generated by modelpack from the declaration. [machine]';
+  'COUNT of public.machine: keeps readings, energy, first_status, readings_1h when rows of public.reading are '
+  'truncated. Generated by modelpack from the declaration. [machine]';
 
 create or replace function modelpack.machine_count_reading_move()
 returns trigger
@@ -1364,7 +1399,8 @@ $modelpack$;
 revoke all on function modelpack.machine_scored(anyelement, anyelement, text) from public;
 
 comment on function modelpack.machine_scored(anyelement, anyelement, text) is
-  'A row of public.machine with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [machine]';
+  'A row of public.machine with its features brought up to the moment and its scores; logs them. Generated by '
+  'modelpack from the declaration. [machine]';
 
 create or replace function modelpack.machine_score()
 returns trigger
@@ -1437,8 +1473,8 @@ begin
         message
           = 'this UPDATE changes the key of a row of public.machine, which would lose readings, energy, first_status',
         detail = 'With on_delete="keep" older events are gone, so these cannot be read again for another key.',
-        hint
-          = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the old row; or declare the event with on_delete="subtract".';
+        hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the '
+               'old row; or declare the event with on_delete="subtract".';
     end if;
     if tg_relid <> 'public.machine'::regclass then
       -- to another partition it goes as an INSERT, which scores and logs it
@@ -1459,7 +1495,8 @@ $modelpack$;
 revoke all on function modelpack.machine_score() from public;
 
 comment on function modelpack.machine_score() is
-  'SCORE of public.machine: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [machine]';
+  'SCORE of public.machine: scores a row that is new, has another key or another static input, before it is '
+  'written. Generated by modelpack from the declaration. [machine]';
 
 create trigger modelpack_machine_guard before update of energy, features_at, features_read_at, first_status,
   first_status_at, readings, readings_1h on public.machine
@@ -1487,7 +1524,8 @@ create or replace trigger modelpack_machine_delete after delete on public.readin
 create or replace trigger modelpack_machine_truncate after truncate on public.reading
   for each statement execute function modelpack.machine_count_reading_truncate();
 
-select modelpack.follow_moves('public.reading', 'zz_modelpack_machine_moves', 'zz_modelpack_machine_moved', 'machine_count_reading_move');
+select modelpack.follow_moves('public.reading', 'zz_modelpack_machine_moves', 'zz_modelpack_machine_moved',
+  'machine_count_reading_move');
 
 select sum(modelpack.machine_rebuild(c.first_block, coalesce(c.last_block, c.first_block + 500 - 1)))
   from modelpack.chunks('public.machine', 500) as c;

@@ -1,4 +1,4 @@
-"""A partitioned profile with a partitioned event table. The text is that of other tables: partitions are covered at the end."""
+"""A partitioned profile with a partitioned event table. The text is that of other tables: partitions come last."""
 
 from modelpack import Event, Profile, Score, count, distinct
 

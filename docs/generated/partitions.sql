@@ -1,4 +1,4 @@
--- A partitioned profile with a partitioned event table. The text is that of other tables: partitions are covered at the end.
+-- A partitioned profile with a partitioned event table. The text is that of other tables: partitions come last.
 -- Written by `make docs` from partitions.py; look at it, do not edit it.
 -- The same comes of: modelpack apply docs/generated/partitions.py --sql
 --
@@ -23,15 +23,37 @@ select modelpack.lock_tables(
   array_remove(array['public.ping'::regclass]::regclass[], null),
   'public.device', 'share row exclusive');
 
-select modelpack.check_key_columns('public.device', array['region', 'device_id']::text[], 'public.ping', array['region', 'device_id']::text[]);
+select modelpack.check_key_columns('public.device', array['region', 'device_id']::text[], 'public.ping',
+  array['region', 'device_id']::text[]);
 
 select modelpack.attach(
   relation => 'public.device',
-  declaration => '{"events": [{"at": "pinged_at", "features": [{"kind": "count", "name": "pings"}, {"column": "network", "kind": "distinct", "name": "networks"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "ping", "where": null}], "format": 1, "key": ["region", "device_id"], "scores": [{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale"}], "table": "device"}'::jsonb,
+  declaration => '{
+    "events": [
+      {
+        "at": "pinged_at",
+        "features": [
+          {"kind": "count", "name": "pings"},
+          {"column": "network", "kind": "distinct", "name": "networks"}
+        ],
+        "key": null,
+        "missing": "create",
+        "on_delete": "subtract",
+        "table": "ping",
+        "where": null
+      }
+    ],
+    "format": 1,
+    "key": ["region", "device_id"],
+    "scores": [{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale"}],
+    "table": "device"
+  }'::jsonb,
   maintained => array['pings', 'networks']::text[],
   wanted_columns => array['features_at', 'features_read_at', 'pings', 'networks', 'fault', 'fault_version',
     'fault_scored_at', 'fault_stale']::text[],
-  scores => '[{"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale", "stem": "device_score_fault"}]'::jsonb,
+  scores => '[
+    {"inputs": {}, "model": "fault", "name": "fault", "on_error": "stale", "stem": "device_score_fault"}
+  ]'::jsonb,
   stem => 'device');
 
 alter table public.device add column if not exists features_at timestamptz;
@@ -50,23 +72,32 @@ alter table public.device add column if not exists fault_scored_at timestamptz;
 
 alter table public.device add column if not exists fault_stale text;
 
-comment on column public.device.pings is 'count() of ping; kept by modelpack';
+comment on column public.device.pings is
+  'count() of ping; kept by modelpack';
 
-comment on column public.device.networks is 'distinct(column=''network'') of ping; kept by modelpack';
+comment on column public.device.networks is
+  'distinct(column=''network'') of ping; kept by modelpack';
 
-comment on column public.device.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+comment on column public.device.features_at is
+  'when windowed and decayed features were brought up to the moment; kept by modelpack';
 
-comment on column public.device.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+comment on column public.device.features_read_at is
+  'statement that read all features of the row from the events; kept by modelpack';
 
-comment on column public.device.fault is 'score of the model fault; kept by modelpack';
+comment on column public.device.fault is
+  'score of the model fault; kept by modelpack';
 
-comment on column public.device.fault_version is 'version that gave the score; kept by modelpack';
+comment on column public.device.fault_version is
+  'version that gave the score; kept by modelpack';
 
-comment on column public.device.fault_scored_at is 'when the score was given; kept by modelpack';
+comment on column public.device.fault_scored_at is
+  'when the score was given; kept by modelpack';
 
-comment on column public.device.fault_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+comment on column public.device.fault_stale is
+  'NULL when the score is fresh, else why it is not; kept by modelpack';
 
-select modelpack.ensure_stale_index('public.device', array['region', 'device_id']::text[], array['fault_stale']::text[]);
+select modelpack.ensure_stale_index('public.device', array['region', 'device_id']::text[],
+  array['fault_stale']::text[]);
 
 select modelpack.ensure_index('public.device', 'public.ping', array['region', 'device_id']::text[], null);
 
@@ -781,7 +812,8 @@ $modelpack$;
 revoke all on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) from public;
 
 comment on function modelpack.device_rescore(bigint, bigint, boolean, timestamptz) is
-  'Scores rows of public.device again: those that are stale or scored by another version than the champion. [device]';
+  'Scores rows of public.device again: those that are stale or scored by another version than the champion. '
+  '[device]';
 
 create or replace function modelpack.device_fill(step integer, first_block bigint, last_block bigint, most integer)
 returns bigint
@@ -1196,7 +1228,8 @@ $modelpack$;
 revoke all on function modelpack.device_guard() from public;
 
 comment on function modelpack.device_guard() is
-  'GUARD of public.device: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [device]';
+  'GUARD of public.device: scores what modelpack''s own functions write, and refuses an UPDATE of features or '
+  'scores by anybody else but a member of modelpack_owner. [device]';
 
 create or replace function modelpack.device_count_ping_insert()
 returns trigger
@@ -1508,7 +1541,8 @@ $modelpack$;
 revoke all on function modelpack.device_count_ping_insert() from public;
 
 comment on function modelpack.device_count_ping_insert() is
-  'COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from the declaration. [device]';
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are inserted. Generated by modelpack from '
+  'the declaration. [device]';
 
 create or replace function modelpack.device_count_ping_update()
 returns trigger
@@ -1838,7 +1872,8 @@ $modelpack$;
 revoke all on function modelpack.device_count_ping_update() from public;
 
 comment on function modelpack.device_count_ping_update() is
-  'COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from the declaration. [device]';
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are updated. Generated by modelpack from '
+  'the declaration. [device]';
 
 create or replace function modelpack.device_count_ping_delete()
 returns trigger
@@ -2087,7 +2122,8 @@ $modelpack$;
 revoke all on function modelpack.device_count_ping_delete() from public;
 
 comment on function modelpack.device_count_ping_delete() is
-  'COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from the declaration. [device]';
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are deleted. Generated by modelpack from '
+  'the declaration. [device]';
 
 create or replace function modelpack.device_count_ping_truncate()
 returns trigger
@@ -2128,7 +2164,8 @@ $modelpack$;
 revoke all on function modelpack.device_count_ping_truncate() from public;
 
 comment on function modelpack.device_count_ping_truncate() is
-  'COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack from the declaration. [device]';
+  'COUNT of public.device: keeps pings, networks when rows of public.ping are truncated. Generated by modelpack '
+  'from the declaration. [device]';
 
 create or replace function modelpack.device_count_ping_move()
 returns trigger
@@ -2262,7 +2299,8 @@ $modelpack$;
 revoke all on function modelpack.device_scored(anyelement, anyelement, text) from public;
 
 comment on function modelpack.device_scored(anyelement, anyelement, text) is
-  'A row of public.device with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [device]';
+  'A row of public.device with its features brought up to the moment and its scores; logs them. Generated by '
+  'modelpack from the declaration. [device]';
 
 create or replace function modelpack.device_score()
 returns trigger
@@ -2336,7 +2374,8 @@ $modelpack$;
 revoke all on function modelpack.device_score() from public;
 
 comment on function modelpack.device_score() is
-  'SCORE of public.device: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [device]';
+  'SCORE of public.device: scores a row that is new, has another key or another static input, before it is written. '
+  'Generated by modelpack from the declaration. [device]';
 
 create or replace function modelpack.device_log()
 returns trigger
@@ -2367,7 +2406,8 @@ $modelpack$;
 revoke all on function modelpack.device_log() from public;
 
 comment on function modelpack.device_log() is
-  'LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [device]';
+  'LOG of public.device: the first score of a new row, in modelpack.prediction. Generated by modelpack from the '
+  'declaration. [device]';
 
 create or replace function modelpack.device_types()
 returns table (score text, input text, type regtype)
@@ -2470,7 +2510,8 @@ create or replace trigger modelpack_device_delete after delete on public.ping
 create or replace trigger modelpack_device_truncate after truncate on public.ping
   for each statement execute function modelpack.device_count_ping_truncate();
 
-select modelpack.follow_moves('public.ping', 'zz_modelpack_device_moves', 'zz_modelpack_device_moved', 'device_count_ping_move');
+select modelpack.follow_moves('public.ping', 'zz_modelpack_device_moves', 'zz_modelpack_device_moved',
+  'device_count_ping_move');
 
 select modelpack.device_once();
 

@@ -2,8 +2,8 @@
 -- Written by `make docs`; look at it, do not edit it.
 --
 -- The profile is that of shop.py. Its model has the inputs complaints, days_quiet and plan, which is a text; version 1
--- was published and promoted. Each function is shown as the server has it. All stand in the schema modelpack, and only
--- the role that the triggers run as may call them.
+-- was published and promoted. Each body is shown as the server has it; other lines that are long are broken. All stand
+-- in the schema modelpack, and only the role that the triggers run as may call them.
 
 CREATE OR REPLACE FUNCTION modelpack.customer_batched()
  RETURNS boolean
@@ -18,7 +18,8 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_batched() is 'Whether champions score many rows of public.customer in one call. [customer]';
+comment on function modelpack.customer_batched() is
+  'Whether champions score many rows of public.customer in one call. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_meet(keys text[])
  RETURNS void
@@ -33,7 +34,9 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_meet(text[]) is 'Locks keys without a profile of public.customer, for who makes one and who brings events that are ignored or takes events. [customer]';
+comment on function modelpack.customer_meet(text[]) is
+  'Locks keys without a profile of public.customer, for who makes one and who brings events that are ignored or '
+  'takes events. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
  RETURNS boolean
@@ -41,7 +44,9 @@ CREATE OR REPLACE FUNCTION modelpack.customer_same(p anyelement, q anyelement)
  STABLE
 AS $function$select row(p.plan)::pg_catalog.record operator(pg_catalog.*=) row(q.plan)::pg_catalog.record$function$;
 
-comment on function modelpack.customer_same(anyelement,anyelement) is 'Whether two rows of public.customer agree in what champions read, beside the columns that events keep. [customer]';
+comment on function modelpack.customer_same(anyelement, anyelement) is
+  'Whether two rows of public.customer agree in what champions read, beside the columns that events keep. '
+  '[customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_chosen(p anyelement)
  RETURNS integer
@@ -49,7 +54,8 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_chosen(p anyelement)
  STABLE
 AS $function$select (null)::integer$function$;
 
-comment on function modelpack.customer_score_churn_chosen(anyelement) is 'The version of churn that is chosen for a row, for the score churn; NULL: the champion. [customer]';
+comment on function modelpack.customer_score_churn_chosen(anyelement) is
+  'The version of churn that is chosen for a row, for the score churn; NULL: the champion. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_enabled(nothing boolean)
  RETURNS boolean
@@ -57,7 +63,9 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_enabled(nothing boolea
  STABLE
 AS $function$select nothing is null$function$;
 
-comment on function modelpack.customer_score_churn_enabled(boolean) is 'Whether the score churn may be given, asked with NULL: true, or NULL once modelpack.disable has made it STRICT. No promotion changes it. [customer]';
+comment on function modelpack.customer_score_churn_enabled(boolean) is
+  'Whether the score churn may be given, asked with NULL: true, or NULL once modelpack.disable has made it STRICT. '
+  'No promotion changes it. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_many(version integer, numbers bytea, texts text[])
  RETURNS double precision[]
@@ -89,9 +97,11 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_many(integer,bytea,text[]) is 'The scores churn of many rows, by the champion of churn; NaN where a row has to be scored by itself. [customer]';
+comment on function modelpack.customer_score_churn_many(integer, bytea, text[]) is
+  'The scores churn of many rows, by the champion of churn; NaN where a row has to be scored by itself. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone, version integer)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone,
+  version integer)
  RETURNS double precision[]
  LANGUAGE sql
  STABLE
@@ -101,9 +111,11 @@ AS $function$select case version
          (case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01' then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end)::double precision]
        end$function$;
 
-comment on function modelpack.customer_score_churn_numbers(anyelement,timestamp with time zone,integer) is 'The numbers that a version of churn is fed from a profile row. [customer]';
+comment on function modelpack.customer_score_churn_numbers(anyelement, timestamp with time zone, integer) is
+  'The numbers that a version of churn is fed from a profile row. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version integer, numbers double precision[], texts text[], entity_key text, moment timestamp with time zone, logged boolean)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version integer, numbers double precision[],
+  texts text[], entity_key text, moment timestamp with time zone, logged boolean)
  RETURNS double precision
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -137,7 +149,10 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_predict(integer,double precision[],text[],text,timestamp with time zone,boolean) is 'The score churn of packed inputs, by the champion of churn (or the one before, for a statement that began with it), and its row in the log. [customer]';
+comment on function modelpack.customer_score_churn_predict(integer, double precision[], text[], text,
+  timestamp with time zone, boolean) is
+  'The score churn of packed inputs, by the champion of churn (or the one before, for a statement that began with '
+  'it), and its row in the log. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_reason(version integer, failure text)
  RETURNS text
@@ -150,9 +165,11 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_reason(integer,text) is 'Why there is no score churn. [customer]';
+comment on function modelpack.customer_score_churn_reason(integer, text) is
+  'Why there is no score churn. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_record(version integer, moment timestamp with time zone, scored modelpack.scored[])
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_record(version integer, moment timestamp with time zone,
+  scored modelpack.scored[])
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -171,9 +188,11 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_score_churn_record(integer,timestamp with time zone,modelpack.scored[]) is 'Writes rows of the prediction log for the score churn. [customer]';
+comment on function modelpack.customer_score_churn_record(integer, timestamp with time zone, modelpack.scored[]) is
+  'Writes rows of the prediction log for the score churn. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_texts(p anyelement, "the moment" timestamp with time zone, version integer)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_texts(p anyelement, "the moment" timestamp with time zone,
+  version integer)
  RETURNS text[]
  LANGUAGE sql
  STABLE
@@ -182,7 +201,8 @@ AS $function$select case version
          p.plan::text]
        end$function$;
 
-comment on function modelpack.customer_score_churn_texts(anyelement,timestamp with time zone,integer) is 'The texts that a version of churn is fed from a profile row. [customer]';
+comment on function modelpack.customer_score_churn_texts(anyelement, timestamp with time zone, integer) is
+  'The texts that a version of churn is fed from a profile row. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_version()
  RETURNS integer
@@ -190,7 +210,8 @@ CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_version()
  STABLE
 AS $function$select 1::integer$function$;
 
-comment on function modelpack.customer_score_churn_version() is 'The champion of churn, for the score churn. [customer]';
+comment on function modelpack.customer_score_churn_version() is
+  'The champion of churn, for the score churn. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_seen()
  RETURNS void
@@ -209,7 +230,8 @@ begin
 end
 $function$;
 
-comment on function modelpack.customer_seen() is 'Refuses a transaction whose snapshot is older than the triggers of public.customer. [customer]';
+comment on function modelpack.customer_seen() is
+  'Refuses a transaction whose snapshot is older than the triggers of public.customer. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_shaped()
  RETURNS boolean
@@ -217,7 +239,9 @@ CREATE OR REPLACE FUNCTION modelpack.customer_shaped()
  STABLE
 AS $function$select true$function$;
 
-comment on function modelpack.customer_shaped() is 'Whether the columns of public.customer have the types that features have, so that many rows can be scored together. [customer]';
+comment on function modelpack.customer_shaped() is
+  'Whether the columns of public.customer have the types that features have, so that many rows can be scored '
+  'together. [customer]';
 
 CREATE OR REPLACE FUNCTION modelpack.customer_since()
  RETURNS timestamp with time zone
@@ -225,12 +249,19 @@ CREATE OR REPLACE FUNCTION modelpack.customer_since()
  STABLE
 AS $function$select '-infinity'::timestamptz$function$;
 
-comment on function modelpack.customer_since() is 'Rows of public.customer that were last read from the events before are not counted yet. [customer]';
+comment on function modelpack.customer_since() is
+  'Rows of public.customer that were last read from the events before are not counted yet. [customer]';
 
-CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision, f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
+CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision,
+  f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
  RETURNS anyelement
  LANGUAGE sql
  STABLE
-AS $function$select row(p.customer_id, p.plan, p.joined_at, p.features_at, p.features_read_at, p.features_reread_at, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, p.churn, p.churn_version, p.churn_scored_at, p.churn_stale)::public.customer$function$;
+AS $function$select row(p.customer_id, p.plan, p.joined_at, p.features_at, p.features_read_at,
+  p.features_reread_at, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, p.churn,
+  p.churn_version, p.churn_scored_at, p.churn_stale)::public.customer$function$;
 
-comment on function modelpack.customer_with(anyelement,bigint,bigint,numeric,double precision,bigint,numeric,timestamp with time zone,bigint,double precision,timestamp with time zone) is 'A row of public.customer with other features: purchases, purchases_90d, spend, basket, basket_n, basket_sum, last_purchase_at, complaints, complaint_heat, complaint_heat_ahead. [customer]';
+comment on function modelpack.customer_with(anyelement, bigint, bigint, numeric, double precision, bigint, numeric,
+  timestamp with time zone, bigint, double precision, timestamp with time zone) is
+  'A row of public.customer with other features: purchases, purchases_90d, spend, basket, basket_n, basket_sum, '
+  'last_purchase_at, complaints, complaint_heat, complaint_heat_ahead. [customer]';

@@ -44,19 +44,82 @@ select modelpack.lock_tables(
                      'public.purchase'::regclass]::regclass[], null),
   'public.customer', 'share row exclusive');
 
-select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.purchase', array['customer_id']::text[]);
+select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.purchase',
+  array['customer_id']::text[]);
 
-select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.complaint', array['customer_id']::text[]);
+select modelpack.check_key_columns('public.customer', array['customer_id']::text[], 'public.complaint',
+  array['customer_id']::text[]);
 
 select modelpack.attach(
   relation => 'public.customer',
-  declaration => E'{"events": [{"at": "purchased_at", "features": [{"kind": "count", "name": "purchases"}, {"kind": "count", "name": "purchases_90d", "window": "90 days"}, {"column": "amount", "kind": "total", "name": "spend"}, {"column": "amount", "kind": "mean", "name": "basket"}, {"column": "purchased_at", "kind": "last", "name": "last_purchase_at"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "purchase", "where": null}, {"at": "created_at", "features": [{"kind": "count", "name": "complaints"}, {"half_life": "14 days", "kind": "decayed", "name": "complaint_heat"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "complaint", "where": "severity > 1"}], "format": 1, "key": ["customer_id"], "scores": [{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale"}], "table": "customer"}'::jsonb,
+  declaration => E'{
+    "events": [
+      {
+        "at": "purchased_at",
+        "features": [
+          {"kind": "count", "name": "purchases"},
+          {"kind": "count", "name": "purchases_90d", "window": "90 days"},
+          {"column": "amount", "kind": "total", "name": "spend"},
+          {"column": "amount", "kind": "mean", "name": "basket"},
+          {"column": "purchased_at", "kind": "last", "name": "last_purchase_at"}
+        ],
+        "key": null,
+        "missing": "create",
+        "on_delete": "subtract",
+        "table": "purchase",
+        "where": null
+      },
+      {
+        "at": "created_at",
+        "features": [
+          {"kind": "count", "name": "complaints"},
+          {"half_life": "14 days", "kind": "decayed", "name": "complaint_heat"}
+        ],
+        "key": null,
+        "missing": "create",
+        "on_delete": "subtract",
+        "table": "complaint",
+        "where": "severity > 1"
+      }
+    ],
+    "format": 1,
+    "key": ["customer_id"],
+    "scores": [
+      {
+        "inputs": {
+          "days_quiet": {
+            "columns": ["last_purchase_at"],
+            "may_fail": false,
+            "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"
+          }
+        },
+        "model": "churn",
+        "name": "churn",
+        "on_error": "stale"
+      }
+    ],
+    "table": "customer"
+  }'::jsonb,
   maintained => array['purchases', 'purchases_90d', 'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at',
     'complaints', 'complaint_heat', 'complaint_heat_ahead']::text[],
   wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'purchases', 'purchases_90d',
     'spend', 'basket', 'basket_n', 'basket_sum', 'last_purchase_at', 'complaints', 'complaint_heat',
     'complaint_heat_ahead', 'churn', 'churn_version', 'churn_scored_at', 'churn_stale']::text[],
-  scores => E'[{"inputs": {"days_quiet": {"columns": ["last_purchase_at"], "may_fail": false, "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"}}, "model": "churn", "name": "churn", "on_error": "stale", "stem": "customer_score_churn"}]'::jsonb,
+  scores => E'[
+    {
+      "inputs": {
+        "days_quiet": {
+          "columns": ["last_purchase_at"],
+          "may_fail": false,
+          "sql": "case when isfinite(p.last_purchase_at) and p.last_purchase_at < date ''200000-01-01'' then date_part(''epoch'', \\"the moment\\" - p.last_purchase_at::timestamptz) / 86400 end"
+        }
+      },
+      "model": "churn",
+      "name": "churn",
+      "on_error": "stale",
+      "stem": "customer_score_churn"
+    }
+  ]'::jsonb,
   stem => 'customer');
 
 alter table public.customer add column if not exists features_at timestamptz;
@@ -93,39 +156,56 @@ alter table public.customer add column if not exists churn_scored_at timestamptz
 
 alter table public.customer add column if not exists churn_stale text;
 
-comment on column public.customer.basket_n is 'helper of the feature basket; kept by modelpack';
+comment on column public.customer.basket_n is
+  'helper of the feature basket; kept by modelpack';
 
-comment on column public.customer.basket_sum is 'helper of the feature basket; kept by modelpack';
+comment on column public.customer.basket_sum is
+  'helper of the feature basket; kept by modelpack';
 
-comment on column public.customer.complaint_heat_ahead is 'helper of the feature complaint_heat; kept by modelpack';
+comment on column public.customer.complaint_heat_ahead is
+  'helper of the feature complaint_heat; kept by modelpack';
 
-comment on column public.customer.purchases is 'count() of purchase; kept by modelpack';
+comment on column public.customer.purchases is
+  'count() of purchase; kept by modelpack';
 
-comment on column public.customer.purchases_90d is 'count(window=''90 days'') of purchase; kept by modelpack';
+comment on column public.customer.purchases_90d is
+  'count(window=''90 days'') of purchase; kept by modelpack';
 
-comment on column public.customer.spend is 'total(column=''amount'') of purchase; kept by modelpack';
+comment on column public.customer.spend is
+  'total(column=''amount'') of purchase; kept by modelpack';
 
-comment on column public.customer.basket is 'mean(column=''amount'') of purchase; kept by modelpack';
+comment on column public.customer.basket is
+  'mean(column=''amount'') of purchase; kept by modelpack';
 
-comment on column public.customer.last_purchase_at is 'last(column=''purchased_at'') of purchase; kept by modelpack';
+comment on column public.customer.last_purchase_at is
+  'last(column=''purchased_at'') of purchase; kept by modelpack';
 
-comment on column public.customer.complaints is 'count() of complaint where severity > 1; kept by modelpack';
+comment on column public.customer.complaints is
+  'count() of complaint where severity > 1; kept by modelpack';
 
-comment on column public.customer.complaint_heat is 'decayed(half_life=''14 days'') of complaint where severity > 1; kept by modelpack';
+comment on column public.customer.complaint_heat is
+  'decayed(half_life=''14 days'') of complaint where severity > 1; kept by modelpack';
 
-comment on column public.customer.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+comment on column public.customer.features_at is
+  'when windowed and decayed features were brought up to the moment; kept by modelpack';
 
-comment on column public.customer.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+comment on column public.customer.features_read_at is
+  'statement that read all features of the row from the events; kept by modelpack';
 
-comment on column public.customer.features_reread_at is 'statement that read decayed features from the events again; kept by modelpack';
+comment on column public.customer.features_reread_at is
+  'statement that read decayed features from the events again; kept by modelpack';
 
-comment on column public.customer.churn is 'score of the model churn; kept by modelpack';
+comment on column public.customer.churn is
+  'score of the model churn; kept by modelpack';
 
-comment on column public.customer.churn_version is 'version that gave the score; kept by modelpack';
+comment on column public.customer.churn_version is
+  'version that gave the score; kept by modelpack';
 
-comment on column public.customer.churn_scored_at is 'when the score was given; kept by modelpack';
+comment on column public.customer.churn_scored_at is
+  'when the score was given; kept by modelpack';
 
-comment on column public.customer.churn_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+comment on column public.customer.churn_stale is
+  'NULL when the score is fresh, else why it is not; kept by modelpack';
 
 select modelpack.check_meaning('public.complaint', '(e.severity > 1)', 'e', true);
 
@@ -1339,7 +1419,8 @@ $modelpack$;
 revoke all on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) from public;
 
 comment on function modelpack.customer_rescore(bigint, bigint, boolean, timestamptz) is
-  'Scores rows of public.customer again: those that are stale or scored by another version than the champion. [customer]';
+  'Scores rows of public.customer again: those that are stale or scored by another version than the champion. '
+  '[customer]';
 
 create or replace function modelpack.customer_fill(step integer, first_block bigint, last_block bigint, most integer)
 returns bigint
@@ -1968,7 +2049,8 @@ $modelpack$;
 revoke all on function modelpack.customer_guard() from public;
 
 comment on function modelpack.customer_guard() is
-  'GUARD of public.customer: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [customer]';
+  'GUARD of public.customer: scores what modelpack''s own functions write, and refuses an UPDATE of features or '
+  'scores by anybody else but a member of modelpack_owner. [customer]';
 
 create or replace function modelpack.customer_count_purchase_insert()
 returns trigger
@@ -2341,7 +2423,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_purchase_insert() from public;
 
 comment on function modelpack.customer_count_purchase_insert() is
-  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are inserted. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of '
+  'public.purchase are inserted. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_purchase_update()
 returns trigger
@@ -2744,7 +2827,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_purchase_update() from public;
 
 comment on function modelpack.customer_count_purchase_update() is
-  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are updated. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of '
+  'public.purchase are updated. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_purchase_delete()
 returns trigger
@@ -3062,7 +3146,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_purchase_delete() from public;
 
 comment on function modelpack.customer_count_purchase_delete() is
-  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are deleted. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of '
+  'public.purchase are deleted. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_purchase_truncate()
 returns trigger
@@ -3103,7 +3188,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_purchase_truncate() from public;
 
 comment on function modelpack.customer_count_purchase_truncate() is
-  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of public.purchase are truncated. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps purchases, purchases_90d, spend, basket, last_purchase_at when rows of '
+  'public.purchase are truncated. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_complaint_insert()
 returns trigger
@@ -3470,7 +3556,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_complaint_insert() from public;
 
 comment on function modelpack.customer_count_complaint_insert() is
-  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are inserted. Generated '
+  'by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_complaint_update()
 returns trigger
@@ -3903,7 +3990,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_complaint_update() from public;
 
 comment on function modelpack.customer_count_complaint_update() is
-  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are updated. Generated '
+  'by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_complaint_delete()
 returns trigger
@@ -4229,7 +4317,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_complaint_delete() from public;
 
 comment on function modelpack.customer_count_complaint_delete() is
-  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are deleted. Generated '
+  'by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_complaint_truncate()
 returns trigger
@@ -4270,7 +4359,8 @@ $modelpack$;
 revoke all on function modelpack.customer_count_complaint_truncate() from public;
 
 comment on function modelpack.customer_count_complaint_truncate() is
-  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. Generated by modelpack from the declaration. [customer]';
+  'COUNT of public.customer: keeps complaints, complaint_heat when rows of public.complaint are truncated. '
+  'Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_count_purchase_move()
 returns trigger
@@ -4534,7 +4624,8 @@ $modelpack$;
 revoke all on function modelpack.customer_scored(anyelement, anyelement, text) from public;
 
 comment on function modelpack.customer_scored(anyelement, anyelement, text) is
-  'A row of public.customer with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [customer]';
+  'A row of public.customer with its features brought up to the moment and its scores; logs them. Generated by '
+  'modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_score()
 returns trigger
@@ -4622,7 +4713,8 @@ $modelpack$;
 revoke all on function modelpack.customer_score() from public;
 
 comment on function modelpack.customer_score() is
-  'SCORE of public.customer: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [customer]';
+  'SCORE of public.customer: scores a row that is new, has another key or another static input, before it is '
+  'written. Generated by modelpack from the declaration. [customer]';
 
 create or replace function modelpack.customer_log()
 returns trigger
@@ -4653,7 +4745,8 @@ $modelpack$;
 revoke all on function modelpack.customer_log() from public;
 
 comment on function modelpack.customer_log() is
-  'LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [customer]';
+  'LOG of public.customer: the first score of a new row, in modelpack.prediction. Generated by modelpack from the '
+  'declaration. [customer]';
 
 create or replace function modelpack.customer_types()
 returns table (score text, input text, type regtype)
@@ -4771,7 +4864,8 @@ create or replace trigger modelpack_customer_delete after delete on public.purch
 create or replace trigger modelpack_customer_truncate after truncate on public.purchase
   for each statement execute function modelpack.customer_count_purchase_truncate();
 
-select modelpack.follow_moves('public.purchase', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_purchase_move');
+select modelpack.follow_moves('public.purchase', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved',
+  'customer_count_purchase_move');
 
 create or replace trigger modelpack_customer_insert after insert on public.complaint
   referencing new table as new_rows
@@ -4788,7 +4882,8 @@ create or replace trigger modelpack_customer_delete after delete on public.compl
 create or replace trigger modelpack_customer_truncate after truncate on public.complaint
   for each statement execute function modelpack.customer_count_complaint_truncate();
 
-select modelpack.follow_moves('public.complaint', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved', 'customer_count_complaint_move');
+select modelpack.follow_moves('public.complaint', 'zz_modelpack_customer_moves', 'zz_modelpack_customer_moved',
+  'customer_count_complaint_move');
 
 select modelpack.customer_once();
 

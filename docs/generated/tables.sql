@@ -22,7 +22,8 @@ create table machine (machine_id uuid primary key);
 create table reading (machine_id uuid, read_at timestamptz not null, kilowatt_hours numeric, status text);
 
 create table visitor (visitor_id bigint primary key);
-create table page_view (visitor_id bigint, viewed_at timestamptz not null, page text, seconds numeric, is_bot boolean not null);
+create table page_view (
+  visitor_id bigint, viewed_at timestamptz not null, page text, seconds numeric, is_bot boolean not null);
 
 create table account (account_id bigint primary key);
 create table transfer (account_id bigint, amount numeric not null);
@@ -30,6 +31,7 @@ create table transfer (account_id bigint, amount numeric not null);
 create table device (region text, device_id bigint, primary key (region, device_id)) partition by list (region);
 create table device_eu partition of device for values in ('eu');
 create table device_us partition of device for values in ('us');
-create table ping (region text, device_id bigint, pinged_at timestamptz not null, network inet) partition by range (pinged_at);
+create table ping (region text, device_id bigint, pinged_at timestamptz not null, network inet)
+  partition by range (pinged_at);
 create table ping_2026 partition of ping for values from ('2026-01-01') to ('2027-01-01');
 create table ping_2027 partition of ping for values from ('2027-01-01') to ('2028-01-01');

@@ -28,15 +28,72 @@ select modelpack.lock_tables(
   array_remove(array['public.transfer'::regclass]::regclass[], null),
   'public.account', 'share row exclusive');
 
-select modelpack.check_key_columns('public.account', array['account_id']::text[], 'public.transfer', array['account_id']::text[]);
+select modelpack.check_key_columns('public.account', array['account_id']::text[], 'public.transfer',
+  array['account_id']::text[]);
 
 select modelpack.attach(
   relation => 'public.account',
-  declaration => '{"events": [{"at": null, "features": [{"kind": "count", "name": "transfers"}, {"column": "amount", "kind": "total", "name": "sent"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "transfer", "where": null}], "format": 1, "key": ["account_id"], "scores": [{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale"}], "table": "account"}'::jsonb,
+  declaration => '{
+    "events": [
+      {
+        "at": null,
+        "features": [{"kind": "count", "name": "transfers"}, {"column": "amount", "kind": "total", "name": "sent"}],
+        "key": null,
+        "missing": "create",
+        "on_delete": "subtract",
+        "table": "transfer",
+        "where": null
+      }
+    ],
+    "format": 1,
+    "key": ["account_id"],
+    "scores": [
+      {
+        "inputs": {
+          "mean_transfer": {
+            "columns": ["sent", "transfers"],
+            "may_fail": false,
+            "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"
+          }
+        },
+        "model": "fraud",
+        "name": "fraud",
+        "on_error": "null"
+      },
+      {
+        "inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}},
+        "model": "account_value",
+        "name": "value",
+        "on_error": "stale"
+      }
+    ],
+    "table": "account"
+  }'::jsonb,
   maintained => array['transfers', 'sent']::text[],
   wanted_columns => array['features_at', 'features_read_at', 'transfers', 'sent', 'fraud', 'fraud_version',
     'fraud_scored_at', 'fraud_stale', 'value', 'value_version', 'value_scored_at', 'value_stale']::text[],
-  scores => '[{"inputs": {"mean_transfer": {"columns": ["sent", "transfers"], "may_fail": false, "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"}}, "model": "fraud", "name": "fraud", "on_error": "null", "stem": "account_score_fraud"}, {"inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}}, "model": "account_value", "name": "value", "on_error": "stale", "stem": "account_score_value"}]'::jsonb,
+  scores => '[
+    {
+      "inputs": {
+        "mean_transfer": {
+          "columns": ["sent", "transfers"],
+          "may_fail": false,
+          "sql": "p.sent::double precision / nullif(p.transfers::double precision, 0)"
+        }
+      },
+      "model": "fraud",
+      "name": "fraud",
+      "on_error": "null",
+      "stem": "account_score_fraud"
+    },
+    {
+      "inputs": {"sent_thousands": {"columns": ["sent"], "may_fail": true, "sql": "(p.sent / 1000)"}},
+      "model": "account_value",
+      "name": "value",
+      "on_error": "stale",
+      "stem": "account_score_value"
+    }
+  ]'::jsonb,
   stem => 'account');
 
 alter table public.account add column if not exists features_at timestamptz;
@@ -63,33 +120,46 @@ alter table public.account add column if not exists value_scored_at timestamptz;
 
 alter table public.account add column if not exists value_stale text;
 
-comment on column public.account.transfers is 'count() of transfer; kept by modelpack';
+comment on column public.account.transfers is
+  'count() of transfer; kept by modelpack';
 
-comment on column public.account.sent is 'total(column=''amount'') of transfer; kept by modelpack';
+comment on column public.account.sent is
+  'total(column=''amount'') of transfer; kept by modelpack';
 
-comment on column public.account.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+comment on column public.account.features_at is
+  'when windowed and decayed features were brought up to the moment; kept by modelpack';
 
-comment on column public.account.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+comment on column public.account.features_read_at is
+  'statement that read all features of the row from the events; kept by modelpack';
 
-comment on column public.account.fraud is 'score of the model fraud; kept by modelpack';
+comment on column public.account.fraud is
+  'score of the model fraud; kept by modelpack';
 
-comment on column public.account.fraud_version is 'version that gave the score; kept by modelpack';
+comment on column public.account.fraud_version is
+  'version that gave the score; kept by modelpack';
 
-comment on column public.account.fraud_scored_at is 'when the score was given; kept by modelpack';
+comment on column public.account.fraud_scored_at is
+  'when the score was given; kept by modelpack';
 
-comment on column public.account.fraud_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+comment on column public.account.fraud_stale is
+  'NULL when the score is fresh, else why it is not; kept by modelpack';
 
-comment on column public.account.value is 'score of the model account_value; kept by modelpack';
+comment on column public.account.value is
+  'score of the model account_value; kept by modelpack';
 
-comment on column public.account.value_version is 'version that gave the score; kept by modelpack';
+comment on column public.account.value_version is
+  'version that gave the score; kept by modelpack';
 
-comment on column public.account.value_scored_at is 'when the score was given; kept by modelpack';
+comment on column public.account.value_scored_at is
+  'when the score was given; kept by modelpack';
 
-comment on column public.account.value_stale is 'NULL when the score is fresh, else why it is not; kept by modelpack';
+comment on column public.account.value_stale is
+  'NULL when the score is fresh, else why it is not; kept by modelpack';
 
 select modelpack.check_meaning('public.account', '(p.sent / 1000)', 'p', false);
 
-select modelpack.ensure_stale_index('public.account', array['account_id']::text[], array['fraud_stale', 'value_stale']::text[]);
+select modelpack.ensure_stale_index('public.account', array['account_id']::text[],
+  array['fraud_stale', 'value_stale']::text[]);
 
 select modelpack.ensure_index('public.account', 'public.transfer', array['account_id']::text[], null);
 
@@ -1013,7 +1083,8 @@ $modelpack$;
 revoke all on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) from public;
 
 comment on function modelpack.account_rescore(bigint, bigint, boolean, timestamptz) is
-  'Scores rows of public.account again: those that are stale or scored by another version than the champion. [account]';
+  'Scores rows of public.account again: those that are stale or scored by another version than the champion. '
+  '[account]';
 
 create or replace function modelpack.account_fill(step integer, first_block bigint, last_block bigint, most integer)
 returns bigint
@@ -1501,7 +1572,8 @@ $modelpack$;
 revoke all on function modelpack.account_guard() from public;
 
 comment on function modelpack.account_guard() is
-  'GUARD of public.account: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [account]';
+  'GUARD of public.account: scores what modelpack''s own functions write, and refuses an UPDATE of features or '
+  'scores by anybody else but a member of modelpack_owner. [account]';
 
 create or replace function modelpack.account_count_transfer_insert()
 returns trigger
@@ -1843,7 +1915,8 @@ $modelpack$;
 revoke all on function modelpack.account_count_transfer_insert() from public;
 
 comment on function modelpack.account_count_transfer_insert() is
-  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack from the declaration. [account]';
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are inserted. Generated by modelpack '
+  'from the declaration. [account]';
 
 create or replace function modelpack.account_count_transfer_update()
 returns trigger
@@ -2206,7 +2279,8 @@ $modelpack$;
 revoke all on function modelpack.account_count_transfer_update() from public;
 
 comment on function modelpack.account_count_transfer_update() is
-  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack from the declaration. [account]';
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are updated. Generated by modelpack '
+  'from the declaration. [account]';
 
 create or replace function modelpack.account_count_transfer_delete()
 returns trigger
@@ -2495,7 +2569,8 @@ $modelpack$;
 revoke all on function modelpack.account_count_transfer_delete() from public;
 
 comment on function modelpack.account_count_transfer_delete() is
-  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack from the declaration. [account]';
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are deleted. Generated by modelpack '
+  'from the declaration. [account]';
 
 create or replace function modelpack.account_count_transfer_truncate()
 returns trigger
@@ -2536,7 +2611,8 @@ $modelpack$;
 revoke all on function modelpack.account_count_transfer_truncate() from public;
 
 comment on function modelpack.account_count_transfer_truncate() is
-  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by modelpack from the declaration. [account]';
+  'COUNT of public.account: keeps transfers, sent when rows of public.transfer are truncated. Generated by '
+  'modelpack from the declaration. [account]';
 
 create or replace function modelpack.account_count_transfer_move()
 returns trigger
@@ -2586,7 +2662,8 @@ $modelpack$;
 revoke all on function modelpack.account_score_value_packed(anyelement, timestamptz, integer) from public;
 
 comment on function modelpack.account_score_value_packed(anyelement, timestamptz, integer) is
-  'What a version is fed for the score value from a row of public.account; nothing where an input is impossible. [account]';
+  'What a version is fed for the score value from a row of public.account; nothing where an input is impossible. '
+  '[account]';
 
 create or replace function modelpack.account_scored(p anyelement, q anyelement, written text)
 returns anyelement
@@ -2719,7 +2796,8 @@ $modelpack$;
 revoke all on function modelpack.account_scored(anyelement, anyelement, text) from public;
 
 comment on function modelpack.account_scored(anyelement, anyelement, text) is
-  'A row of public.account with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [account]';
+  'A row of public.account with its features brought up to the moment and its scores; logs them. Generated by '
+  'modelpack from the declaration. [account]';
 
 create or replace function modelpack.account_score()
 returns trigger
@@ -2806,7 +2884,8 @@ $modelpack$;
 revoke all on function modelpack.account_score() from public;
 
 comment on function modelpack.account_score() is
-  'SCORE of public.account: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [account]';
+  'SCORE of public.account: scores a row that is new, has another key or another static input, before it is '
+  'written. Generated by modelpack from the declaration. [account]';
 
 create or replace function modelpack.account_log()
 returns trigger
@@ -2845,7 +2924,8 @@ $modelpack$;
 revoke all on function modelpack.account_log() from public;
 
 comment on function modelpack.account_log() is
-  'LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the declaration. [account]';
+  'LOG of public.account: the first score of a new row, in modelpack.prediction. Generated by modelpack from the '
+  'declaration. [account]';
 
 create or replace function modelpack.account_types()
 returns table (score text, input text, type regtype)
@@ -2972,7 +3052,8 @@ create or replace trigger modelpack_account_delete after delete on public.transf
 create or replace trigger modelpack_account_truncate after truncate on public.transfer
   for each statement execute function modelpack.account_count_transfer_truncate();
 
-select modelpack.follow_moves('public.transfer', 'zz_modelpack_account_moves', 'zz_modelpack_account_moved', 'account_count_transfer_move');
+select modelpack.follow_moves('public.transfer', 'zz_modelpack_account_moves', 'zz_modelpack_account_moved',
+  'account_count_transfer_move');
 
 select modelpack.account_once();
 

@@ -1,9 +1,10 @@
 -- What an experiment and a shadow add to the shop, and what they write anew: functions and triggers.
 -- Written by `make docs`; look at it, do not edit it.
 --
--- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which is version 1,
--- the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input `spend`, which the log lacks.
--- Each stands here as the server has it. When both have ended, the functions of promoted.sql are back and the rest is gone.
+-- The profile and version 1 of its model are those of promoted.sql. Half of the customers get the arm `champion`, which
+-- is version 1, the others the arm `challenger`, which is version 2. Version 3 is a shadow: it also takes the input
+-- `spend`, which the log lacks. Each body stands here as the server has it; other lines that are long are broken.
+-- When both have ended, the functions of promoted.sql are back and the rest is gone.
 
 CREATE OR REPLACE FUNCTION modelpack.customer_batched()
  RETURNS boolean
@@ -101,7 +102,8 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone, version integer)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_numbers(p anyelement, "the moment" timestamp with time zone,
+  version integer)
  RETURNS double precision[]
  LANGUAGE sql
  STABLE
@@ -114,7 +116,8 @@ AS $function$select case version
          (case when isfinite(p.last_purchase_at) and p.last_purchase_at < date '200000-01-01' then date_part('epoch', "the moment" - p.last_purchase_at::timestamptz) / 86400 end)::double precision]
        end$function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version integer, numbers double precision[], texts text[], entity_key text, moment timestamp with time zone, logged boolean)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_predict(version integer, numbers double precision[],
+  texts text[], entity_key text, moment timestamp with time zone, logged boolean)
  RETURNS double precision
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -150,7 +153,8 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_texts(p anyelement, "the moment" timestamp with time zone, version integer)
+CREATE OR REPLACE FUNCTION modelpack.customer_score_churn_texts(p anyelement, "the moment" timestamp with time zone,
+  version integer)
  RETURNS text[]
  LANGUAGE sql
  STABLE
@@ -161,11 +165,14 @@ AS $function$select case version
          p.plan::text]
        end$function$;
 
-CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision, f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
+CREATE OR REPLACE FUNCTION modelpack.customer_with(p anyelement, f1 bigint, f2 bigint, f3 numeric, f4 double precision,
+  f5 bigint, f6 numeric, f7 timestamp with time zone, f8 bigint, f9 double precision, f10 timestamp with time zone)
  RETURNS anyelement
  LANGUAGE sql
  STABLE
-AS $function$select row(p.customer_id, p.plan, p.joined_at, p.features_at, p.features_read_at, p.features_reread_at, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, p.churn, p.churn_version, p.churn_scored_at, p.churn_stale, p.churn_arm)::public.customer$function$;
+AS $function$select row(p.customer_id, p.plan, p.joined_at, p.features_at, p.features_read_at,
+  p.features_reread_at, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, p.churn,
+  p.churn_version, p.churn_scored_at, p.churn_stale, p.churn_arm)::public.customer$function$;
 
 CREATE OR REPLACE FUNCTION modelpack.shadow_1_1_1()
  RETURNS trigger
@@ -196,7 +203,8 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION modelpack.shadow_1_1_1_keep(version integer, moment timestamp with time zone, entity_key text, numbers double precision[], texts text[])
+CREATE OR REPLACE FUNCTION modelpack.shadow_1_1_1_keep(version integer, moment timestamp with time zone,
+  entity_key text, numbers double precision[], texts text[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -228,10 +236,19 @@ CREATE OR REPLACE FUNCTION modelpack.shadow_1_1_1_texts(p anyelement, "the momen
 AS $function$select array[
          p.plan::text]$function$;
 
-CREATE TRIGGER model_arm_churn BEFORE UPDATE ON public.customer FOR EACH ROW WHEN (((new.churn_arm IS NULL) OR (new.churn_arm <> ALL ('{winter/champion,winter/challenger}'::text[])) OR (new.churn_arm IS DISTINCT FROM old.churn_arm) OR (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION modelpack.customer_score_churn_assign();
+CREATE TRIGGER model_arm_churn BEFORE UPDATE ON public.customer FOR EACH ROW
+  WHEN (
+    ((new.churn_arm IS NULL) OR (new.churn_arm <> ALL ('{winter/champion,winter/challenger}'::text[]))
+      OR (new.churn_arm IS DISTINCT FROM old.churn_arm)
+      OR (new.customer_id IS DISTINCT FROM old.customer_id))) EXECUTE FUNCTION modelpack.customer_score_churn_assign();
 
-CREATE TRIGGER model_shadow_1_1 AFTER UPDATE ON public.customer FOR EACH ROW WHEN (((new.churn_scored_at IS DISTINCT FROM old.churn_scored_at) AND (new.churn_version <> 3))) EXECUTE FUNCTION modelpack.shadow_1_1_1();
+CREATE TRIGGER model_shadow_1_1 AFTER UPDATE ON public.customer FOR EACH ROW
+  WHEN (
+    ((new.churn_scored_at IS DISTINCT FROM old.churn_scored_at)
+      AND (new.churn_version <> 3))) EXECUTE FUNCTION modelpack.shadow_1_1_1();
 
-CREATE TRIGGER model_shadow_1_1_new AFTER INSERT ON public.customer FOR EACH ROW WHEN (((new.churn_scored_at IS NOT NULL) AND (new.churn_version <> 3))) EXECUTE FUNCTION modelpack.shadow_1_1_1();
+CREATE TRIGGER model_shadow_1_1_new AFTER INSERT ON public.customer FOR EACH ROW
+  WHEN (((new.churn_scored_at IS NOT NULL) AND (new.churn_version <> 3))) EXECUTE FUNCTION modelpack.shadow_1_1_1();
 
-CREATE TRIGGER zz_model_arm_churn BEFORE INSERT ON public.customer FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_assign();
+CREATE TRIGGER zz_model_arm_churn BEFORE INSERT ON public.customer
+  FOR EACH ROW EXECUTE FUNCTION modelpack.customer_score_churn_assign();

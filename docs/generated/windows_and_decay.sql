@@ -32,11 +32,36 @@ select modelpack.lock_tables(
   array_remove(array['public.page_view'::regclass]::regclass[], null),
   'public.visitor', 'share row exclusive');
 
-select modelpack.check_key_columns('public.visitor', array['visitor_id']::text[], 'public.page_view', array['visitor_id']::text[]);
+select modelpack.check_key_columns('public.visitor', array['visitor_id']::text[], 'public.page_view',
+  array['visitor_id']::text[]);
 
 select modelpack.attach(
   relation => 'public.visitor',
-  declaration => '{"events": [{"at": "viewed_at", "features": [{"kind": "count", "name": "views_7d", "where": "not is_bot", "window": "7 days"}, {"column": "page", "kind": "distinct", "name": "pages_30d", "window": "30 days"}, {"column": "seconds", "kind": "mean", "name": "seconds_30d", "window": "30 days"}, {"column": "seconds", "kind": "deviation", "name": "spread_30d", "window": "30 days"}, {"column": "seconds", "kind": "minimum", "name": "fastest_7d", "window": "7 days"}, {"half_life": "3 days", "kind": "decayed", "name": "interest", "where": "not is_bot"}, {"column": "seconds", "half_life": "12 hours", "kind": "decayed", "name": "attention"}], "key": null, "missing": "create", "on_delete": "subtract", "table": "page_view", "where": null}], "format": 1, "key": ["visitor_id"], "scores": [], "table": "visitor"}'::jsonb,
+  declaration => '{
+    "events": [
+      {
+        "at": "viewed_at",
+        "features": [
+          {"kind": "count", "name": "views_7d", "where": "not is_bot", "window": "7 days"},
+          {"column": "page", "kind": "distinct", "name": "pages_30d", "window": "30 days"},
+          {"column": "seconds", "kind": "mean", "name": "seconds_30d", "window": "30 days"},
+          {"column": "seconds", "kind": "deviation", "name": "spread_30d", "window": "30 days"},
+          {"column": "seconds", "kind": "minimum", "name": "fastest_7d", "window": "7 days"},
+          {"half_life": "3 days", "kind": "decayed", "name": "interest", "where": "not is_bot"},
+          {"column": "seconds", "half_life": "12 hours", "kind": "decayed", "name": "attention"}
+        ],
+        "key": null,
+        "missing": "create",
+        "on_delete": "subtract",
+        "table": "page_view",
+        "where": null
+      }
+    ],
+    "format": 1,
+    "key": ["visitor_id"],
+    "scores": [],
+    "table": "visitor"
+  }'::jsonb,
   maintained => array['views_7d', 'pages_30d', 'seconds_30d', 'spread_30d', 'fastest_7d', 'interest', 'interest_ahead',
     'attention', 'attention_ahead']::text[],
   wanted_columns => array['features_at', 'features_read_at', 'features_reread_at', 'views_7d', 'pages_30d',
@@ -68,29 +93,41 @@ alter table public.visitor add column if not exists attention double precision n
 
 alter table public.visitor add column if not exists attention_ahead timestamptz;
 
-comment on column public.visitor.interest_ahead is 'helper of the feature interest; kept by modelpack';
+comment on column public.visitor.interest_ahead is
+  'helper of the feature interest; kept by modelpack';
 
-comment on column public.visitor.attention_ahead is 'helper of the feature attention; kept by modelpack';
+comment on column public.visitor.attention_ahead is
+  'helper of the feature attention; kept by modelpack';
 
-comment on column public.visitor.views_7d is 'count(where=''not is_bot'', window=''7 days'') of page_view; kept by modelpack';
+comment on column public.visitor.views_7d is
+  'count(where=''not is_bot'', window=''7 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.pages_30d is 'distinct(column=''page'', window=''30 days'') of page_view; kept by modelpack';
+comment on column public.visitor.pages_30d is
+  'distinct(column=''page'', window=''30 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.seconds_30d is 'mean(column=''seconds'', window=''30 days'') of page_view; kept by modelpack';
+comment on column public.visitor.seconds_30d is
+  'mean(column=''seconds'', window=''30 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.spread_30d is 'deviation(column=''seconds'', window=''30 days'') of page_view; kept by modelpack';
+comment on column public.visitor.spread_30d is
+  'deviation(column=''seconds'', window=''30 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.fastest_7d is 'minimum(column=''seconds'', window=''7 days'') of page_view; kept by modelpack';
+comment on column public.visitor.fastest_7d is
+  'minimum(column=''seconds'', window=''7 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.interest is 'decayed(where=''not is_bot'', half_life=''3 days'') of page_view; kept by modelpack';
+comment on column public.visitor.interest is
+  'decayed(where=''not is_bot'', half_life=''3 days'') of page_view; kept by modelpack';
 
-comment on column public.visitor.attention is 'decayed(column=''seconds'', half_life=''12 hours'') of page_view; kept by modelpack';
+comment on column public.visitor.attention is
+  'decayed(column=''seconds'', half_life=''12 hours'') of page_view; kept by modelpack';
 
-comment on column public.visitor.features_at is 'when windowed and decayed features were brought up to the moment; kept by modelpack';
+comment on column public.visitor.features_at is
+  'when windowed and decayed features were brought up to the moment; kept by modelpack';
 
-comment on column public.visitor.features_read_at is 'statement that read all features of the row from the events; kept by modelpack';
+comment on column public.visitor.features_read_at is
+  'statement that read all features of the row from the events; kept by modelpack';
 
-comment on column public.visitor.features_reread_at is 'statement that read decayed features from the events again; kept by modelpack';
+comment on column public.visitor.features_reread_at is
+  'statement that read decayed features from the events again; kept by modelpack';
 
 select modelpack.check_meaning('public.page_view', '(not e.is_bot)', 'e', true);
 
@@ -642,7 +679,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) from public;
 
 comment on function modelpack.visitor_rescore(bigint, bigint, boolean, timestamptz) is
-  'Scores rows of public.visitor again: those that are stale or scored by another version than the champion. [visitor]';
+  'Scores rows of public.visitor again: those that are stale or scored by another version than the champion. '
+  '[visitor]';
 
 create or replace function modelpack.visitor_fill(step integer, first_block bigint, last_block bigint, most integer)
 returns bigint
@@ -1220,7 +1258,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_guard() from public;
 
 comment on function modelpack.visitor_guard() is
-  'GUARD of public.visitor: scores what modelpack''s own functions write, and refuses an UPDATE of features or scores by anybody else but a member of modelpack_owner. [visitor]';
+  'GUARD of public.visitor: scores what modelpack''s own functions write, and refuses an UPDATE of features or '
+  'scores by anybody else but a member of modelpack_owner. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_insert()
 returns trigger
@@ -1439,7 +1478,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_count_page_view_insert() from public;
 
 comment on function modelpack.visitor_count_page_view_insert() is
-  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are inserted. Generated by modelpack from the declaration. [visitor]';
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention '
+  'when rows of public.page_view are inserted. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_update()
 returns trigger
@@ -1709,7 +1749,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_count_page_view_update() from public;
 
 comment on function modelpack.visitor_count_page_view_update() is
-  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are updated. Generated by modelpack from the declaration. [visitor]';
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention '
+  'when rows of public.page_view are updated. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_delete()
 returns trigger
@@ -1868,7 +1909,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_count_page_view_delete() from public;
 
 comment on function modelpack.visitor_count_page_view_delete() is
-  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are deleted. Generated by modelpack from the declaration. [visitor]';
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention '
+  'when rows of public.page_view are deleted. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_truncate()
 returns trigger
@@ -1909,7 +1951,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_count_page_view_truncate() from public;
 
 comment on function modelpack.visitor_count_page_view_truncate() is
-  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention when rows of public.page_view are truncated. Generated by modelpack from the declaration. [visitor]';
+  'COUNT of public.visitor: keeps views_7d, pages_30d, seconds_30d, spread_30d, fastest_7d, interest, attention '
+  'when rows of public.page_view are truncated. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_count_page_view_move()
 returns trigger
@@ -2132,7 +2175,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_scored(anyelement, anyelement, text) from public;
 
 comment on function modelpack.visitor_scored(anyelement, anyelement, text) is
-  'A row of public.visitor with its features brought up to the moment and its scores; logs them. Generated by modelpack from the declaration. [visitor]';
+  'A row of public.visitor with its features brought up to the moment and its scores; logs them. Generated by '
+  'modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_score()
 returns trigger
@@ -2199,7 +2243,8 @@ $modelpack$;
 revoke all on function modelpack.visitor_score() from public;
 
 comment on function modelpack.visitor_score() is
-  'SCORE of public.visitor: scores a row that is new, has another key or another static input, before it is written. Generated by modelpack from the declaration. [visitor]';
+  'SCORE of public.visitor: scores a row that is new, has another key or another static input, before it is '
+  'written. Generated by modelpack from the declaration. [visitor]';
 
 create or replace function modelpack.visitor_once()
 returns void
@@ -2253,7 +2298,8 @@ create or replace trigger modelpack_visitor_delete after delete on public.page_v
 create or replace trigger modelpack_visitor_truncate after truncate on public.page_view
   for each statement execute function modelpack.visitor_count_page_view_truncate();
 
-select modelpack.follow_moves('public.page_view', 'zz_modelpack_visitor_moves', 'zz_modelpack_visitor_moved', 'visitor_count_page_view_move');
+select modelpack.follow_moves('public.page_view', 'zz_modelpack_visitor_moves', 'zz_modelpack_visitor_moved',
+  'visitor_count_page_view_move');
 
 select modelpack.visitor_once();
 

@@ -23,6 +23,7 @@ INSTALLS: tuple[str, ...] = (
     "examine_server",
     "heard",
     "attribute",
+    "shape",
     "keep_shipped",
     "schema/rights",
 )
@@ -38,6 +39,7 @@ REVERTS_TO: dict[str, str] = {
     "examine_server": "0005",
     "heard": "0005",
     "attribute": "0005",
+    "shape": "0001",
     "keep_shipped": "0005",
     "schema/rights": "0005",
 }

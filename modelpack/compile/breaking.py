@@ -26,6 +26,8 @@ _BEFORE = {
     "group",
     "join",
     "cross",
+    "for",
+    "referencing",
 }
 _SIGNS = set("*/+-<>=|")
 
@@ -40,22 +42,22 @@ class _Place(NamedTuple):
     """How many brackets the further line is set in by."""
 
 
-def broken(text: Sql) -> Sql:
-    """The same SQL in lines of `LONGEST` columns; a name, a text or a comment that is longer stays whole.
+def broken(text: Sql, longest: int = LONGEST) -> Sql:
+    """The same SQL in lines of `longest` columns; a name, a text or a comment that is longer stays whole.
 
     A line is broken within as few brackets as can be, and there as far to the right as can be.
     """
-    if all(len(line) <= LONGEST for line in text.split("\n")):
+    if all(len(line) <= longest for line in text.split("\n")):
         return text
     lines: list[str] = []
     begin, whole = 0, False
     for found in BREAK.finditer(text):
         if found[0] == "\n":
-            lines += _parts(text[begin : found.start()], whole)
+            lines += _parts(text[begin : found.start()], whole, longest)
             begin, whole = found.end(), False
         else:  # a comment, or a text of several lines
             whole = whole or "\n" in found[0] or found[0].startswith("--")
-    return Sql("\n".join([*lines, *_parts(text[begin:], whole)]))
+    return Sql("\n".join([*lines, *_parts(text[begin:], whole, longest)]))
 
 
 def _places(line: str) -> list[_Place]:
@@ -64,7 +66,7 @@ def _places(line: str) -> list[_Place]:
         word = part[0].lower() if part["word"] else ""
         before, after = line[part.start() - 1 : part.start()], line[part.end() : part.end() + 1]
         within = depth + cases
-        if word in _BEFORE and before == " " and not line.startswith(" replace", part.end()):
+        if word in _BEFORE and before == " " and not line.startswith((" replace", " REPLACE"), part.end()):
             found.append(_Place(within + (word == "end") / 4, part.start() - 1, within - (word == "end")))
         elif part[0] in _SIGNS and before == after == " ":
             found.append(_Place(within + 0.5, part.start() - 1, within))
@@ -77,16 +79,16 @@ def _places(line: str) -> list[_Place]:
     return found
 
 
-def _parts(line: str, whole: bool) -> Iterator[str]:
+def _parts(line: str, whole: bool, longest: int) -> Iterator[str]:
     """The lines that a line becomes."""
-    if whole or len(line) <= LONGEST or "/*" in line:
+    if whole or len(line) <= longest or "/*" in line:
         yield line
         return
     begin, margin, first = 0, 0, len(line) - len(line.lstrip(" "))
     places = [place for place in _places(line) if place.at > first]
     least = min((place.indent for place in places), default=0)
-    while margin + len(line) - begin > LONGEST and (left := [p for p in places if p.at > begin]):
-        fitting = [place for place in left if place.at - begin + margin <= LONGEST]
+    while margin + len(line) - begin > longest and (left := [p for p in places if p.at > begin]):
+        fitting = [place for place in left if place.at - begin + margin <= longest]
         place = min(fitting or left[:1], key=lambda one: (one.rank, -one.at))
         yield " " * margin + line[begin : place.at]
         margin = first + 2 * (1 + place.indent - least)

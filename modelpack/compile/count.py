@@ -28,7 +28,7 @@ from modelpack.compile.feature_sql import (
 )
 from modelpack.compile.function import AS_WRITER, HEADER, TRIGGER, Function, turned_off
 from modelpack.compile.plan import EventPlan, Plan
-from modelpack.compile.render import render
+from modelpack.compile.render import render, statement
 from modelpack.compile.sql import Sql, ident, literal, variable
 from modelpack.compile.together import AT_LEAST, Going, going_to_be, scored_together
 
@@ -108,9 +108,9 @@ class CountSql:
                 literal(self.plan.trigger(verb)),
                 literal(self._name(verb)),
                 _TYPES[verb],
-                literal(statement),
+                literal(made),
             )
-            for verb, statement in zip(_VERBS, self.triggers(), strict=True)
+            for verb, made in zip(_VERBS, self.triggers(), strict=True)
         ]
 
     def moves(self) -> Function:
@@ -123,7 +123,7 @@ class CountSql:
         """The statement that has moves noted where the event table has partitions."""
         triggers = [self.plan.trigger(what, "zz_modelpack") for what in ("moves", "moved")]
         arguments = [self.event.table, *triggers, self._name("move")]
-        return Sql("select modelpack.follow_moves({})").format(Sql(", ").join(map(literal, arguments)))
+        return statement("call", function="follow_moves", arguments=list(map(literal, arguments)))
 
     def tried(self) -> Sql:
         """What the functions do with the values of events, for a DO block: the server says whether their types take it."""

@@ -53,8 +53,20 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from modelpack.compile.breaking import broken
-from modelpack.compile.sql import BREAK, PATH, STATEMENT, Sql, dollar, ident, key_hash, literal, remark, same
+from modelpack.compile.breaking import LONGEST, broken
+from modelpack.compile.sql import (
+    BREAK,
+    PATH,
+    STATEMENT,
+    Sql,
+    dollar,
+    ident,
+    key_hash,
+    lines_of_text,
+    literal,
+    remark,
+    same,
+)
 
 # Marks in a text that is not finished: no SQL text holds NUL (see `Sql`).
 _OPEN, _CLOSE, _EMPTY, _TOLD = "\0(", "\0)", "\0-", "\0:"
@@ -165,6 +177,7 @@ def _environment() -> Environment:
     made.filters = {
         "ident": ident,
         "literal": literal,
+        "lines_of_text": lines_of_text,
         "dollar": dollar,
         "note": _note,
         "remark": remark,
@@ -196,7 +209,7 @@ def part(macro: str, /, **values: object) -> Sql:
 
 def statement(macro: str, /, **values: object) -> Sql:
     """The SQL of a macro of `templates/script.sql`."""
-    return broken(_made("script.sql", macro, values))
+    return broken(_made("script.sql", macro, values), LONGEST - len(";"))
 
 
 def _made(template: str, macro: str, values: dict[str, object]) -> Sql:

@@ -6,7 +6,6 @@ which columns are missing) is asked there, so the same text serves `--sql` and a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from modelpack.compile.count import CountSql
@@ -23,7 +22,7 @@ from modelpack.compile.score import (
     triggers,
     types_function,
 )
-from modelpack.compile.sql import Sql, ident, literal, qualified
+from modelpack.compile.sql import Sql, ident, lines_of_json, literal, qualified
 from modelpack.compile.together import packed_functions
 from modelpack.compile.upkeep import functions as upkeep_functions
 from modelpack.declaration.profile import Profile
@@ -82,7 +81,7 @@ def replace_online_script(old: Profile, new: Profile, meanings: Meanings) -> lis
     # a column that is dropped and added says the same of every row, and writes none
     stale = [f"{score.name}_stale" for score in before.profile.scores] if anew else []
     changes = [
-        ("old_declaration", _json(old.to_dict())),
+        ("old_declaration", lines_of_json(old.to_dict())),
         ("dropped_columns", _array([])),
         ("online", Sql("true")),
     ]
@@ -178,7 +177,7 @@ def replace_script(old: Profile, new: Profile, meanings: Meanings | None = None)
     before, plan = _both(old, new, meanings)
     dropped, wanted = _changed_columns(before, plan)
     changes = [
-        ("old_declaration", _json(old.to_dict())),
+        ("old_declaration", lines_of_json(old.to_dict())),
         ("dropped_columns", _array(dropped)),
     ]
     counted = _rebuilt(plan)
@@ -299,7 +298,7 @@ def _meanings(plan: Plan) -> list[Sql]:
     """Record what the expressions were found to mean; without a connection the server is asked whether they are as written."""
     if plan.meanings is not None:
         found = [[table, sql, meant] for (table, sql), meant in plan.meanings.items()]
-        return [statement("record_meanings", plan=plan, meanings=_json(found))]
+        return [statement("record_meanings", plan=plan, meanings=lines_of_json(found))]
     asked = dict.fromkeys(reading for _, reading in readings(plan.declared))
     return [
         _call(
@@ -344,24 +343,19 @@ def _record(plan: Plan) -> list[tuple[str, Sql]]:
     ]
     return [
         ("relation", literal(plan.table)),
-        ("declaration", _json(plan.declared.to_dict())),
+        ("declaration", lines_of_json(plan.declared.to_dict())),
         ("maintained", _array(c.name for c in plan.columns)),
         ("wanted_columns", _array(name for name, *_ in _wanted_columns(plan))),
-        ("scores", _json(scores)),
+        ("scores", lines_of_json(scores)),
     ]
 
 
 def _call(function: str, *arguments: Sql) -> Sql:
-    """A function of modelpack's, called on one line."""
-    return Sql("select modelpack.{}({})").format(ident(function), Sql(", ").join(arguments))
+    return statement("call", function=function, arguments=arguments)
 
 
 def _by_names(function: str, arguments: list[tuple[str, Sql]]) -> Sql:
     return statement("call_by_names", function=function, arguments=arguments)
-
-
-def _json(value: object) -> Sql:
-    return Sql("{}::jsonb").format(literal(json.dumps(value, sort_keys=True)))
 
 
 def _array(values: Iterable[str]) -> Sql:

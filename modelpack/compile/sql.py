@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from textwrap import wrap
@@ -114,6 +115,38 @@ def literal(value: str) -> Sql:
     require_text(value)
     quoted = "'" + value.replace("'", "''") + "'"
     return Sql(("E" + quoted.replace("\\", "\\\\")) if "\\" in value else quoted)
+
+
+def lines_of_text(text: str) -> Sql:
+    """A literal in lines that fit below one another, set in by two: SQL puts them together."""
+    lines: list[str] = []
+    for word in re.split("(?<= )", literal(text)):
+        if (
+            lines and len(lines[-1]) + len(word) <= WIDTH - 6
+        ):  # what sets it in, its quotes and what ends the statement
+            lines[-1] += word
+        else:
+            lines.append(word)
+    return Sql("'\n'".join(lines))
+
+
+def lines_of_json(value: object) -> Sql:
+    """A jsonb in lines that fit: an array or an object that is longer has its items below one another."""
+    return Sql("{}::jsonb").format(literal(_spread(value, "  ", " " * len("declaration => ::jsonb"))))
+
+
+def _spread(value: object, margin: str, before: str = "") -> str:
+    """`before` stands before the value on its line; what is a margin of it is left out."""
+    line = before + json.dumps(value, sort_keys=True)
+    if not isinstance(value, (dict, list)) or len(margin) + len(literal(line)) <= WIDTH:
+        return line.lstrip()
+    inner = margin + "  "
+    if isinstance(value, dict):
+        items = [_spread(value[key], inner, f"{json.dumps(key)}: ") for key in sorted(value)]
+    else:
+        items = [_spread(item, inner) for item in value]
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return f"{before.lstrip()}{first}\n{inner}" + f",\n{inner}".join(items) + f"\n{margin}{last}"
 
 
 def split_table(table: str) -> tuple[str, str]:

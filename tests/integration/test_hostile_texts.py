@@ -60,6 +60,7 @@ from modelpack import (
 )
 from modelpack.cli import app
 from modelpack.cli.schema import _script
+from modelpack.compile.sql import lines_of_text
 from modelpack.connection import make_engine
 from modelpack.declaration import Input
 from modelpack.errors import DeclarationError, ModelpackError
@@ -909,6 +910,19 @@ CERTAIN = [
 """For every place."""
 ARGUMENTS = ["\udcff", "'; drop table canary; --"]
 """A byte that is no character of the terminal's reaches Python as half of a surrogate pair."""
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_a_text_that_stands_in_several_lines_is_read_as_it_was(
+    psql: psycopg.Connection, conforming: str
+) -> None:
+    psql.execute(f"set standard_conforming_strings = {conforming}")  # type: ignore[call-overload]
+    for signs in (["'", " "], ["\\", " "], ["\\' ", "\n", "--"], ["''", "' '", " "], ["E' ", "$$", "/* "]):
+        for number in range(30):
+            text = "".join(f"{sign}word {sign * (number % 4)}" for sign in signs * 12)[number:]
+            written = lines_of_text(text)
+            assert "'\n'" in written
+            assert psql.execute(f"select {written}").fetchone() == (text,)  # type: ignore[call-overload]
 
 
 def test_a_declaration_that_cannot_be_is_refused_in_words(tame: Shop, canaries: Canaries) -> None:

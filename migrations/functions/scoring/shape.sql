@@ -51,10 +51,15 @@ begin
   loop
     perform modelpack.put_function(shape.profile, v_part.name, 'p anyelement' || v_part.arguments, 'anyelement', 'sql stable security invoker',
       format('select row(%s)::%s',
-             (select string_agg(coalesce('f' || m.place, format('p.%I', a.attname)), ', ' order by a.attnum)
-                from pg_attribute as a
-                left join unnest(shape.profile.maintained) with ordinality as m (name, place) on m.name = a.attname and m.name = any (v_part.features)
-               where a.attrelid = shape.profile.relation and a.attnum > 0 and not a.attisdropped),
+             (select string_agg(l.columns, E',\n  ' order by l.line)
+                from (select string_agg(c.sql, ', ' order by c.attnum) as columns, c.line
+                        from (select o.sql, o.attnum, sum(length(o.sql) + 2) over (order by o.attnum) / 80 as line
+                                from (select coalesce('f' || m.place, format('p.%I', a.attname)) as sql, a.attnum
+                                        from pg_attribute as a
+                                        left join unnest(shape.profile.maintained) with ordinality as m (name, place)
+                                          on m.name = a.attname and m.name = any (v_part.features)
+                                       where a.attrelid = shape.profile.relation and a.attnum > 0 and not a.attisdropped) as o) as c
+                       group by c.line) as l),
              shape.profile.name),
       format('A row of %s with other features: %s.', shape.profile.name, array_to_string(v_part.features, ', ')));
     v_with := v_with || format('%s(%s)', v_part.name, v_part.types);

@@ -81,7 +81,8 @@ begin
         errcode = 'feature_not_supported',
         message = {{ "this UPDATE changes the key of a row of {}, which would lose {}" | filled(plan.table, lasting) | literal }},
         detail = 'With on_delete="keep" older events are gone, so these cannot be read again for another key.',
-        hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the old row; or declare the event with on_delete="subtract".';
+        hint = 'Insert a row with the new key, copy these columns to it as a member of modelpack_owner, and delete the '
+               'old row; or declare the event with on_delete="subtract".';
     end if;
     % endif
     if tg_relid <> {{ plan.table | literal }}::regclass then

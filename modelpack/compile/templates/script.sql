@@ -17,7 +17,7 @@ revoke all on function {{ function.signature }} from public
 %# `stem`: the profile that it belongs to.
 % macro comment_on_function(function, stem)
 comment on function {{ function.signature }} is
-  {{ "{} [{}]" | filled(function.comment, stem) | literal }}
+  {{ "{} [{}]" | filled(function.comment, stem) | lines_of_text }}
 % endmacro
 
 %# No event slips in between the backfill and the triggers. `tables`: event tables, NULL for one that is gone.
@@ -27,7 +27,12 @@ select modelpack.lock_tables(
   {{ plan.table | literal }}, {{ mode | literal }})
 % endmacro
 
-%# A function of modelpack's with arguments that are named, one below the other.
+%# A function of modelpack's.
+% macro call(function, arguments)
+select modelpack.{{ function | ident }}({{ arguments | join(", ") }})
+% endmacro
+
+%# The same with arguments that are named, one below the other.
 % macro call_by_names(function, arguments)
 % macro named(name, value)
 {{ name | ident }} => {{ value }}
@@ -75,7 +80,8 @@ select modelpack.disarm(p.relation, p.stem{% if not functions %}, array(select g
 % endmacro
 
 % macro comment_on_column(plan, name, text)
-comment on column {{ plan.table }}.{{ name | ident }} is {{ "{}; kept by modelpack" | filled(text) | literal }}
+comment on column {{ plan.table }}.{{ name | ident }} is
+  {{ "{}; kept by modelpack" | filled(text) | lines_of_text }}
 % endmacro
 
 %# On the profile. `columns`: those at whose UPDATE it fires, or none for all.

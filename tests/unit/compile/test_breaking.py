@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docs.gallery import FOLDER
 from modelpack.compile.breaking import LONGEST, broken
 from modelpack.compile.sql import Sql
 
@@ -83,9 +82,14 @@ def test_brackets_that_are_further_out_are_broken_first() -> None:
     assert broken(Sql(f"  {first} / {second} as ratio,")) == f"  {first}\n    / {second} as ratio,"
 
 
-def test_lines_of_the_scripts_of_the_gallery_fit_but_for_texts() -> None:
-    """A page without a script shows what the server makes by itself."""
-    for declared in sorted(FOLDER.glob("*.py")):
-        for line in declared.with_suffix(".sql").read_text().split("\n"):
-            without_texts = re.sub(r"'(?:[^']|'')*'", "''", line)
-            assert len(without_texts) <= LONGEST or line.startswith("-- "), line
+def test_what_the_server_says_of_a_function_and_of_a_trigger_is_broken_as_ours() -> None:
+    head = (
+        f"CREATE OR REPLACE FUNCTION modelpack.of_many({', '.join(f'argument_{n} text' for n in range(7))})"
+    )
+    assert broken(Sql(head)).startswith("CREATE OR REPLACE FUNCTION modelpack.of_many(argument_0 text, ")
+    event = "CREATE TRIGGER counted_by_modelpack_itself AFTER UPDATE ON shop.purchase"
+    rows, runs = (
+        "REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows",
+        "FOR EACH STATEMENT EXECUTE FUNCTION f()",
+    )
+    assert broken(Sql(f"{event} {rows} {runs}")) == f"{event}\n  {rows} {runs}"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpack import DeclarationError
-from modelpack.compile.sql import Sql, dollar, ident, literal, one_type, qualified, remark, same, unquoted
+from modelpack.compile.sql import (
+    WIDTH,
+    Sql,
+    dollar,
+    ident,
+    lines_of_json,
+    lines_of_text,
+    literal,
+    one_type,
+    qualified,
+    remark,
+    same,
+    unquoted,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 BODIES = st.lists(
@@ -60,6 +75,37 @@ def test_a_literal_ends_where_its_text_does(text: str) -> None:
     inside = literal(text).removeprefix("E")[1:-1]
     assert "'" not in inside.replace("''", "")
     assert inside.replace("''", "'").replace("\\\\", "\\") == text
+
+
+def test_a_long_text_stands_in_several_lines_that_are_broken_behind_words() -> None:
+    words = "it's one of many words "
+    lines = lines_of_text(words * 12 + "\\").split("\n")
+    assert [len(line) for line in lines] == [112, 115, 70]
+    assert lines[0].startswith("E'it''s one")
+    assert lines[1].startswith("'many words it''s")
+    assert "".join(line.removeprefix("E")[1:-1] for line in lines) == words.replace("'", "''") * 12 + "\\\\"
+    assert lines_of_text("short") == "'short'"
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS, st.just("p.amount is not null")),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXTS, inner)),
+    max_leaves=30,
+)
+
+
+@given(VALUES)
+def test_json_in_lines_is_the_same_json(value: object) -> None:
+    written = lines_of_json(value)
+    assert written.endswith("'::jsonb")
+    inside = written.removeprefix("E").removesuffix("::jsonb")[1:-1]
+    assert json.loads(inside.replace("''", "'").replace("\\\\", "\\")) == value
+
+
+@given(st.recursive(st.just("forty letters of a text at the very most"), st.lists, max_leaves=60))
+def test_lines_of_json_fit_where_an_array_has_several(value: object) -> None:
+    depth = max(len(line) - len(line.lstrip()) for line in lines_of_json(value).split("\n"))
+    assert depth > 60 or all(len(line) <= WIDTH for line in lines_of_json(value).split("\n"))
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
