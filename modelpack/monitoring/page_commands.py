@@ -37,7 +37,7 @@ def report(
     if output is None and not session.as_json:
         raise RegistryError("no file is named, expected -o report.html, or --json")
     if output is not None:
-        from modelpack.monitoring.page.charts import need_charts
+        from modelpack.monitoring.page.canvas import need_charts
 
         need_charts()
     with session.transaction() as connection, in_words():

@@ -1,93 +1,31 @@
-"""Charts as inline SVG, by Altair and vl-convert: no script, no style sheet and no address in them.
-
-A chart is drawn in four sentinel colours, which the page's style sheet turns into those of light, dark and print. What is
-told by colour is told by shape, dash or label, too. Each is drawn twice, for a wide and for a narrow window, so that
-its letters stay readable.
-"""
+"""The charts of the page: what each shows, and what it says for who does not see it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import count
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import Any
 
-from modelpack.extras import need
-
-if TYPE_CHECKING:
-    pass
-
-Row = dict[str, Any]
-
-WIDE, NARROW = 760, 330
-"""Widths of a chart in pixels: its letters are 12 pixels high in either."""
-
-INK, MUTED, GRID, MAIN, SOFT, WARN = "#101010", "#606060", "#d0d0d0", "#1060a0", "#a0c0e0", "#c04000"
-"""What the style sheet knows the parts of a chart by."""
-
-DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
-
-
-def need_charts() -> None:
-    """Raise ExtraError unless the libraries that draw are here."""
-    need("A page with charts", {"altair": "altair", "vl_convert": "vl-convert-python"}, "report")
+from modelpack.monitoring.page.canvas import (
+    DASHES,
+    GRID,
+    INK,
+    MAIN,
+    MUTED,
+    NARROW,
+    SOFT,
+    WARN,
+    Canvas,
+    Chart,
+    Row,
+    short,
+    text,
+    who,
+)
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart in both widths, and what it shows for who does not see it."""
-
-    title: str
-    says: str
-    wide: str
-    narrow: str
-
-
-class Drawing:
-    """Makes charts; names of parts of an SVG are unique within one drawing."""
-
-    def __init__(self) -> None:
-        need_charts()
-        import altair
-        import vl_convert
-
-        self._alt, self._convert = altair, vl_convert
-        self._number = count()
-
-    def _svg(self, chart: Any) -> str:
-        # not chart.save: it asks for a format's whole machinery, and writes files
-        made = self._convert.vegalite_to_svg(chart.to_json(validate=False), vl_version=self._version())
-        return cleaned(made, f"c{next(self._number)}-")
-
-    def _version(self) -> str:
-        major, minor, *_ = self._alt.SCHEMA_VERSION.lstrip("v").split(".")
-        return f"{major}.{minor}"
-
-    def draw(self, title: str, says: str, make: Callable[[int], Any]) -> Chart:
-        """Both widths of what `make` gives for a width."""
-        wide, narrow = (self._svg(self._dressed(make(width))) for width in (WIDE, NARROW))
-        return Chart(title, says, wide, narrow)
-
-    def _dressed(self, chart: Any) -> Any:
-        return (
-            chart.configure(background="transparent", font="Verdana, DejaVu Sans, sans-serif", padding=4)
-            .configure_view(stroke=None)
-            .configure_axis(
-                labelColor=INK, titleColor=MUTED, gridColor=GRID, domainColor=MUTED, tickColor=MUTED,
-                labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelLimit=170, labelOverlap="greedy", labelSeparation=10,
-            )
-            .configure_legend(
-                labelColor=INK, titleColor=MUTED, labelFontSize=12, titleFontSize=12, orient="top", titleFontWeight="normal",
-                symbolStrokeColor=MAIN, symbolType="stroke", symbolSize=260, labelLimit=260, columnPadding=24,
-            )
-            .configure_header(labelColor=INK, labelFontSize=12, title=None, labelAnchor="start")
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------ what is drawn
+class Drawing(Canvas):
+    """The charts that there are."""
 
     def response(self, rows: Sequence[Row], marks: Sequence[Row]) -> Chart:
         """The distribution of scores by day: the middle, half of them, nine of ten."""
@@ -122,7 +60,7 @@ class Drawing:
         alt = self._alt
         names = {"uncertain_share": "in the uncertain band", "largest_share": "one and the same value"}
         data = [
-            {"day": _text(r["day"]), "share": r[key], "what": name, "who": f"{name}/{_who(r)}"}
+            {"day": text(r["day"]), "share": r[key], "what": name, "who": f"{name}/{who(r)}"}
             for r in rows
             for key, name in names.items()
             if r[key] is not None
@@ -159,7 +97,7 @@ class Drawing:
         alt = self._alt
         counted: dict[str, int] = {}
         for r in rows:
-            counted[_text(r["day"])] = counted.get(_text(r["day"]), 0) + int(r["predictions"])
+            counted[text(r["day"])] = counted.get(text(r["day"]), 0) + int(r["predictions"])
         data = [{"day": d, "n": n} for d, n in counted.items()]
 
         def make(width: int) -> Any:
@@ -182,7 +120,7 @@ class Drawing:
         worst = sorted(inputs, key=lambda i: -max(_ratio(r) for r in rows if r["input"] == i))[:most]
         data = [
             {
-                "input": _short(r["input"] or "(the score)"),
+                "input": short(r["input"] or "(the score)"),
                 "against": f"against {r['against']}",
                 "psi": r["psi"],
                 "limit": max(r["critical"] or 0, r["bound"] or 0),
@@ -192,7 +130,7 @@ class Drawing:
             for r in rows
             if r["input"] == name and r["psi"] is not None
         ]
-        order = [_short(name or "(the score)") for name in worst]
+        order = [short(name or "(the score)") for name in worst]
         groups = sorted({d["against"] for d in data})
 
         def make(width: int) -> Any:
@@ -243,7 +181,7 @@ class Drawing:
         alt = self._alt
         data = [
             {
-                "day": _text(r["day"]),
+                "day": text(r["day"]),
                 "psi": r["psi"],
                 "limit": r["critical"],
                 "against": f"against {r['against']}",
@@ -280,7 +218,7 @@ class Drawing:
         alt = self._alt
         data = [
             {
-                "day": _text(r["cut_off"]), "value": r[figure], "pending": r["pending_share"], "who": f"version {r['version']}",
+                "day": text(r["cut_off"]), "value": r[figure], "pending": r["pending_share"], "who": f"version {r['version']}",
                 "known": "final" if r["final"] else "not final yet",
             }
             for r in rows
@@ -378,7 +316,7 @@ class Drawing:
             runs[r["version"]] = (r["hour"], run + (r["hour"] - before > timedelta(days=2)))
             who = f"{r['version']}/{runs[r['version']][1]}"
             data += [
-                {"day": _text(r["hour"]), "ms": r[key] / 1000, "what": name, "who": f"{name}/{who}"}
+                {"day": text(r["hour"]), "ms": r[key] / 1000, "what": name, "who": f"{name}/{who}"}
                 for key, name in names.items()
                 if r[key]
             ]
@@ -407,9 +345,7 @@ class Drawing:
     def staleness(self, rows: Sequence[Row]) -> Chart:
         """The share of rows without a fresh score, by hour."""
         alt = self._alt
-        data = [
-            {"day": _text(r["hour"]), "share": r["stale"] / r["rows"]} for r in thinned(rows) if r["rows"]
-        ]
+        data = [{"day": text(r["hour"]), "share": r["stale"] / r["rows"]} for r in thinned(rows) if r["rows"]]
 
         def make(width: int) -> Any:
             return (
@@ -433,7 +369,7 @@ class Drawing:
         """How arms differ from the first."""
         alt = self._alt
         data = [
-            {"arm": _short(e["arm"]), "difference": e["difference"], "low": e["low"], "high": e["high"]}
+            {"arm": short(e["arm"]), "difference": e["difference"], "low": e["low"], "high": e["high"]}
             for e in experiment.get("effects", ())
             if e["low"] is not None and e["high"] is not None
         ]
@@ -466,7 +402,7 @@ class Drawing:
         shown = sorted((r for r in rows if r["importance"] is not None), key=lambda r: -r["importance"])[
             :most
         ]
-        data = [{"input": _short(r["input"]), "by": r["importance"]} for r in shown]
+        data = [{"input": short(r["input"]), "by": r["importance"]} for r in shown]
         order = [d["input"] for d in data]
 
         def make(width: int) -> Any:
@@ -506,8 +442,8 @@ class Drawing:
         data: list[Row] = [
             {
                 "row": "scores",
-                "from": _text(max(r["since"], since)),
-                "to": _text(r["until"] or now),
+                "from": text(max(r["since"], since)),
+                "to": text(r["until"] or now),
                 "label": f"v{r['version']}",
                 "kind": "version",
             }
@@ -517,15 +453,15 @@ class Drawing:
         data += [
             {
                 "row": titles.get(a["kind"], a["kind"]),
-                "from": _text(max(a["opened_at"], since)),
-                "to": _text(a["closed_at"] or now),
+                "from": text(max(a["opened_at"], since)),
+                "to": text(a["closed_at"] or now),
                 "label": "",
                 "kind": "alert",
             }
             for a in alerts
         ]
         done = [
-            {"row": "what was done", "at": _text(t["at"]), "kind": t["kind"]}
+            {"row": "what was done", "at": text(t["at"]), "kind": t["kind"]}
             for t in timeline
             if since <= t["at"] <= now
         ]
@@ -536,7 +472,7 @@ class Drawing:
             x = alt.X(
                 "from:T",
                 title=None,
-                scale=alt.Scale(domain=[_text(since), _text(now)], type="utc"),
+                scale=alt.Scale(domain=[text(since), text(now)], type="utc"),
                 axis=self._days_axis(width),
             )
             y = alt.Y(
@@ -565,66 +501,10 @@ class Drawing:
             make,
         )
 
-    # ------------------------------------------------------------------ parts
-
-    def _days(self, rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
-        return [
-            {"day": _text(r["day"]), "who": _who(r)} | {k: r[k] for k in keys}
-            for r in rows
-            if all(r[k] is not None for k in keys)
-        ]
-
-    def _days_axis(self, width: int) -> Any:
-        return self._alt.Axis(format="%-d %b", tickCount=4 if width == NARROW else 7, labelAngle=0)
-
-    def _time(self, width: int) -> Any:
-        return self._alt.X(
-            "day:T", title=None, scale=self._alt.Scale(type="utc"), axis=self._days_axis(width)
-        )
-
-    def _legend(self, width: int) -> Any:
-        return self._alt.Legend(title=None, direction="vertical" if width == NARROW else "horizontal")
-
-    def _dash(self, data: Sequence[Row], width: int = WIDE) -> Any:
-        names = sorted({d["who"] for d in data})
-        dashes = [DASHES[place % len(DASHES)] for place in range(len(names))]
-        return self._alt.StrokeDash(
-            "who:N", scale=self._alt.Scale(domain=names, range=dashes), legend=self._legend(width) if len(names) > 1 else None
-        )  # fmt: skip
-
-    def _marks(self, marks: Sequence[Row]) -> Iterable[Any]:
-        """Upright lines where another version was promoted, with its number."""
-        if not marks:
-            return
-        alt = self._alt
-        base = alt.Chart(
-            alt.Data(values=[{"day": _text(m["since"]), "label": f"v{m['version']}"} for m in marks])
-        )
-        x = alt.X("day:T", scale=alt.Scale(type="utc"))
-        yield base.mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=x)
-        yield base.mark_text(align="left", dx=3, color=MUTED, fontSize=12, baseline="top").encode(
-            x=x, y=alt.value(2), text="label:N"
-        )
-
 
 def _ratio(row: Row) -> float:
     limit = max(row["critical"] or 0, row["bound"] or 0)
     return (row["psi"] or 0) / limit if limit else 0.0
-
-
-def _who(row: Row) -> str:
-    arm = row.get("arm")
-    return f"version {row['version']}" + (f", {_short(arm)}" if arm else "")
-
-
-def _text(at: Any) -> str:
-    return str(at.isoformat())
-
-
-def _short(name: str, most: int = 40) -> str:
-    """A name as a label: one line, without what turns or hides letters, and no longer than it can be read."""
-    plain = "".join(c if c.isprintable() else "\ufffd" for c in name)
-    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
 def thinned(rows: Sequence[Row], most: int = 240) -> list[Row]:
@@ -643,56 +523,3 @@ def thinned(rows: Sequence[Row], most: int = 240) -> list[Row]:
         if key not in kept or height(r) > height(kept[key]):
             kept[key] = r
     return sorted(kept.values(), key=lambda r: r["hour"])
-
-
-_TAGS = {"svg", "g", "path", "rect", "text", "line", "circle", "clipPath", "defs", "tspan", "title"}
-_SVG = "{http://www.w3.org/2000/svg}"
-
-
-def cleaned(svg: str, prefix: str) -> str:
-    """An SVG as part of a page: only elements that draw, no addresses, no scripts, its ids its own."""
-    root = ElementTree.fromstring(svg)
-    _clean(root, prefix)
-    width, height = root.get("width", "0"), root.get("height", "0")
-    root.attrib.clear()
-    root.attrib |= {
-        "viewBox": root.get("viewBox", f"0 0 {width} {height}"),
-        "width": width,
-        "height": height,
-        "aria-hidden": "true",
-    }
-    ElementTree.register_namespace("", _SVG[1:-1])
-    made = ElementTree.tostring(root, encoding="unicode")
-    # as HTML has it, an SVG needs no name space
-    return made.replace(f' xmlns="{_SVG[1:-1]}"', "", 1)
-
-
-def _clean(element: ElementTree.Element, prefix: str) -> None:
-    for child in list(element):
-        if not isinstance(child.tag, str) or child.tag.removeprefix(_SVG) not in _TAGS:
-            element.remove(child)
-            continue
-        _clean(child, prefix)
-    for name in list(element.attrib):
-        value = element.attrib[name]
-        if name == "id":
-            element.set("id", prefix + value)
-        elif "{" in name or name.startswith(("on", "aria-", "role")) or name in ("href", "class", "style"):
-            style = _kept(value) if name == "style" else ""
-            del element.attrib[name]
-            if style:
-                element.set("style", style)
-        elif "url(" in value:
-            found = re.fullmatch(r"url\(['\"]?#([\w-]+)['\"]?\)", value)
-            if found:
-                element.set(name, f"url(#{prefix}{found[1]})")
-            else:
-                del element.attrib[name]
-        elif value == "" or name == "pointer-events":
-            del element.attrib[name]
-        elif name in ("d", "transform", "x", "y", "x2", "y2", "width", "height"):
-            element.set(name, re.sub(r"(\d+\.\d{2})\d+", r"\1", value))  # hundredths of a pixel
-
-
-def _kept(style: str) -> str:
-    return style if re.fullmatch(r"[\w\s:;.,#%-]*", style) and "url" not in style else ""

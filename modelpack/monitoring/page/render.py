@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 import modelpack
 from modelpack.monitoring.page import words
-from modelpack.monitoring.page.charts import Chart, Drawing
+from modelpack.monitoring.page.canvas import Chart
+from modelpack.monitoring.page.charts import Drawing
 
 Row = dict[str, Any]
 

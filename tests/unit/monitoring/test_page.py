@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from modelpack.monitoring.page import status, words
-from modelpack.monitoring.page.charts import cleaned, thinned
+from modelpack.monitoring.page.charts import thinned
 from modelpack.monitoring.page.render import figure, render
+from modelpack.monitoring.page.svg import cleaned
 from tests.unit.monitoring.made import NOW, made
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}\x1b[2J‮"
