@@ -24,7 +24,6 @@ INK, MUTED, GRID, MAIN, SOFT, WARN = "#101010", "#606060", "#d0d0d0", "#1060a0",
 """What the style sheet knows the parts of a chart by."""
 
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 
 
 def need_charts() -> None:
@@ -125,11 +124,13 @@ class Canvas:
 
 
 def who(row: Row) -> str:
+    """Whose scores a row tells of."""
     arm = row.get("arm")
     return f"version {row['version']}" + (f", {short(arm)}" if arm else "")
 
 
 def text(at: Any) -> str:
+    """A day or a moment as Vega reads it."""
     return str(at.isoformat())
 
 
