@@ -28,7 +28,8 @@ optional part is `{{ part }}` on a line of its own. A last line break is dropped
     select {{ pairs | selected | join(", ") }}   1 as a, 2 as b, of names and expressions
        set {{ pairs | assigned | lines(",") }}   a = 1, b = 2
 
-A line of more than 120 columns is broken when all is done (`breaking`).
+A line of more than 120 columns is broken when all is done (`breaking`), but within no text: `{{ text | lines_of_text }}` is a
+literal of as many lines as it takes.
 
 What is longer than such a list is a loop, and `{% if not loop.last %},{% endif %}` its comma. A message that names something
 is `{{ "{} has no trigger" | filled(plan.table) | literal }}`; Python's `same(left, right)` is there, too.
