@@ -1,5 +1,7 @@
 """Engines: versions that Python scores inside the database, from a formula."""
 
+from alembic import context
+
 from modelpack.install import run_sql
 from modelpack.snapshots import snapshot
 
@@ -145,7 +147,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back, where nothing that scores needs what is dropped."""
     run_sql(HOLD)
-    run_sql(CHECK)
+    if context.get_revision_argument() is not None:  # to base: nothing is to score any more
+        run_sql(CHECK)
     run_sql(TIMELINE)
     for statement in ENDS:
         run_sql(statement)

@@ -399,9 +399,8 @@ def test_a_broken_server_refuses_a_version_and_keeps_nothing(shell: Shell, files
             "create or replace function modelpack.server_wheels() returns text language sql immutable "
             "as $$ select '/nowhere' $$"
         )
-    said = shell.refused(
-        *("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
-    )
+    given = (str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
+    said = shell.refused("publish", *given, "--engine", "onnx")
     assert "cannot import" in said
     assert shell.json("list") == []
 

@@ -108,7 +108,10 @@ def test_upgrade_head_from_the_root_installs_and_downgrade_base_takes_away(
     with engine.connect() as connection:
         assert installed(connection) == head()
         assert wheels_in(connection) == server_wheels
-    Registry(engine).publish_package(packaged(engine="onnx"), name="churn", promote=True)
+    Registry(engine).publish_package(packaged(), name="churn", promote=True)
+    done = run_alembic("downgrade", "-1", **settings)
+    assert done.returncode != 0
+    assert "cannot score: churn version 1" in done.stdout + done.stderr
     done = run_alembic("downgrade", "base", **settings)
     assert done.returncode == 0, done.stderr
     assert dump(empty_database, "--schema", "public") == before

@@ -33,7 +33,7 @@ def make_models(dsn: str) -> None:
     """Two versions of a model, and tables."""
     with psycopg.connect(dsn, autocommit=True) as session:
         for weight in (0.1, 0.2):
-            publish(session, "churn", ["n"], [weight], promote=False, engine="onnx")
+            publish(session, "churn", ["n"], [weight], promote=False)
         session.execute(
             "create table visitor (id bigint primary key);"
             "create table visit (id bigint, at timestamptz default now()); create index on visit (id);"

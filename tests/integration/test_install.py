@@ -96,7 +96,7 @@ def test_uninstall_leaves_the_users_tables_as_they_were(
     engine = make_engine(empty_database)
     with engine.begin() as connection:
         install(connection, server_wheels)
-        Registry(connection).publish_package(packaged(engine="onnx"), name="churn", promote=True)
+        Registry(connection).publish_package(packaged(), name="churn", promote=True)
         apply(connection, CUSTOMER)
         connection.execute(text("insert into complaint (customer_id, severity) values (1, 3)"))
         connection.execute(text("delete from complaint where id > 200"))
