@@ -76,7 +76,8 @@ class Cluster:
     """One private server. `folder` holds all of it: `data/`, `run/` (the socket), `server.log`.
 
     The folder is made by `start`. `settings` go into the server's configuration at every start, over
-    DEFAULT_SETTINGS. `database` is created when missing; `dsn()` names it.
+    DEFAULT_SETTINGS. `database` is created when missing; `dsn()` names it. `like` is the data folder of a stopped
+    server: the new one begins as a copy of it, which takes a fraction of the time of initdb.
     """
 
     def __init__(
@@ -87,24 +88,30 @@ class Cluster:
         database: str = "modelpack",
         bindir: Path | None = None,
         user: ServerUser | None = None,
+        like: Path | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.settings = dict(settings or {})
         self.database = database
         self.user = user or ServerUser.default()
         self._bindir = bindir
+        self._like = like
 
     @classmethod
     @contextlib.contextmanager
     def temporary(
-        cls, *, settings: Mapping[str, str] | None = None, database: str = "modelpack"
+        cls,
+        *,
+        settings: Mapping[str, str] | None = None,
+        database: str = "modelpack",
+        like: Path | None = None,
     ) -> Iterator[Cluster]:
         """A started throw-away server below the temp folder; gone, processes and files, at the end."""
         user = ServerUser.default()
         # Not pytest's tmp_path: that is closed to the user that root's servers run as.
         folder = Path(tempfile.mkdtemp(prefix="modelpack-", dir=temp_folder(user)))
         folder.chmod(0o755)
-        cluster = cls(folder, settings=settings, database=database, user=user)
+        cluster = cls(folder, settings=settings, database=database, user=user, like=like)
         try:
             cluster.start()
             yield cluster
@@ -295,10 +302,17 @@ class Cluster:
         if partial.exists():
             shutil.rmtree(partial)
         self._make_private(partial)
+        if self._like is None:
+            self._initialise(partial)
+        else:
+            self._run(["cp", "-R", f"{self._like}/.", str(partial)])
+        partial.rename(self.data_dir)
+
+    def _initialise(self, folder: Path) -> None:
         self._run(
             [
                 str(self.bindir / "initdb"),
-                f"--pgdata={partial}",
+                f"--pgdata={folder}",
                 f"--username={SUPERUSER}",
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
@@ -306,10 +320,9 @@ class Cluster:
                 "--auth-host=scram-sha-256",
             ]
         )
-        with (partial / "postgresql.conf").open("a") as configuration:
+        with (folder / "postgresql.conf").open("a") as configuration:
             configuration.write("\n# Written at every start, from the settings that it was started with.\n")
             configuration.write(f"include = '../{self._configuration.name}'\n")
-        partial.rename(self.data_dir)
 
     def _make_socket_dir(self) -> None:
         if self._owned_socket_dir():

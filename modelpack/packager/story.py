@@ -98,20 +98,27 @@ def package(subject: Subject, publication: Publication) -> Package:
 
 
 def expect(subject: Subject, truth: Truth, accepts: Accepts) -> Expected:
-    """Rows with the scores that every candidate is held against: the sample, then the probes."""
+    """Rows with the scores that every candidate is held against: the sample, then the probes.
+
+    Of a probe that the server hands to no model, since an input is missing that may not be, the subject is not asked.
+    """
     probes = tuple(subject.probes(truth, np.random.default_rng(SEED)))
-    scores, reasons = subject.scorer.scores([p.row for p in probes])
     rows = (*truth.rows, *(p.row for p in probes))
-    scored = [
-        all(v is not None or fine for v, fine in zip(row, accepts.missing, strict=True)) for row in rows
-    ]
+    scored = np.array(
+        [all(v is not None or fine for v, fine in zip(row, accepts.missing, strict=True)) for row in rows],
+        dtype=np.bool_,
+    )
+    asked = [n for n in range(len(truth.rows), len(rows)) if scored[n]]
+    found, said = subject.scorer.scores([rows[n] for n in asked])
+    scores = np.full(len(rows), np.nan)
+    scores[: len(truth.rows)], scores[asked] = truth.scores, found
     return Expected(
         columns=subject.columns,
         rows=rows,
-        scores=np.concatenate([truth.scores, scores]),
-        reasons=truth.reasons | {n + len(truth.rows): reason for n, reason in reasons.items()},
+        scores=scores,
+        reasons=truth.reasons | {asked[n]: reason for n, reason in said.items()},
         probes=probes,
-        scored=np.array(scored, dtype=np.bool_),
+        scored=scored,
         truth=subject.TRUTH,
     )
 

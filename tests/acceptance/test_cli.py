@@ -14,12 +14,12 @@ import joblib
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from typer.testing import CliRunner
 
 from modelpack import Registry
 from modelpack.cli import app
 from modelpack.connection import make_engine
 from modelpack.formula import evaluate
+from tests.commands import runner
 from tests.example import DECLARATION, TABLES, model, packaged, run_script, sample
 
 
@@ -30,7 +30,7 @@ class Shell:
         self.dsn = dsn
 
     def run(self, *arguments: str, code: int = 0, **settings: str) -> str:
-        done = CliRunner().invoke(app, list(arguments), env={"MODELPACK_DSN": self.dsn, **settings})
+        done = runner().invoke(app, list(arguments), env={"MODELPACK_DSN": self.dsn, **settings})
         assert done.exit_code == code, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         if code == 2:
@@ -371,7 +371,7 @@ def test_nothing_that_others_stored_steers_the_terminal(
         " select version_id, 'tag', left(%s, 40), to_jsonb(%s::text) from modelpack.version", [HOSTILE, HOSTILE],
     )  # fmt: skip
     for form in ((), ("--json",)):
-        done = CliRunner().invoke(app, [*command, *form], env={"MODELPACK_DSN": shell.dsn})
+        done = runner().invoke(app, [*command, *form], env={"MODELPACK_DSN": shell.dsn})
         assert done.exit_code in (0, 1, 2)
         assert "unexpected" not in done.stderr
         shown = done.stdout + done.stderr

@@ -38,7 +38,7 @@ def wheel_folder() -> Iterator[Path]:
     shutil.rmtree(above)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def linked_wheels(server_wheels: Path | None) -> Iterator[Path]:
     """A folder that is a link to the real wheels: to be taken away and put back."""
     if server_wheels is None:
@@ -51,9 +51,12 @@ def linked_wheels(server_wheels: Path | None) -> Iterator[Path]:
     shutil.rmtree(above)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def private(linked_wheels: Path) -> Iterator[Cluster]:
-    """A server of the module's own, to be killed and starved, with modelpack in a database `template`."""
+    """A server of the process's own, to be killed and starved, with modelpack in a database `template`.
+
+    Each test leaves it running, and as it was: to make one takes seconds.
+    """
     settings = {
         "fsync": "off",
         "max_connections": "60",

@@ -23,16 +23,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    """A started server for tests that only look."""
+def data() -> Iterator[Path]:
+    """The data folder of a server that was made by initdb and is stopped: those of the tests begin as copies of it."""
     with Cluster.temporary() as cluster:
+        cluster.stop()
+        yield cluster.data_dir
+
+
+@pytest.fixture(scope="module")
+def shared(data: Path) -> Iterator[Cluster]:
+    """A started server for tests that only look."""
+    with Cluster.temporary(like=data) as cluster:
         yield cluster
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(data: Path) -> Iterator[Cluster]:
     """A started server for tests that stop or break it."""
-    with Cluster.temporary() as cluster:
+    with Cluster.temporary(like=data) as cluster:
         yield cluster
 
 
@@ -109,11 +117,13 @@ def test_a_second_start_is_a_no_op(shared: Cluster) -> None:
     assert ask(shared.dsn(), "select pg_postmaster_start_time()") == since
 
 
-def test_the_callers_environment_does_not_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_environment_does_not_reach_the_server(
+    monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nowhere")
-    with Cluster.temporary() as cluster:
+    with Cluster.temporary(like=data) as cluster:
         pid = cluster.pid()
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     assert b"PYTHONPATH" not in environment
@@ -241,9 +251,9 @@ def test_an_interrupted_initdb_is_made_anew(folder: Path) -> None:
         cluster.destroy()
 
 
-def test_a_deep_checkout_gets_its_socket_in_the_temp_folder(folder: Path) -> None:
+def test_a_deep_checkout_gets_its_socket_in_the_temp_folder(folder: Path, data: Path) -> None:
     deep = folder / ("d" * 60) / ("e" * 60)
-    cluster = Cluster(deep)
+    cluster = Cluster(deep, like=data)
     try:
         dsn = cluster.start()
         assert not cluster.socket_dir.is_relative_to(deep)
@@ -255,8 +265,8 @@ def test_a_deep_checkout_gets_its_socket_in_the_temp_folder(folder: Path) -> Non
     assert not cluster.socket_dir.exists()
 
 
-def test_a_socket_folder_that_somebody_else_laid_out_is_refused(folder: Path) -> None:
-    cluster = Cluster(folder / ("d" * 60) / ("e" * 60))
+def test_a_socket_folder_that_somebody_else_laid_out_is_refused(folder: Path, data: Path) -> None:
+    cluster = Cluster(folder / ("d" * 60) / ("e" * 60), like=data)
     cluster.socket_dir.mkdir(mode=0o755)
     try:
         with pytest.raises(ClusterError, match="mode 0700"):
@@ -266,16 +276,16 @@ def test_a_socket_folder_that_somebody_else_laid_out_is_refused(folder: Path) ->
         cluster.destroy()
 
 
-def test_odd_characters_in_the_path_survive_in_the_dsn(folder: Path) -> None:
-    cluster = Cluster(folder / "it's 50% & more?", database='odd "name"\'s')
+def test_odd_characters_in_the_path_survive_in_the_dsn(folder: Path, data: Path) -> None:
+    cluster = Cluster(folder / "it's 50% & more?", database='odd "name"\'s', like=data)
     try:
         assert ask(cluster.start(), "select current_database()") == 'odd "name"\'s'
     finally:
         cluster.destroy()
 
 
-def test_destroy_leaves_nothing(folder: Path) -> None:
-    cluster = Cluster(folder / "cluster")
+def test_destroy_leaves_nothing(folder: Path, data: Path) -> None:
+    cluster = Cluster(folder / "cluster", like=data)
     cluster.start()
     cluster.destroy()
     assert cluster.processes() == []

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from declared import Condition, Model
-from typer.testing import CliRunner
 
 from modelpack import (
     Event,
@@ -35,6 +34,7 @@ from modelpack import (
 from modelpack.cli import app
 from modelpack.connection import make_engine
 from modelpack.training import training_set
+from tests.commands import runner
 from tests.support import Session, attach, rows, wrong
 
 CDNOW = Path(__file__).parents[2].parent / "shared" / "data" / "cdnow_purchases.csv"
@@ -306,7 +306,7 @@ def test_the_command_writes_a_file_for_the_moments_given(
         "from modelpack import *\n"
         "customer = Profile('customer', key='customer_id', events=[Event('purchase', at='at', features={'n': count()})])\n"
     )
-    run = CliRunner(env={"MODELPACK_DSN": database})
+    run = runner(env={"MODELPACK_DSN": database})
     assert run.invoke(app, ["apply", str(declaration)]).exit_code == 0
     label = "exists (select from purchase as e where e.customer_id = p.customer_id and e.at > t.at)"
     for name, read in (("train.parquet", pd.read_parquet), ("train.csv", pd.read_csv)):
@@ -329,7 +329,7 @@ def test_the_command_writes_a_file_for_the_moments_given(
 def test_the_command_refuses_an_output_that_it_cannot_write(database: str, tmp_path: Path) -> None:
     declaration = tmp_path / "declaration.py"
     declaration.write_text("")
-    run = CliRunner(env={"MODELPACK_DSN": database})
+    run = runner(env={"MODELPACK_DSN": database})
     for name, words in (("train.txt", "with .parquet or .csv"), ("no/where.csv", "there is no folder")):
         done = run.invoke(
             app, ["training-set", str(declaration), "--at", "2020-01-06", "-o", str(tmp_path / name)]

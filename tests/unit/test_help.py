@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from docs.__main__ import outdated
 from docs.cli import SHARED, commands
 from modelpack.cli import app
 from modelpack.cli.session import hanging
+from tests.commands import runner
 
 COMMANDS = commands()
 
 
 def refused(*arguments: str, **settings: str) -> str:
     """The sentence on stderr."""
-    done = CliRunner().invoke(app, list(arguments), env={"MODELPACK_DSN": "", **settings})
+    done = runner().invoke(app, list(arguments), env={"MODELPACK_DSN": "", **settings})
     assert done.exit_code == 2, done.output
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -42,11 +42,11 @@ def test_every_command_takes_what_all_take(name: str) -> None:
     command: Any = COMMANDS[name]
     assert {p.name for p in command.params} >= SHARED
     assert next(p for p in command.params if p.name == "dsn").envvar == "MODELPACK_DSN"
-    assert "MODELPACK_DSN" in CliRunner().invoke(app, [*name.split(), "--help"]).stdout
+    assert "MODELPACK_DSN" in runner().invoke(app, [*name.split(), "--help"]).stdout
 
 
 def test_help_names_the_commands_of_the_three_people() -> None:
-    text = CliRunner().invoke(app, ["--help"]).stdout
+    text = runner().invoke(app, ["--help"]).stdout
     for (
         name
     ) in "install uninstall apply remove publish list show promote rollback export predict rescore".split():
@@ -56,7 +56,7 @@ def test_help_names_the_commands_of_the_three_people() -> None:
 def test_the_list_of_commands_says_whole_summaries_within_eighty_columns() -> None:
     said = {}
     for group in {name.rpartition(" ")[0] for name in COMMANDS}:
-        lines = CliRunner().invoke(app, [*group.split(), "--help"]).stdout.splitlines()
+        lines = runner().invoke(app, [*group.split(), "--help"]).stdout.splitlines()
         assert max(map(len, lines)) <= 80
         said[group] = " ".join(" ".join(lines).split())
     for name, command in COMMANDS.items():
@@ -96,7 +96,7 @@ def test_a_password_is_never_printed(dsn: str) -> None:
 
 
 def test_debug_adds_the_traceback() -> None:
-    done = CliRunner().invoke(app, ["list", "--debug"], env={"MODELPACK_DSN": ""})
+    done = runner().invoke(app, ["list", "--debug"], env={"MODELPACK_DSN": ""})
     assert done.exit_code == 2
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("modelpack: no database is named")
@@ -133,9 +133,9 @@ def test_sql_needs_no_database(tmp_path: Path) -> None:
 
     path = tmp_path / "declaration.py"
     path.write_text(DECLARATION)
-    runner = CliRunner()
-    assert "create or replace function modelpack.publish" in runner.invoke(app, ["install", "--sql"]).stdout
-    script = runner.invoke(app, ["apply", str(path), "--sql"]).stdout
+    run = runner()
+    assert "create or replace function modelpack.publish" in run.invoke(app, ["install", "--sql"]).stdout
+    script = run.invoke(app, ["apply", str(path), "--sql"]).stdout
     head, _, statements = script.partition("\n\n")
     assert all(line.startswith("-- ") and len(line) <= 80 for line in head.splitlines())
     for part in ("customer", "declaration.py", "psql", "modelpack remove declaration.py --sql"):
@@ -143,9 +143,9 @@ def test_sql_needs_no_database(tmp_path: Path) -> None:
     assert statements.startswith("begin;\n")
     assert script.endswith("commit;\n")
     assert "create trigger" in script
-    assert "modelpack.detach('public.customer')" in runner.invoke(app, ["remove", str(path), "--sql"]).stdout
+    assert "modelpack.detach('public.customer')" in run.invoke(app, ["remove", str(path), "--sql"]).stdout
 
 
 def test_version_needs_no_database_and_speaks_json() -> None:
-    done = CliRunner().invoke(app, ["version", "--json"], env={"MODELPACK_DSN": ""})
+    done = runner().invoke(app, ["version", "--json"], env={"MODELPACK_DSN": ""})
     assert json.loads(done.stdout)["database"] is None

@@ -19,12 +19,24 @@ _STRANGE_TEXTS = ("a category never seen", "Ünseen ✓", "?!")
 _STRANGE_NUMBERS = (0.123456, -7.25, 98765.4)
 
 
-def _accepts(oracle: Scorer, bases: Sequence[Row], at: int, cells: Sequence[Cell]) -> list[bool]:
-    """For each cell, whether the estimator scores every base row with that cell in it."""
-    rows = [[*base[:at], cell, *base[at + 1 :]] for cell in cells for base in bases]
-    scores, _ = oracle.scores(rows)
-    fine = np.isfinite(scores)
-    return [bool(fine[n : n + len(bases)].all()) for n in range(0, len(rows), len(bases))]
+def _accepts(oracle: Scorer, bases: Sequence[Row], changes: Sequence[tuple[int, Cell]]) -> list[bool]:
+    """For each column and cell, whether the estimator scores every base row with that cell in that column.
+
+    All changes are asked for together, and of the first base row before the others: a row that is refused costs a call for
+    each half of what it was asked with.
+    """
+    fine = [True] * len(changes)
+    for some in (bases[:1], bases[1:]):
+        asked = [
+            (n, [*base[:at], cell, *base[at + 1 :]])
+            for n, (at, cell) in enumerate(changes)
+            if fine[n]
+            for base in some
+        ]
+        scores, _ = oracle.scores([row for _, row in asked])
+        for (n, _), score in zip(asked, scores, strict=True):
+            fine[n] &= bool(np.isfinite(score))
+    return fine
 
 
 def accepted_missing(oracle: Scorer, columns: Sequence[Column], accepted: Sequence[Row]) -> tuple[bool, ...]:
@@ -33,8 +45,7 @@ def accepted_missing(oracle: Scorer, columns: Sequence[Column], accepted: Sequen
     Args:
         accepted: rows that the estimator scores.
     """
-    bases = accepted[:_BASES]
-    return tuple(_accepts(oracle, bases, at, [None])[0] for at in range(len(columns)))
+    return tuple(_accepts(oracle, accepted[:_BASES], [(at, None) for at in range(len(columns))]))
 
 
 def closed_categories(
@@ -52,13 +63,22 @@ def closed_categories(
         numbers: likewise.
     """
     bases = accepted[:_BASES]
-    closed: dict[str, tuple[Cell, ...]] = {}
+    strange: list[tuple[int, Cell]] = [
+        (at, cell)
+        for at, column in enumerate(columns)
+        for cell in (_STRANGE_TEXTS if column.type == "text" else _STRANGE_NUMBERS)
+    ]
+    fine = _accepts(oracle, bases, strange)
+    open_columns = {at for (at, _), scored in zip(strange, fine, strict=True) if scored}
+    known: list[tuple[int, Cell]] = []
     for at, column in enumerate(columns):
-        strange: Sequence[Cell] = _STRANGE_TEXTS if column.type == "text" else _STRANGE_NUMBERS
-        if any(_accepts(oracle, bases, at, strange)):
-            continue
-        seen = {row[at] for row in accepted if row[at] is not None}
-        candidates: list[Cell] = sorted(seen | set(texts if column.type == "text" else numbers), key=str)
-        known = _accepts(oracle, bases, at, candidates)
-        closed[column.name] = tuple(c for c, fine in zip(candidates, known, strict=True) if fine)
-    return closed
+        if at not in open_columns:
+            seen = {row[at] for row in accepted if row[at] is not None}
+            cells = sorted(seen | set(texts if column.type == "text" else numbers), key=str)
+            known += [(at, cell) for cell in cells]
+    fine = _accepts(oracle, bases, known)
+    return {
+        column.name: tuple(c for (n, c), scored in zip(known, fine, strict=True) if scored and n == at)
+        for at, column in enumerate(columns)
+        if at not in open_columns
+    }

@@ -58,7 +58,8 @@ def _decompressor(head: bytes) -> Callable[[bytes], bytes]:
     return bytes
 
 
-_OWN = re.compile(r"Can't get attribute '([^']+)' on <module '__main__'")
+# a main script that was started by `python -m` has its package's name before its own
+_OWN = re.compile(r"Can't get attribute '([^']+)' on <module '(?:[\w.]+\.)?__main__'")
 
 
 def own_class(error: BaseException) -> str | None:

@@ -29,7 +29,7 @@ from modelpack.packager.graph.runtime import Runner
 from modelpack.packager.process.child import run_in_child
 from modelpack.packager.process.pickling import pickled
 from modelpack.packager.sources.files import other_versions
-from modelpack.packager.sources.pickled import sklearn_version
+from modelpack.packager.sources.pickled import own_class, sklearn_version
 
 from .conftest import NUMBERS
 
@@ -85,6 +85,7 @@ class TestVersion:
         joblib.dump(fitted, tmp_path / "m.joblib")
         assert other_versions(open_model(tmp_path / "m.joblib").lineage["fitted_with"]) is None
 
+    @pytest.mark.usefixtures("here")
     def test_what_goes_wrong_later_names_it_as_a_reason(
         self, tmp_path: Path, fitted: Any, as_of: Any, customers: pd.DataFrame
     ) -> None:
@@ -145,6 +146,12 @@ class TestOwnCode:
         subprocess.run([sys.executable, "-c", script], check=True)
         with pytest.raises(PackagingError, match="needs Ratio, which was defined in the notebook or script"):
             load_model(tmp_path / "m.joblib")
+
+    @pytest.mark.parametrize("module", ["__main__", "modelpack.__main__"])
+    def test_its_class_is_known_however_this_process_was_started(self, module: str) -> None:
+        said = f"Can't get attribute 'Ratio' on <module '{module}' from '/usr/bin/it'>"
+        assert own_class(AttributeError(said)) == "Ratio"
+        assert own_class(AttributeError(said.replace("__main__", "__main__s"))) is None
 
 
 def oblivious_trees() -> bytes:

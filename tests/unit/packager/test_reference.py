@@ -21,6 +21,8 @@ from modelpack.packager import Input, Output, Publication, Signature, package
 from modelpack.packager.proof.reference import choose_background, reference_of
 from tests.example import model, packaged, sample
 
+pytestmark = pytest.mark.usefixtures("here")
+
 NUMBER = Signature((Input("x", "number", True),), Output("value"))
 
 
