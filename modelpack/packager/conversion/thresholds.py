@@ -11,7 +11,7 @@ goes right, and v the one below.) Their middle also forgives the last bits in wh
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,7 @@ def settle(estimator: Any, transform: Transform, columns: Sequence[Column], rows
     for trees in tree_groups(settled, transform):
         if _behind_preprocessing(trees, transform):
             moved_by = links(trees.transform, rows, numbers, np.random.default_rng(_SEED))
-            for feature, sources in moved_by.items():
-                if len(sources) == 1:
-                    _settle_feature(trees, feature, sources[0], rows)
+            _settle(trees, {feature: c for feature, (c, *others) in moved_by.items() if not others}, rows)
     return settled
 
 
@@ -58,23 +56,33 @@ def _behind_preprocessing(trees: Trees, transform: Transform) -> bool:
     return at_values and trees.transform is not transform
 
 
-def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]) -> None:
-    thresholds = np.array(sorted(t for f, t in trees.nodes if f == feature and np.isfinite(t)))
-    if len(thresholds) == 0:
+def _settle(trees: Trees, column_of: Mapping[int, int], rows: Sequence[Row]) -> None:
+    """Bisect the thresholds of all features at once: a call costs much the same for one row and for hundreds.
+
+    Args:
+        column_of: the number column that moves a feature, for those that one alone moves.
+    """
+    nodes = sorted((f, t) for f, t in trees.nodes if f in column_of and np.isfinite(t))
+    if not nodes:
         return
-    base = next((row for row in rows if row[column] is not None), rows[0])
+    features, thresholds = np.array([f for f, _ in nodes]), np.array([t for _, t in nodes])
+    columns = [column_of[f] for f, _ in nodes]
+    bases = {c: next((row for row in rows if row[c] is not None), rows[0]) for c in columns}
+    ranges = {c: value_range(rows, c) for c in bases}
 
     def value(at: Floats) -> Floats:
-        moved = [[*base[:column], float(x), *base[column + 1 :]] for x in at]
-        return np.asarray(matrix(trees.transform(moved))[:, feature], dtype=np.float64)
+        moved = [
+            [*bases[c][:c], float(x), *bases[c][c + 1 :]] for c, x in zip(columns, at.tolist(), strict=True)
+        ]
+        return np.asarray(matrix(trees.transform(moved))[np.arange(len(moved)), features], dtype=np.float64)
 
     def goes_left(at: Floats) -> npt.NDArray[np.bool_]:
         values = value(at)
         return np.asarray((values.astype(np.float32) if trees.casts else values) <= thresholds)
 
-    low, high = value_range(rows, column)
+    low, high = (np.array([ranges[c][side] for c in columns]) for side in (0, 1))
     span = high - low
-    below, above = np.full(len(thresholds), low - 10 * span), np.full(len(thresholds), high + 10 * span)
+    below, above = low - 10 * span, high + 10 * span
     within = goes_left(below) & ~goes_left(above)
     lower, upper = _ordered(below), _ordered(above)
     # until the nearest float32 is the same of both; not by their difference, which may overflow
@@ -90,19 +98,19 @@ def _settle_feature(trees: Trees, feature: int, column: int, rows: Sequence[Row]
         following = np.nextafter(nearest, np.float32(np.inf))
     at, after = value(nearest.astype(np.float64)), value(following.astype(np.float64))
     settled = {
-        float(t): float((a + b) / 2)
-        for t, a, b, fine in zip(thresholds, at, after, within & (at < after), strict=True)
+        node: float((a + b) / 2)
+        for node, a, b, fine in zip(nodes, at, after, within & (at < after), strict=True)
         if fine
     }
     if trees.casts:
-        known = getattr(trees.model, SETTLED, {})
-        setattr(trees.model, SETTLED, known | {(feature, t): moved for t, moved in settled.items()})
+        setattr(trees.model, SETTLED, getattr(trees.model, SETTLED, {}) | settled)
         return
     for iteration in trees.model._predictors:
         for tree in iteration:
             for node in tree.nodes:
-                if not node["is_leaf"] and int(node["feature_idx"]) == feature:
-                    node["num_threshold"] = settled.get(float(node["num_threshold"]), node["num_threshold"])
+                if not node["is_leaf"]:
+                    known = (int(node["feature_idx"]), float(node["num_threshold"]))
+                    node["num_threshold"] = settled.get(known, node["num_threshold"])
 
 
 def _ordered(values: Floats) -> npt.NDArray[np.int64]:
