@@ -26,6 +26,10 @@ class Steps:
             known = self._constant_of(name, given)
             if known is not None:
                 return self.constant(known)
+        if name in ("and", "or", "not", "if"):
+            decided = self._decided(name, given)
+            if decided is not None:
+                return decided
         step = [name, *given]
         key = repr(step)
         if key not in self._places:
@@ -38,6 +42,24 @@ class Steps:
         if math.isinf(value):
             return self.add("divide", self.constant(math.copysign(1.0, value)), self.constant(0.0))
         return self.add("constant", None if math.isnan(value) else float(value))
+
+    def truth(self, value: bool) -> int:
+        """What always holds, or never: JSON of a formula has no truths."""
+        zero = self.constant(0.0)
+        return self.add("equal" if value else "less", zero, zero)
+
+    def _decided(self, name: str, given: Sequence[int]) -> int | None:
+        """What a step gives whose truths are partly known; None where that depends on the row."""
+        true, false = self.truth(True), self.truth(False)
+        if name == "not":
+            return {true: false, false: true}.get(given[0])
+        if name == "if":
+            return {true: given[1], false: given[2]}.get(given[0])
+        neutral, absorbing = (true, false) if name == "and" else (false, true)
+        if absorbing in given:
+            return absorbing
+        first, second = given
+        return {neutral: second}.get(first, {neutral: first}.get(second))
 
     def value(self, place: int) -> float | None:
         """The number that a step always has, NaN for a missing one; None where it depends on the row."""

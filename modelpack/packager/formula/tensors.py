@@ -33,11 +33,12 @@ class Tensor:
             return self.array
         made = np.empty(self.array.shape, dtype=object)
         for place, value in np.ndenumerate(self.array):
-            made[place] = (
-                steps.add("literal", word(value))
-                if self.type == TensorProto.STRING
-                else steps.constant(float(value))
-            )
+            if self.type == TensorProto.STRING:
+                made[place] = steps.add("literal", word(value))
+            elif self.type == TensorProto.BOOL:
+                made[place] = steps.truth(bool(value))
+            else:
+                made[place] = steps.constant(float(value))
         return made
 
 

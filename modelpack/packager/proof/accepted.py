@@ -74,7 +74,7 @@ def closed_categories(
     for at, column in enumerate(columns):
         if at not in open_columns:
             seen = {row[at] for row in accepted if row[at] is not None}
-            cells = sorted(seen | set(texts if column.type == "text" else numbers), key=str)
+            cells: list[Cell] = sorted(seen | set(texts if column.type == "text" else numbers), key=str)
             known += [(at, cell) for cell in cells]
     fine = _accepts(oracle, bases, known)
     return {

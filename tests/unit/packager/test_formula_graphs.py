@@ -216,6 +216,24 @@ def test_rows_are_normalised_as_onnxruntime_does_a_row_of_zeros_too(norm: str) -
 
 
 CASES: dict[str, Callable[[], bytes]] = {
+    **{
+        f"{name} with truths that do not depend on the row": lambda name=name: graph(  # type: ignore[misc]
+            [
+                node("Less", "number ones", "less"),
+                node(name, "less known", "left"),
+                node(name, "known left", "both"),
+                node("Not", "known", "unknown"),
+                node("Where", "unknown number ones", "chosen"),
+                node("Where", "both chosen fives", "made"),
+                *weighed(),
+            ],
+            ones=np.ones((1, 3), np.float32),
+            known=np.array([[True, False, True]]),
+            fives=np.full((1, 3), 5.0, np.float32),
+            weights=WEIGHTS,
+        )
+        for name in ("And", "Or")
+    },
     "scaler": lambda: graph(summed("Scaler", offset=[1.0, 2.0, 3.0], scale=[0.5, 2.0, 0.25]), weights=WEIGHTS),
     "imputer of missing": lambda: graph(
         summed("Imputer", imputed_value_floats=[7.0, 8.0, 9.0], replaced_value_float=NAN), weights=WEIGHTS

@@ -331,7 +331,7 @@ def test_booleans_and_nullable_numbers_are_numbers(customers: pd.DataFrame, gone
 def test_the_golden_rows_give_their_scores_again(gaps: pd.DataFrame, gone: Any) -> None:
     text = OneHotEncoder(handle_unknown="ignore")
     estimator = make_pipeline(preprocess(text, SimpleImputer()), LogisticRegression(max_iter=1000))
-    made = package(estimator.fit(gaps, gone), gaps, Publication(metrics={"auc": 0.8}))
+    made = package(estimator.fit(gaps, gone), gaps, Publication(metrics={"auc": 0.8}, engine="onnx"))
 
     golden = json.loads(json.dumps(made.golden.to_json(), allow_nan=False))
     signature = Signature.from_json(json.loads(json.dumps(made.signature.to_json())))
