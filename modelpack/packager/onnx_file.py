@@ -18,7 +18,7 @@ from onnx import TensorProto
 
 from modelpack.errors import PackagingError
 from modelpack.packager.estimator.categories import knowing
-from modelpack.packager.estimator.columns import Column, column_type, is_missing
+from modelpack.packager.estimator.columns import Column, column_type
 from modelpack.packager.graph.inputs import sources_of
 from modelpack.packager.graph.reading import parse, refuse_control_flow
 from modelpack.packager.graph.values import graph_inputs
@@ -29,14 +29,12 @@ from modelpack.packager.proof.oracle import rows_of
 from modelpack.packager.proof.parity import Expected, Floats, Parity
 from modelpack.packager.proof.probes import Probe, plain_probes
 from modelpack.packager.signature import Output
-from modelpack.packager.sources.samples import manageable
+from modelpack.packager.sources.expected import table
 from modelpack.packager.subject import Accepts, Candidate, Truth
 from modelpack.publication import Publication
 
 MEMORY = 8 << 30
 """Bytes of address space that the process which runs a file may use."""
-
-_EXPECTED = "expected output"
 
 _READERS = {"Tokenizer", "StringNormalizer", "TfIdfVectorizer", "StringSplit"}
 """Operators behind which nothing tells which column knows which text."""
@@ -55,40 +53,7 @@ def given(content: bytes, sample: pd.DataFrame, publication: Publication) -> Giv
             "An ONNX model comes without an estimator to compare with: give the outputs that are expected for "
             "the rows of the sample (--expected)."
         )
-    return content, *_table(sample, publication.expected), publication
-
-
-def _table(
-    sample: pd.DataFrame, expected: str | Sequence[float] | pd.Series[Any]
-) -> tuple[pd.DataFrame, Floats]:
-    """The columns that may be inputs, and the expected outputs [rows]."""
-    if not isinstance(sample, pd.DataFrame) or len(sample) == 0:
-        raise PackagingError("The sample is empty or no pandas.DataFrame: give some rows to be scored.")
-    frame = sample.rename(columns=str).reset_index(drop=True)
-    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
-    if twice:
-        raise PackagingError(f"The sample has the same column name twice: {', '.join(twice)}.")
-    if isinstance(expected, str):
-        if expected not in frame.columns:
-            raise PackagingError(
-                f"The sample has no column {expected!r} with the expected outputs. "
-                f"Found: {', '.join(map(str, frame.columns))}."
-            )
-        values, frame = frame[expected], frame.drop(columns=expected)
-    else:
-        values = pd.Series(np.ravel(np.asarray(expected, dtype=object)))
-    if len(values) != len(frame):
-        raise PackagingError(
-            f"There are {len(values)} expected outputs for {len(frame)} rows: one number per row is expected."
-        )
-    try:
-        wanted = np.array([np.nan if is_missing(v) else float(v) for v in values.tolist()], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise PackagingError(f"An expected output is no number: {error}.") from error
-    if not np.isfinite(wanted).any():
-        raise PackagingError("No row has an expected output: nothing would be proven.")
-    kept = manageable(frame.assign(**{_EXPECTED: wanted}))
-    return kept.drop(columns=_EXPECTED), kept[_EXPECTED].to_numpy()
+    return content, *table(sample, publication.expected), publication
 
 
 class OnnxFile:

@@ -138,6 +138,34 @@ def threshold_probes(
     return probes
 
 
+def beside(
+    thresholds: Sequence[tuple[int, float]],
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    rng: np.random.Generator,
+    limit: int = 300,
+) -> list[Probe]:
+    """The nearest float32 of each threshold and its two neighbours.
+
+    Args:
+        thresholds: the position of a column, and what it is compared with as it is; of more than `limit`, some.
+        rows: rows of the sample that the model scores.
+    """
+    chosen = list(thresholds)
+    if len(chosen) > limit:
+        chosen = [chosen[n] for n in rng.choice(len(chosen), limit, replace=False)]
+    probes = []
+    for at, threshold in chosen:
+        if abs(threshold) >= float(np.finfo(np.float32).max):
+            continue
+        key = _ordered(threshold)
+        for near in (key - 1, key, key + 1):
+            row = list(rows[int(rng.integers(0, len(rows)))])
+            row[at] = _number(near)
+            probes.append(Probe(row, "threshold", columns[at].name, at))
+    return probes
+
+
 def _cross(
     trees: Trees,
     limit: int,

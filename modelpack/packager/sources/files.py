@@ -22,6 +22,7 @@ from modelpack.packager.estimator.boosters import KINDS
 from modelpack.packager.estimator.categories import text_columns
 from modelpack.packager.graph.reading import parse
 from modelpack.packager.graph.values import graph_inputs
+from modelpack.packager.pmml.document import Pmml, origin_of, text_fields
 from modelpack.packager.sources.mlflow_model import is_mlflow, read_mlflow
 from modelpack.packager.sources.pickled import own_class, sklearn_version
 from modelpack.publication import Publication
@@ -32,7 +33,7 @@ class Opened:
     """What a model file or folder holds."""
 
     model: Any
-    """A fitted estimator, or the bytes of an ONNX model."""
+    """A fitted estimator, the bytes of an ONNX model, or a `Pmml`."""
     sample: pd.DataFrame | None = None
     """Rows that came along with it."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -55,8 +56,8 @@ class Opened:
 
 
 def open_model(source: Any) -> Opened:
-    """A model wherever it is: a fitted estimator or the bytes of an ONNX model as they are, the path of a joblib or
-    .onnx file, or a model of MLflow's (a folder, `runs:/…`, `models:/…`).
+    """A model wherever it is: a fitted estimator or the bytes of an ONNX model as they are, the path of a joblib,
+    .onnx or .pmml file, or a model of MLflow's (a folder, `runs:/…`, `models:/…`).
 
     A joblib file and most models of MLflow's **execute code** that their author chose: see `load_model`.
 
@@ -76,13 +77,17 @@ def open_model(source: Any) -> Opened:
     file = Path(source)
     if file.is_dir():
         raise PackagingError(
-            f"{file} is a folder without a file MLmodel: expected a joblib file, an .onnx file, or a model folder "
-            "of MLflow's."
+            f"{file} is a folder without a file MLmodel: expected a joblib file, an .onnx or .pmml file, or a model "
+            "folder of MLflow's."
         )
     if file.suffix.lower() == ".onnx":
-        content = read_onnx(file)
+        content = read_file(file)
         origin = {"file": file.name, "sha256": hashlib.sha256(content).hexdigest()}
         return Opened(content, lineage={"onnx": origin})
+    if file.suffix.lower() == ".pmml":
+        pmml = Pmml(read_file(file))
+        origin = {"file": file.name, "sha256": hashlib.sha256(pmml.content).hexdigest()}
+        return Opened(pmml, lineage={"pmml": origin | origin_of(pmml)})
     model, fitted_with = _load(file)
     return Opened(model, lineage={"fitted_with": fitted_with} if fitted_with else {})
 
@@ -202,12 +207,12 @@ def _looks_like(file: Path) -> str | None:
 def _no_model(file: Path, why: str) -> PackagingError:
     return PackagingError(
         f"{file} is no model: {why}; a joblib file of a fitted scikit-learn estimator "
-        "(joblib.dump(estimator, path)), an .onnx file or a model folder of MLflow's is expected."
+        "(joblib.dump(estimator, path)), an .onnx or .pmml file or a model folder of MLflow's is expected."
     )
 
 
-def read_onnx(path: str | Path) -> bytes:
-    """The bytes of an .onnx file; what they hold is looked at later.
+def read_file(path: str | Path) -> bytes:
+    """The bytes of an .onnx or .pmml file; what they hold is looked at later.
 
     Raises:
         PackagingError: no such file, or not readable.
@@ -223,7 +228,7 @@ def read_sample(path: str | Path, model: Any = None) -> pd.DataFrame:
     """The rows of a .csv or .parquet file.
 
     Args:
-        model: what the rows are for, an estimator or the bytes of an ONNX model. A .csv file has no types: columns that
+        model: what the rows are for, an estimator, the bytes of an ONNX model, or a `Pmml`. A .csv file has no types: columns that
             the model takes as texts are read as they are written (01234, NA, True), and only an empty cell is missing.
 
     Raises:
@@ -256,6 +261,8 @@ def _texts_of(model: Any, frame: pd.DataFrame) -> list[str]:
     columns = [str(name) for name in frame.columns]
     if isinstance(model, bytes):
         return _text_inputs(model, columns)
+    if isinstance(model, Pmml):
+        return sorted(set(text_fields(model)) & set(columns))
     names = getattr(model, "feature_names_in_", columns)
     return sorted(text_columns(model, [str(n) for n in names]) & set(columns))
 
