@@ -22,6 +22,7 @@ from modelpack.packager.estimator.columns import Column, Row, column_type
 from modelpack.packager.pmml.document import Pmml
 from modelpack.packager.pmml.graph import compares_what_it_computes, onnx_of
 from modelpack.packager.pmml.models import Model, read_pmml
+from modelpack.packager.pmml.presence import where_present
 from modelpack.packager.process.child import stage
 from modelpack.packager.proof.file import Nobody
 from modelpack.packager.proof.oracle import Scorer, ask, rows_of
@@ -73,6 +74,7 @@ class PmmlFile:
         self._tolerance = publication.tolerance
         self.scorer: Scorer = _Computed(self._model)
         self.witness: Scorer = Nobody()
+        self._there: list[int] = []
         self.output = Output(
             "probability" if self._model.probability else "value", self._model.positive_class
         )
@@ -107,6 +109,7 @@ class PmmlFile:
         for at in range(len(self.columns)):
             scores, _ = self.scorer.scores([[*row[:at], None, *row[at + 1 :]] for row in rows])
             missing.append(bool(np.isfinite(scores).any()))
+        self._there = [n for n, may in enumerate(missing[: len(self._model.numbers)]) if not may]
         return Accepts(tuple(missing))
 
     def probes(self, truth: Truth, rng: np.random.Generator) -> Sequence[Probe]:
@@ -146,9 +149,10 @@ class PmmlFile:
         """Computed in float32, or in double precision; that first where thresholds stand beside what is computed."""
         del expected
         model = self._model
+        formula = where_present(model.formula, self._there)
         routes = [("pmml file", False), ("pmml file, float64", True)]
-        for route, wide in reversed(routes) if compares_what_it_computes(model.formula) else routes:
-            yield Candidate(route, partial(onnx_of, model.formula, model.numbers, model.texts, wide=wide))
+        for route, wide in reversed(routes) if compares_what_it_computes(formula) else routes:
+            yield Candidate(route, partial(onnx_of, formula, model.numbers, model.texts, wide=wide))
 
     def no_graph(self, errors: Mapping[str, PackagingError]) -> PackagingError:
         """What stands in the way of the file."""

@@ -156,7 +156,21 @@ class _Writer:
             return self._node(_OPERATORS[name], [f"s{p}" for p in given], made)
         if name in _TRUTHS:
             kind = _FLOAT if all(self._narrow[p] for p in given) else self._type
+            if kind == _FLOAT and name != "missing":
+                return self._node(_OPERATORS[name], self._compared(name, *given), made)
         return self._node(_OPERATORS[name], [self._as(p, kind) for p in given], made)
+
+    def _compared(self, name: str, *given: int) -> list[str]:
+        """Two numbers that are compared in float32. A constant in front is asked about the other way round."""
+        made = []
+        for place, strict in zip(given, (name == "less", name == "less_equal"), strict=True):
+            step, *value = self._steps[place]
+            if step == "constant" and value[0] is not None:
+                comparison = "=" if name == "equal" else "<" if strict else "<="
+                made.append(self._constant([[_bound(value[0], comparison)]], _FLOAT))
+            else:
+                made.append(self._as(place, _FLOAT))
+        return made
 
     def _lookup(self, made: str, place: int, pairs: list[list[Any]], other: float | None) -> str:
         def plain(value: float | None) -> float:
@@ -228,6 +242,19 @@ class _Writer:
         return self._node("Cast", [found], made, to=_DOUBLE) if self._type == _DOUBLE else found
 
 
+def _bound(threshold: float, comparison: str) -> float:
+    """The float32 that takes a threshold's place: the nearest.
+
+    Right between two (a tree that was fitted on float32 numbers has such), the one that no float32 is wrong with.
+    """
+    nearest = float32(threshold)
+    toward = np.float32(np.inf if threshold > nearest else -np.inf)
+    other = float(np.nextafter(np.float32(nearest), toward))
+    if abs(threshold - nearest) < 0.499999 * abs(other - nearest) or comparison == "=":
+        return nearest
+    return min(nearest, other) if comparison == "<=" else max(nearest, other)
+
+
 _MODES = {"<": "BRANCH_LT", "<=": "BRANCH_LEQ", "=": "BRANCH_EQ"}
 
 
@@ -248,7 +275,7 @@ class _Forest:
                 self._leaves.append((tree_id, number, float(node)))
                 continue
             place, comparison, threshold, missing, first, second = node
-            bound = float32(threshold) if self._is_narrow[place] else float(threshold)
+            bound = _bound(threshold, comparison) if self._is_narrow[place] else float(threshold)
             self._nodes.append(
                 (tree_id, number, place, _MODES[comparison], bound, following, following + 1, int(missing))
             )

@@ -19,7 +19,7 @@ from modelpack.packager.pmml.values import Predicate, Test, chosen
 
 TAGS = ("Node",)
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 """Whatever is not larger is no missing number."""
 
 
@@ -210,7 +210,7 @@ def _branch(predicate: Test, true: Tree, false: Tree, unknown: Tree) -> Tree:
         return made(True)
     if _same(unknown, second):
         return made(False)
-    return Branch(predicate.step, "<=", _LARGEST, False, made(False), unknown)
+    return Branch(predicate.step, "<=", LARGEST, False, made(False), unknown)
 
 
 def value_of(leaf: Leaf) -> float:
@@ -236,10 +236,10 @@ def total(
     flat = [_flat(g, weighted(w)) for g, w in zip(trees, weights, strict=True)]
     gaps = [_flat(g, lambda leaf: float(leaf.nothing)) for g in trees]
     gaps = [g for g in gaps if g != 0.0]
-    made = _summed(steps, flat)
+    made = summed(steps, flat)
     if not gaps:
         return made
-    none = steps.add("equal", _summed(steps, gaps), steps.constant(0.0))
+    none = steps.add("equal", summed(steps, gaps), steps.constant(0.0))
     return chosen(steps, none, made, steps.constant(float("nan")))
 
 
@@ -259,7 +259,8 @@ def _flat(grown: Grown, figure: Callable[[Leaf], float]) -> Any:
     return flat(grown.tree, 0)
 
 
-def _summed(steps: Steps, trees: Sequence[Any]) -> int:
+def summed(steps: Steps, trees: Sequence[Any]) -> int:
+    """The sum of trees whose comparisons name steps."""
     fixed = sum(t for t in trees if not isinstance(t, list))
     grown = [t for t in trees if isinstance(t, list)]
     if not grown:
