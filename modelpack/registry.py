@@ -68,12 +68,12 @@ class Registry:
     ) -> Version:
         """Turn a model into normal form, prove parity here and on the server, and store it as the next version.
 
-        `model`: a fitted estimator; an ONNX model of any origin as bytes; or where one is: a joblib file, an .onnx
+        `model`: a fitted estimator; an ONNX model of any origin as bytes; or where one is: a joblib file, an .onnx or .pmml
         file, a model of MLflow's (see `modelpack.packager.open_model`; all but .onnx files execute code of their
         author's). `sample`: rows like those to be scored; default: those that came along with a model of MLflow's.
 
         `training_data`: the rows that it was fitted on. All else is an option: see `modelpack.publication.Publication`.
-        An ONNX model needs `expected`.
+        An ONNX or PMML model needs `expected`.
 
         The distributions of the sample's inputs and scores are kept with the version, and up to 100 of its rows, which
         explanations compare with; rows may be personal data: `background=False` keeps none.

@@ -38,8 +38,8 @@ def publish(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A joblib file of a fitted estimator, an .onnx file with --expected, or a model of MLflow's (a folder, "
-            "runs:/…, models:/…). All but .onnx files are executed.",
+            help="A joblib file of a fitted estimator, an .onnx or .pmml file with --expected, or a model of MLflow's "
+            "(a folder, runs:/…, models:/…). All but .onnx and .pmml files are executed.",
             metavar="MODEL",
         ),
     ] = None,
@@ -56,7 +56,7 @@ def publish(
     expected: Annotated[
         str | None,
         typer.Option(
-            help="For an .onnx file, the score of each row: a column of the sample, or a .csv or .parquet file with one "
+            help="For an .onnx or .pmml file, the score of each row: a column of the sample, or a .csv or .parquet file with one "
             "column.",
             metavar="COLUMN|FILE",
         ),
