@@ -46,9 +46,9 @@ def explained(
     """What the function on the server makes of it."""
     width = len(one)
     model = Model(function, width, together=together)
-    rows = Rows(np, model, {}, lambda: None, seconds)
+    rows = Rows(model, {}, lambda: None, seconds)
     rows.hold(list(one), [], background.tolist(), [[] for _ in background])
-    weights = np.full(len(background), 1 / len(background))
+    weights = [1 / len(background)] * len(background)
     score = model.run(list(one), None)
     assert score is not None
     inputs = [{"type": "number"}] * width
