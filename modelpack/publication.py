@@ -32,7 +32,7 @@ class Publication:
     """Whether it may although more rows than `unseen_percent` have a text that it has never seen."""
 
     expected: str | Sequence[float] | pd.Series[Any] | None = None
-    """Of an ONNX model, the score of each row of the sample, float [rows] (NaN: no score), or the name of the column
+    """Of an ONNX or PMML model, the score of each row of the sample, float [rows] (NaN: no score), or the name of the column
     of the sample that holds it."""
     inputs: Sequence[str] | None = None
     """The columns that the inputs of an ONNX model mean, in their order. Default: the columns that bear the names of the

@@ -40,7 +40,7 @@ def given(estimator: Any, sample: pd.DataFrame, publication: Publication) -> Giv
     """
     if publication.expected is not None or publication.inputs is not None:
         raise PackagingError(
-            f"{_idle(publication)} is for .onnx files: a {type(estimator).__name__} knows its columns and results itself."
+            f"{_idle(publication)} is for .onnx and .pmml files: a {type(estimator).__name__} knows its columns and results itself."
         )
     if isinstance(sample, pd.DataFrame):
         sample = manageable(sample.rename(columns=str))

@@ -127,7 +127,7 @@ def test_a_network_that_gives_something_else_is_refused(shell: Shell, files: Pat
 def test_what_is_for_files_alone_is_refused_with_an_estimator(shell: Shell, files: Path) -> None:
     joblib.dump(model(), files / "model.joblib")
     given = ("publish", str(files / "model.joblib"), "--name", "churn", "--sample", str(files / "rows.csv"))
-    assert "--expected, --inputs is for .onnx files" in shell.refused(
+    assert "--expected, --inputs is for .onnx and .pmml files" in shell.refused(
         *given, "--expected", "want", "--inputs", "complaints"
     )
     assert "single output: leave out --output" in shell.refused(*given, "--output", "p")

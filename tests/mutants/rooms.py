@@ -62,7 +62,7 @@ ROOMS = (
          (f"{_U}compile", f"{_U}test_generated_names.py", f"{_I}attaching.py", f"{_I}count.py", f"{_I}names.py", f"{_I}score.py")),
     Room("python", "functions in PL/Python", ("plpython/**/*.py",),
          (f"{_U}test_inspect.py", f"{_I}score.py", f"{_I}gate.py", f"{_I}inputs.py", f"{_I}log.py", f"{_F}doctor.py", f"{_F}policy.py")),
-    Room("python", "proof", ("modelpack/packager/proof/*.py", *(f"modelpack/packager/{m}.py" for m in ("conversion/thresholds", "graph/*", "signature", "story", "fitted", "onnx_file"))),
+    Room("python", "proof", ("modelpack/packager/proof/*.py", *(f"modelpack/packager/{m}.py" for m in ("conversion/thresholds", "graph/*", "signature", "story", "fitted", "onnx_file", "pmml_file", "pmml/*"))),
          (f"{_U}packager",)),
     Room("python", "registry and exchange", ("modelpack/registry.py", "modelpack/store.py", "modelpack/versions.py", "modelpack/exchange.py", "modelpack/curation.py", "modelpack/lineage.py"),
          (f"{_U}test_exchange.py", f"{_I}registry.py", f"{_I}curation.py", "tests/acceptance/test_publish.py")),

@@ -124,6 +124,9 @@ class _Reader:
     def __init__(self, until: str | None) -> None:
         self._until = until
         self._open: list[Element] = []
+        self._texts: list[
+            list[str]
+        ] = []  # of the open elements, in pieces: a text may come in millions of them
         self._skipped = 0
         self._count = 0
         self.root: Element | None = None
@@ -164,17 +167,20 @@ class _Reader:
         else:
             self.root = element
         self._open.append(element)
+        self._texts.append([])
 
     def _end(self, _: str) -> None:
         if self._skipped:
             self._skipped -= 1
             return
-        if self._open.pop().tag == self._until:
+        element = self._open.pop()
+        element.text = "".join(self._texts.pop())
+        if element.tag == self._until:
             raise _Enough
 
     def _text(self, data: str) -> None:
         if not self._skipped and self._open:
-            self._open[-1].text += data
+            self._texts[-1].append(data)
 
 
 def parse(content: bytes, *, until: str | None = None) -> Element:

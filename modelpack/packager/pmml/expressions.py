@@ -37,6 +37,7 @@ def derive(scope: Scope, transformations: Element | None) -> None:
 
 
 def _derived(scope: Scope, derived: Element) -> Value:
+    derived.has("name", "displayName", "optype", "dataType")
     derived.holds(*TAGS, "Value", "Interval")
     kind = derived.choice("dataType", "double", *_TYPES)
     found = expression(derived.one(*TAGS), scope, kind)

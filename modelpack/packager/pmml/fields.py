@@ -100,6 +100,7 @@ def declare(scope: Scope, dictionary: Element) -> None:
 
 
 def _raw(row: Row, declared: Element) -> Value:
+    declared.has("name", "displayName", "optype", "dataType")
     name = declared.need("name")
     if declared.get("optype") not in (None, "continuous", "categorical", "ordinal"):
         declared.choice("optype", "", "continuous", "categorical", "ordinal")

@@ -17,6 +17,9 @@ from modelpack.packager.pmml.values import Number, chosen
 
 KINDS = ("RegressionModel", "Scorecard", "TreeModel", "MiningModel")
 
+_ABOUT = ("modelName", "functionName", "algorithmName", "isScorable")
+"""Attributes of every model."""
+
 _PARTS = ("MiningSchema", "Output", "Targets", "LocalTransformations")
 
 
@@ -190,13 +193,23 @@ class _Reader:
 
     def _result(self, model: Element, scope: Scope) -> Result:
         if model.tag == "RegressionModel":
+            model.has(*_ABOUT, "modelType", "targetFieldName", "normalizationMethod")
             model.holds(*_PARTS, *regression.TAGS)
             return regression.regression(model, scope)
         if model.tag == "Scorecard":
+            model.has(
+                *_ABOUT,
+                "initialScore",
+                "useReasonCodes",
+                "reasonCodeAlgorithm",
+                "baselineScore",
+                "baselineMethod",
+            )
             model.holds(*_PARTS, *scorecard.TAGS)
             return scorecard.scorecard(model, scope)
         if model.tag == "TreeModel":
             model.holds(*_PARTS, *trees.TAGS)
             return trees.tree_model(model, scope)
+        model.has(*_ABOUT)
         model.holds(*_PARTS, *ensembles.TAGS)
         return ensembles.mining_model(model, scope, self.read, KINDS)

@@ -33,9 +33,11 @@ def read(element: Element, scope: Scope) -> Predicate:
     if element.tag == "SimplePredicate":
         return _simple(element, scope)
     if element.tag == "SimpleSetPredicate":
+        element.has("field", "booleanOperator")
         values = array(element.one("Array"))
         among = element.choice("booleanOperator", "", "isIn", "isNotIn") == "isIn"
         return is_in(scope, named(scope, element.need("field"), element, values), values, among, element)
+    element.has("booleanOperator")
     element.holds(*TAGS)
     how = element.choice("booleanOperator", "", "and", "or", "xor", "surrogate")
     if not element.children:
@@ -54,6 +56,7 @@ def named(scope: Scope, name: str, reader: Element, texts: list[str]) -> Value:
 
 
 def _simple(element: Element, scope: Scope) -> Predicate:
+    element.has("field", "operator", "value")
     name = element.need("field")
     operator = element.choice("operator", "", *_COMPARISONS, "isMissing", "isNotMissing")
     if operator in ("isMissing", "isNotMissing"):

@@ -91,6 +91,7 @@ def publish(scope: Scope, output: Element | None, result: Result) -> None:
 
 
 def _output(scope: Scope, made: Element, result: Result) -> Value:
+    made.has("name", "displayName", "optype", "dataType", "targetField", "feature", "value", "isFinalResult")
     feature = made.choice("feature", "predictedValue", "predictedValue", "probability", "transformedValue")
     if feature == "transformedValue":
         found = expression(made.one(*TAGS), scope, made.get("dataType", "double") or "double")

@@ -19,7 +19,7 @@ from modelpack.formula import evaluate
 from modelpack.packager import Package, Publication, package
 from modelpack.packager.formula.graph import formula_of
 from modelpack.packager.graph.runtime import Runner
-from modelpack.packager.pmml.document import Pmml
+from modelpack.packager.pmml.document import Pmml, parse
 
 from .pmml_text import (
     chain,
@@ -957,6 +957,17 @@ REFUSED: dict[str, tuple[str, str]] = {
         linear(["spend"], {"spend": 1.0}, spend={"x-scale": "2"}),
         "<MiningField> .* attribute x-scale",
     ),
+    "an attribute that no model has": (
+        linear(["spend"], {"spend": 1.0}).replace("functionName", 'surprise="2" functionName'),
+        "<RegressionModel> .* attribute surprise",
+    ),
+    "an attribute that no predicate has": (
+        tree_model(
+            element("Node", "<True/>", element("Node", simple("spend", "lessThan", 3).replace("operator", 'surprise="2" operator'), score="1")),
+            ["spend"],
+        ),
+        "<SimplePredicate> .* attribute surprise",
+    ),
     "texts in order": (
         tree_model(element("Node", "<True/>", element("Node", simple("plan", "lessThan", "pro"), score="1")), ["plan"]),
         "compares texts by lessThan",
@@ -1019,6 +1030,12 @@ def test_hostile_xml_is_refused(what: str) -> None:
     content, said = HOSTILE[what]
     with pytest.raises(PackagingError, match=said):
         packed(content, rows(), rows()["spend"])
+
+
+def test_a_text_that_comes_in_pieces_is_whole() -> None:
+    lines = "a\n" * 50_000
+    text = f'<PMML version="4.4"><Array>{lines}&lt;b<![CDATA[&c]]><Extension>none</Extension>d</Array></PMML>'
+    assert parse(text.encode()).one("Array").text == lines + "<b&cd"
 
 
 def test_size_and_number_of_elements_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
