@@ -17,6 +17,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -198,6 +199,7 @@ def test_a_server_without_wheels_publishes_and_scores(shop: tuple[Session, Regis
     assert scores(session) == pytest.approx(truth(estimator, session), abs=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_linear_models_and_small_trees_are_scored_by_python_and_the_rest_by_onnxruntime(
     shop: tuple[Session, Registry],
 ) -> None:
@@ -214,6 +216,9 @@ def test_linear_models_and_small_trees_are_scored_by_python_and_the_rest_by_onnx
     forest = RandomForestRegressor(n_estimators=60, random_state=1).fit(numbers, outcome)
     assert sum(tree.tree_.node_count for tree in forest.estimators_) > MOST_PARTS
     assert engine(forest) == "onnx"
+    network = MLPClassifier((40, 40), max_iter=20, random_state=1).fit(numbers / 100, outcome)
+    assert sum(weights.size for weights in network.coefs_) < MOST_PARTS / 2  # all of which each row takes
+    assert engine(network) == "onnx"
     assert engine(GaussianProcessRegressor().fit(numbers.head(50), outcome[:50])) == "onnx"  # no formula
     assert registry.publish_dummy(0.25, ["n"], name="dummy").engine == "python"
     assert registry.predict("dummy", {"n": 1}, version=1) == 0.25

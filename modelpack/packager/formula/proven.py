@@ -18,8 +18,9 @@ from modelpack.packager.formula.steps import UnreadableError
 from modelpack.packager.signature import Signature
 
 MOST_PARTS = 5000
-"""Of a formula that scores although nobody asked for it. Each session compiles it anew, and a large statement computes row by
-row: beyond some thousand parts onnxruntime is quicker at both (docs/engines.md)."""
+"""Of a formula that scores although nobody asked for it: each session compiles it anew (docs/engines.md)."""
+MOST_OPERATIONS = 1000
+"""Of such a formula, for a row: about what a call of onnxruntime costs. A layer of a network has a thousand in few parts."""
 
 MOST_BYTES = 1_000_000
 """Of a graph that is read for such a formula: no part takes 200 bytes of it."""
@@ -92,9 +93,27 @@ def small_formula(onnx: bytes, numbers: int, texts: int) -> dict[str, Any] | Non
         return None
     try:
         formula = formula_of(onnx)
-        return formula if check(formula, numbers, texts) <= MOST_PARTS else None
+        small = check(formula, numbers, texts) <= MOST_PARTS and operations(formula) <= MOST_OPERATIONS
+        return formula if small else None
     except Exception:  # nobody has asked for one: whatever a graph of anybody's is that it is read wrongly, onnxruntime scores it
         return None
+
+
+def operations(formula: dict[str, Any]) -> int:
+    """How many operations a row takes at most: of a tree, as many as it has levels."""
+    found = 0
+    for name, *given in formula["steps"]:
+        found += 1
+        if name in ("linear", "softmax"):
+            found += len(given[0] if name == "linear" else given[1])
+        elif name == "trees":
+            found += sum(1 + levels(tree) for tree in given[1])
+    return found
+
+
+def levels(tree: Any) -> int:
+    """Of a tree of a formula; a leaf alone has none."""
+    return 1 + max(levels(tree[4]), levels(tree[5])) if isinstance(tree, list) else 0
 
 
 def computed(

@@ -39,6 +39,7 @@ from xgboost import XGBClassifier
 from modelpack.errors import PackagingError
 from modelpack.formula import evaluate
 from modelpack.packager import Publication, formula_for, package
+from modelpack.packager.formula.proven import operations
 from modelpack.packager.signature import Signature
 from tests.unit.packager.conftest import NUMBERS, TEXTS
 
@@ -183,6 +184,18 @@ def test_a_formula_that_gives_another_score_than_a_golden_row_is_refused(
         scores = [*golden["scores"][:place], other, *golden["scores"][place + 1 :]]
         with pytest.raises(PackagingError, match=f"for golden row {place + 1}"):
             formula_for(made.onnx, made.signature.to_json(), {"rows": golden["rows"], "scores": scores})
+
+
+def test_operations_of_a_row_are_counted_along_the_longest_way() -> None:
+    tree = [0, "<=", 1.0, False, [0, "<", 2.0, True, 1.0, 2.0], 3.0]
+    steps = [
+        ["number", 0],
+        ["linear", [0, 0, 0], [1.0, 2.0, 3.0], 0.5],
+        ["trees", [0, 1], [tree, tree, 7.0]],
+        ["softmax", 0, [1, 2]],
+    ]
+    # four steps; three weights; two levels, twice, and three trees to add; two shares
+    assert operations({"format": 1, "steps": steps}) == 4 + 3 + (2 + 2 + 3) + 2
 
 
 def test_what_the_score_does_not_need_is_no_part_of_it(customers: pd.DataFrame, gone: Any) -> None:
