@@ -1,7 +1,11 @@
-"""The engines against each other and against the estimator: random models, on rows of every kind."""
+"""The engines against each other and against the estimator: random models, on rows of every kind.
+
+MODELPACK_FUZZ=<examples> runs more of it, with a new seed each time.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,8 @@ from modelpack.registry import Registry
 from tests.support import Session, attach, rows
 
 pytestmark = pytest.mark.usefixtures("here")
+
+FUZZ = int(os.environ.get("MODELPACK_FUZZ", "0"))
 
 NUMBERS = ["a", "b", "c"]
 WORDS = ["north", "süd", "", "O'Brien", "none"]
@@ -201,7 +207,10 @@ def test_engines_give_the_scores_and_the_reasons_of_each_other(
 
 
 @pytest.mark.long
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=FUZZ or 20, deadline=None, derandomize=not FUZZ, suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)  # fmt: skip
 @given(
     kind=st.sampled_from(sorted(KINDS)), seed=st.integers(0, 10_000), gaps=st.booleans(), words=st.booleans()
 )
