@@ -437,7 +437,7 @@ WAITS = "select exists (select from pg_stat_activity where datname = current_dat
 @shop
 def test_an_event_that_is_not_committed_yet_is_waited_for(psql: Session, database: str) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
-    with psycopg.connect(database) as late, ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, psycopg.connect(database) as late:
         buy(late, KEY, 9)
         second = psycopg.connect(database, autocommit=True)
         work = pool.submit(erase, second)
@@ -456,9 +456,9 @@ def test_an_event_that_comes_meanwhile_is_the_first_of_a_new_row(
 ) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as first,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         erase(first, delete_row=delete_row)
         work = pool.submit(buy, second, KEY, 9)
@@ -477,9 +477,9 @@ def test_of_two_erasures_at_once_the_second_finds_nothing(
 ) -> None:
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as first,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         one = erase(first, delete_row=delete_row)
         work = pool.submit(erase, second, delete_row=delete_row)
@@ -500,9 +500,9 @@ def test_a_job_that_has_read_the_entity_brings_nothing_of_it_back(psql: Session,
     psql.execute("select modelpack.stop_shadow('churn', 3)")
     number = value(psql, "select shadow_id from modelpack.shadow where version = 2")
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as job,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         job.execute("select modelpack.shadow_some(%s, 1000, '1 hour')", [number])
         work = pool.submit(erase, second)
@@ -514,9 +514,9 @@ def test_a_job_that_has_read_the_entity_brings_nothing_of_it_back(psql: Session,
     buy(psql, KEY, AMOUNT)
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as first,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         erase(first, delete_row=True)
         work = pool.submit(second.execute, f"select modelpack.shadow_some({number}, 1000, '1 hour')")
@@ -536,9 +536,9 @@ def test_partitions_that_are_made_or_dropped_meanwhile_hide_nothing(psql: Sessio
         psql.execute(old, [days, str(KEY), [AMOUNT, 1.5]])
     psql.execute("delete from purchase where customer_id = %s", [KEY])
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as maintenance,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         # rows move from the default partition into a new one, and those that are too old go
         maintenance.execute("select * from modelpack.maintain()")
@@ -563,9 +563,9 @@ def test_killed_in_the_middle_nothing_is_erased(psql: Session, database: str) ->
     before = holding(psql, *MARKS)
     customer = rows(psql, "select * from customer order by 1")
     with (
+        ThreadPoolExecutor() as pool,  # ends last: a thread may wait for what a session here holds
         psycopg.connect(database) as blocker,
         psycopg.connect(database, autocommit=True) as second,
-        ThreadPoolExecutor() as pool,
     ):
         # it has reset the row, and waits for what jobs write to
         blocker.execute("lock table modelpack.cohort in share mode")
