@@ -17,9 +17,21 @@ _EXPECTED = "expected output"
 
 
 def table(
-    sample: pd.DataFrame, expected: str | Sequence[float] | pd.Series[Any]
+    what: str, sample: pd.DataFrame, expected: str | Sequence[float] | pd.Series[Any] | None
 ) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
-    """The columns that may be inputs, and the expected outputs [rows]."""
+    """The columns that may be inputs, and the expected outputs [rows].
+
+    Args:
+        what: the kind of the model, for messages: "An ONNX model".
+
+    Raises:
+        PackagingError: no outputs are expected, or not one of each row of the sample.
+    """
+    if expected is None:
+        raise PackagingError(
+            f"{what} comes without an estimator to compare with: give the outputs that are expected for the rows of the "
+            "sample (--expected)."
+        )
     if not isinstance(sample, pd.DataFrame) or len(sample) == 0:
         raise PackagingError("The sample is empty or no pandas.DataFrame: give some rows to be scored.")
     frame = sample.rename(columns=str).reset_index(drop=True)
