@@ -181,8 +181,9 @@ class Story:
         self.versions.append(version)
         self.stage.say(
             f"Version {version.version} ({release.note}; inputs: {', '.join(version.inputs)}): {version.bytes:,} bytes of "
-            f"ONNX; on {version.parity['rows']:,} customers and {sum(version.parity['probes'].values()):,} probes it gives "
-            f"the estimator's own result, to {version.parity['max_difference']:.0e}. Cross-validated area under the ROC "
+            f"ONNX, scored by the engine {version.engine}; on {version.parity['rows']:,} customers and "
+            f"{sum(version.parity['probes'].values()):,} probes it gives the estimator's own result, to "
+            f"{version.parity['max_difference']:.0e}. Cross-validated area under the ROC "
             f"curve (AUC): {auc:.3f}."
         )
         return version
